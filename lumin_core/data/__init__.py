@@ -1,0 +1,1 @@
+"""Fold files and what reads them: writing, yielders, augmentation, transforms."""

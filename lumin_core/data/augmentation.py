@@ -1,0 +1,187 @@
+"""Augmentation: copies of events that physics holds to be equally likely.
+
+An augmentation is a component, given to the yielder, and any number compose. In training each draws its own random
+numbers for every fold and epoch. In prediction it has ``n_test`` fixed variants, over which the model's outputs are
+averaged; the variants of several augmentations multiply.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lumin_core.data.checks import did_you_mean
+from lumin_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+
+
+class Fold(dict[str, Any]):
+    """One fold, as augmentations see it: what ``get_fold`` gives, with all stored columns, so that vectors are whole.
+
+    The keys are ``inputs``, an array ``(n, n_cont + n_cat)`` or ``(flat, matrix)``, ``targets`` and ``weights``. Ignored
+    features are still there, and are taken out afterwards.
+
+    Args:
+        data: The arrays.
+        input_feats: Names of the columns of flat inputs.
+        targ_feats: Names of the columns of targets.
+        matrix_feats: What the matrix holds; see `lumin_core.data.layout.matrix_entry`.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.augmentation import Fold
+        >>> data = {"inputs": np.array([[1.0, 2.0]]), "targets": np.ones((1, 1)), "weights": None}
+        >>> Fold(data, input_feats=["met_px", "met_py"], targ_feats=["y"]).column("met_py")
+        array([2.])
+    """
+
+    def __init__(
+        self, data: Mapping[str, Any], *, input_feats: Sequence[str] = (), targ_feats: Sequence[str] = (),
+        matrix_feats: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(data)
+        self.input_feats, self.targ_feats, self.matrix_feats = list(input_feats), list(targ_feats), matrix_feats
+
+    @property
+    def flat(self) -> np.ndarray:
+        """Flat inputs, shape ``(n, n_cont + n_cat)``."""
+        inputs = self["inputs"]
+        flat: np.ndarray = inputs[0] if isinstance(inputs, tuple) else inputs
+        return flat
+
+    @property
+    def matrix(self) -> np.ndarray | None:
+        """Matrix, shape ``(n, ...)``, absent objects NaN; or ``None``."""
+        inputs = self["inputs"]
+        return inputs[1] if isinstance(inputs, tuple) else None
+
+    def column(self, name: str) -> np.ndarray:
+        """Give a column of flat inputs or targets, shape ``(n,)``: a view, so that writing to it changes the fold.
+
+        Raises:
+            ConfigError: If there is no such column.
+        """
+        if name in self.input_feats:
+            return self.flat[:, self.input_feats.index(name)]
+        if name in self.targ_feats:
+            column: np.ndarray = self["targets"][:, self.targ_feats.index(name)]
+            return column
+        hint = did_you_mean(name, [*self.input_feats, *self.targ_feats])
+        raise ConfigError(f"the augmentation needs the column {name!r}, which the fold does not have{hint}")
+
+
+class Augmentation(ABC):
+    """Base of augmentations (kind ``augmentations``).
+
+    A subclass defines `train`, and for variants in prediction sets `n_test` and defines `test`. The fold's arrays were
+    read for this call alone and may be changed in place.
+
+    Attributes:
+        n_test: Number of variants in prediction; 1, the default, is the event as it is stored.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core import Augmentation
+        >>> class FlipZ(Augmentation):
+        ...     n_test = 2
+        ...     def train(self, fold, rng):
+        ...         fold.column("tau_pz")[:] *= rng.choice([-1, 1], len(fold.flat))
+        ...         return fold
+        ...     def test(self, fold, idx):
+        ...         fold.column("tau_pz")[:] *= (1, -1)[idx]
+        ...         return fold
+        >>> FlipZ().n_test
+        2
+    """
+
+    kind: ClassVar[str] = "augmentation"
+    n_test: int = 1
+
+    @abstractmethod
+    def train(self, fold: Fold, rng: np.random.Generator) -> Fold:
+        """Augment a fold for training.
+
+        Args:
+            fold: All its columns; may be changed.
+            rng: Where all randomness comes from: the same for the same seed, epoch, fold and place in the chain.
+
+        Returns:
+            The fold, with the same number of columns; other events or weights are allowed.
+        """
+
+    def test(self, fold: Fold, idx: int) -> Fold:
+        """Give one variant for prediction.
+
+        Args:
+            fold: All its columns; may be changed.
+            idx: Which variant, ``0`` to ``n_test - 1``.
+
+        Returns:
+            The fold, with the same events in the same order.
+        """
+        return fold
+
+
+def build_all(augmentations: Any) -> list[Augmentation]:
+    """Build augmentations from names, dicts, classes, partials or instances; one alone is a list of one.
+
+    Raises:
+        ConfigError: If one has no variant at all.
+
+    Example:
+        >>> from lumin_core.data.augmentation import build_all
+        >>> build_all(None)
+        []
+    """
+    from lumin_core import registry
+
+    if augmentations is None:
+        return []
+    specs = augmentations if isinstance(augmentations, list | tuple) else [augmentations]
+    built = [spec if isinstance(spec, Augmentation) else registry.build("augmentation", spec) for spec in specs]
+    for augmentation in built:
+        n = augmentation.n_test
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ConfigError(f"{type(augmentation).__name__}.n_test must be 1 or more variants, got {n!r}")
+    return built
+
+
+def count_variants(augmentations: Iterable[Augmentation]) -> int:
+    """Give the number of variants of augmentations together.
+
+    Example:
+        >>> from lumin_core.data.augmentation import count_variants
+        >>> count_variants([])
+        1
+    """
+    return math.prod(augmentation.n_test for augmentation in augmentations)
+
+
+def split_variant(augmentations: Sequence[Augmentation], idx: int) -> list[int]:
+    """Give each augmentation's variant of a variant of all; the last one's changes fastest.
+
+    Args:
+        augmentations: In their order.
+        idx: ``0`` to the product of their ``n_test``, less one.
+
+    Raises:
+        ConfigError: If there is no such variant.
+
+    Example:
+        >>> from lumin_core.data.augmentation import split_variant
+        >>> split_variant([], 0)
+        []
+    """
+    n = count_variants(augmentations)
+    if not 0 <= idx < n:
+        raise ConfigError(f"aug_idx must be 0 to {n - 1}, got {idx}")
+    parts = []
+    for augmentation in reversed(augmentations):
+        idx, part = divmod(idx, augmentation.n_test)
+        parts.append(part)
+    return parts[::-1]

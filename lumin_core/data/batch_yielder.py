@@ -1,0 +1,212 @@
+"""Batches of one fold, as tensors.
+
+One permuted copy of the fold is made for every pass, and batches are slices of it, views that cost nothing: gathering
+each batch by its indices, or collating events one by one, is what makes other loaders slow for columnar data.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lumin_core.errors import ConfigError, DataError, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    Batch = tuple[Tensor | tuple[Tensor, Tensor], Tensor | None, Tensor | None]
+
+
+class BatchYielder:
+    """Yield the batches ``(x, y, w)`` of a fold.
+
+    Args:
+        inputs: Shape ``(n, F)``, or ``(flat, matrix)`` with ``(n, F)`` and ``(n, ...)``; arrays, tensors or data frames.
+        bs: Events in a batch.
+        objective: ``"classification"``, ``"multiclass"`` or ``"regression"``; multiclass targets become int64.
+        targets: Shape ``(n,)`` or ``(n, n_targ)``, or ``None``.
+        weights: Shape ``(n,)`` or ``(n, 1)``, or ``None``.
+        shuffle: Whether every pass takes the events in another order.
+        use_weights: Whether weights are yielded; without, ``w`` is ``None``.
+        bulk_move: Whether the whole fold is moved to the device at once, which is faster; else batch by batch.
+        input_mask: Indices, or Booleans, of the columns of flat inputs that batches hold; by default all.
+        drop_last: Whether a last batch that is not full is left out.
+        device: Where batches are; by default the CPU.
+        generator: Source of the order; by default torch's global one.
+
+    Attributes:
+        inputs: The whole fold, all columns, numpy; as ``matrix_inputs``, ``targets``, ``weights`` it may be replaced
+            before a pass, in ``on_fold_begin`` say.
+
+    Raises:
+        ShapeError: If the lengths of inputs, targets and weights differ.
+        DataError: If the fold is smaller than a batch and ``drop_last`` holds, or multiclass targets are no classes.
+        ConfigError: If ``bs`` is no positive number.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core import BatchYielder
+        >>> by = BatchYielder(np.ones((5, 3)), bs=2, objective="classification", targets=np.ones(5))
+        >>> len(by), [(x.shape, y.shape, w) for x, y, w in by]
+        (2, [(torch.Size([2, 3]), torch.Size([2, 1]), None), (torch.Size([2, 3]), torch.Size([2, 1]), None)])
+    """
+
+    def __init__(
+        self, inputs: Any, bs: int, objective: str, targets: Any = None, weights: Any = None, shuffle: bool = True,
+        use_weights: bool = True, bulk_move: bool = True, input_mask: Any = None, drop_last: bool = True,
+        device: str | torch.device | None = None, generator: torch.Generator | None = None,
+    ) -> None:  # fmt: skip
+        if isinstance(bs, bool) or not isinstance(bs, int | np.integer) or bs < 1:
+            raise ConfigError(f"bs must be a number of events, 1 or more, got {bs!r}")
+        flat, matrix_inputs = inputs if isinstance(inputs, tuple) else (inputs, None)
+        self.inputs = _to_numpy(flat)
+        self.matrix_inputs = None if matrix_inputs is None else _to_numpy(matrix_inputs)
+        self.targets = None if targets is None else _to_numpy(targets)
+        self.weights = None if weights is None else _to_numpy(weights)
+        self.bs, self.objective, self.input_mask = int(bs), objective, input_mask
+        self.shuffle, self.use_weights, self.bulk_move, self.drop_last = shuffle, use_weights, bulk_move, drop_last
+        self.device, self.generator = torch.device(device or "cpu"), generator
+        self._check()
+
+    @property
+    def n_events(self) -> int:
+        """Number of events in the fold."""
+        return len(self.inputs)
+
+    def __len__(self) -> int:
+        """Number of batches of a pass."""
+        return self.n_events // self.bs if self.drop_last else -(-self.n_events // self.bs)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Make a pass."""
+        self._check()
+        columns = self._columns()
+        if self.bulk_move:
+            columns = [None if c is None else c.to(self.device) for c in columns]
+        order = torch.randperm(self.n_events, generator=self.generator, device=self._order_device()) if self.shuffle else None
+        return self._bulk(columns, order) if self.bulk_move else self._piecewise(columns, order)
+
+    def _order_device(self) -> torch.device:
+        return torch.device("cpu") if self.generator is None else self.generator.device
+
+    def _bulk(self, columns: list[Tensor | None], order: Tensor | None) -> Iterator[Batch]:
+        """Permute all at once, and slice."""
+        if order is not None:
+            order = order.to(self.device)
+            for i, column in enumerate(columns):  # one at a time, so that what was replaced is freed
+                columns[i] = None if column is None else column.index_select(0, order)
+        n_used = len(self) * self.bs if self.drop_last else self.n_events
+        parts = [itertools.repeat(None) if c is None else c[:n_used].split(self.bs) for c in columns]
+        own = order is not None or self.device.type != "cpu"
+        del columns
+        if n_used == 0:
+            return
+        flat, matrix, y, w = (part if own or k > 1 else _clones(part) for k, part in enumerate(parts))
+        yield from zip(flat if self.matrix_inputs is None else zip(flat, matrix), y, w)  # noqa: B905  (repeat never ends)
+
+    def _piecewise(self, columns: list[Tensor | None], order: Tensor | None) -> Iterator[Batch]:
+        """Gather and move batch by batch."""
+        order = torch.arange(self.n_events) if order is None else order.cpu()
+        for i in range(len(self)):
+            chosen = order[i * self.bs : (i + 1) * self.bs]
+            flat, matrix, y, w = (None if c is None else c.index_select(0, chosen).to(self.device) for c in columns)
+            yield (flat if matrix is None else (flat, matrix)), y, w  # type: ignore[misc]  # flat is never None
+
+    def _columns(self) -> list[Tensor | None]:
+        """Give flat inputs, matrix, targets and weights as tensors on the CPU, without copying where types allow."""
+        flat = _to_tensor(self.inputs, np.float32)
+        if self.input_mask is not None:
+            flat = flat.index_select(1, _column_indices(self.input_mask, flat.shape[1]))
+        matrix = None if self.matrix_inputs is None else _to_tensor(self.matrix_inputs, np.float32)
+        return [flat, matrix, self._target_tensor(), self._weight_tensor()]
+
+    def _target_tensor(self) -> Tensor | None:
+        if self.targets is None:
+            return None
+        if "multiclass" not in self.objective:
+            y = _to_tensor(self.targets, np.float32)
+            return y[:, None] if y.dim() == 1 else y
+        check_classes(self.targets)
+        y = _to_tensor(self.targets, np.int64)
+        return y.squeeze(-1) if y.dim() == 2 and y.shape[1] == 1 else y
+
+    def _weight_tensor(self) -> Tensor | None:
+        if self.weights is None or not self.use_weights:
+            return None
+        return _to_tensor(self.weights, np.float32).reshape(-1, 1)
+
+    def _check(self) -> None:
+        n = self.n_events
+        if self.inputs.ndim != 2:
+            raise ShapeError(f"inputs must be (n, F), got shape {self.inputs.shape}")
+        for name in ("matrix_inputs", "targets", "weights"):
+            values = getattr(self, name)
+            if values is not None and (values.ndim == 0 or len(values) != n):
+                raise ShapeError(f"{name} must have one row for each of the {n} events of inputs, got shape {values.shape}")
+        if self.weights is not None and self.weights.size != n:
+            raise ShapeError(f"weights must be ({n},) or ({n}, 1), one an event, got shape {self.weights.shape}")
+        if self.drop_last and n < self.bs:
+            raise DataError(
+                f"the fold has {n} events, less than a batch of {self.bs}, and drop_last leaves nothing to train on; "
+                "take a smaller bs, fewer folds, or drop_last=False"
+            )
+
+
+def check_classes(targets: np.ndarray) -> None:
+    """Refuse multiclass targets that are no classes 0, 1, 2, ...
+
+    Args:
+        targets: Any shape.
+
+    Raises:
+        DataError: If there are such.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.batch_yielder import check_classes
+        >>> check_classes(np.array([0.0, 2.5]))
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.DataError: multiclass targets must be classes 0, 1, 2, ..., got 2.5
+    """
+    if targets.dtype.kind not in "biuf":
+        raise DataError(f"multiclass targets must be classes 0, 1, 2, ..., got dtype {targets.dtype}")
+    wrong = targets < 0
+    if targets.dtype.kind == "f":
+        wrong = ~((targets >= 0) & (targets == np.floor(targets)))
+    if wrong.any():
+        raise DataError(f"multiclass targets must be classes 0, 1, 2, ..., got {targets[wrong].reshape(-1)[0]}")
+
+
+def _clones(parts: Any) -> Iterator[Tensor | None]:
+    """Give copies of slices that share memory with the caller's arrays, which a model may not change in place."""
+    return (None if part is None else part.clone() for part in parts)
+
+
+def _to_numpy(values: Any) -> np.ndarray:
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+    return np.asarray(values)
+
+
+def _to_tensor(values: np.ndarray, dtype: type) -> Tensor:
+    """Make a tensor, sharing memory where dtype and layout allow."""
+    try:
+        values = np.ascontiguousarray(values, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"inputs, targets and weights must be numbers, got dtype {values.dtype}") from error
+    return torch.from_numpy(values if values.flags.writeable else values.copy())
+
+
+def _column_indices(mask: Any, n_columns: int) -> Tensor:
+    mask = _to_numpy(mask)
+    if mask.dtype.kind == "b" and mask.shape == (n_columns,):
+        mask = np.flatnonzero(mask)
+    if mask.ndim != 1 or mask.dtype.kind not in "iu" or (mask.size and not 0 <= mask.min() <= mask.max() < n_columns):
+        raise ConfigError(f"input_mask must be indices below {n_columns}, the number of columns, got {mask!r}")
+    return torch.from_numpy(mask.astype(np.int64))

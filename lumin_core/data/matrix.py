@@ -1,0 +1,293 @@
+"""Matrices of objects: packing from columns, absent objects, sparse storage.
+
+A matrix of one event is row-wise ``(N, F)``, an object a row, or column-wise ``(F, N)``. In the file it holds NaN where a
+value does not exist. On reading there are three cases. An *element that never exists* (``missing`` in the meta data: an
+electron has no tau decay mode) is 0. A *single missing value* of an object that is there is 0, as it is in flat
+inputs. An *absent object*, all of whose values are NaN, is a row (column) of NaN, which `object_mask` finds.
+
+Where absent objects were padded with zeros instead, the meta data say so: ``"zero_padded": true`` in ``matrix_feats``
+(`declare_zero_padding`, or the writer's argument); on reading an object of zeros then becomes NaN.
+
+Sparse arrays are stored as COO: row 0 the values, row 1 the event, further rows the other coordinates. The last event
+always has an entry, if need be a zero, since LUMIN takes the number of events from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+import numpy as np
+
+from lumin_core.data.checks import BLOCK, check_names, did_you_mean
+from lumin_core.errors import ConfigError, DataError, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+
+@overload
+def object_mask(matrix: Tensor, row_wise: bool | None = True) -> Tensor: ...
+@overload
+def object_mask(matrix: np.ndarray, row_wise: bool | None = True) -> np.ndarray: ...
+def object_mask(matrix: Any, row_wise: bool | None = True) -> Any:
+    """Tell which objects are present: those with any value that is not NaN.
+
+    Args:
+        matrix: As a yielder gives it: row-wise ``(B, N, F)``, column-wise ``(B, F, N)``; also tensors of higher rank
+            ``(B, N, ...)``, whose objects are along the second axis, and ``(B, N)``, one value an object.
+        row_wise: ``matrix_feats["row_wise"]`` of the yielder; ``None``, as for tensors, counts as true. Column-wise,
+            objects are along the last axis.
+
+    Returns:
+        Shape ``(B, N)``, true where present, of the same library and on the same device.
+
+    Raises:
+        ShapeError: If there are no objects: fewer than two axes.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core import object_mask
+        >>> object_mask(np.array([[[30.0, 0.1], [np.nan, np.nan]]]))
+        array([[ True, False]])
+    """
+    if matrix.ndim < 2:
+        raise ShapeError(f"matrix must be (B, N, F) or (B, F, N), got shape {tuple(matrix.shape)}")
+    present = matrix == matrix  # false for NaN; the same for numpy and torch
+    if row_wise is False:
+        n = matrix.shape[-1]
+        return present.reshape(matrix.shape[0], -1, n).any(1)
+    return present if matrix.ndim == 2 else present.reshape(*matrix.shape[:2], -1).any(-1)
+
+
+def matrix_lookup(
+    feats: Sequence[str], vecs: Sequence[str], feats_per_vec: Sequence[str], row_wise: bool | None
+) -> tuple[list[str], np.ndarray, tuple[int, int]]:
+    """Find the columns ``{vec}_{feat}`` of a matrix.
+
+    Args:
+        feats: All columns there are.
+        vecs: Names of the objects, the prefixes.
+        feats_per_vec: Names of their features, the suffixes.
+        row_wise: Whether an object is a row.
+
+    Returns:
+        The names of the columns that exist, in the order of the flattened matrix; the mask of the elements that do not
+        exist, flattened; the shape of the matrix.
+
+    Raises:
+        ConfigError: If an argument is missing or names something twice.
+        DataError: If an object or a feature does not exist at all.
+
+    Example:
+        >>> from lumin_core.data.matrix import matrix_lookup
+        >>> matrix_lookup(["tau_px", "jet_px", "jet_m"], ["tau", "jet"], ["px", "m"], True)
+        (['tau_px', 'jet_px', 'jet_m'], array([False,  True, False, False]), (2, 2))
+    """
+    if not feats_per_vec or not vecs or row_wise is None:
+        raise ConfigError(
+            "a matrix needs matrix_vecs, matrix_feats_per_vec and matrix_row_wise (True or False), "
+            f"got {list(vecs or [])}, {list(feats_per_vec or [])}, {row_wise}"
+        )
+    check_names("matrix_vecs", vecs)
+    check_names("matrix_feats_per_vec", feats_per_vec)
+    known = set(feats)
+    names = np.array([[f"{vec}_{feat}" for feat in feats_per_vec] for vec in vecs], dtype=object)
+    exists = np.array([[name in known for name in row] for row in names])
+    _refuse_unknown("matrix_vecs", vecs, exists.any(axis=1), [name.rsplit("_", 1)[0] for name in feats])
+    _refuse_unknown("matrix_feats_per_vec", feats_per_vec, exists.any(axis=0), [name.rsplit("_", 1)[-1] for name in feats])
+    names, exists = (names, exists) if row_wise else (names.T, exists.T)
+    return names[exists].tolist(), ~exists.reshape(-1), (exists.shape[0], exists.shape[1])
+
+
+def _refuse_unknown(what: str, names: Sequence[str], exists: np.ndarray, known: Sequence[str]) -> None:
+    for name, there in zip(names, exists, strict=True):
+        if not there:
+            raise DataError(f"{what}: there is no column for {name!r} at all{did_you_mean(name, dict.fromkeys(known))}")
+
+
+def pack(values: np.ndarray, missing: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Pack existing columns into a matrix with NaN where there is none.
+
+    Args:
+        values: Shape ``(n, n_existing)``.
+        missing: As from `matrix_lookup`.
+        shape: As from `matrix_lookup`.
+
+    Returns:
+        Shape ``(n, *shape)``, float32.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.matrix import pack
+        >>> pack(np.array([[1.0, 2.0, 3.0]]), np.array([False, True, False, False]), (2, 2)).tolist()
+        [[[1.0, nan], [2.0, 3.0]]]
+    """
+    packed = np.full((len(values), missing.size), np.nan, dtype=np.float32)
+    packed[:, ~missing] = values
+    return packed.reshape(len(values), *shape)
+
+
+def mark_absent(matrix: np.ndarray, matrix_feats: Mapping[str, Any]) -> np.ndarray:
+    """Give a stored matrix the form that yielders hand out, in place; see the module's text.
+
+    Args:
+        matrix: Shape ``(n, ...)``, contiguous float32; changed.
+        matrix_feats: The entry of the meta data.
+
+    Returns:
+        The same array.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.matrix import mark_absent
+        >>> stored = np.array([[[1.0, np.nan], [np.nan, np.nan]]], dtype="float32")
+        >>> mark_absent(stored, {"row_wise": True}).tolist()
+        [[[1.0, 0.0], [nan, nan]]]
+    """
+    zero_padded = bool(matrix_feats.get("zero_padded", False))
+    missing = np.asarray(matrix_feats.get("missing", []), dtype=bool)
+    exists = ~missing.reshape(matrix.shape[1:]) if missing.any() else None
+    step = max(1, BLOCK // max(1, int(np.prod(matrix.shape[1:]))))
+    for start in range(0, len(matrix), step):
+        _mark_block(matrix[start : start + step], matrix_feats.get("row_wise"), zero_padded, exists)
+    return matrix
+
+
+def _mark_block(block: np.ndarray, row_wise: bool | None, zero_padded: bool, exists: np.ndarray | None) -> None:
+    unset = np.isnan(block) if exists is None else np.isnan(block) | ~exists
+    empty = unset | (block == 0) if zero_padded else unset
+    if not empty.any():
+        return
+    objects = np.moveaxis(block, -1, 1) if row_wise is False else block  # (n, N, ...), a view
+    empty = np.moveaxis(empty, -1, 1) if row_wise is False else empty
+    absent = empty.reshape(*empty.shape[:2], -1).all(-1)  # (n, N)
+    block[unset] = 0
+    objects[absent] = np.nan
+
+
+def is_sparse(values: Any) -> bool:
+    """Tell whether this is a COO array, as of the package ``sparse``: it has ``coords``, ``data``, ``shape``.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.matrix import is_sparse
+        >>> is_sparse(np.zeros(3))
+        False
+    """
+    return all(hasattr(values, name) for name in ("coords", "data", "shape"))
+
+
+def select_events(values: Any, events: np.ndarray) -> Any:
+    """Select events of an array, dense or sparse, or of nothing.
+
+    Args:
+        values: Shape ``(n, ...)``, or ``None``.
+        events: Indices, in the order wanted.
+
+    Returns:
+        The same for these events; a sparse array as `Coo`.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.matrix import select_events
+        >>> select_events(np.array([5, 6, 7]), np.array([2, 0]))
+        array([7, 5])
+    """
+    if values is None or not is_sparse(values):
+        return None if values is None else values[events]
+    coords = np.asarray(values.coords)
+    place = np.full(values.shape[0], -1)
+    place[events] = np.arange(len(events))
+    kept = np.flatnonzero(place[coords[0]] >= 0)
+    coords = np.vstack((place[coords[0, kept]], coords[1:, kept]))
+    return Coo(coords, np.asarray(values.data)[kept], (len(events), *values.shape[1:]))
+
+
+class Coo(NamedTuple):
+    """A sparse array: the least that `is_sparse` asks for.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.matrix import Coo
+        >>> Coo(np.array([[0], [1]]), np.array([5.0]), (2, 2)).shape
+        (2, 2)
+    """
+
+    coords: np.ndarray
+    data: np.ndarray
+    shape: tuple[int, ...]
+
+
+def to_coo(values: Any) -> np.ndarray:
+    """Convert to COO as fold files hold it.
+
+    Args:
+        values: Dense array of shape ``(n, ...)``, or a sparse one with ``coords``, ``data`` and ``shape``.
+
+    Returns:
+        Shape ``(1 + ndim, n_entries)``, float64: values, events in ascending order, further coordinates.
+
+    Raises:
+        ShapeError: If there are no axes beside the events'.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.matrix import to_coo
+        >>> to_coo(np.array([[0.0, 5.0], [0.0, 0.0]]))
+        array([[5., 0.],
+               [0., 1.],
+               [1., 0.]])
+    """
+    if len(values.shape) < 2:
+        raise ShapeError(f"a sparse tensor must have shape (n, ...), got {tuple(values.shape)}")
+    if is_sparse(values):
+        order = np.argsort(values.coords[0], kind="stable")
+        coords, data = np.asarray(values.coords)[:, order], np.asarray(values.data)[order]
+    else:
+        dense = np.asarray(values)
+        coords = np.stack(np.nonzero(dense))
+        data = dense[tuple(coords)]
+    return _anchored(np.vstack((data, coords)).astype(np.float64), values.shape[0])
+
+
+def _anchored(coo: np.ndarray, n: int) -> np.ndarray:
+    """Add a zero in the last event where it is empty."""
+    if n == 0 or (coo.shape[1] and coo[1, -1] == n - 1):
+        return coo
+    last = np.zeros((coo.shape[0], 1))
+    last[1] = n - 1
+    return np.hstack((coo, last))
+
+
+def from_coo(coo: np.ndarray, n: int, shape: Sequence[int], dtype: np.dtype | type = np.float32) -> np.ndarray:
+    """Convert COO to a dense array.
+
+    Args:
+        coo: As from `to_coo`.
+        n: Number of events, that of ``inputs``.
+        shape: Shape of one event.
+        dtype: Of the result.
+
+    Returns:
+        Shape ``(n, *shape)``.
+
+    Raises:
+        ShapeError: If a coordinate is outside, or the number of axes differs.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.matrix import from_coo
+        >>> from_coo(np.array([[5.0], [0.0], [1.0]]), 2, (2,)).tolist()
+        [[0.0, 5.0], [0.0, 0.0]]
+    """
+    full = (n, *shape)
+    if coo.ndim != 2 or coo.shape[0] != 1 + len(full):
+        raise ShapeError(f"sparse data of shape {full} need {1 + len(full)} rows, got an array of shape {coo.shape}")
+    coords = coo[1:].astype(np.int64)
+    if coords.size and ((coords < 0).any() or (coords >= np.array(full)[:, None]).any()):
+        raise ShapeError(f"sparse data have coordinates outside of shape {full}")
+    dense = np.zeros(full, dtype=dtype)
+    dense[tuple(coords)] = coo[0].astype(dtype)
+    return dense

@@ -1,0 +1,291 @@
+"""Transforms: preprocessing as a chain of steps that are plain values.
+
+A chain is a list of `Transform`; `apply` runs it, `invert` runs it backwards. As configuration a chain is a list of
+dicts, ``[{"name": "tabular/standard_scaler", "mean": [...], "scale": [...]}, ...]``: what fold files and saved models hold.
+Building it asks for the plugin that has the step, and runs no code of the file.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+
+from lumin_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+
+class Transform(ABC):
+    """Base of preprocessing steps (kind ``transforms``).
+
+    A step with state also defines `fit` and, where it can be fitted piece by piece, ``partial_fit(x) -> Self``.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core import Transform
+        >>> class Scale(Transform):
+        ...     def __init__(self, factor=1.0):
+        ...         self.factor = factor
+        ...     def transform(self, x):
+        ...         return x * self.factor
+        ...     def inverse_transform(self, x):
+        ...         return x / self.factor
+        ...     def to_config(self):
+        ...         return {"factor": self.factor}
+        >>> Scale(2.0).transform(np.array([[1.0]]))
+        array([[2.]])
+    """
+
+    kind: ClassVar[str] = "transform"
+
+    def fit(self, x: np.ndarray) -> Self:
+        """Learn from data; by default there is nothing to learn.
+
+        Args:
+            x: Shape ``(n, F)``; NaN where a value is missing.
+
+        Returns:
+            Itself.
+        """
+        return self
+
+    @abstractmethod
+    def transform(self, x: np.ndarray) -> np.ndarray:
+        """Transform data.
+
+        Args:
+            x: Shape ``(n, F)``; not changed.
+
+        Returns:
+            Shape ``(n, F')``.
+        """
+
+    @abstractmethod
+    def inverse_transform(self, x: np.ndarray) -> np.ndarray:
+        """Undo `transform`.
+
+        Args:
+            x: Shape ``(n, F')``; not changed.
+
+        Returns:
+            Shape ``(n, F)``.
+        """
+
+    @abstractmethod
+    def to_config(self) -> dict[str, Any]:
+        """Give all that is needed to build the step again, what was learned included, as plain values and lists."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Build a step from what `to_config` gave; by default its items are the constructor's arguments."""
+        return cls(**config)
+
+    @classmethod
+    def convert(cls, step: Any) -> Transform | None:
+        """Take over a step of another library, such as scikit-learn.
+
+        Args:
+            step: Any fitted object with ``transform``.
+
+        Returns:
+            The same as a `Transform`, or ``None``, as by default, where this class does not know it.
+        """
+        return None
+
+
+@runtime_checkable
+class Pipe(Protocol):
+    """What a yielder takes as a pipeline beside chains: two methods, as in scikit-learn."""
+
+    def transform(self, x: Any) -> Any:
+        """Transform data of shape ``(n, F)``."""
+
+    def inverse_transform(self, x: Any) -> Any:
+        """Undo `transform`."""
+
+
+def apply(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
+    """Run a chain.
+
+    Args:
+        chain: Steps in their order.
+        x: Shape ``(n, F)``.
+
+    Returns:
+        Shape ``(n, F')``.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.transforms import apply
+        >>> apply([], np.ones((1, 2)))
+        array([[1., 1.]])
+    """
+    for step in chain:
+        x = step.transform(x)
+    return x
+
+
+def invert(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
+    """Run a chain backwards; arguments as for `apply`.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.transforms import invert
+        >>> invert([], np.ones((1, 2)))
+        array([[1., 1.]])
+    """
+    for step in reversed(chain):
+        x = step.inverse_transform(x)
+    return x
+
+
+def check_pipe(pipe: Any) -> Any:
+    """Refuse what is no pipeline: neither transforms, nor an object with ``transform`` and ``inverse_transform``.
+
+    Args:
+        pipe: A transform, a list of them, or such an object.
+
+    Returns:
+        The same; a list for a list or tuple.
+
+    Raises:
+        ConfigError: If it is something else, such as the name of a pickled file.
+
+    Example:
+        >>> from lumin_core.data.transforms import check_pipe
+        >>> check_pipe(())
+        []
+        >>> check_pipe("input_pipe.pkl")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.ConfigError: a pipeline must be transforms or an object with transform and inverse_transform, got \
+'input_pipe.pkl'; pickled files are not opened, since they can run code: load it yourself if you trust it, and pass it
+    """
+    if isinstance(pipe, list | tuple):
+        return [check_pipe(step) for step in pipe]
+    if isinstance(pipe, Pipe) and not isinstance(pipe, type):
+        return pipe
+    hint = ""
+    if isinstance(pipe, str) or hasattr(pipe, "__fspath__"):
+        hint = "; pickled files are not opened, since they can run code: load it yourself if you trust it, and pass it"
+    raise ConfigError(
+        f"a pipeline must be transforms or an object with transform and inverse_transform, got {pipe!r}{hint}"
+    )
+
+
+def as_chain(pipe: Any) -> list[Transform]:
+    """Give a pipeline as a chain of transforms, converting other libraries' steps.
+
+    A scikit-learn ``Pipeline`` is taken apart into its steps; each is offered to `Transform.convert` of the installed
+    transforms.
+
+    Args:
+        pipe: As for `check_pipe`.
+
+    Returns:
+        The chain.
+
+    Raises:
+        ConfigError: If no installed transform knows a step; it serves in memory only.
+
+    Example:
+        >>> from lumin_core.data.transforms import as_chain
+        >>> as_chain([])
+        []
+    """
+    if isinstance(pipe, Transform):
+        return [pipe]
+    steps = pipe if isinstance(pipe, list | tuple) else [step for _, step in getattr(pipe, "steps", ())]
+    if steps or isinstance(pipe, list | tuple):
+        return [transform for step in steps for transform in as_chain(step)]
+    if isinstance(pipe, str) and pipe == "passthrough":  # scikit-learn's empty step
+        return []
+    return [_converted(pipe)]
+
+
+def _converted(step: Any) -> Transform:
+    from lumin_core import registry
+
+    for component in registry.components("transform"):
+        if component.problem is None:
+            transform: Transform | None = component.load().convert(step)
+            if transform is not None:
+                return transform
+    raise ConfigError(
+        f"{type(step).__module__}.{type(step).__qualname__} cannot be stored as plain values: no installed transform "
+        "knows it. It serves in memory, as input_pipe= of the yielder; to store it, write a Transform and register it, "
+        "or, for scikit-learn's common steps, pip install lumin-plugin-tabular"
+    )
+
+
+def to_config(pipe: Any) -> list[dict[str, Any]]:
+    """Give a pipeline as plain values.
+
+    Args:
+        pipe: As for `check_pipe`.
+
+    Returns:
+        For each step its qualified name and what its ``to_config`` gives.
+
+    Raises:
+        ConfigError: If a step is not registered under a name, or cannot be converted.
+
+    Example:
+        >>> from lumin_core.data.transforms import to_config
+        >>> to_config([])
+        []
+    """
+    return [_step_config(step) for step in as_chain(pipe)]
+
+
+def _step_config(step: Transform) -> dict[str, Any]:
+    from lumin_core import registry
+
+    name = registry.qualified_name(type(step))
+    if name is None:
+        raise ConfigError(
+            f"{type(step).__qualname__} cannot be stored, since it has no name to be found by again: "
+            f'lumin_core.register("transform", "my_step", {type(step).__qualname__}), or an entry point of a plugin'
+        )
+    config = step.to_config()
+    if "name" in config:
+        raise ConfigError(f"{name}.to_config() gives 'name', which is reserved; rename that option")
+    return {"name": name, **config}
+
+
+def from_config(configs: Sequence[Mapping[str, Any]]) -> list[Transform]:
+    """Build a chain from plain values.
+
+    Args:
+        configs: From `to_config`.
+
+    Returns:
+        The chain.
+
+    Raises:
+        UnknownComponent: If the plugin that has a step is not installed.
+        ConfigError: If a configuration is damaged.
+
+    Example:
+        >>> from lumin_core.data.transforms import from_config
+        >>> from_config([])
+        []
+    """
+    return [_build(config) for config in configs]
+
+
+def _build(config: Mapping[str, Any]) -> Transform:
+    from lumin_core import registry
+
+    if not isinstance(config, dict) or not isinstance(config.get("name"), str):
+        raise ConfigError(f'a stored transform must be {{"name": ..., ...}}, got {config!r}')
+    factory = registry.resolve("transform", config["name"])
+    options = {key: value for key, value in config.items() if key != "name"}
+    try:
+        transform: Transform = factory.func.from_config(options)
+    except (TypeError, KeyError) as error:
+        raise ConfigError(f"the stored transform {config['name']!r} cannot be built: {error}") from error
+    return transform

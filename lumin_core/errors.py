@@ -1,0 +1,76 @@
+"""The tree of exceptions.
+
+Everything that this project raises on purpose is a `LuminError`, and also the built-in that fits, so that
+``except ValueError`` keeps working. A message says what was expected, what came, and the way out.
+
+::
+
+    LuminError
+    ├── UnknownComponent    (KeyError)      no component of that kind and name
+    ├── AmbiguousComponent  (LookupError)   a bare name that several distributions have
+    ├── BrokenPlugin        (ImportError)   a plugin that cannot be imported, or is no component of its kind
+    ├── IncompatiblePlugin  (ImportError)   a plugin that asks for another version of the core
+    ├── HookError           (TypeError)     a callback whose points or signatures are wrong
+    ├── FoldFileError       (OSError)       a fold file that cannot be read or written
+    ├── ShapeError          (ValueError)    an array or tensor of the wrong shape
+    ├── DataError           (ValueError)    values that cannot be trained on
+    ├── ConfigError         (ValueError)    an option that is unknown, contradictory or out of range
+    └── SavedModelError     (ValueError)    a saved model that cannot be read or does not match
+"""
+
+
+class LuminError(Exception):
+    """The root of all errors of lumin-core and its plugins.
+
+    Example:
+        >>> from lumin_core.errors import LuminError, UnknownComponent
+        >>> try:
+        ...     raise UnknownComponent("there is no head 'cat_emb_haed'")
+        ... except LuminError as error:
+        ...     print(error)
+        there is no head 'cat_emb_haed'
+    """
+
+    def __str__(self) -> str:
+        """Give the message plainly: `KeyError` would print its representation, in quotes."""
+        return str(self.args[0]) if self.args else ""
+
+
+class UnknownComponent(LuminError, KeyError):
+    """No component of that kind has that name."""
+
+
+class AmbiguousComponent(LuminError, LookupError):
+    """A bare name belongs to several distributions; the message lists the qualified names."""
+
+
+class BrokenPlugin(LuminError, ImportError):
+    """A plugin cannot be imported, or what it names is no component of its kind."""
+
+
+class IncompatiblePlugin(LuminError, ImportError):
+    """A plugin's ``Requires-Dist`` asks for another version of lumin-core."""
+
+
+class HookError(LuminError, TypeError):
+    """A callback has a point that does not exist, or one with another signature."""
+
+
+class FoldFileError(LuminError, OSError):
+    """A fold file cannot be read, written, or is none."""
+
+
+class ShapeError(LuminError, ValueError):
+    """An array or tensor has the wrong shape."""
+
+
+class DataError(LuminError, ValueError):
+    """Values that cannot be trained on: NaN targets, infinite inputs, text in a numeric column."""
+
+
+class ConfigError(LuminError, ValueError):
+    """An option is unknown, given twice, contradictory or out of range."""
+
+
+class SavedModelError(LuminError, ValueError):
+    """A saved model or ensemble cannot be read, or does not match what it is loaded into."""

@@ -1,0 +1,169 @@
+"""Which categorical features there are, how many values each has, and how wide each is embedded.
+
+A code ``c`` of a feature of cardinality ``n`` becomes the row ``c`` of a learned table of shape ``(n, size)``.
+
+References:
+    Guo and Berkhahn, "Entity embeddings of categorical variables", https://arxiv.org/abs/1604.06737
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import define
+
+from lumin_core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lumin_core.data.fold_yielder import FoldYielder
+
+
+@define(frozen=True, init=False)
+class CatEmbedder:
+    """The categorical features of a model and the sizes of their embeddings.
+
+    Args:
+        cat_names: Names, in the order of the last columns of the inputs.
+        cat_szs: Cardinalities: the codes of a feature are 0 to its cardinality less 1.
+        emb_szs: Widths of the embeddings; by default ``min(max_emb_sz, (1 + cardinality) // 2)`` each.
+        max_emb_sz: Largest width that is chosen by default.
+        emb_load_path: File of a head's ``save_embeds`` from which the embeddings start.
+
+    Raises:
+        ConfigError: If the lists differ in length, a name comes twice, or a size is not positive.
+
+    Example:
+        >>> from lumin_core.model.embedding import CatEmbedder
+        >>> embedder = CatEmbedder(["n_jets", "channel"], [5, 3])
+        >>> list(embedder)
+        [('n_jets', 5, 3), ('channel', 3, 2)]
+        >>> embedder["channel"]
+        (3, 2)
+    """
+
+    cat_names: tuple[str, ...]
+    cat_szs: tuple[int, ...]
+    emb_szs: tuple[int, ...]
+    max_emb_sz: int
+    emb_load_path: Path | None
+
+    def __init__(
+        self,
+        cat_names: Sequence[str],
+        cat_szs: Sequence[int],
+        emb_szs: Sequence[int] | None = None,
+        max_emb_sz: int = 50,
+        emb_load_path: str | Path | None = None,
+    ) -> None:
+        if emb_szs is None:
+            emb_szs = [min(max_emb_sz, (1 + int(size)) // 2) for size in cat_szs]
+        _check(cat_names, cat_szs, emb_szs)
+        self.__attrs_init__(  # type: ignore[attr-defined]
+            cat_names=tuple(cat_names),
+            cat_szs=tuple(int(size) for size in cat_szs),
+            emb_szs=tuple(int(size) for size in emb_szs),
+            max_emb_sz=max_emb_sz,
+            emb_load_path=None if emb_load_path is None else Path(emb_load_path),
+        )
+
+    @classmethod
+    def from_fy(
+        cls,
+        fy: FoldYielder,
+        emb_szs: Sequence[int] | None = None,
+        max_emb_sz: int = 50,
+        emb_load_path: str | Path | None = None,
+    ) -> CatEmbedder:
+        """Take the categorical features that a fold file yields, without those that are ignored.
+
+        A cardinality is that of the file's category map where there is one, else the highest code plus 1.
+
+        Args:
+            fy: The training data.
+            emb_szs: As in the constructor.
+            max_emb_sz: As in the constructor.
+            emb_load_path: As in the constructor.
+
+        Raises:
+            DataError: If a feature without a category map holds anything but whole numbers from 0 up.
+        """
+        names = list(fy.get_use_cat_feats())
+        sizes = {name: 1 + max(codes) for name, codes in (fy.cat_maps or {}).items() if name in names and codes}
+        if unmapped := [name for name in names if name not in sizes]:
+            sizes |= _highest_codes(fy, names, unmapped)
+        return cls(names, [sizes[name] for name in names], emb_szs, max_emb_sz, emb_load_path)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> CatEmbedder:
+        """Make the embedder that `to_config` describes.
+
+        Example:
+            >>> from lumin_core.model.embedding import CatEmbedder
+            >>> embedder = CatEmbedder(["channel"], [3])
+            >>> CatEmbedder.from_config(embedder.to_config()) == embedder
+            True
+        """
+        return cls(**config)
+
+    def to_config(self) -> dict[str, Any]:
+        """Give the arguments as plain values; ``emb_load_path`` only where there is one."""
+        config: dict[str, Any] = {
+            "cat_names": list(self.cat_names),
+            "cat_szs": list(self.cat_szs),
+            "emb_szs": list(self.emb_szs),
+            "max_emb_sz": self.max_emb_sz,
+        }
+        return config if self.emb_load_path is None else config | {"emb_load_path": str(self.emb_load_path)}
+
+    @property
+    def n_cat_in(self) -> int:
+        """Number of categorical features."""
+        return len(self.cat_names)
+
+    def __iter__(self) -> Iterator[tuple[str, int, int]]:
+        """Iterate over name, cardinality and width of the embedding."""
+        return zip(self.cat_names, self.cat_szs, self.emb_szs, strict=True)
+
+    def __getitem__(self, name: str) -> tuple[int, int]:
+        """Give cardinality and width of the embedding of a feature."""
+        if name not in self.cat_names:
+            msg = f"{name!r} is no embedded feature; these are: {', '.join(self.cat_names) or 'none'}"
+            raise ConfigError(msg)
+        i = self.cat_names.index(name)
+        return self.cat_szs[i], self.emb_szs[i]
+
+
+def _check(names: Sequence[str], cat_szs: Sequence[int], emb_szs: Sequence[int]) -> None:
+    if not len(names) == len(cat_szs) == len(emb_szs):
+        msg = f"expected one cardinality and one embedding size a feature, got {len(names)} names, "
+        msg += f"{len(cat_szs)} cardinalities and {len(emb_szs)} sizes"
+        raise ConfigError(msg)
+    if len(set(names)) < len(names):
+        msg = f"a categorical feature must be named once, got {list(names)}"
+        raise ConfigError(msg)
+    for name, cat_sz, emb_sz in zip(names, cat_szs, emb_szs, strict=True):
+        if cat_sz < 1 or emb_sz < 1:
+            msg = f"{name!r} needs a positive cardinality and embedding size, got {cat_sz} and {emb_sz}"
+            raise ConfigError(msg)
+
+
+def _highest_codes(fy: FoldYielder, names: list[str], wanted: list[str]) -> dict[str, int]:
+    highest = np.zeros(len(names))
+    for fold in range(len(fy)):
+        inputs = fy.get_fold(fold)["inputs"]
+        codes = (inputs[0] if isinstance(inputs, tuple) else inputs)[:, -len(names) :]
+        _check_codes(codes, names, wanted)
+        highest = np.maximum(highest, codes.max(0, initial=0))
+    return {name: 1 + int(highest[names.index(name)]) for name in wanted}
+
+
+def _check_codes(codes: np.ndarray[Any, Any], names: list[str], wanted: list[str]) -> None:
+    for name in wanted:
+        column = codes[:, names.index(name)]
+        if (wrong := column[(column < 0) | (column % 1 != 0)]).size:
+            msg = f"codes of {name!r} must be whole numbers from 0 up, got {wrong[0]:g}; proc_cats gives such codes"
+            raise DataError(msg)

@@ -1,0 +1,126 @@
+"""Layers that several blocks are made of: dense layers, and batch norm over the objects of a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+
+from lumin_core.errors import ConfigError
+from lumin_core.model.lookups import LookupAct, LookupInit, canonical_act, lookup_act, normal_initialiser
+from lumin_core.registry import build
+
+NormSpec = str | Mapping[str, Any] | type[nn.Module] | Any
+"""A norm by name, ``{"name": ...}``, class or `functools.partial`; its constructor takes ``num_features``."""
+
+
+def dense_layer(
+    n_in: int,
+    n_out: int,
+    *,
+    act: str = "relu",
+    do: float = 0,
+    bn: bool = False,
+    bn_class: NormSpec = "batch_norm1d",
+    lookup_init: LookupInit = normal_initialiser,
+    lookup_act: LookupAct = lookup_act,
+) -> nn.Sequential:
+    """Give one dense layer: linear, activation, batch norm, dropout, in this order.
+
+    Args:
+        n_in: Columns of the input.
+        n_out: Columns of the output.
+        act: Name of the activation; ``"linear"`` adds no module.
+        do: Dropout rate, in [0, 1); alpha dropout behind selu.
+        bn: Whether to normalise.
+        bn_class: The norm.
+        lookup_init: Gives the initialiser of the weights for an activation; biases start at zero.
+        lookup_act: Gives the activation layer.
+
+    Returns:
+        Module from ``(*, n_in)`` to ``(*, n_out)`` (with a norm, the shapes that it takes).
+
+    Raises:
+        ConfigError: If a width is not positive, or the dropout rate is out of range.
+
+    Example:
+        >>> from lumin_core.model.layers import dense_layer
+        >>> dense_layer(10, 20, act="selu", do=0.1)
+        Sequential(
+          (0): Linear(in_features=10, out_features=20, bias=True)
+          (1): SELU()
+          (2): AlphaDropout(p=0.1, inplace=False)
+        )
+    """
+    if min(n_in, n_out) < 1 or not 0 <= do < 1:
+        msg = f"a dense layer needs positive widths and a dropout rate in [0, 1), got {n_in}, {n_out} and {do}"
+        raise ConfigError(msg)
+    linear = nn.Linear(n_in, n_out)
+    lookup_init(act, n_in, n_out)(linear.weight)
+    nn.init.zeros_(linear.bias)
+    layers: list[nn.Module] = [linear]
+    if canonical_act(act) != "linear":
+        layers.append(lookup_act(act))
+    if bn:
+        layers.append(build("norm", bn_class, num_features=n_out))
+    if do > 0:
+        layers.append(nn.AlphaDropout(do) if canonical_act(act) == "selu" else nn.Dropout(do))
+    return nn.Sequential(*layers)
+
+
+def dense_stack(widths: Sequence[int], **options: Any) -> nn.Sequential:  # noqa: ANN401 - dense_layer checks them
+    """Give dense layers one behind the other.
+
+    Args:
+        widths: Columns of the input and of the output of every layer.
+        **options: Those of `dense_layer`, the same for all layers.
+
+    Returns:
+        Module from ``(*, widths[0])`` to ``(*, widths[-1])``.
+
+    Raises:
+        ConfigError: As `dense_layer`.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.layers import dense_stack
+        >>> dense_stack([3, 10, 10, 2], act="swish")(torch.ones(5, 3)).shape
+        torch.Size([5, 2])
+    """
+    return nn.Sequential(*(dense_layer(n_in, n_out, **options) for n_in, n_out in pairwise(widths)))
+
+
+class LCBatchNorm1d(nn.Module):
+    """Batch norm over data of shape length times channel, such as the objects of an event.
+
+    Every channel is normalised over the events and all axes between.
+
+    Args:
+        bn: The norm for ``(B, F)``: a module, or its name, class or partial.
+        num_features: Number of channels, if ``bn`` is not a module yet.
+
+    Raises:
+        ConfigError: If ``num_features`` is missing, or given beside a module.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.layers import LCBatchNorm1d
+        >>> x = torch.arange(12.0).reshape(2, 3, 2)
+        >>> LCBatchNorm1d(num_features=2)(x).mean((0, 1)).abs().max().item() < 1e-6
+        True
+    """
+
+    def __init__(self, bn: nn.Module | NormSpec = "batch_norm1d", num_features: int | None = None) -> None:
+        super().__init__()
+        if isinstance(bn, nn.Module) is (num_features is not None):
+            msg = "LCBatchNorm1d takes a norm module, or num_features for a new one, "
+            msg += f"got bn={bn!r} and num_features={num_features}"
+            raise ConfigError(msg)
+        self.bn = bn if isinstance(bn, nn.Module) else build("norm", bn, num_features=num_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(B, *, C)`` over all axes but the last."""
+        normed: Tensor = self.bn(x.reshape(-1, x.shape[-1]))
+        return normed.view(x.shape)

@@ -1,0 +1,175 @@
+r"""Losses: per event from the loss itself, weighted and averaged here and nowhere else.
+
+A loss gives :math:`l_i` per event, shape ``(B, ...)``. The objective of a batch is
+
+.. math:: L = \frac{1}{B} \sum_i w_i \, l_i
+
+and what is reported of a whole fold is :math:`\sum_i w_i l_i / \sum_i w_i`, so that a weight means that event: weight
+zero is no event, weight two is the event twice. Where a loss gives several values per event (multi-label, several
+targets) their mean is :math:`l_i`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lumin_core import registry
+from lumin_core.errors import ConfigError, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AUTO = {"classification": "core/bce_loss", "multiclass": "core/nll_loss", "regression": "core/mse_loss"}
+
+
+class BatchLoss(nn.Module):
+    """Base of losses that are no sum over events, such as a significance or a distance correlation.
+
+    ``forward(y_pred, y, w)`` gives the scalar objective of the whole batch; ``w`` is ``(B, 1)`` or ``None``. A reported
+    value is the loss of the whole fold taken as one batch. Such a loss may be any function of the batch; whatever it
+    is, an event of weight zero should not change it.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core import BatchLoss
+        >>> class MeanBias(BatchLoss):
+        ...     def forward(self, y_pred, y, w):
+        ...         w = torch.ones_like(y) if w is None else w
+        ...         return ((y_pred - y) * w).sum().square() / w.sum().square()
+        >>> MeanBias()(torch.ones(4, 1), torch.zeros(4, 1), None)
+        tensor(1.)
+    """
+
+    def forward(self, y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
+        """Compute the objective of a batch.
+
+        Args:
+            y_pred: Predictions, shape ``(B, n_out)``.
+            y: Targets, shape ``(B, n_targ)``, for multiclass ``(B,)``.
+            w: Weights, shape ``(B, 1)``, or ``None`` for one each.
+
+        Returns:
+            A scalar.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define forward(self, y_pred, y, w)")
+
+
+def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
+    """Compute one value per event.
+
+    Args:
+        loss: A per-event loss, ``loss(y_pred, y) -> (B, ...)``.
+        y_pred: Predictions, shape ``(B, n_out)``.
+        y: Targets, shape ``(B, n_targ)``, for multiclass ``(B,)``.
+
+    Returns:
+        Shape ``(B,)``: the mean over all but the first axis.
+
+    Raises:
+        ShapeError: If the loss does not give one row an event.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.loss import event_loss
+        >>> event_loss(torch.nn.MSELoss(reduction="none"), torch.ones(2, 2), torch.zeros(2, 2))
+        tensor([1., 1.])
+    """
+    return _per_event(loss(y_pred, y), loss, y_pred.shape[0])
+
+
+def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
+    r"""Compute the objective of a batch, :math:`\frac{1}{B} \sum_i w_i l_i`, or what a `BatchLoss` gives.
+
+    Args:
+        loss: A per-event loss or a `BatchLoss`.
+        y_pred: Predictions, shape ``(B, n_out)``.
+        y: Targets, shape ``(B, n_targ)``, for multiclass ``(B,)``.
+        w: Weights, shape ``(B, 1)``, or ``None``.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ShapeError: If the loss does not give one row an event.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.loss import weighted_loss
+        >>> y_pred, y = torch.tensor([[1.0], [3.0]]), torch.zeros(2, 1)
+        >>> weighted_loss(torch.nn.MSELoss(reduction="none"), y_pred, y, torch.tensor([[1.0], [0.0]]))
+        tensor(0.5000)
+    """
+    if isinstance(loss, BatchLoss):
+        return loss(y_pred, y, w)
+    values = _per_event(loss(y_pred, y), loss, y_pred.shape[0])
+    return values.mean() if w is None else torch.dot(values, w.reshape(-1)) / values.shape[0]
+
+
+def _per_event(values: Tensor, loss: Any, n_events: int) -> Tensor:
+    """Reduce ``(B, ...)`` to ``(B,)`` by the mean over all but the first axis."""
+    if values.dim() == 0 or values.shape[0] != n_events:
+        raise ShapeError(
+            f"a loss must give one value per event, ({n_events}, ...), got {tuple(values.shape)} from {loss!r}; "
+            "switch its own averaging off (reduction='none'), or derive it from lumin_core.BatchLoss"
+        )
+    if values.dim() == 1:
+        return values
+    return values.view(-1) if values.numel() == n_events else values.flatten(1).mean(1)
+
+
+def build_loss(spec: Any, objective: str) -> Callable[..., Tensor]:
+    """Build a loss that gives one value per event, or a `BatchLoss`.
+
+    Torch's classes average by themselves and would ignore weights: any loss with ``reduction`` is built, or rebuilt,
+    with ``"none"``.
+
+    Args:
+        spec: ``"auto"`` (torch's BCE, NLL or MSE by objective), or anything that ``build("loss", ...)`` takes.
+        objective: ``"classification"``, ``"multiclass"`` or ``"regression"``.
+
+    Returns:
+        The loss, to be called as ``loss(y_pred, y)``, or ``loss(y_pred, y, w)`` for a `BatchLoss`.
+
+    Raises:
+        ConfigError: If ``reduction`` is asked for by the user, or what was built cannot be called.
+
+    Example:
+        >>> from lumin_core.model.loss import build_loss
+        >>> build_loss("auto", "regression").reduction
+        'none'
+    """
+    if isinstance(spec, str) and spec == "auto":
+        spec = AUTO[objective]
+    loss = registry.build("loss", _without_reduction(spec))
+    if hasattr(loss, "reduction"):
+        loss = _unreduced(loss)
+    if not callable(loss):
+        raise ConfigError(f"a loss must be callable as loss(y_pred, y), got {loss!r}")
+    return loss
+
+
+def _without_reduction(spec: Any) -> Any:
+    """Drop ``reduction="none"``, which is what we set anyway, and refuse any other."""
+    options = spec if isinstance(spec, dict) else getattr(spec, "keywords", {})
+    if options.get("reduction", "none") != "none":
+        raise ConfigError(
+            f"reduction={options['reduction']!r} cannot be chosen: losses are per event, and the weighted mean is taken "
+            "once, by the loop; leave reduction out"
+        )
+    return spec
+
+
+def _unreduced(loss: Any) -> Any:
+    """Give the loss with ``reduction="none"``: a copy, since the caller's own must not change."""
+    if loss.reduction == "none":
+        return loss
+    import copy
+
+    loss = copy.copy(loss)
+    loss.reduction = "none"
+    return loss
+
+

@@ -1,0 +1,69 @@
+"""Joining a component's spec with options that stand beside it, and did-you-mean for the keys of a config."""
+
+from __future__ import annotations
+
+import difflib
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lumin_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+def join(spec: Any, options: Mapping[str, Any], spec_place: str, options_place: str) -> Any:
+    """Add options to a component's spec.
+
+    Args:
+        spec: ``"name"``, ``{"name": ..., **options}``, a class or a partial.
+        options: More options, none of them in `spec`.
+        spec_place: Where `spec` was given, for the message.
+        options_place: Where `options` were given.
+
+    Returns:
+        One spec; neither argument is changed.
+
+    Raises:
+        ConfigError: If an option is given in both places.
+
+    Example:
+        >>> from lumin_core.model.options import join
+        >>> join("fully_connected", {"depth": 2}, "body", "model_args['body']")
+        {'name': 'fully_connected', 'depth': 2}
+    """
+    inside = spec if isinstance(spec, dict) else getattr(spec, "keywords", {})
+    if twice := sorted(set(inside) & set(options)):
+        raise ConfigError(
+            f"{', '.join(map(repr, twice))} is given in {spec_place} and in {options_place}; keep one of them"
+        )
+    if not options:
+        return spec
+    if isinstance(spec, str):
+        return {"name": spec, **options}
+    return {**spec, **options} if isinstance(spec, dict) else partial(spec, **options)
+
+
+def check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:
+    """Refuse keys that are not known.
+
+    Args:
+        given: The keys that came.
+        known: The keys that there are.
+        place: Where they were given, for the message.
+
+    Raises:
+        ConfigError: With did-you-mean, and the known keys.
+
+    Example:
+        >>> from lumin_core.model.options import check_keys
+        >>> check_keys(["haed"], ["head", "body", "tail"], "model_args")
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: model_args has no 'haed'; did you mean 'head'? Known are: head, body, tail
+    """
+    known = list(known)
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ConfigError(f"{place} has no {key!r}; {hint}Known are: {', '.join(known)}")

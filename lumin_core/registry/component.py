@@ -1,0 +1,137 @@
+"""Kinds and components: what the registry knows before anything is imported.
+
+Both are dataclasses and not attrs classes: importing attrs would cost a fifth of the start-up of
+``lumin list-plugins``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from lumin_core.errors import BrokenPlugin, LuminError
+from lumin_core.registry.names import normalise
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A sort of component.
+
+    Attributes:
+        singular: ``"head"``; error messages and configs use it.
+        plural: ``"heads"``; the entry-point group is ``lumin.heads``.
+        base: The base class as ``"module:attribute"``, or None where any callable will do.
+
+    Example:
+        >>> from lumin_core.registry import kinds
+        >>> kinds()[0]
+        Kind(singular='head', plural='heads', base='lumin_core.model.blocks:Head')
+    """
+
+    singular: str
+    plural: str
+    base: str | None = None
+
+    def load_base(self) -> type | None:
+        """Import the base class.
+
+        Raises:
+            BrokenPlugin: If it cannot be imported or is no class whose ``kind`` is the singular.
+
+        Example:
+            >>> from lumin_core.registry import Kind
+            >>> Kind("dish", "dishes").load_base() is None
+            True
+        """
+        if self.base is None:
+            return None
+        base = load_object(self.base, f"the base class of {self.plural}")
+        if not isinstance(base, type):
+            raise BrokenPlugin(f"the base of {self.plural}, {self.base}, is no class but {base!r}")
+        said = getattr(base, "kind", self.singular)
+        if said != self.singular:
+            raise BrokenPlugin(f"{self.base} says kind = {said!r}, but the kind {self.plural!r} has {self.singular!r}")
+        return base
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One named thing that can be built: from a plugin's metadata, or registered in the session.
+
+    Attributes:
+        kind: Its kind in the singular, ``"head"``; ``"kind"`` for a plugin's declaration of a kind, ``"plugin"`` for a
+            distribution whose metadata cannot be read.
+        name: The name in its distribution, in snake case.
+        qualified: The name with its origin, ``"tabular/cat_emb_head"``; no other component of the kind has it.
+        distribution: Name of the distribution, ``"lumin-plugin-tabular"``; ``"session"`` for a registered one.
+        version: The distribution's version.
+        value: Where it lives, ``"module:attribute"``.
+        problem: Why it cannot be used, or None.
+
+    Example:
+        >>> from lumin_core.registry import find
+        >>> find("optimiser", "adam").value
+        'torch.optim:Adam'
+    """
+
+    kind: str
+    name: str
+    qualified: str
+    distribution: str
+    version: str | None
+    value: str
+    problem: str | None = None
+    error: type[LuminError] = field(default=BrokenPlugin, repr=False, compare=False)
+    obj: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The form of the name in which it is compared."""
+        return normalise(self.name)
+
+    def load(self) -> Any:
+        """Import the component and give what its entry point names: a class, a function or a partial.
+
+        Raises:
+            BrokenPlugin: If the module cannot be imported or has no such attribute; chained.
+            IncompatiblePlugin: If the plugin asks for another version of lumin-core.
+
+        Example:
+            >>> from lumin_core.registry import find
+            >>> find("optimiser", "adam").load().__name__
+            'Adam'
+        """
+        if self.problem is not None:
+            raise self.error(f"the {self.kind} {self.qualified!r} cannot be used: {self.problem}")
+        if self.obj is not None:
+            return self.obj
+        return load_object(self.value, f"the {self.kind} {self.qualified!r} of {self.distribution} {self.version}")
+
+
+def load_object(value: str, what: str) -> Any:
+    """Import ``"module:attribute"``.
+
+    Args:
+        value: Where the object is.
+        what: What it is, for the message.
+
+    Raises:
+        BrokenPlugin: If the module cannot be imported or has no such attribute; chained.
+
+    Example:
+        >>> from lumin_core.registry.component import load_object
+        >>> load_object("math:pi", "a number")
+        3.141592653589793
+    """
+    module, _, attributes = value.partition(":")
+    try:
+        found: Any = import_module(module)
+        for attribute in attributes.split("."):
+            found = getattr(found, attribute)
+    except Exception as error:
+        raise BrokenPlugin(
+            f"{what} cannot be loaded from {value}: {type(error).__name__}: {error}; "
+            "repair or uninstall that distribution, or switch it off with LUMIN_DISABLE_PLUGINS"
+        ) from error
+    return found

@@ -1,0 +1,75 @@
+"""What our own plugins have, so that an error can say which one to install where it is missing.
+
+A static table, because a plugin that is not installed has no metadata to read; a test holds it against the plugins.
+"""
+
+from __future__ import annotations
+
+FIRST_PARTY_KINDS = {
+    "graph_collapsers": "lumin-plugin-gnn",
+    "graph_extractors": "lumin-plugin-gnn",
+    "live_views": "lumin-plugin-plots",
+    "report_sections": "lumin-plugin-plots",
+}
+
+FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "lumin-plugin-callbacks": {
+        "callback": ("early_stopping", "epoch_saver", "grad_clip", "metric_logger", "save_best"),
+    },
+    "lumin-plugin-gnn": {
+        "head": ("gnn_head",),
+        "graph_collapser": ("graph_collapser",),
+        "graph_extractor": ("grav_net", "interaction_net"),
+    },
+    "lumin-plugin-hep": {
+        "augmentation": ("axis_reflection", "phi_rotation"),
+        "head": ("auto_extract_lorentz_boost_net", "lorentz_boost_net"),
+        "loss": ("disco", "significance_loss"),
+        "metric": ("ams", "multi_ams"),
+    },
+    "lumin-plugin-io": {
+        "command": ("convert",),
+    },
+    "lumin-plugin-losses": {
+        "loss": (
+            "weighted_binned_huber",
+            "weighted_cce",
+            "weighted_fractional_binned_huber",
+            "weighted_fractional_mse",
+            "weighted_mae",
+            "weighted_mse",
+        ),
+    },
+    "lumin-plugin-metrics": {
+        "metric": ("binary_accuracy", "roc_auc_score"),
+    },
+    "lumin-plugin-plots": {
+        "command": ("report",),
+    },
+    "lumin-plugin-sequence": {
+        "head": ("conv1d_head", "recurrent_head"),
+    },
+    "lumin-plugin-tabular": {
+        "body": ("fully_connected", "ident_body", "multi_block"),
+        "head": ("cat_emb_head", "multi_head"),
+        "norm": ("running_batch_norm1d", "running_batch_norm2d", "running_batch_norm3d"),
+        "tail": ("class_reg_multi", "ident_tail"),
+        "transform": ("pca", "standard_scaler"),
+    },
+}
+
+
+def owners(kind: str, key: str) -> list[tuple[str, str]]:
+    """List ``(distribution, name)`` of the first-party components of a kind whose name has this compared form.
+
+    Example:
+        >>> from lumin_core.registry.first_party import owners
+        >>> owners("head", "gnnhead")
+        [('lumin-plugin-gnn', 'gnn_head')]
+    """
+    return [
+        (distribution, name)
+        for distribution, kinds in FIRST_PARTY_COMPONENTS.items()
+        for name in kinds.get(kind, ())
+        if name.replace("_", "") == key
+    ]

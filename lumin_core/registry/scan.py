@@ -1,0 +1,259 @@
+"""The scan: every entry point of the groups ``lumin.*``, read from the metadata of what is installed.
+
+Nothing is imported, and no distribution can spoil the listing of another: what is wrong with one becomes the `problem`
+of its components. Only headers of the metadata are read, and requirements of the plain form that our plugins have are
+compared here: Python's mail parser and `packaging` would cost a quarter of the start-up of ``lumin list-plugins``.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from lumin_core import __version__
+from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, LuminError
+from lumin_core.registry.component import Component, Kind
+from lumin_core.registry.first_party import FIRST_PARTY_KINDS
+from lumin_core.registry.names import canonical, is_reserved, is_valid, short, singular
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+CORE_KINDS = (
+    Kind("head", "heads", "lumin_core.model.blocks:Head"),
+    Kind("body", "bodies", "lumin_core.model.blocks:Body"),
+    Kind("tail", "tails", "lumin_core.model.blocks:Tail"),
+    Kind("loss", "losses"),
+    Kind("augmentation", "augmentations", "lumin_core.data.augmentation:Augmentation"),
+    Kind("callback", "callbacks"),
+    Kind("metric", "metrics", "lumin_core.training.metric:EvalMetric"),
+    Kind("optimiser", "optimisers", "torch.optim:Optimizer"),
+    Kind("activation", "activations"),
+    Kind("initialiser", "initialisers"),
+    Kind("norm", "norms"),
+    Kind("transform", "transforms", "lumin_core.data.transforms:Transform"),
+    Kind("reader", "readers"),
+    Kind("writer", "writers"),
+    Kind("executor", "executors"),
+    Kind("command", "commands"),
+)
+KIND_DECLARATION = "kind"
+UNREADABLE = "plugin"
+
+_VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
+_COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq, "<": operator.lt, ">": operator.gt}
+_REQUIREMENT = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one scan found.
+
+    Attributes:
+        components: All of them, sorted by kind, name and origin; broken ones too.
+        disabled: Components of plugins that ``LUMIN_DISABLE_PLUGINS`` switches off.
+        kinds: The core's kinds, then those that plugins declare.
+
+    Example:
+        >>> from lumin_core.registry.scan import scan
+        >>> scan().kinds[0].singular
+        'head'
+    """
+
+    components: tuple[Component, ...]
+    disabled: tuple[Component, ...]
+    kinds: tuple[Kind, ...]
+
+
+def scan() -> Scan:
+    """Read the metadata of all installed distributions.
+
+    Raises:
+        BrokenPlugin: With ``LUMIN_STRICT_PLUGINS=1``, if something is wrong with a plugin.
+        IncompatiblePlugin: With ``LUMIN_STRICT_PLUGINS=1``, if a plugin asks for another version of lumin-core.
+
+    Example:
+        >>> from lumin_core.registry.scan import scan
+        >>> any(component.name == "adam" for component in scan().components)
+        True
+    """
+    found = [component for distribution in _distributions() for component in _components_of(distribution)]
+    off = {short(name.strip()) for name in os.environ.get("LUMIN_DISABLE_PLUGINS", "").split(",") if name.strip()}
+    disabled = [component for component in found if short(component.distribution) in off - {"core"}]
+    active, kinds = _declare([component for component in found if component not in disabled])
+    active = _check_groups(active, kinds)
+    if os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0"):
+        _raise_first_problem(active)
+    return Scan(tuple(sorted(active, key=_order)), tuple(sorted(disabled, key=_order)), kinds)
+
+
+def _order(component: Component) -> tuple[str, str, str]:
+    return component.kind, component.name, component.qualified
+
+
+def _raise_first_problem(components: Iterable[Component]) -> None:
+    for component in sorted(components, key=_order):
+        if component.problem is not None:
+            component.load()
+
+
+def _distributions() -> Iterator[metadata.Distribution]:
+    """Give the distributions with entry points of ours, one a name: the first on ``sys.path``, as for imports."""
+    seen = set()
+    for candidate in metadata.distributions():
+        if not _concerns_us(candidate):
+            continue
+        name = _name(candidate)
+        first = _first(name) or candidate
+        if name not in seen and _concerns_us(first):
+            yield first
+        seen.add(name)
+
+
+def _concerns_us(distribution: metadata.Distribution) -> bool:
+    """Tell whether there are entry points of ours; where they cannot be read, whether it asks for lumin-core."""
+    try:
+        return "[lumin." in (distribution.read_text("entry_points.txt") or "")
+    except (OSError, ValueError):
+        return any(_REQUIREMENT.match(line) for line in _headers(distribution, "Requires-Dist"))
+
+
+def _first(name: str) -> metadata.Distribution | None:
+    try:
+        return metadata.distribution(name)
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+
+
+def _headers(distribution: metadata.Distribution, header: str) -> list[str]:
+    try:
+        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    except (OSError, ValueError):
+        return []
+    return re.findall(rf"^{header}:[ \t]*(.*?)[ \t]*$", text.replace("\r", "").partition("\n\n")[0], re.MULTILINE)
+
+
+def _name(distribution: metadata.Distribution) -> str:
+    """Give the name; without readable metadata the folder's, as ``pip`` shows it."""
+    names = _headers(distribution, "Name")
+    folder = str(getattr(getattr(distribution, "_path", None), "name", "unknown"))
+    return canonical(names[0] if names and names[0] else folder.partition("-")[0])
+
+
+def _components_of(distribution: metadata.Distribution) -> list[Component]:
+    """List a distribution's components; their kinds are still the names of the groups."""
+    name = _name(distribution)
+    version = next(iter(_headers(distribution, "Version")), None)
+    try:
+        entries = [entry for entry in distribution.entry_points if entry.group.startswith("lumin.")]
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with one distribution is its own problem
+        problem = f"its entry points cannot be read: {type(error).__name__}: {error}"
+        return [Component(UNREADABLE, name, f"{short(name)}/{name}", name, version, "", problem)]
+    problem, kind_of_error = _problem_of(name, version, distribution)
+    made = [_component(entry, name, version, problem, kind_of_error) for entry in entries]
+    counts = Counter((component.kind, component.key) for component in made)
+    return [_with_problem(c, "its distribution names it twice") if counts[c.kind, c.key] > 1 else c for c in made]
+
+
+def _component(
+    entry: metadata.EntryPoint, distribution: str, version: str | None, problem: str | None, error: type[LuminError]
+) -> Component:
+    name = entry.name.replace("-", "_")
+    made = Component(
+        kind=entry.group.removeprefix("lumin."),
+        name=name,
+        qualified=f"{short(distribution)}/{name}",
+        distribution=distribution,
+        version=version,
+        value=entry.value.replace(" ", ""),
+        problem=problem,
+        error=error,
+    )
+    if not is_valid(name):
+        return _with_problem(made, f"{entry.name!r} is no name: letters, digits, '-' and '_', and not 'name' itself")
+    if _VALUE.fullmatch(made.value) is None:
+        return _with_problem(made, f"its entry point should be 'module:attribute', got {entry.value!r}")
+    return made
+
+
+def _with_problem(component: Component, problem: str) -> Component:
+    return component if component.problem else replace(component, problem=problem)
+
+
+def _problem_of(
+    name: str, version: str | None, distribution: metadata.Distribution
+) -> tuple[str | None, type[LuminError]]:
+    """Say what is wrong with a whole distribution, and the error that this is."""
+    if is_reserved(name):
+        return f"the name {name!r} of its distribution is reserved for qualified names of ours", BrokenPlugin
+    if version is None:
+        return "its metadata cannot be read; install the distribution again", BrokenPlugin
+    if short(name) == "core":
+        return None, BrokenPlugin
+    try:
+        return _incompatibility(_headers(distribution, "Requires-Dist")), IncompatiblePlugin
+    except ValueError as error:
+        return f"its Requires-Dist cannot be read: {error}", BrokenPlugin
+
+
+def _incompatibility(requirements: Iterable[str]) -> str | None:
+    for line in requirements:
+        if _REQUIREMENT.match(line) and not _allows(line, __version__):
+            return f"it asks for {line}, but this is lumin-core {__version__}; upgrade the one or the other"
+    return None
+
+
+def _allows(requirement: str, version: str) -> bool:
+    """Tell whether a requirement holds for a version; one that does not apply here (markers, extras) holds."""
+    clauses = [_PLAIN_CLAUSE.fullmatch(clause.strip()) for clause in _REQUIREMENT.sub("", requirement, 1).split(",")]
+    if re.fullmatch(r"\d+(\.\d+)*", version) and all(clauses):
+        return all(_COMPARE[match[1]](_release(version), _release(match[2])) for match in clauses if match)
+    from packaging.requirements import Requirement
+
+    parsed = Requirement(requirement)
+    if parsed.marker is not None and not parsed.marker.evaluate({"extra": ""}):
+        return True
+    return parsed.specifier.contains(version, prereleases=True)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Give a plain version's numbers less trailing zeros, so that 0.1 is 0.1.0."""
+    numbers = [int(part) for part in version.split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _declare(components: list[Component]) -> tuple[list[Component], tuple[Kind, ...]]:
+    """Take up the kinds that plugins declare; one that is declared already is that declaration's problem."""
+    kinds = {kind.plural: kind for kind in CORE_KINDS}
+    checked = []
+    for component in sorted(components, key=_order):
+        if component.kind == "kinds":
+            component = replace(component, kind=KIND_DECLARATION)
+            if component.name in kinds or component.name in ("kinds", "plugins"):
+                component = _with_problem(component, f"the kind {component.name!r} is declared already")
+            elif component.problem is None:
+                kinds[component.name] = Kind(singular(component.name), component.name, component.value)
+        checked.append(component)
+    return checked, tuple(kinds.values())
+
+
+def _check_groups(components: Iterable[Component], kinds: tuple[Kind, ...]) -> list[Component]:
+    """Put each component into its kind; kinds of first-party plugins that are not installed sleep."""
+    singulars = {kind.plural: kind.singular for kind in kinds}
+    checked = []
+    for component in components:
+        if component.kind in singulars:
+            checked.append(replace(component, kind=singulars[component.kind]))
+        elif component.kind in (KIND_DECLARATION, UNREADABLE):
+            checked.append(component)
+        elif component.kind not in FIRST_PARTY_KINDS:
+            checked.append(_with_problem(component, f"no installed plugin declares the kind {component.kind!r}"))
+    return checked

@@ -1,0 +1,133 @@
+"""What to say about a name that is unknown. Nothing is imported but difflib."""
+
+from __future__ import annotations
+
+from lumin_core.errors import UnknownComponent
+from lumin_core.registry.first_party import FIRST_PARTY_COMPONENTS, FIRST_PARTY_KINDS, owners
+from lumin_core.registry.lookup import components, kinds, scanned
+from lumin_core.registry.names import (
+    CORE,
+    FIRST_PARTY,
+    FIRST_PARTY_PREFIX,
+    SESSION,
+    canonical,
+    normalise,
+    short,
+    singular,
+    with_article,
+)
+
+_LISTED = 12
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """Give ``"; did you mean 'x'?"`` with the nearest of the known names, or nothing.
+
+    Example:
+        >>> from lumin_core.registry.suggest import did_you_mean
+        >>> did_you_mean("widht", ["depth", "width"])
+        "; did you mean 'width'?"
+    """
+    near = " or ".join(repr(candidate) for candidate in _nearest(name, known))
+    return f"; did you mean {near}?" if near else ""
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    import difflib
+
+    by_key = {normalise(candidate): candidate for candidate in known}
+    return [by_key[key] for key in difflib.get_close_matches(normalise(name), by_key, n=3, cutoff=0.6)]
+
+
+def unknown_kind(kind: object) -> UnknownComponent:
+    """Make the error for a kind that does not exist.
+
+    Example:
+        >>> from lumin_core.registry.suggest import unknown_kind
+        >>> str(unknown_kind("haeds")).partition("?")[0]
+        "there is no kind 'haeds'; did you mean 'heads'"
+    """
+    plurals = [known.plural for known in kinds()]
+    for plural, plugin in FIRST_PARTY_KINDS.items():
+        if isinstance(kind, str) and normalise(kind) in (normalise(plural), normalise(singular(plural))):
+            return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: pip install {plugin}")
+    hint = did_you_mean(kind, plurals) if isinstance(kind, str) else ""
+    return UnknownComponent(f"there is no kind {kind!r}{hint or ';'} kinds are {', '.join(plurals)}")
+
+
+def unknown(kind: str, name: str) -> UnknownComponent:
+    """Make the error for a name that no component of a kind has.
+
+    Example:
+        >>> from lumin_core.registry.suggest import unknown
+        >>> str(unknown("optimiser", "adamm")).partition(";")[0]
+        "there is no optimiser 'adamm'"
+    """
+    origin, _, bare = name.rpartition("/")
+    key = normalise(bare)
+    hints = [*_disabled(kind, key), *(_not_installed(kind, key, origin) or _near(kind, bare))]
+    hints += [*_other_kinds(kind, key), *_origin(origin)]
+    return UnknownComponent("; ".join([f"there is no {kind} {name!r}", *hints, _known(kind)]).replace("?; ", "? "))
+
+
+def _disabled(kind: str, key: str) -> list[str]:
+    return [
+        f"{component.distribution} has it, but LUMIN_DISABLE_PLUGINS switches that off"
+        for component in scanned().disabled
+        if component.key == key and component.kind in (kind, _plural(kind))
+    ]
+
+
+def _plural(kind: str) -> str:
+    return next((known.plural for known in kinds() if known.singular == kind), kind)
+
+
+def _installed(distribution: str) -> bool:
+    known = (*scanned().components, *scanned().disabled)
+    return any(component.distribution == distribution for component in known)
+
+
+def _not_installed(kind: str, key: str, origin: str) -> list[str]:
+    return [
+        f"{plugin} has it: pip install {plugin}"
+        for plugin, _ in owners(kind, key)
+        if not _installed(plugin) and (not origin or short(plugin) == short(origin))
+    ]
+
+
+def _near(kind: str, bare: str) -> list[str]:
+    """Suggest near names; those of our plugins that are not installed come with the way to have them."""
+    names = [component.name for component in components(kind)]
+    missing = {
+        name: plugin
+        for plugin, theirs in FIRST_PARTY_COMPONENTS.items()
+        for name in theirs.get(kind, ())
+        if name not in names and not _installed(plugin)
+    }
+    near = _nearest(bare, [*names, *missing])
+    shown = [f"{name!r} (pip install {missing[name]})" if name in missing else repr(name) for name in near]
+    return [f"did you mean {' or '.join(shown)}?"] if shown else []
+
+
+def _other_kinds(kind: str, key: str) -> list[str]:
+    others = sorted({component.kind for component in components() if component.key == key and component.kind != kind})
+    return [f"there is {with_article(other)} of that name" for other in others]
+
+
+def _origin(origin: str) -> list[str]:
+    """Say that a qualified name's distribution is not there."""
+    if not origin or short(origin) in (CORE, SESSION):
+        return []
+    if any(short(component.distribution) == short(origin) for component in scanned().components):
+        return []
+    plugin = FIRST_PARTY_PREFIX + short(origin) if short(origin) in FIRST_PARTY else canonical(origin)
+    return [f"no distribution {plugin!r} with components is installed and switched on"]
+
+
+def _known(kind: str) -> str:
+    names = sorted({component.name for component in components(kind)})
+    if not names:
+        return f"no {kind} is installed"
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    plural = _plural(kind)
+    return f"known {plural}: {', '.join(names[:_LISTED])}{more} (lumin list-plugins --kind {plural})"

@@ -1,0 +1,1 @@
+"""The loop, its thirteen points, models, ensembles and runs of many trainings."""

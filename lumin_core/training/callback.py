@@ -1,0 +1,113 @@
+"""Callbacks: objects whose ``on_*`` methods the loop calls at the points of `hookspecs`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+
+import torch
+
+from lumin_core.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from lumin_core.training.fit_params import FitParams
+    from lumin_core.training.model import Model
+
+
+class Callback:
+    """Optional base of callbacks (kind ``callbacks``).
+
+    Any object with ``on_*`` methods of the signature ``(self)`` or ``(self, fit_params)`` is a callback. The base class
+    defines no points: it keeps the model that the callback works for.
+
+    Attributes:
+        model: The model, from the start of a fit or a prediction on.
+
+    Example:
+        >>> from lumin_core import Callback
+        >>> class CountEpochs(Callback):
+        ...     n = 0
+        ...     def on_epoch_end(self, fit_params):
+        ...         self.n += fit_params.state == "train"
+    """
+
+    kind: ClassVar[str] = "callback"
+    model: Model | None = None
+
+    def set_model(self, model: Model) -> None:
+        """Keep the model; called before the first point.
+
+        Args:
+            model: The model that is fitted or asked.
+        """
+        self.model = model
+
+
+@runtime_checkable
+class CyclicCallback(Protocol):
+    """What a callback with a cycle (a schedule of the learning rate, say) tells the others.
+
+    Attributes:
+        cycle_count: Number of whole cycles finished.
+        cycle_end: Whether a cycle has just ended.
+        cycle_save: Whether the model is to be saved at the end of every cycle.
+    """
+
+    cycle_count: int
+    cycle_end: bool
+    cycle_save: bool
+
+    def delays_stopping(self) -> bool:
+        """Tell whether the training should not be stopped early now."""
+
+
+@runtime_checkable
+class LossCallback(Protocol):
+    """What a callback that offers another model (an average over weights, say) tells the others."""
+
+    def get_loss(self) -> float | None:
+        """Give the validation loss of the offered model, or ``None`` where there is none yet."""
+
+    def get_module(self) -> nn.Module | None:
+        """Give the offered model's module, or ``None`` where there is none yet."""
+
+
+class PredHandler(Callback):
+    """The default prediction callback: keeps the predictions of every batch and joins them at the end.
+
+    Example:
+        >>> from lumin_core import PredHandler
+        >>> PredHandler().get_preds()
+        Traceback (most recent call last):
+        lumin_core.errors.DataError: there are no predictions yet: hand this callback to Model.predict as pred_cb
+    """
+
+    def __init__(self) -> None:
+        self._batches: list[Tensor] = []
+        self._preds: np.ndarray | None = None
+
+    def on_pred_begin(self) -> None:
+        """Forget what an earlier prediction left."""
+        self._batches, self._preds = [], None
+
+    def on_forwards_end(self, fit_params: FitParams) -> None:
+        """Keep the predictions of the batch, in prediction only."""
+        if fit_params.state == "test" and fit_params.y_pred is not None:
+            self._batches.append(fit_params.y_pred.detach())
+
+    def on_pred_end(self) -> None:
+        """Join the batches."""
+        self._preds = torch.cat(self._batches).float().cpu().numpy()
+        self._batches = []
+
+    def get_preds(self) -> np.ndarray:
+        """Give the predictions, shape ``(n, n_out)``.
+
+        Raises:
+            DataError: If nothing was predicted yet.
+        """
+        if self._preds is None:
+            raise DataError("there are no predictions yet: hand this callback to Model.predict as pred_cb")
+        return self._preds

@@ -1,0 +1,105 @@
+"""The state of a fit: what callbacks read and, where `hookspecs` says so, change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import define, field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.training.metric import EvalMetric
+    from lumin_core.training.model import Model
+
+State = Literal["train", "valid", "test"]
+History = dict[str, dict[str, list[float]]]
+
+
+def empty_history() -> History:
+    """Make a history: ``{"train": {"loss": []}, "valid": {"loss": []}}``, metrics joining the latter.
+
+    ``history["train"]["loss"]`` has an entry per training fold, ``history["valid"][...]`` one per validation epoch.
+
+    Example:
+        >>> from lumin_core.training.fit_params import empty_history
+        >>> empty_history()
+        {'train': {'loss': []}, 'valid': {'loss': []}}
+    """
+    return {"train": {"loss": []}, "valid": {"loss": []}}
+
+
+@define(kw_only=True, eq=False)
+class FitParams:
+    """The state of a fit or a prediction, shared by the loop and the callbacks.
+
+    Attributes:
+        model: The model being trained or asked.
+        state: ``"train"``, ``"valid"`` or ``"test"``.
+        epoch: Number of the epoch, from 1; 0 before the first.
+        sub_epoch: Number of training folds begun so far, over all epochs.
+        n_epochs: Number of epochs asked for.
+        bs: Batch size.
+        n_batches: Number of batches in the current fold.
+        batch: Number of the current batch in its fold, from 1.
+        by: The source of batches for the current fold; may be replaced in ``on_fold_begin``.
+        fy: The source of folds; ``None`` when arrays are predicted.
+        opt: The optimiser.
+        loss_func: The loss, per event or a `BatchLoss`.
+        trn_idxs: Indices of the training folds.
+        trn_idx: Index of the current training fold.
+        val_idx: Index of the validation fold, or ``None``.
+        cbs: The callbacks, in the order listed.
+        metrics: The metrics, in the order listed.
+        stop: Set it to end the training after the current fold (or validation).
+        cb_savepath: Folder for what callbacks save.
+        device: Where the model is.
+        val_requires_grad: Set it to have gradients during validation and prediction.
+        x: Inputs of the batch, ``(B, F)`` or ``(flat, matrix)``.
+        y: Targets of the batch, ``(B, n_targ)``, for multiclass ``(B,)``; ``None`` in prediction.
+        w: Weights of the batch, ``(B, 1)``, or ``None``.
+        y_pred: Predictions of the batch, ``(B, n_out)``.
+        loss_val: The objective of the batch, a scalar; ``None`` in prediction.
+        history: See `empty_history`.
+        rng: Numpy's generator for callbacks.
+        generator: Torch's generator for the shuffling of events, on the CPU.
+        data: For callbacks to share what they like. A callback that ends the fit with other weights than the last puts
+            their loss and metrics under ``"kept"``.
+    """
+
+    model: Model
+    device: torch.device
+    opt: torch.optim.Optimizer | None = None
+    loss_func: Callable[..., Tensor] | None = None
+    fy: FoldYielder | None = None
+    state: State = "train"
+    epoch: int = 0
+    sub_epoch: int = 0
+    n_epochs: int = 0
+    bs: int = 0
+    n_batches: int = 0
+    batch: int = 0
+    by: Iterable[tuple[Any, Tensor | None, Tensor | None]] | None = None
+    trn_idxs: Sequence[int] = ()
+    trn_idx: int | None = None
+    val_idx: int | None = None
+    cbs: Sequence[Any] = ()
+    metrics: Sequence[EvalMetric] = ()
+    stop: bool = False
+    cb_savepath: Path | None = None
+    val_requires_grad: bool = False
+    x: Any = None
+    y: Tensor | None = None
+    w: Tensor | None = None
+    y_pred: Tensor | None = None
+    loss_val: Tensor | None = None
+    history: History = field(factory=empty_history)
+    rng: np.random.Generator | None = None
+    generator: torch.Generator | None = None
+    data: dict[str, Any] = field(factory=dict)

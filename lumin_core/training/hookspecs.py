@@ -1,0 +1,76 @@
+"""The thirteen points at which callbacks take part in training and prediction: all of them, on one screen.
+
+Each gets the one argument `fit_params`, the state of the fit (`lumin_core.FitParams`). In training, per epoch, the state
+goes ``"train"``, then ``"valid"`` when a validation fold was given; in prediction it is ``"test"``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from lumin_core.training.fit_params import FitParams
+
+hookspec = pluggy.HookspecMarker("lumin")
+hookimpl = pluggy.HookimplMarker("lumin")
+
+
+class LuminSpec:
+    """The points, in the order in which they come."""
+
+    @hookspec
+    def on_train_begin(self, fit_params: FitParams) -> None:
+        """Called once, before the first epoch; model, optimiser and loss are ready."""
+
+    @hookspec
+    def on_epoch_begin(self, fit_params: FitParams) -> None:
+        """Called before the folds of an epoch (state ``"train"``), and before its validation (state ``"valid"``)."""
+
+    @hookspec
+    def on_fold_begin(self, fit_params: FitParams) -> None:
+        """Called when a fold is loaded into ``fit_params.by``, which may be changed or replaced here."""
+
+    @hookspec
+    def on_batch_begin(self, fit_params: FitParams) -> None:
+        """Called before a batch goes through the model; may change ``fit_params.x``, ``.y`` and ``.w``."""
+
+    @hookspec
+    def on_forwards_end(self, fit_params: FitParams) -> None:
+        """Called when ``y_pred`` and ``loss_val`` are there; may change ``fit_params.loss_val``."""
+
+    @hookspec
+    def on_backwards_begin(self, fit_params: FitParams) -> None:
+        """Called when the gradients are zeroed, before the loss is propagated back. Training only."""
+
+    @hookspec
+    def on_backwards_end(self, fit_params: FitParams) -> None:
+        """Called when the gradients are there, before the optimiser's step; may change them. Training only."""
+
+    @hookspec
+    def on_batch_end(self, fit_params: FitParams) -> None:
+        """Called after the optimiser's step; in validation and prediction, after the forward pass."""
+
+    @hookspec
+    def on_fold_end(self, fit_params: FitParams) -> None:
+        """Called after the last batch of a fold; ``fit_params.stop`` is looked at right after."""
+
+    @hookspec
+    def on_epoch_end(self, fit_params: FitParams) -> None:
+        """Called after the folds of an epoch, and after its validation, when losses and metrics are in the history."""
+
+    @hookspec
+    def on_train_end(self, fit_params: FitParams) -> None:
+        """Called once, after the last epoch, also when ``fit_params.stop`` ended the training."""
+
+    @hookspec
+    def on_pred_begin(self, fit_params: FitParams) -> None:
+        """Called before the first batch of a prediction."""
+
+    @hookspec
+    def on_pred_end(self, fit_params: FitParams) -> None:
+        """Called after the last batch of a prediction."""
+
+
+POINTS = tuple(name for name in vars(LuminSpec) if name.startswith("on_"))

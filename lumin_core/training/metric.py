@@ -1,0 +1,99 @@
+"""The interface of metrics: one number about the predictions of a whole fold."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from lumin_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Direction = Literal["lower", "higher", "zero"]
+
+
+class EvalMetric(ABC):
+    """Base of metrics (kind ``metrics``).
+
+    The loop evaluates metrics on the predictions of the whole validation fold before the valid ``on_epoch_end``; anywhere
+    else they are called on arrays. A class says by `better` which values are good, and by `columns` which further columns
+    of the fold file it needs.
+
+    Attributes:
+        better: ``"lower"``, ``"higher"``, or ``"zero"`` (the closer to zero the better, of either sign).
+        columns: Names of further columns of the fold file that `evaluate` needs.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        label: The title in tables, plots and histories; by default the class's name in snake case.
+
+    Args:
+        main_metric: As the attribute. At most one metric of a fit may be the main one.
+        label: As the attribute; two metrics of one fit need different ones.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core import EvalMetric
+        >>> class MeanBias(EvalMetric):
+        ...     better = "zero"
+        ...     def evaluate(self, preds, targets, weights, columns):
+        ...         return float(np.average(preds - targets, weights=weights))
+        >>> metric = MeanBias()
+        >>> metric.label, metric.evaluate(np.ones((2, 1)), np.zeros((2, 1)), None, {})
+        ('mean_bias', 1.0)
+    """
+
+    kind: ClassVar[str] = "metric"
+    better: Direction
+    columns: Sequence[str] = ()
+
+    def __init__(self, *, main_metric: bool = False, label: str | None = None) -> None:
+        self.main_metric = main_metric
+        self.label = label or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
+        if getattr(self, "better", None) not in ("lower", "higher", "zero"):
+            raise ConfigError(
+                f"{type(self).__name__}.better must be 'lower', 'higher' or 'zero', "
+                f"got {getattr(self, 'better', None)!r}; set it in the class"
+            )
+
+    @abstractmethod
+    def evaluate(
+        self, preds: np.ndarray, targets: np.ndarray, weights: np.ndarray | None, columns: Mapping[str, np.ndarray]
+    ) -> float:
+        """Compute the metric.
+
+        Args:
+            preds: Predictions, shape ``(n, n_out)``.
+            targets: Targets, shape ``(n, n_targ)``, for multiclass ``(n,)``.
+            weights: Event weights, shape ``(n, 1)``, or ``None`` for one each. They may be negative or zero.
+            columns: The further columns named in ``columns``, each of shape ``(n,)``.
+
+        Returns:
+            The value.
+        """
+
+
+def is_better(value: float, best: float | None, better: Direction) -> bool:
+    """Tell whether a value is strictly better than the best so far.
+
+    Args:
+        value: The new value; NaN is never better.
+        best: The best so far, or ``None`` where there is none yet.
+        better: The metric's direction.
+
+    Returns:
+        Whether it is.
+
+    Example:
+        >>> from lumin_core.training.metric import is_better
+        >>> is_better(-5.0, 0.0, "zero"), is_better(0.9, 0.8, "higher"), is_better(0.9, None, "lower")
+        (False, True, True)
+    """
+    if value != value:  # NaN
+        return False
+    if best is None:
+        return True
+    if better == "zero":
+        return abs(value) < abs(best)
+    return value > best if better == "higher" else value < best

@@ -1,0 +1,110 @@
+"""Categories of any sort to codes 0, 1, 2, ..., the same in training, validation and test data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lumin_core.data.checks import as_list, check_names, did_you_mean
+from lumin_core.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ProcessedCats(NamedTuple):
+    """What `proc_cats` gives.
+
+    Attributes:
+        cat_maps: Feature to code to category, as `df2foldfile` takes it.
+        cat_szs: Feature to cardinality.
+        train_df: The training data with codes.
+        val_df: The validation data with codes, or ``None``.
+        test_df: The test data with codes, or ``None``.
+    """
+
+    cat_maps: dict[str, dict[int, Any]]
+    cat_szs: dict[str, int]
+    train_df: pd.DataFrame
+    val_df: pd.DataFrame | None
+    test_df: pd.DataFrame | None
+
+
+def proc_cats(
+    train_df: pd.DataFrame,
+    cat_feats: Sequence[str],
+    val_df: pd.DataFrame | None = None,
+    test_df: pd.DataFrame | None = None,
+) -> ProcessedCats:
+    """Replace categories by codes, in the order of the categories: -1, 0, 1 become 0, 1, 2.
+
+    Other than LUMIN's function of this name, it leaves the data frames that are passed as they are, and gives new ones.
+
+    Args:
+        train_df: Training data; it says which categories there are.
+        cat_feats: Columns to convert, or the name of one.
+        val_df: Validation data; a category may be missing, none may be new.
+        test_df: Test data, likewise.
+
+    Returns:
+        Maps, cardinalities, and the data frames, in which the columns are int64.
+
+    Raises:
+        DataError: If a column is missing, holds missing values or values that cannot be ordered, or if validation or
+            test data hold a category that training data do not.
+
+    Example:
+        >>> import pandas as pd
+        >>> from lumin_plugin_tabular import proc_cats
+        >>> cats = proc_cats(pd.DataFrame({"charge": [1, -1, 0, 1]}), ["charge"])
+        >>> cats.train_df["charge"].tolist(), cats.cat_maps
+        ([2, 0, 1, 2], {'charge': {0: -1, 1: 0, 2: 1}})
+    """
+    feats = as_list(cat_feats)
+    check_names("cat_feats", feats)
+    categories = {feat: _categories(train_df, feat) for feat in feats}
+    return ProcessedCats(
+        cat_maps={feat: dict(enumerate(found.tolist())) for feat, found in categories.items()},
+        cat_szs={feat: len(found) for feat, found in categories.items()},
+        train_df=_encoded(train_df, categories, "training"),
+        val_df=None if val_df is None else _encoded(val_df, categories, "validation"),
+        test_df=None if test_df is None else _encoded(test_df, categories, "test"),
+    )
+
+
+def _column(df: pd.DataFrame, feat: str, sort: str) -> pd.Series[Any]:
+    if feat not in df.columns:
+        msg = f"the {sort} data have no column {feat!r}{did_you_mean(feat, map(str, df.columns))}"
+        raise DataError(msg)
+    column: pd.Series[Any] = df[feat]
+    if column.isna().any():
+        msg = f"{feat!r} has {int(column.isna().sum())} missing values in the {sort} data; give them a category of their "
+        msg += "own, as df.fillna does, or drop these events"
+        raise DataError(msg)
+    return column
+
+
+def _categories(df: pd.DataFrame, feat: str) -> pd.Index[Any]:
+    found = _column(df, feat, "training").unique()
+    try:
+        return pd.Index(sorted(found))
+    except TypeError as error:
+        sorts = sorted({type(value).__name__ for value in found})
+        msg = f"the categories of {feat!r} cannot be ordered, since they mix {' and '.join(sorts)}; convert the column, "
+        msg += "as df.astype(str) does"
+        raise DataError(msg) from error
+
+
+def _encoded(df: pd.DataFrame, categories: dict[str, pd.Index[Any]], sort: str) -> pd.DataFrame:
+    encoded = df.copy()
+    for feat, known in categories.items():
+        column = _column(df, feat, sort)
+        codes = known.get_indexer(pd.Index(column.to_numpy()))
+        if (new := column[codes < 0]).size:
+            msg = f"{feat!r} has the category {new.iloc[0]!r} in the {sort} data, which the training data lack: they have "
+            msg += f"{known.tolist()[:20]}; drop these events, or take all data as train_df"
+            raise DataError(msg)
+        encoded[feat] = codes.astype(np.int64)
+    return encoded

@@ -1,0 +1,104 @@
+"""A head for flat inputs beside a head for a matrix of objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lumin_core.errors import ConfigError, ShapeError
+from lumin_core.model.blocks import Head, matrix_elements
+from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.registry import build, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lumin_core.model.blocks import Inputs
+    from lumin_core.model.embedding import CatEmbedder
+    from lumin_core.model.lookups import LookupAct, LookupInit
+
+
+class MultiHead(Head):
+    """Gives the output of a head for flat inputs and, behind it, that of a head for a matrix.
+
+    The inputs are flat and matrix, or all flat: continuous features, those of the matrix among them, then categories.
+    A feature goes to one of the two: to the matrix head if it is an element ``{vec}_{feat}`` of its matrix.
+
+    Args:
+        cont_feats: Names of all continuous features; those of the matrix may be left out if it always comes as one.
+        matrix_head: The head for the matrix, with its options ``vecs`` and ``feats_per_vec``; as dict or partial.
+        flat_head: The head for the flat inputs, by name, dict, class or partial.
+        cat_embedder: The categorical features; the flat head gets it.
+        lookup_init: Gives the initialiser of the weights for an activation; both heads get it.
+        lookup_act: Gives the activation layer by its name; both heads get it.
+        freeze: Whether the parameters of both stay as they are.
+
+    Raises:
+        ConfigError: If the matrix head lacks ``vecs`` or ``feats_per_vec``.
+
+    Example:
+        >>> from lumin_plugin_tabular import MultiHead
+        >>> MultiHead(["met"], matrix_head={"name": "gnn_head", "vecs": ["tau", "jet"], "feats_per_vec": ["px", "py"],
+        ...                                 "extractor": "grav_net", "collapser": "graph_collapser"})  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        cont_feats: Sequence[str],
+        matrix_head: Any,  # noqa: ANN401 - a specification of the registry
+        flat_head: Any = "cat_emb_head",  # noqa: ANN401
+        cat_embedder: CatEmbedder | None = None,
+        lookup_init: LookupInit = normal_initialiser,
+        lookup_act: LookupAct = lookup_act,
+        freeze: bool = False,
+    ) -> None:
+        super().__init__(cont_feats, cat_embedder)
+        elements = _elements(matrix_head)
+        n_cont, n_all = len(self.cont_feats), len(self.cont_feats) + len(self.cat_feats)
+        in_matrix = [i for i, feat in enumerate(self.cont_feats) if feat in elements]
+        flat = [i for i in range(n_all) if i not in in_matrix]
+        given = {"lookup_init": lookup_init, "lookup_act": lookup_act, "freeze": freeze}
+        flat_feats = [self.cont_feats[i] for i in flat if i < n_cont]
+        self.flat_head = build("head", flat_head, cont_feats=flat_feats, cat_embedder=cat_embedder, **given)
+        self.matrix_head = build("head", matrix_head, cont_feats=[self.cont_feats[i] for i in in_matrix], **given)
+        self.n_in, self.n_in_matrix = n_all, len(in_matrix)
+        self._flat_columns: Tensor
+        self._matrix_columns: Tensor
+        self.register_buffer("_flat_columns", torch.tensor(flat, dtype=torch.long), persistent=False)
+        self.register_buffer("_matrix_columns", torch.tensor(in_matrix, dtype=torch.long), persistent=False)
+        offset = self.flat_head.get_out_size()
+        self.feat_map = dict(self.flat_head.feat_map)
+        self.feat_map |= {feat: [offset + i for i in out] for feat, out in self.matrix_head.feat_map.items()}
+        if freeze:
+            self.freeze_layers()
+
+    def forward(self, x: Inputs) -> Tensor:
+        """Turn ``(flat, matrix)``, or all flat inputs ``(B, n_cont + n_cat)``, into ``(B, get_out_size())``.
+
+        Raises:
+            ShapeError: If flat inputs do not have that many columns, or lack the matrix.
+        """
+        flat, matrix = self._split(x) if isinstance(x, Tensor) else x
+        return torch.cat((self.flat_head(flat), self.matrix_head(matrix)), dim=1)
+
+    def get_out_size(self) -> int:
+        """Give the widths of both heads together."""
+        return int(self.flat_head.get_out_size() + self.matrix_head.get_out_size())
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if x.dim() != 2 or x.shape[1] != self.n_in or self.n_in_matrix == 0:
+            msg = f"multi_head takes a pair (flat, matrix), or flat inputs (B, {self.n_in}) that hold the matrix's "
+            msg += f"features ({self.n_in_matrix} of cont_feats are such), got shape {tuple(x.shape)}"
+            raise ShapeError(msg)
+        return x.index_select(1, self._flat_columns), x.index_select(1, self._matrix_columns)
+
+
+def _elements(matrix_head: Any) -> set[str]:  # noqa: ANN401
+    options = resolve("head", matrix_head).keywords
+    if missing := [name for name in ("vecs", "feats_per_vec") if not options.get(name)]:
+        msg = f"multi_head needs to know the matrix: give matrix_head its {' and '.join(missing)}, "
+        msg += 'as in {"name": "gnn_head", "vecs": ["tau"], "feats_per_vec": ["px", "py"]}'
+        raise ConfigError(msg)
+    return set(matrix_elements(options["vecs"], options["feats_per_vec"]))

@@ -1,0 +1,175 @@
+r"""Batch norms that normalise by running sums, also in training, so that small batches do no harm.
+
+With the sums :math:`s = \sum x`, :math:`q = \sum x^2` and the count :math:`c` of a batch of :math:`B` events, per channel,
+
+.. math::
+    (S, Q, C) \leftarrow (S, Q, C) + m\,\bigl((s, q, c) - (S, Q, C)\bigr), \quad
+    m = 1 - \frac{1 - \mathtt{mom}}{\sqrt{\max(B - 1, 1)}}
+
+and the inputs are normalised by mean :math:`S / C` and variance :math:`Q / C - (S / C)^2`. Gradients flow through the
+part of the current batch.
+
+References:
+    J. Howard, "Running batch norm", fast.ai course v3 part 2, lesson 10 (2019),
+    https://github.com/fastai/course-v3/blob/master/nbs/dl2/07_batchnorm.ipynb. Ours takes batches of one event, keeps the
+    variance from falling below 0, and stores sums without their graph.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from lumin_core.errors import ConfigError, ShapeError
+
+_WARMUP_VARIANCE = 0.01
+
+
+class _RunningBatchNorm(nn.Module):
+    """What the three sizes share.
+
+    Args:
+        num_features: Number of channels.
+        mom: Least weight of a new batch, in (0, 1].
+        n_warmup: Number of events before which the variance is kept above 0.01.
+        eps: Added to the variance.
+        affine: Whether to scale and shift by learned parameters.
+    """
+
+    n_axes: ClassVar[int]
+
+    def __init__(
+        self, num_features: int, mom: float = 0.1, n_warmup: int = 20, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        super().__init__()
+        if num_features < 1 or not 0 < mom <= 1 or n_warmup < 0 or eps <= 0:
+            msg = "a running batch norm needs num_features of at least 1, mom in (0, 1], n_warmup of at least 0 and a "
+            msg += f"positive eps, got {num_features}, {mom}, {n_warmup} and {eps}"
+            raise ConfigError(msg)
+        self.num_features, self.mom, self.n_warmup, self.eps = num_features, mom, n_warmup, eps
+        channels = (num_features,) + (1,) * self.n_axes
+        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+        self.sums: Tensor
+        self.sqrs: Tensor
+        self.count: Tensor
+        self.batch: Tensor
+        self.register_buffer("sums", torch.zeros(1, *channels))
+        self.register_buffer("sqrs", torch.zeros(1, *channels))
+        self.register_buffer("batch", torch.tensor(0.0))
+        self.register_buffer("count", torch.tensor(0.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``x``, of shape ``(B, C, ...)``, per channel; the shape stays."""
+        full = self._with_axes(x)
+        sums, sqrs, count = self._updated(full.float()) if self.training and len(x) else (self.sums, self.sqrs, self.count)
+        mean, variance = self._moments(sums, sqrs, count)
+        factor = (variance + self.eps).rsqrt()
+        if self.weight is not None:
+            factor = factor * self.weight
+        offset = -mean * factor if self.bias is None else self.bias - mean * factor
+        return (full * factor + offset).to(x.dtype).view(x.shape)
+
+    def _with_axes(self, x: Tensor) -> Tensor:
+        n_missing = self.n_axes + 2 - x.dim()
+        if n_missing not in ((0, 1) if self.n_axes == 1 else (0,)) or x.shape[1] != self.num_features:
+            axes = ", ".join(("B", str(self.num_features)) + ("*",) * self.n_axes)
+            msg = f"{type(self).__name__} takes ({axes}){' or (B, C)' if self.n_axes == 1 else ''}, got {tuple(x.shape)}"
+            raise ShapeError(msg)
+        return x.unsqueeze(-1) if n_missing else x
+
+    def _updated(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Take a batch into the running sums; give them with its graph, and store them without."""
+        axes = [axis for axis in range(x.dim()) if axis != 1]
+        weight = 1 - (1 - self.mom) / sqrt(max(len(x) - 1, 1))
+        sums = self.sums.lerp(x.sum(axes, keepdim=True), weight)
+        sqrs = self.sqrs.lerp(x.square().sum(axes, keepdim=True), weight)
+        count = self.count + weight * (x.numel() / self.num_features - self.count)
+        with torch.no_grad():
+            self.sums.copy_(sums)
+            self.sqrs.copy_(sqrs)
+            self.count.copy_(count)
+            self.batch += len(x)
+        return sums, sqrs, count
+
+    def _moments(self, sums: Tensor, sqrs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        """Give mean and variance, before the first batch 0 and 1; without waiting for a GPU."""
+        some = count > 0
+        count = torch.where(some, count, 1)
+        mean = sums / count
+        least = torch.where(self.batch < self.n_warmup, _WARMUP_VARIANCE, 0.0)
+        variance = torch.maximum(sqrs / count - mean.square(), least)
+        return mean, torch.where(some, variance, 1)
+
+
+class RunningBatchNorm1d(_RunningBatchNorm):
+    """Normalises ``(B, C)`` and ``(B, C, L)`` by running sums.
+
+    Args:
+        num_features: Number of channels, ``C``.
+        mom: Least weight of a new batch, in (0, 1].
+        n_warmup: Number of events before which the variance is kept above 0.01.
+        eps: Added to the variance.
+        affine: Whether to scale and shift by learned parameters.
+
+    Raises:
+        ConfigError: If one of these is out of range.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_tabular import RunningBatchNorm1d
+        >>> x = torch.arange(40.0).reshape(20, 2)
+        >>> RunningBatchNorm1d(2)(x).mean(0).abs().max().item() < 1e-5
+        True
+    """
+
+    n_axes = 1
+
+
+class RunningBatchNorm2d(_RunningBatchNorm):
+    """Normalises ``(B, C, H, W)`` by running sums.
+
+    Args:
+        num_features: Number of channels, ``C``.
+        mom: Least weight of a new batch, in (0, 1].
+        n_warmup: Number of events before which the variance is kept above 0.01.
+        eps: Added to the variance.
+        affine: Whether to scale and shift by learned parameters.
+
+    Raises:
+        ConfigError: If one of these is out of range.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_tabular import RunningBatchNorm2d
+        >>> RunningBatchNorm2d(3)(torch.ones(4, 3, 2, 2)).abs().max().item() < 1e-3
+        True
+    """
+
+    n_axes = 2
+
+
+class RunningBatchNorm3d(_RunningBatchNorm):
+    """Normalises ``(B, C, D, H, W)`` by running sums.
+
+    Args:
+        num_features: Number of channels, ``C``.
+        mom: Least weight of a new batch, in (0, 1].
+        n_warmup: Number of events before which the variance is kept above 0.01.
+        eps: Added to the variance.
+        affine: Whether to scale and shift by learned parameters.
+
+    Raises:
+        ConfigError: If one of these is out of range.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_tabular import RunningBatchNorm3d
+        >>> RunningBatchNorm3d(3)(torch.ones(4, 3, 2, 2, 2)).shape
+        torch.Size([4, 3, 2, 2, 2])
+    """
+
+    n_axes = 3
