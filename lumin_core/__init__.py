@@ -25,13 +25,13 @@ _HOMES = {
     "lumin_core.model.loss": ["BatchLoss"],
     "lumin_core.registry": ["build", "register"],
     "lumin_core.statistics": [],
-    "lumin_core.training.callback": ["Callback", "CyclicCallback", "LossCallback", "PredHandler"],
+    "lumin_core.training.callback": ["Callback", "CyclicCallback", "LossCallback", "PredHandler", "monitored"],
     "lumin_core.training.ensemble": ["Ensemble"],
     "lumin_core.training.fit_params": ["FitParams"],
     "lumin_core.training.hookspecs": ["hookimpl"],
-    "lumin_core.training.metric": ["EvalMetric"],
+    "lumin_core.training.metric": ["EvalMetric", "is_better"],
     "lumin_core.training.model": ["Model"],
-    "lumin_core.training.runs": ["train_models"],
+    "lumin_core.training.runs": ["Results", "train_models"],
 }
 _PUBLIC = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = ("errors", "registry", "seeds", "statistics")

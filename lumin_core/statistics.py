@@ -81,7 +81,7 @@ def get_moments(values: ArrayLike, weights: ArrayLike | None = None) -> Moments:
         M. Kendall and A. Stuart, The Advanced Theory of Statistics, vol. 1, ch. 10 (standard errors by linearisation).
     """
     x, w = _events(values, weights)
-    total = _total(w)
+    total = total_weight(w)
     mean = float(w @ x / total)
     squares = np.square(x - mean)
     variance = float(w @ squares / total)
@@ -127,6 +127,34 @@ def effective_count(weights: ArrayLike) -> float:
     _require_finite(w, "weights")
     sum2 = float(w @ w)
     return float(w.sum()) ** 2 / sum2 if sum2 > 0 else 0.0
+
+
+def total_weight(weights: ArrayLike, what: str = "the events") -> float:
+    """Sum event weights that something is to be divided by.
+
+    Args:
+        weights: Event weights, any shape.
+        what: Whose weights they are, for the message.
+
+    Returns:
+        The sum, of either sign.
+
+    Raises:
+        DataError: If the weights sum to zero, but for rounding.
+
+    Example:
+        >>> from lumin_core.statistics import total_weight
+        >>> total_weight([1.0, 2.0, -0.5])
+        2.5
+    """
+    w = np.asarray(weights, dtype=np.float64)
+    total = float(w.sum())
+    if abs(total) <= 1e-12 * float(np.abs(w).sum()):
+        raise DataError(
+            f"the weights of {what} must not sum to zero: there are none, or positive and negative ones cancel; "
+            "use more events, or other weights"
+        )
+    return total
 
 
 def bootstrap(
@@ -231,14 +259,6 @@ def _require_finite(column: NDArray[np.float64], name: str) -> None:
     n_bad = int((~np.isfinite(column)).sum())
     if n_bad:
         raise DataError(f"{name} must be finite, got {n_bad} NaN or infinite of {len(column)}; select before the call")
-
-
-def _total(w: NDArray[np.float64]) -> float:
-    """Sum the weights, and refuse a sum that is zero but for rounding."""
-    total = float(w.sum())
-    if abs(total) <= 1e-12 * float(np.abs(w).sum()):
-        raise DataError("the weights must not sum to zero: positive and negative ones cancel, and no mean is defined")
-    return total
 
 
 def _n_rows(arrays: list[NDArray[Any] | None]) -> int:

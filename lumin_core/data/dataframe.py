@@ -32,7 +32,7 @@ def df2foldfile(
     matrix_feats_per_vec: Sequence[str] | None = None, matrix_row_wise: bool | None = None, tensor_data: Any = None,
     tensor_name: str | None = None, tensor_as_sparse: bool = False, tensor_target: Any = None,
     tensor_target_as_sparse: bool = False, compression: str | int | None = None, seed: int | None = None,
-    overwrite: bool = False, *, clip: float | None = None,
+    overwrite: bool = False, *, clip: float | None = None, preprocessing: Any = None,
 ) -> Path:  # fmt: skip
     """Write a data frame as a fold file.
 
@@ -63,6 +63,7 @@ def df2foldfile(
         seed: Of the distribution; by default fresh, and recorded in the file.
         overwrite: Whether a file of that name may be replaced.
         clip: If given, inputs are limited to ``[-clip, clip]`` rather than infinities refused.
+        preprocessing: What the continuous inputs in ``df`` have gone through, as for `FoldFileWriter`: it is recorded.
 
     Returns:
         Path of the file.
@@ -103,7 +104,7 @@ def df2foldfile(
         savename, cont_feats=cont_feats, cat_feats=cat_feats, targ_feats=targ_feats, targ_type=targ_type,
         wgt_feat=wgt_feat, cat_maps=cat_maps, matrix_feats=entry,
         target_tensor=_target_entry(tensor_target, tensor_target_as_sparse), compression=compression, clip=clip,
-        seed=seed, overwrite=overwrite,
+        preprocessing=preprocessing, seed=seed, overwrite=overwrite,
     ) as file:  # fmt: skip
         for i, events in enumerate(folds):
             fold = {name: matrix.select_events(values, events) for name, values in columns.items()}

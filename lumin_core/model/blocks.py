@@ -59,7 +59,7 @@ class Block(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, x: Any) -> Tensor:  # noqa: ANN401 - a head takes a tensor or a pair, the others a tensor
+    def forward(self, x: Any) -> Tensor:
         """Turn the inputs into a tensor of shape ``(B, get_out_size())``."""
 
     @abstractmethod
@@ -340,7 +340,7 @@ class Endcap(Block):
         array([[5.]], dtype=float32)
     """
 
-    def __init__(self, model: Any) -> None:  # noqa: ANN401 - training's Model, which must not be imported here
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
@@ -352,7 +352,7 @@ class Endcap(Block):
         """Apply `func` to predictions ``(B, n_out)``."""
         return self.func(x)
 
-    def predict(self, inputs: Any, as_np: bool = True) -> np.ndarray | Tensor:  # noqa: ANN401 - as Model.predict
+    def predict(self, inputs: Any, as_np: bool = True) -> np.ndarray | Tensor:
         """Predict with the model and compute further.
 
         Args:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import define
 
-from lumin_core.errors import ConfigError, DataError
+from lumin_core.data.checks import check_codes
+from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ class CatEmbedder:
         if emb_szs is None:
             emb_szs = [min(max_emb_sz, (1 + int(size)) // 2) for size in cat_szs]
         _check(cat_names, cat_szs, emb_szs)
-        self.__attrs_init__(  # type: ignore[attr-defined]
+        self.__attrs_init__(
             cat_names=tuple(cat_names),
             cat_szs=tuple(int(size) for size in cat_szs),
             emb_szs=tuple(int(size) for size in emb_szs),
@@ -156,14 +157,6 @@ def _highest_codes(fy: FoldYielder, names: list[str], wanted: list[str]) -> dict
     for fold in range(len(fy)):
         inputs = fy.get_fold(fold)["inputs"]
         codes = (inputs[0] if isinstance(inputs, tuple) else inputs)[:, -len(names) :]
-        _check_codes(codes, names, wanted)
+        check_codes(codes[:, [names.index(name) for name in wanted]], wanted, f"fold {fold} of {fy.foldfile.name}")
         highest = np.maximum(highest, codes.max(0, initial=0))
     return {name: 1 + int(highest[names.index(name)]) for name in wanted}
-
-
-def _check_codes(codes: np.ndarray[Any, Any], names: list[str], wanted: list[str]) -> None:
-    for name in wanted:
-        column = codes[:, names.index(name)]
-        if (wrong := column[(column < 0) | (column % 1 != 0)]).size:
-            msg = f"codes of {name!r} must be whole numbers from 0 up, got {wrong[0]:g}; proc_cats gives such codes"
-            raise DataError(msg)

@@ -70,7 +70,7 @@ def dense_layer(
     return nn.Sequential(*layers)
 
 
-def dense_stack(widths: Sequence[int], **options: Any) -> nn.Sequential:  # noqa: ANN401 - dense_layer checks them
+def dense_stack(widths: Sequence[int], **options: Any) -> nn.Sequential:
     """Give dense layers one behind the other.
 
     Args:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry.config import component_of
@@ -27,8 +26,7 @@ INSTANCE_KINDS = frozenset({"augmentation", "callback", "loss", "metric"})
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a specification comes to: a constructor, the user's options for it, and what to call it in messages.
 
     Example:
@@ -149,7 +147,7 @@ def _named(kind: Kind, name: str, options: dict[str, Any]) -> tuple[Callable[...
 def _unpacked(kind: Kind, spec: partial[Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
     if spec.args:
         raise ConfigError(
-            f"a functools.partial for {with_article(kind.singular)} takes keywords only, so that they can be checked and saved; "
+            f"a functools.partial for {with_article(kind.singular)} takes keywords only, so that they can be checked; "
             f"got the positional arguments {spec.args!r} for {_name_of(spec.func)}"
         )
     return spec.func, dict(spec.keywords)

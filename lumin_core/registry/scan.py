@@ -11,9 +11,9 @@ import operator
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lumin_core import __version__
 from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, LuminError
@@ -51,8 +51,7 @@ _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq, "<": operat
 _REQUIREMENT = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """What one scan found.
 
     Attributes:
@@ -153,8 +152,8 @@ def _components_of(distribution: metadata.Distribution) -> list[Component]:
     try:
         entries = [entry for entry in distribution.entry_points if entry.group.startswith("lumin.")]
     except Exception as error:  # noqa: BLE001  # whatever is wrong with one distribution is its own problem
-        problem = f"its entry points cannot be read: {type(error).__name__}: {error}"
-        return [Component(UNREADABLE, name, f"{short(name)}/{name}", name, version, "", problem)]
+        unreadable = f"its entry points cannot be read: {type(error).__name__}: {error}"
+        return [Component(UNREADABLE, name, f"{short(name)}/{name}", name, version, "", unreadable)]
     problem, kind_of_error = _problem_of(name, version, distribution)
     made = [_component(entry, name, version, problem, kind_of_error) for entry in entries]
     counts = Counter((component.kind, component.key) for component in made)

@@ -65,7 +65,7 @@ def unknown(kind: str, name: str) -> UnknownComponent:
     """
     origin, _, bare = name.rpartition("/")
     key = normalise(bare)
-    hints = [*_disabled(kind, key), *(_not_installed(kind, key, origin) or _near(kind, bare))]
+    hints = [*_disabled(kind, key), *(not_installed(kind, name) or _near(kind, bare))]
     hints += [*_other_kinds(kind, key), *_origin(origin)]
     return UnknownComponent("; ".join([f"there is no {kind} {name!r}", *hints, _known(kind)]).replace("?; ", "? "))
 
@@ -82,16 +82,42 @@ def _plural(kind: str) -> str:
     return next((known.plural for known in kinds() if known.singular == kind), kind)
 
 
-def _installed(distribution: str) -> bool:
-    known = (*scanned().components, *scanned().disabled)
-    return any(component.distribution == distribution for component in known)
+def known_distributions() -> set[str]:
+    """Give the names of our own plugins, and of what is installed, registered or switched off.
+
+    Example:
+        >>> from lumin_core.registry.suggest import known_distributions
+        >>> "lumin-plugin-gnn" in known_distributions()
+        True
+    """
+    known = (*components(), *scanned().disabled)
+    return {component.distribution for component in known} | set(FIRST_PARTY_COMPONENTS)
 
 
-def _not_installed(kind: str, key: str, origin: str) -> list[str]:
+def is_installed(distribution: str) -> bool:
+    """Tell whether a plugin is there, switched off or broken though it may be.
+
+    Example:
+        >>> from lumin_core.registry.suggest import is_installed
+        >>> is_installed("no-such-plugin")
+        False
+    """
+    return any(known.distribution == distribution for known in (*scanned().components, *scanned().disabled))
+
+
+def not_installed(kind: str, name: str) -> list[str]:
+    """Say which of our plugins has a name, of those that are not installed.
+
+    Example:
+        >>> from lumin_core.registry.suggest import not_installed
+        >>> not_installed("head", "no_such_head")
+        []
+    """
+    origin, _, bare = name.rpartition("/")
     return [
         f"{plugin} has it: pip install {plugin}"
-        for plugin, _ in owners(kind, key)
-        if not _installed(plugin) and (not origin or short(plugin) == short(origin))
+        for plugin, _ in owners(kind, normalise(bare))
+        if not is_installed(plugin) and (not origin or short(plugin) == short(origin))
     ]
 
 
@@ -102,7 +128,7 @@ def _near(kind: str, bare: str) -> list[str]:
         name: plugin
         for plugin, theirs in FIRST_PARTY_COMPONENTS.items()
         for name in theirs.get(kind, ())
-        if name not in names and not _installed(plugin)
+        if name not in names and not is_installed(plugin)
     }
     near = _nearest(bare, [*names, *missing])
     shown = [f"{name!r} (pip install {missing[name]})" if name in missing else repr(name) for name in near]

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import torch
 
-from lumin_core.errors import DataError
+from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
     from lumin_core.training.fit_params import FitParams
+    from lumin_core.training.metric import Direction
     from lumin_core.training.model import Model
 
 
@@ -72,6 +73,27 @@ class LossCallback(Protocol):
 
     def get_module(self) -> nn.Module | None:
         """Give the offered model's module, or ``None`` where there is none yet."""
+
+
+def monitored(fit_params: FitParams) -> tuple[float, Direction]:
+    """Give the newest value that decides which model is best, and its direction: the main metric's, else the loss.
+
+    Args:
+        fit_params: The state of the fit, after a validation.
+
+    Returns:
+        The value, and ``"lower"``, ``"higher"`` or ``"zero"``.
+
+    Raises:
+        ConfigError: If the fit has no validation fold.
+    """
+    if fit_params.val_idx is None:
+        raise ConfigError("early_stopping and save_best read the validation loss: give val_idx, or leave them out")
+    valid = fit_params.history["valid"]
+    for metric in fit_params.metrics:
+        if metric.main_metric:
+            return valid[metric.label][-1], metric.better
+    return valid["loss"][-1], "lower"
 
 
 class PredHandler(Callback):

@@ -14,7 +14,9 @@ import torch
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import saving
+from lumin_core.training.fitting import check_features
 from lumin_core.training.model import Model
+from lumin_core.training.prediction import predict_folds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -136,19 +138,22 @@ class Ensemble:
             True
         """
 
-        def ask(data: Any, raw: bool) -> np.ndarray:
-            preds = (
-                model.predict(data, pred_cb=None if pred_cb is None else pred_cb(), cbs=cbs, bs=bs, raw=raw)
+        def ask(question: Callable[[Model], Any]) -> np.ndarray:
+            answers: Any = (
+                model.predict(question(model), pred_cb=None if pred_cb is None else pred_cb(), cbs=cbs, bs=bs, raw=raw)
                 for model in self.models
             )
-            return sum(weight * pred for weight, pred in zip(self.weights, preds, strict=True))  # type: ignore[return-value]
+            total: Any = sum(weight * answer for weight, answer in zip(self.weights, answers, strict=True))
+            return total.astype(np.float32)  # type: ignore[no-any-return]
 
         if isinstance(inputs, FoldYielder):
             if raw:
                 raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
-            self._predict_folds(inputs, pred_name, ask)
+            for model in self.models:
+                check_features(model.model_builder, inputs)
+            predict_folds(inputs, pred_name, lambda fold: ask(lambda model: model.batches(fold, bs)))
             return None
-        preds = ask(inputs, raw).astype(np.float32)
+        preds = ask(lambda _: inputs)
         return preds if as_np else torch.from_numpy(preds)
 
     def save(self, name: str | Path) -> Path:
@@ -191,12 +196,6 @@ class Ensemble:
             raise SavedModelError(f"{name} is damaged: {error}") from error
 
     load = from_save
-
-    def _predict_folds(self, fy: FoldYielder, pred_name: str, ask: Callable[[Any, bool], np.ndarray]) -> None:
-        with fy.writing():
-            for fold in range(len(fy)):
-                variants = (ask(fy.get_test_fold(fold, i)["inputs"], False) for i in range(fy.aug_mult))
-                fy.save_fold_pred((sum(variants) / fy.aug_mult).astype(np.float32), fold, pred_name)
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

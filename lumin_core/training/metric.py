@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -74,13 +75,14 @@ class EvalMetric(ABC):
         """
 
 
-def is_better(value: float, best: float | None, better: Direction) -> bool:
-    """Tell whether a value is strictly better than the best so far.
+def is_better(value: float, best: float | None, better: Direction, min_change: float = 0) -> bool:
+    """Tell whether a value is better than the best so far, by more than `min_change`.
 
     Args:
         value: The new value; NaN is never better.
         best: The best so far, or ``None`` where there is none yet.
         better: The metric's direction.
+        min_change: By how much it must be better.
 
     Returns:
         Whether it is.
@@ -90,10 +92,9 @@ def is_better(value: float, best: float | None, better: Direction) -> bool:
         >>> is_better(-5.0, 0.0, "zero"), is_better(0.9, 0.8, "higher"), is_better(0.9, None, "lower")
         (False, True, True)
     """
-    if value != value:  # NaN
+    if math.isnan(value):
         return False
     if best is None:
         return True
-    if better == "zero":
-        return abs(value) < abs(best)
-    return value > best if better == "higher" else value < best
+    gain = {"lower": best - value, "higher": value - best, "zero": abs(best) - abs(value)}[better]
+    return gain > min_change

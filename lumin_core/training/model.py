@@ -21,7 +21,7 @@ from lumin_core.training import fitting, loop
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.hook_plan import HookPlan
-from lumin_core.training.prediction import PREDICT_BS, InputReader
+from lumin_core.training.prediction import PREDICT_BS, InputReader, predict_folds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Model:
         opt: The optimiser.
         loss: The loss, per event or a `BatchLoss`.
         input_mask: Columns of the inputs that the network is given; ``None`` for all.
-        fit_params: The state of the last fit or prediction, or ``None``.
+        fit_params: The state of the last fit, or ``None``.
         objective: ``"classification"``, ``"multiclass"`` or ``"regression"``.
         n_out: Number of outputs.
         record: What is known of the training data, see `lumin_core.model.saving.ModelRecord`.
@@ -196,10 +196,13 @@ class Model:
         if isinstance(inputs, FoldYielder):
             if raw:
                 raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
-            self._predict_folds(inputs, pred_name, pred_cb, callbacks, bs)
+            fitting.check_features(self.model_builder, inputs)
+            predict_folds(
+                inputs, pred_name, lambda fold: self._predict_batches(self.batches(fold, bs), pred_cb, callbacks, inputs)
+            )
             return None
         if not isinstance(inputs, BatchYielder):
-            inputs = self._batches(self._reader().read(inputs, raw=raw), bs)
+            inputs = self.batches(self._reader().read(inputs, raw=raw), bs)
         preds = self._predict_batches(inputs, pred_cb, callbacks)
         if as_np:
             return preds.detach().cpu().numpy() if isinstance(preds, Tensor) else np.asarray(preds)
@@ -221,9 +224,26 @@ class Model:
             DataError: If there are no targets, or the weights sum to zero.
         """
         if not isinstance(inputs, BatchYielder):
-            inputs = self._batches(self._reader().read(inputs), bs, targets, weights)
+            inputs = self.batches(self._reader().read(inputs), bs, targets, weights)
         loop.check_targets(inputs.targets, self)
         return loop.evaluate(self, inputs)
+
+    def batches(self, inputs: Any, bs: int | None = None, targets: Any = None, weights: Any = None) -> BatchYielder:
+        """Make batches, in their order and on the model's device, of inputs that are as a fold's.
+
+        Args:
+            inputs: Shape ``(n, F)``, or ``(flat, matrix)``.
+            bs: Events in a batch.
+            targets: Shape ``(n, n_targ)`` or ``(n,)``, or ``None``.
+            weights: Shape ``(n, 1)`` or ``(n,)``, or ``None``.
+
+        Returns:
+            The batches, for `predict` and `evaluate`.
+        """
+        return BatchYielder(
+            inputs, bs or PREDICT_BS, self.objective, targets, weights,
+            shuffle=False, drop_last=False, input_mask=self.input_mask, device=self.device,
+        )  # fmt: skip
 
     def forward(self, x: Any) -> Tensor:
         """Run a batch through the network, in the chosen precision.
@@ -424,12 +444,6 @@ class Model:
         if "momentum" not in group:
             raise ConfigError(f"{type(self.opt).__name__} has no momentum")
 
-    def _batches(self, inputs: Any, bs: int | None, targets: Any = None, weights: Any = None) -> BatchYielder:
-        return BatchYielder(
-            inputs, bs or PREDICT_BS, self.objective, targets, weights,
-            shuffle=False, drop_last=False, input_mask=self.input_mask, device=self.device,
-        )  # fmt: skip
-
     def _predict_batches(self, by: BatchYielder, pred_cb: Any, callbacks: Sequence[Any], fy: Any = None) -> Any:
         """Run the batches with the callbacks, the collecting one last, and give what it gives."""
         handler = PredHandler() if pred_cb is None else pred_cb
@@ -438,20 +452,9 @@ class Model:
         cbs = [*callbacks, handler]
         plan = HookPlan(cbs)
         fit = FitParams(model=self, device=self.device, fy=fy, by=by, bs=by.bs, n_batches=len(by), cbs=cbs)
-        self.fit_params = fit
         fitting.hand_over(self, cbs)
         loop.run_predict(fit, plan)
         return handler.get_preds()
-
-    def _predict_folds(self, fy: FoldYielder, pred_name: str, pred_cb: Any, callbacks: Sequence[Any], bs: Any) -> None:
-        fitting.check_features(self.model_builder, fy)
-        with fy.writing():
-            for fold in range(len(fy)):
-                total: Any = 0
-                for variant in range(fy.aug_mult):
-                    by = self._batches(fy.get_test_fold(fold, variant)["inputs"], bs)
-                    total = total + np.asarray(self._predict_batches(by, pred_cb, callbacks, fy))
-                fy.save_fold_pred(total / fy.aug_mult, fold, pred_name)
 
     def _reader(self) -> InputReader:
         return InputReader(self.model_builder, self.record, None if self._pipes is None else self._pipes[0])

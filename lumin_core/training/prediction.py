@@ -13,8 +13,9 @@ from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_core.model.options import check_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.model.saving import ModelRecord
 
@@ -134,3 +135,18 @@ def _as_numbers(values: np.ndarray, dtype: type, column: str | None = None) -> n
     except (TypeError, ValueError) as error:
         where = "inputs" if column is None else f"the column {column!r}"
         raise DataError(f"{where} must hold numbers: {error}") from error
+
+
+def predict_folds(fy: FoldYielder, pred_name: str, ask: Callable[[Any], Any]) -> None:
+    """Predict every fold, averaged over test-time variants, and save all predictions at once.
+
+    Args:
+        fy: The data.
+        pred_name: The column's name.
+        ask: Function from the inputs of a fold to predictions of shape ``(n, n_out)``; one output is saved as ``(n,)``.
+    """
+    with fy.writing():
+        for fold in range(len(fy)):
+            total: Any = sum(np.asarray(ask(fy.get_test_fold(fold, i)["inputs"])) for i in range(fy.aug_mult))
+            preds = (total / fy.aug_mult).astype(np.float32)
+            fy.save_fold_pred(preds[:, 0] if preds.shape[1:] == (1,) else preds, fold, pred_name)

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
-    "PCA": "preprocessing",
+    "PCA": "scaling",
     "CatEmbHead": "cat_emb_head",
     "Chain": "preprocessing",
     "ClassRegMulti": "class_reg_multi",
@@ -25,7 +25,7 @@ _PUBLIC = {
     "RunningBatchNorm1d": "running_batch_norm",
     "RunningBatchNorm2d": "running_batch_norm",
     "RunningBatchNorm3d": "running_batch_norm",
-    "StandardScaler": "preprocessing",
+    "StandardScaler": "scaling",
     "fit_input_pipe": "preprocessing",
     "fit_output_pipe": "preprocessing",
     "from_sklearn": "preprocessing",
@@ -33,10 +33,10 @@ _PUBLIC = {
     "load_pipe": "preprocessing",
     "proc_cats": "categories",
 }
-__all__ = list(_PUBLIC)  # noqa: PLE0605 - the names are loaded on use
+__all__ = list(_PUBLIC)
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

@@ -62,8 +62,8 @@ class CatEmbHead(Head):
         self.n_cont_in, self.n_cat_in = len(self.cont_feats), embedder.n_cat_in
         self.n_out = self.n_cont_in + sum(embedder.emb_szs)
         self.embeds = nn.ModuleList(nn.Embedding(cat_sz, emb_sz) for _, cat_sz, emb_sz in embedder)
-        self.cont_in_do = nn.Dropout(do_cont) if do_cont > 0 else None
-        self.emb_do = nn.Dropout(do_cat) if do_cat > 0 else None
+        self.cont_in_do: nn.Module | None = nn.Dropout(do_cont) if do_cont > 0 else None
+        self.emb_do: nn.Module | None = nn.Dropout(do_cat) if do_cat > 0 else None
         self.feat_map = _map_outputs(self.cont_feats, embedder)
         if embedder.emb_load_path is not None:
             self.load_embeds(embedder.emb_load_path)
@@ -92,8 +92,7 @@ class CatEmbHead(Head):
 
     def get_embeds(self) -> dict[str, Tensor]:
         """Give each embedding by the name of its feature, shape ``(cardinality, size)``, as a copy on the CPU."""
-        weights = (embed.weight.detach().cpu().clone() for embed in self.embeds)
-        return dict(zip(self.cat_feats, weights, strict=True))
+        return {feat: table.detach().cpu().clone() for feat, table in self._tables().items()}
 
     def save_embeds(self, path: str | Path) -> None:
         """Write the embeddings to a ``.safetensors`` file, each under the name of its feature.
@@ -114,20 +113,23 @@ class CatEmbHead(Head):
             SavedModelError: If the file cannot be read, lacks a feature, or holds another shape; nothing is then taken.
         """
         stored, _ = saving.read(path, "embeddings")
-        own = dict(zip(self.cat_feats, self.embeds, strict=True))
+        own = self._tables()
         wanted = list(own) if cat_feats is None else list(cat_feats)
         if missing := [feat for feat in wanted if feat not in stored or feat not in own]:
             msg = f"cannot load the embeddings of {missing}: {path} has {list(stored)}, the head {list(own)}; "
             msg += "load_embeds(path, cat_feats=[...]) takes a part"
             raise SavedModelError(msg)
         for feat in wanted:
-            if stored[feat].shape != own[feat].weight.shape:
+            if stored[feat].shape != own[feat].shape:
                 msg = f"the embedding of {feat!r} in {path} has shape {tuple(stored[feat].shape)}, "
-                msg += f"the head needs {tuple(own[feat].weight.shape)}: set emb_szs, or leave it out of cat_feats"
+                msg += f"the head needs {tuple(own[feat].shape)}: set emb_szs, or leave it out of cat_feats"
                 raise SavedModelError(msg)
         with torch.no_grad():
             for feat in wanted:
-                own[feat].weight.copy_(stored[feat])
+                own[feat].copy_(stored[feat])
+
+    def _tables(self) -> dict[str, Tensor]:
+        return dict(zip(self.cat_feats, self.embeds.parameters(), strict=True))
 
     def _embed(self, codes: Tensor) -> list[Tensor]:
         try:
@@ -137,7 +139,7 @@ class CatEmbHead(Head):
         return embedded if self.emb_do is None else [self.emb_do(e) for e in embedded]
 
     def _code_message(self, codes: Tensor) -> str:
-        sizes = [embed.num_embeddings for embed in self.embeds]
+        sizes = [len(table) for table in self._tables().values()]
         wrong = ~((codes >= 0) & (codes < torch.tensor(sizes)))
         found = [
             f"{feat!r} has {column[bad][0].item():g} where codes are 0 to {size - 1}"

@@ -80,8 +80,8 @@ def _column(df: pd.DataFrame, feat: str, sort: str) -> pd.Series[Any]:
         raise DataError(msg)
     column: pd.Series[Any] = df[feat]
     if column.isna().any():
-        msg = f"{feat!r} has {int(column.isna().sum())} missing values in the {sort} data; give them a category of their "
-        msg += "own, as df.fillna does, or drop these events"
+        msg = f"{feat!r} has {int(column.isna().sum())} missing values in the {sort} data; give them a category of "
+        msg += "their own, as df.fillna does, or drop these events"
         raise DataError(msg)
     return column
 
@@ -92,8 +92,8 @@ def _categories(df: pd.DataFrame, feat: str) -> pd.Index[Any]:
         return pd.Index(sorted(found))
     except TypeError as error:
         sorts = sorted({type(value).__name__ for value in found})
-        msg = f"the categories of {feat!r} cannot be ordered, since they mix {' and '.join(sorts)}; convert the column, "
-        msg += "as df.astype(str) does"
+        msg = f"the categories of {feat!r} cannot be ordered, since they mix {' and '.join(sorts)}; convert the "
+        msg += "column, as df.astype(str) does"
         raise DataError(msg) from error
 
 
@@ -103,8 +103,8 @@ def _encoded(df: pd.DataFrame, categories: dict[str, pd.Index[Any]], sort: str) 
         column = _column(df, feat, sort)
         codes = known.get_indexer(pd.Index(column.to_numpy()))
         if (new := column[codes < 0]).size:
-            msg = f"{feat!r} has the category {new.iloc[0]!r} in the {sort} data, which the training data lack: they have "
-            msg += f"{known.tolist()[:20]}; drop these events, or take all data as train_df"
+            msg = f"{feat!r} has the category {new.iloc[0]!r} in the {sort} data, which the training data lack: they "
+            msg += f"have {known.tolist()[:20]}; drop these events, or take all data as train_df"
             raise DataError(msg)
         encoded[feat] = codes.astype(np.int64)
     return encoded

@@ -105,7 +105,7 @@ class ClassRegMulti(Tail):
     def _first_bias(self) -> float:
         return 1 / self.n_out if self.objective == "multiclass" else 0
 
-    def _check(self, y_range: Any, bias_init: Any, y_mean: Any, y_std: Any) -> None:  # noqa: ANN401
+    def _check(self, y_range: Any, bias_init: Any, y_mean: Any, y_std: Any) -> None:
         if self.objective == "multiclass" and self.n_out < 2:
             msg = f"multiclass needs at least 2 outputs, got n_out={self.n_out}; one output is a classification"
             raise ConfigError(msg)
@@ -118,21 +118,22 @@ class ClassRegMulti(Tail):
             msg = "y_range and y_mean with y_std both rescale the outputs: give one of them"
             raise ConfigError(msg)
         if self.objective != "regression":
-            msg = f"y_range, y_mean and y_std rescale a regression, but the objective is {self.objective}: leave them out"
+            msg = f"y_range, y_mean and y_std rescale a regression, the objective is {self.objective}: leave them out"
             raise ConfigError(msg)
         if y_mean is not None and bias_init is not None:
             msg = "bias_init would shift y_mean: leave out one of them"
             raise ConfigError(msg)
 
-    def _from_range(self, y_range: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    def _from_range(self, y_range: Any) -> tuple[Tensor, Tensor]:
         ends = torch.as_tensor(y_range, dtype=torch.float64)
-        if ends.shape not in {(2,), (self.n_out, 2)} or not ends.isfinite().all() or not (ends[..., 0] < ends[..., 1]).all():
+        fits = ends.shape in {(2,), (self.n_out, 2)} and bool(ends.isfinite().all())
+        if not fits or not (ends[..., 0] < ends[..., 1]).all():
             msg = f"y_range must be (low, high) or {self.n_out} such pairs, low < high, got {y_range}"
             raise ConfigError(msg)
         low, high = ends.unbind(-1)
         return (high - low).float(), low.float()
 
-    def _numbers(self, values: Any, name: str) -> Tensor:  # noqa: ANN401
+    def _numbers(self, values: Any, name: str) -> Tensor:
         numbers = torch.as_tensor(values, dtype=torch.float32)
         if numbers.shape not in {(), (1,), (self.n_out,)} or not numbers.isfinite().all():
             msg = f"{name} must be one finite number or {self.n_out}, one an output, got {values}"

@@ -70,16 +70,16 @@ class MultiBlock(Body):
         seen = [self._columns(feats) for feats in self.feats_per_block]
         rest = [[i for i in self._columns(self.feat_map) if i not in columns] for columns in seen]
         self._check_unseen(rest, bottleneck_sz)
-        given = {"lookup_init": lookup_init, "lookup_act": lookup_act}
+        given: dict[str, Any] = {"lookup_init": lookup_init, "lookup_act": lookup_act}
         self.masks = nn.ModuleList(map(_Columns, seen))
         self.blocks = nn.ModuleList(
-            build("body", block, n_in=len(columns) + bottleneck_sz, feat_map=self._places(feats), freeze=freeze, **given)
-            for block, columns, feats in zip(blocks, seen, self.feats_per_block, strict=True)
+            build("body", block, n_in=len(i) + bottleneck_sz, feat_map=self._places(feats), freeze=freeze, **given)
+            for block, i, feats in zip(blocks, seen, self.feats_per_block, strict=True)
         )
         act, rest = bottleneck_act or "linear", rest if bottleneck_sz else []
         self.bottleneck_masks = nn.ModuleList(map(_Columns, rest))
         self.bottleneck_blocks = nn.ModuleList(dense_layer(len(i), bottleneck_sz, act=act, **given) for i in rest)
-        self.n_out = sum(block.get_out_size() for block in self.blocks)
+        self.n_out = sum(block.get_out_size() for block in self.blocks)  # type: ignore[operator]
         if freeze:
             self.freeze_layers()
 
@@ -131,7 +131,9 @@ class _Columns(nn.Module):
         return x.index_select(1, self.index)
 
 
-def _check(blocks: Sequence[Any], feats_per_block: Sequence[Any], bottleneck_sz: int, bottleneck_act: str | None) -> None:
+def _check(
+    blocks: Sequence[Any], feats_per_block: Sequence[Any], bottleneck_sz: int, bottleneck_act: str | None
+) -> None:
     if not blocks or len(blocks) != len(feats_per_block):
         msg = "multi_block needs at least one block and a list of features for each, "
         msg += f"got {len(blocks)} blocks and {len(feats_per_block)} lists"

@@ -47,8 +47,8 @@ class MultiHead(Head):
     def __init__(
         self,
         cont_feats: Sequence[str],
-        matrix_head: Any,  # noqa: ANN401 - a specification of the registry
-        flat_head: Any = "cat_emb_head",  # noqa: ANN401
+        matrix_head: Any,
+        flat_head: Any = "cat_emb_head",
         cat_embedder: CatEmbedder | None = None,
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
@@ -95,7 +95,7 @@ class MultiHead(Head):
         return x.index_select(1, self._flat_columns), x.index_select(1, self._matrix_columns)
 
 
-def _elements(matrix_head: Any) -> set[str]:  # noqa: ANN401
+def _elements(matrix_head: Any) -> set[str]:
     options = resolve("head", matrix_head).keywords
     if missing := [name for name in ("vecs", "feats_per_vec") if not options.get(name)]:
         msg = f"multi_head needs to know the matrix: give matrix_head its {' and '.join(missing)}, "

@@ -1,6 +1,7 @@
 r"""Batch norms that normalise by running sums, also in training, so that small batches do no harm.
 
-With the sums :math:`s = \sum x`, :math:`q = \sum x^2` and the count :math:`c` of a batch of :math:`B` events, per channel,
+With the sums :math:`s = \sum x`, :math:`q = \sum x^2` and the count :math:`c` of a batch of :math:`B` events, for every
+channel
 
 .. math::
     (S, Q, C) \leftarrow (S, Q, C) + m\,\bigl((s, q, c) - (S, Q, C)\bigr), \quad
@@ -11,8 +12,8 @@ part of the current batch.
 
 References:
     J. Howard, "Running batch norm", fast.ai course v3 part 2, lesson 10 (2019),
-    https://github.com/fastai/course-v3/blob/master/nbs/dl2/07_batchnorm.ipynb. Ours takes batches of one event, keeps the
-    variance from falling below 0, and stores sums without their graph.
+    https://github.com/fastai/course-v3/blob/master/nbs/dl2/07_batchnorm.ipynb. Ours takes batches of one event, keeps
+    the variance from falling below 0, and stores sums without their graph.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ class _RunningBatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x``, of shape ``(B, C, ...)``, per channel; the shape stays."""
         full = self._with_axes(x)
-        sums, sqrs, count = self._updated(full.float()) if self.training and len(x) else (self.sums, self.sqrs, self.count)
-        mean, variance = self._moments(sums, sqrs, count)
+        is_learning = self.training and len(x) > 0
+        mean, variance = self._moments(*(self._updated(full.float()) if is_learning else self._stored()))
         factor = (variance + self.eps).rsqrt()
         if self.weight is not None:
             factor = factor * self.weight
@@ -77,9 +78,13 @@ class _RunningBatchNorm(nn.Module):
         n_missing = self.n_axes + 2 - x.dim()
         if n_missing not in ((0, 1) if self.n_axes == 1 else (0,)) or x.shape[1] != self.num_features:
             axes = ", ".join(("B", str(self.num_features)) + ("*",) * self.n_axes)
-            msg = f"{type(self).__name__} takes ({axes}){' or (B, C)' if self.n_axes == 1 else ''}, got {tuple(x.shape)}"
+            also = f" or (B, {self.num_features})" if self.n_axes == 1 else ""
+            msg = f"{type(self).__name__} takes shape ({axes}){also}, got {tuple(x.shape)}"
             raise ShapeError(msg)
         return x.unsqueeze(-1) if n_missing else x
+
+    def _stored(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.sums, self.sqrs, self.count
 
     def _updated(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Take a batch into the running sums; give them with its graph, and store them without."""

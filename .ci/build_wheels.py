@@ -1,0 +1,32 @@
+"""Build the wheels of all distributions of this repository into an empty folder.
+
+    python .ci/build_wheels.py FOLDER
+
+Each wheel is built from its own source distribution, so that neither files that a source distribution lacks nor leftovers
+of earlier builds get into it. Needs `build` and `setuptools`, which are not installed anew for every distribution.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from shutil import rmtree
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Build them."""
+    target = Path(sys.argv[1]).resolve()
+    rmtree(target, ignore_errors=True)
+    for project in [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]:
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(target), str(project)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            sys.exit(f"the wheel of {project.name} cannot be built:\n{done.stdout}{done.stderr}")
+        print("built", project.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Find H -> tautau among Z -> tautau and ttbar: from a table of collisions to an ensemble, every block chosen by name.
+
+Run it with ``python demo.py`` in this folder, or with ``tox run -e demo``. It writes into a temporary folder.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from lumin_plugin_metrics import roc_auc_score
+from lumin_plugin_tabular import fit_input_pipe, proc_cats
+
+from lumin_core import Ensemble, FoldYielder, Model, ModelBuilder, df2foldfile, train_models
+from lumin_core.statistics import bootstrap
+
+SEED = 2026
+folder = Path(tempfile.mkdtemp(prefix="ditau_"))
+
+# 1. The events: columns of numbers (missing where a jet is), three categories, a label, and a weight that makes each
+#    process count as often as it comes in 139/fb. What begins with gen_ is truth, and no input.
+events = pd.read_csv(Path(__file__).with_name("ditau.csv.gz"))
+truth = [name for name in events if name.startswith("gen_")] + ["process", "event_number"]
+cat_feats = ["n_jets", "tau1_type", "tau0_n_prong"]
+cont_feats = [name for name in events if name not in truth + cat_feats]
+
+# 2. A third is held back. What is left over then stands for all events of its process.
+held_back = np.random.default_rng(SEED).random(len(events)) < 1 / 3
+train, test = events[~held_back], events[held_back]
+total = events.groupby("process")["gen_weight"].sum()
+for_process = {name: total / part.groupby("process")["gen_weight"].sum() for name, part in (("train", train), ("test", test))}
+train = train.assign(weight=train["gen_weight"] * train["process"].map(for_process["train"]))
+test = test.assign(weight=test["gen_weight"] * test["process"].map(for_process["test"]))
+
+# 3. In training signal and background count the same, whatever their cross-sections; the mean weight is 1.
+class_sum = train.groupby("gen_target")["weight"].transform("sum")
+train = train.assign(weight=train["weight"] / class_sum * len(train) / 2)
+
+# 4. Categories become codes, continuous features get mean 0 and spread 1, by what the training events say.
+cats = proc_cats(train, cat_feats, test_df=test)
+train, test = cats.train_df, cats.test_df
+pipe = fit_input_pipe(train, cont_feats)
+train[cont_feats], test[cont_feats] = pipe.transform(train[cont_feats]), pipe.transform(test[cont_feats])
+
+# 5. Two fold files.
+common = {
+    "cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": "gen_target", "wgt_feat": "weight",
+    "targ_type": "int", "cat_maps": cats.cat_maps, "preprocessing": pipe, "strat_key": "process", "seed": SEED,
+}  # fmt: skip
+train_fy = FoldYielder(df2foldfile(train, 10, savename=folder / "train", **common))
+test_fy = FoldYielder(df2foldfile(test, 5, savename=folder / "test", misc_feats=["process"], **common))
+
+# 6. Three trainings, each validated on a fold of its own, and the ensemble of them.
+builder = ModelBuilder.from_fy(
+    train_fy,
+    "classification",
+    head="cat_emb_head",
+    body={"name": "fully_connected", "depth": 3, "width": 64, "act": "swish", "do": 0.1},
+    tail="class_reg_multi",
+    opt_args={"opt": "adamw", "lr": 1e-3},
+)
+results = train_models(
+    train_fy,
+    n_models=3,
+    bs=64,
+    model_builder=builder,
+    n_epochs=15,
+    patience=4,
+    metric_partials="roc_auc_score",
+    savepath=folder / "run",
+    seed=SEED,
+)
+ensemble = Ensemble.from_results(results, size=3)
+ensemble.save(folder / "ensemble")
+
+# 7. Predictions become columns of the test file.
+for i, result in enumerate(results):
+    Model.from_save(result["path"]).predict(test_fy, pred_name=f"model_{i}")
+ensemble.predict(test_fy, pred_name="ensemble")
+
+# 8. Weighted ROC AUC on the events held back, with the spread over bootstraps as uncertainty.
+target, weight = test_fy.get_column("targets"), test_fy.get_column("weights")
+print(f"\n{'':>10} {'valid. loss':>12} {'test ROC AUC, weighted':>24}")
+for name in ("model_0", "model_1", "model_2", "ensemble"):
+    pred = test_fy.get_column(name)
+    auc = roc_auc_score(pred, target, weight)
+    error = bootstrap(roc_auc_score, pred, target, weight, n=100, seed=SEED).std()
+    loss = f"{results[int(name[-1])]['loss']:.4f}" if name != "ensemble" else ""
+    print(f"{name:>10} {loss:>12} {auc:>14.4f} ± {error:.4f}")
+print(f"\nFold files, run and ensemble lie in {folder}")

@@ -1,0 +1,165 @@
+"""The command line: ``lumin``.
+
+Commands of the core stand in a table here, those of plugins in their metadata; the module of a command is imported when
+it is called, so that ``lumin --help`` is fast whatever is installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, TYPE_CHECKING
+
+import click
+
+from lumin_core import __version__
+from lumin_core.errors import BrokenPlugin, LuminError, UnknownComponent
+from lumin_core.registry import components, find
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "describe": (
+        "lumin_core.cli.describe:describe",
+        "Show one component: what it does, its options, where it is from.",
+    ),
+    "list-plugins": ("lumin_core.cli.list_plugins:list_plugins", "List the components that are installed, by kind."),
+}
+"""The core's own commands: where each is, and what it does in a line."""
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class LazyGroup(click.Group):
+    """The commands of the core, then those of plugins, each imported when it is called.
+
+    Example:
+        >>> import click
+        >>> from lumin_core.cli import LazyGroup
+        >>> LazyGroup("lumin").list_commands(click.Context(click.Command("lumin")))[:2]
+        ['describe', 'list-plugins']
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names, without importing anything."""
+        return [*sorted(COMMANDS), *sorted(_of_plugins())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None where there is none of that name.
+
+        Raises:
+            BrokenPlugin: If a plugin's command cannot be imported, or is none.
+            AmbiguousComponent: If several plugins have it.
+        """
+        if cmd_name in COMMANDS:
+            module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+            return _as_command(getattr(import_module(module), attribute), cmd_name)
+        try:
+            component = find("command", cmd_name)
+        except UnknownComponent:
+            return None
+        return _as_command(component.load(), component.qualified)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command to call; an unknown one is a mistake in usage, with did-you-mean and what to install."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            ctx.fail(_unknown_command(name))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands into the help; those of plugins with their origin, as their own help would import them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+        plugins = _of_plugins()
+        if plugins:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(sorted(plugins.items()))
+
+
+def _of_plugins() -> dict[str, str]:
+    """Give the plugins' commands with their origin; a name that is taken is shown qualified."""
+    commands = components("command")
+    names = [component.name.replace("_", "-") for component in commands]
+    taken = {name for name in names if names.count(name) > 1} | set(COMMANDS)
+    return {
+        component.qualified if name in taken else name: f"from {component.distribution} {component.version}"
+        for name, component in zip(names, commands, strict=True)
+    }
+
+
+def _as_command(loaded: Any, name: str) -> click.Command:
+    if not isinstance(loaded, click.Command):
+        raise BrokenPlugin(f"the command {name!r} should be a click command, got {loaded!r}; report it to its authors")
+    return loaded
+
+
+def _unknown_command(name: str) -> str:
+    from lumin_core.registry.suggest import did_you_mean, not_installed
+
+    hints = not_installed("command", name)
+    if hints:
+        return f"there is no command {name!r}; {'; '.join(hints)}"
+    known = [*sorted(COMMANDS), *sorted(_of_plugins())]
+    return f"there is no command {name!r}{did_you_mean(name, known) or ';'} commands are {', '.join(known)}"
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lumin-core")
+@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+def lumin(debug: bool) -> None:
+    """Deep learning for particle physics, its parts chosen by name."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    An error is its message alone; ``--debug`` shows where it came from.
+
+    Args:
+        args: The arguments; by default those of the process.
+
+    Returns:
+        The exit code: 0, 1 for an error, 2 for a mistake in usage, 130 after Ctrl-C.
+
+    Raises:
+        Exception: With ``--debug``, whatever went wrong.
+
+    Example:
+        >>> from lumin_core.cli import main
+        >>> main(["describe", "optimiser", "adamm"])
+        1
+    """
+    arguments = list(sys.argv[1:] if args is None else args)
+    try:
+        return _exit_code(lumin.main(arguments, prog_name="lumin", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return _INTERRUPTED
+    except Exception as error:
+        if _wants_traceback(arguments):
+            raise
+        click.echo(f"Error: {_message(error)}", err=True)
+        return 1
+
+
+def _exit_code(returned: Any) -> int:
+    return returned if isinstance(returned, int) else 0
+
+
+def _wants_traceback(arguments: Sequence[str]) -> bool:
+    """Tell whether ``--debug`` is there, before any command."""
+    options = arguments[: next((i for i, text in enumerate(arguments) if not text.startswith("-")), len(arguments))]
+    return "--debug" in options
+
+
+def _message(error: Exception) -> str:
+    """Give our errors' message alone; of others the type too, and how to see more."""
+    if isinstance(error, LuminError):
+        return str(error)
+    return f"{type(error).__name__}: {error} (lumin --debug ... shows the traceback)"

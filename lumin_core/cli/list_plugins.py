@@ -1,0 +1,231 @@
+"""``lumin list-plugins``: what is installed, read from metadata; only ``--check`` and ``--hooks`` import anything."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from lumin_core.registry import components, find_kind, kinds
+from lumin_core.registry.names import canonical, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lumin_core.registry import Component
+
+SCHEMA = 1
+"""Raised when a key of the JSON output changes its meaning or goes."""
+
+
+@click.command("list-plugins")
+@click.option("--kind", help="Only components of this kind: heads, bodies, losses, ...")
+@click.option("--package", help="Only components of this distribution: tabular, lumin-plugin-tabular, core, ...")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for other programs.")
+@click.option("--all", "with_missing", is_flag=True, help="Also what our own plugins have that are not installed.")
+@click.option(
+    "--check", "with_check", is_flag=True, help="Import and check each component; exit with 1 if one is broken."
+)
+@click.option(
+    "--hooks", is_flag=True, help="List the points of the training loop at which callbacks take part, instead."
+)
+@click.pass_context
+def list_plugins(
+    ctx: click.Context,
+    *,
+    kind: str | None,
+    package: str | None,
+    as_json: bool,
+    with_missing: bool,
+    with_check: bool,
+    hooks: bool,
+) -> None:
+    """List the components that are installed, by kind."""
+    if hooks:
+        _refuse_with_hooks(kind, package, with_missing, with_check)
+        click.echo(_hooks_as_json() if as_json else _hooks_as_table())
+        return
+    rows = _of_kind([*_installed(with_check), *(_missing() if with_missing else [])], kind)
+    rows = _of_package(rows, package)
+    click.echo(_as_json(rows) if as_json else _as_check(rows) if with_check else _as_table(rows))
+    if with_check and any(row["problem"] for row in rows):
+        ctx.exit(1)
+
+
+Row = dict[str, str | bool | None]
+
+
+def _refuse_with_hooks(*others: object) -> None:
+    if any(others):
+        raise click.UsageError("--hooks goes with --json only; it lists points, not components")
+
+
+def _installed(with_check: bool) -> list[Row]:
+    return [_row(component, _problem(component, with_check)) for component in components()]
+
+
+def _problem(component: Component, with_check: bool) -> str | None:
+    if not with_check:
+        return component.problem
+    from lumin_core.registry import check
+
+    return check(component)
+
+
+def _row(component: Component, problem: str | None) -> Row:
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "qualified": component.qualified,
+        "distribution": component.distribution,
+        "version": component.version,
+        "value": component.value,
+        "problem": problem,
+        "installed": True,
+        "install": None,
+    }
+
+
+def _missing() -> list[Row]:
+    """List what first-party plugins have that are neither installed nor switched off."""
+    from lumin_core.registry.first_party import FIRST_PARTY_COMPONENTS
+    from lumin_core.registry.suggest import is_installed
+
+    return [
+        {
+            "kind": kind,
+            "name": name,
+            "qualified": f"{short(distribution)}/{name}",
+            "distribution": distribution,
+            "version": None,
+            "value": None,
+            "problem": None,
+            "installed": False,
+            "install": f"pip install {distribution}",
+        }
+        for distribution, theirs in FIRST_PARTY_COMPONENTS.items()
+        if not is_installed(distribution)
+        for kind, names in theirs.items()
+        for name in names
+    ]
+
+
+def _of_kind(rows: list[Row], kind: str | None) -> list[Row]:
+    if kind is None:
+        return rows
+    known = {str(row["kind"]) for row in rows}
+    wanted = kind if kind in known else _kind_option(kind)
+    return [row for row in rows if row["kind"] == wanted]
+
+
+def _kind_option(kind: str) -> str:
+    from lumin_core.errors import UnknownComponent
+
+    try:
+        return find_kind(kind).singular
+    except UnknownComponent as error:
+        raise click.BadParameter(str(error), param_hint="--kind") from error
+
+
+def _of_package(rows: list[Row], package: str | None) -> list[Row]:
+    if package is None:
+        return rows
+    from lumin_core.registry.suggest import did_you_mean, known_distributions
+
+    known = {short(name) for name in known_distributions()}
+    wanted = short(package)
+    if wanted not in known:
+        hint = did_you_mean(canonical(package), sorted(known)) or ";"
+        message = f"there is no distribution {package!r} with components{hint} known are {', '.join(sorted(known))}"
+        raise click.BadParameter(message, param_hint="--package")
+    return [row for row in rows if short(str(row["distribution"])) == wanted]
+
+
+def _as_json(rows: Sequence[Row]) -> str:
+    import json
+
+    from lumin_core import __version__
+
+    return json.dumps({"schema": SCHEMA, "version": __version__, "components": rows}, indent=2)
+
+
+def _as_check(rows: Sequence[Row]) -> str:
+    broken = [row for row in rows if row["problem"]]
+    lines = [f"{row['kind']} {row['qualified']}: {row['problem']}" for row in broken]
+    checked = _count(sum(bool(row["installed"]) for row in rows), "component")
+    return "\n".join([*lines, f"{checked} checked, {len(broken) or 'none'} broken"])
+
+
+def _as_table(rows: Sequence[Row]) -> str:
+    """Write one aligned table, kind by kind in the order of the kinds; problems and remedies on lines of their own."""
+    order = {kind.singular: index for index, kind in enumerate(kinds())}
+    titles = {kind.singular: kind.plural for kind in kinds()}
+    rows = sorted(rows, key=lambda row: (order.get(str(row["kind"]), len(order)), str(row["kind"]), str(row["name"])))
+    name_width = max((len(str(row["name"])) for row in rows), default=0)
+    from_width = max((len(_origin(row)) for row in rows), default=0)
+    lines = []
+    for kind, members in groupby(rows, key=lambda row: str(row["kind"])):
+        lines.append(titles.get(kind, f"{kind}s"))
+        for row in members:
+            lines += _lines(row, name_width, from_width)
+        lines.append("")
+    return "\n".join([*lines, _summary(rows)])
+
+
+def _lines(row: Row, name_width: int, from_width: int) -> list[str]:
+    start = f"  {row['name']:<{name_width}}  {_origin(row):<{from_width}}"
+    if row["install"]:
+        return [f"{start}  {row['install']}"]
+    if not row["problem"]:
+        return [f"{start}  {row['version'] or ''}".rstrip()]
+    import textwrap
+
+    margin = " " * 6
+    problem = textwrap.fill(f"{row['problem']}", 96, initial_indent=margin, subsequent_indent=margin)
+    return [f"{start}  {row['version'] or ''}".rstrip() + "  broken:", problem]
+
+
+def _origin(row: Row) -> str:
+    return short(str(row["distribution"]))
+
+
+def _summary(rows: Sequence[Row]) -> str:
+    installed = [row for row in rows if row["installed"]]
+    packages = {row["distribution"] for row in installed}
+    parts = [f"{_count(len(installed), 'component')} of {_count(len(packages), 'package')}"]
+    broken = sum(bool(row["problem"]) for row in rows)
+    parts += [f"{broken} broken"] * bool(broken)
+    missing = len(rows) - len(installed)
+    parts += [f"{missing} not installed"] * bool(missing)
+    return ", ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _hooks() -> Iterable[tuple[str, str]]:
+    """Give the points with their meaning, in the order in which they come."""
+    import inspect
+
+    from lumin_core.training.hookspecs import LuminSpec
+
+    points = [(name, point) for name, point in vars(LuminSpec).items() if name.startswith("on_")]
+    return [(name, " ".join((inspect.getdoc(point) or "").split())) for name, point in points]
+
+
+def _hooks_as_json() -> str:
+    import json
+
+    return json.dumps({"schema": SCHEMA, "hooks": [{"name": name, "doc": doc} for name, doc in _hooks()]}, indent=2)
+
+
+def _hooks_as_table() -> str:
+    import textwrap
+
+    width = max(len(name) for name, _ in _hooks())
+    return "\n".join(
+        textwrap.fill(doc, 96, initial_indent=f"{name:<{width}}  ", subsequent_indent=" " * (width + 2))
+        for name, doc in _hooks()
+    )

@@ -1,0 +1,31 @@
+"""Callbacks of lumin-core: monitors, and what acts on gradients.
+
+Example:
+    >>> from lumin_plugin_callbacks import EarlyStopping
+    >>> EarlyStopping(patience=5).patience
+    5
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "EarlyStopping": "early_stopping",
+    "EpochSaver": "epoch_saver",
+    "GradClip": "grad_clip",
+    "MetricLogger": "metric_logger",
+    "SaveBest": "save_best",
+}
+__all__ = list(_PUBLIC)  # noqa: PLE0605 - the names are loaded on use
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

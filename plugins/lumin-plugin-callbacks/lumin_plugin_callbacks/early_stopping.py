@@ -1,0 +1,62 @@
+"""Stop a training that no longer gets better."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lumin_core import Callback, CyclicCallback, is_better, monitored
+from lumin_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lumin_core import FitParams
+
+
+class EarlyStopping(Callback):
+    """Stops after some validation epochs in a row without improvement of the main metric, else of the loss.
+
+    While a cyclic callback asks for a delay (in the middle of a cycle, say), epochs are counted but nothing stops.
+
+    Args:
+        patience: How many epochs without improvement are borne.
+        min_change: By how much a value must be better to count.
+
+    Raises:
+        ConfigError: If `patience` is not a positive integer, or `min_change` is negative.
+
+    Example:
+        >>> from lumin_plugin_callbacks import EarlyStopping
+        >>> EarlyStopping(patience=3).stopped
+        False
+    """
+
+    def __init__(self, patience: int, min_change: float = 0) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise ConfigError(f"patience must be a positive number of epochs, got {patience!r}")
+        if not min_change >= 0:
+            raise ConfigError(f"min_change must be at least 0, got {min_change!r}")
+        self.patience, self.min_change = patience, min_change
+        self._reset()
+
+    def on_train_begin(self, fit_params: FitParams) -> None:
+        """Begin anew; refuse a fit without validation."""
+        self._reset()
+        if fit_params.val_idx is None:
+            raise ConfigError("early_stopping reads the validation loss: give val_idx, or leave it out")
+
+    def on_epoch_end(self, fit_params: FitParams) -> None:
+        """Count the epochs without improvement, after each validation."""
+        if fit_params.state != "valid":
+            return
+        value, better = monitored(fit_params)
+        if is_better(value, self._best, better, self.min_change):
+            self._best, self._n_worse = value, 0
+            return
+        self._n_worse += 1
+        delayed = any(cb.delays_stopping() for cb in fit_params.cbs if isinstance(cb, CyclicCallback))
+        if self._n_worse >= self.patience and not delayed:
+            self.stopped = fit_params.stop = True
+
+    def _reset(self) -> None:
+        self._best: float | None = None
+        self._n_worse = 0
+        self.stopped = False

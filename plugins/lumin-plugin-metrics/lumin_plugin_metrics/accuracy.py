@@ -1,0 +1,91 @@
+r"""Share of events that a threshold classifies rightly, :math:`\sum_i w_i [\hat c_i = c_i] / \sum_i w_i`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lumin_core import EvalMetric
+from lumin_core.errors import ConfigError, ShapeError
+from lumin_core.statistics import total_weight
+from lumin_plugin_metrics.inputs import events, require_binary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import ArrayLike
+
+
+def binary_accuracy(
+    preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None, *, threshold: float = 0.5
+) -> float:
+    """Compute the weighted share of events on the right side of a threshold.
+
+    Args:
+        preds: Predictions, shape ``(n,)`` or ``(n, 1)``.
+        targets: 0 or 1, shape ``(n,)`` or ``(n, 1)``.
+        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each. With negative ones
+            the accuracy may lie outside [0, 1].
+        threshold: Predictions of at least this count as class 1.
+
+    Returns:
+        The accuracy.
+
+    Raises:
+        ConfigError: If the threshold is NaN.
+        ShapeError: If the shapes are others.
+        DataError: If the weights sum to zero, there is a NaN, or targets are not 0 or 1.
+
+    Example:
+        >>> from lumin_plugin_metrics import binary_accuracy
+        >>> binary_accuracy([0.2, 0.5, 0.9], [0, 0, 1], weights=[1, 2, 1])
+        0.5
+    """
+    _check_threshold(threshold)
+    p, t, w = events(preds, targets, weights)
+    if p.shape[1] != 1 or t.shape[1] != 1:
+        raise ShapeError(f"binary_accuracy takes one column of predictions and of targets, got {p.shape} and {t.shape}")
+    require_binary(t)
+    right = (p[:, 0] >= threshold) == (t[:, 0] == 1)
+    return float(w[right].sum() / total_weight(w))
+
+
+class BinaryAccuracy(EvalMetric):
+    """The share of events on the right side of a threshold, as a metric of trainings or called on arrays.
+
+    Args:
+        threshold: Predictions of at least this count as class 1.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        label: The title in tables, plots and histories.
+
+    Raises:
+        ConfigError: If the threshold is NaN.
+
+    Example:
+        >>> from lumin_plugin_metrics import BinaryAccuracy
+        >>> BinaryAccuracy(threshold=0.8)([0.2, 0.5, 0.9], [0, 0, 1])
+        1.0
+    """
+
+    better = "higher"
+
+    def __init__(self, threshold: float = 0.5, *, main_metric: bool = False, label: str | None = None) -> None:
+        super().__init__(main_metric=main_metric, label=label)
+        _check_threshold(threshold)
+        self.threshold = threshold
+
+    def evaluate(
+        self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, np.ndarray]
+    ) -> float:
+        """Compute the accuracy, as `binary_accuracy` does with its errors; ``columns`` are not needed."""
+        return binary_accuracy(preds, targets, weights, threshold=self.threshold)
+
+    def __call__(self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None) -> float:
+        """Compute the accuracy on arrays."""
+        return self.evaluate(preds, targets, weights, {})
+
+
+def _check_threshold(threshold: float) -> None:
+    """Refuse NaN, below which nothing lies."""
+    if threshold != threshold:
+        raise ConfigError("threshold must be a number, got NaN")

@@ -1,0 +1,108 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lumin_core import CatEmbedder, FoldYielder, df2foldfile
+from lumin_core.errors import ConfigError, DataError
+
+
+def test_sizes_are_half_the_cardinality_up_to_a_maximum():
+    assert CatEmbedder(["a", "b", "c"], [1, 4, 500]).emb_szs == (1, 2, 50)
+    assert CatEmbedder(["a"], [500], max_emb_sz=7).emb_szs == (7,)
+
+
+def test_sizes_that_are_given_stay():
+    assert CatEmbedder(["a", "b"], [5, 500], [1, 90]).emb_szs == (1, 90)
+
+
+def test_iterates_and_finds_by_name():
+    embedder = CatEmbedder(["a", "b"], [5, 3], [2, 1])
+    assert list(embedder) == [("a", 5, 2), ("b", 3, 1)]
+    assert embedder["b"] == (3, 1)
+    assert embedder.n_cat_in == 2
+
+
+def test_config_holds_plain_values_and_gives_the_same(tmp_path):
+    embedder = CatEmbedder(np.array(["a", "b"]), np.array([5, 3]), emb_load_path=tmp_path / "embeds.safetensors")
+    config = embedder.to_config()
+    assert {type(size) for size in config["cat_szs"] + config["emb_szs"]} == {int}
+    assert config["emb_load_path"] == str(tmp_path / "embeds.safetensors")
+    assert CatEmbedder.from_config(config) == embedder
+    assert "emb_load_path" not in CatEmbedder(["a"], [2]).to_config()
+
+
+def test_caller_s_lists_are_copied():
+    names, sizes = ["a"], [3]
+    embedder = CatEmbedder(names, sizes)
+    names.append("b")
+    sizes[0] = 9
+    assert list(embedder) == [("a", 3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((["a", "b"], [3]), "2 names, 1 cardinalities"),
+        ((["a"], [3], [1, 2]), "and 2 sizes"),
+        ((["a", "a"], [3, 4]), "named once"),
+        ((["a"], [0]), "'a' needs a positive cardinality"),
+        ((["a"], [3], [0]), "'a' needs a positive cardinality"),
+    ],
+)
+def test_refuses_what_does_not_fit(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        CatEmbedder(*arguments)
+
+
+def test_unknown_feature_is_named():
+    with pytest.raises(ConfigError, match="'c' is no embedded feature; these are: a, b"):
+        CatEmbedder(["a", "b"], [2, 2])["c"]
+
+
+@pytest.fixture
+def fold_file(tmp_path):
+    def write(cat_maps=None, codes=(0, 1, 2, 4)):
+        n = 40
+        df = pd.DataFrame({"x": np.linspace(0, 1, n), "y": 0.5, "t": np.arange(n) % 2})
+        df["charge"], df["jets"] = np.arange(n) % 3, np.array(codes)[np.arange(n) % len(codes)]
+        return df2foldfile(df, 4, ["x", "y"], ["charge", "jets"], ["t"], tmp_path / "cats", "int", cat_maps=cat_maps)
+
+    return write
+
+
+def test_from_fy_counts_codes(fold_file):
+    with FoldYielder(fold_file()) as fy:
+        assert list(CatEmbedder.from_fy(fy)) == [("charge", 3, 2), ("jets", 5, 3)]
+
+
+def test_from_fy_takes_category_maps_where_there_are(fold_file):
+    with FoldYielder(fold_file({"jets": {code: f"{code} jets" for code in range(8)}})) as fy:
+        assert list(CatEmbedder.from_fy(fy, emb_szs=[1, 1])) == [("charge", 3, 1), ("jets", 8, 1)]
+
+
+def test_from_fy_leaves_out_ignored_features(fold_file):
+    with FoldYielder(fold_file(), ignore_feats=["charge", "x"]) as fy:
+        assert list(CatEmbedder.from_fy(fy)) == [("jets", 5, 3)]
+
+
+def test_from_fy_without_categories_is_empty(fold_file):
+    with FoldYielder(fold_file(), ignore_feats=["charge", "jets"]) as fy:
+        assert CatEmbedder.from_fy(fy).n_cat_in == 0
+
+
+def test_from_fy_refuses_what_is_no_code():
+    class Yielder:
+        cat_maps = None
+        foldfile = __import__("pathlib").Path("made_by_others.hdf5")
+
+        def __len__(self):
+            return 1
+
+        def get_use_cat_feats(self):
+            return ["a", "jets"]
+
+        def get_fold(self, i):
+            return {"inputs": np.array([[0.1, 1, 2], [0.2, 1, -1]], dtype="float32")}
+
+    with pytest.raises(DataError, match=r"made_by_others.hdf5.*'jets'.*-1"):
+        CatEmbedder.from_fy(Yielder())
