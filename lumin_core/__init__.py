@@ -24,7 +24,6 @@ _HOMES = {
     "lumin_core.model.layers": ["LCBatchNorm1d"],
     "lumin_core.model.loss": ["BatchLoss"],
     "lumin_core.registry": ["build", "register"],
-    "lumin_core.statistics": [],
     "lumin_core.training.callback": ["Callback", "CyclicCallback", "LossCallback", "PredHandler", "monitored"],
     "lumin_core.training.ensemble": ["Ensemble"],
     "lumin_core.training.fit_params": ["FitParams"],
@@ -36,7 +35,7 @@ _HOMES = {
 _PUBLIC = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = ("errors", "registry", "seeds", "statistics")
 
-__all__ = sorted([*_PUBLIC, *_MODULES, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_PUBLIC, *_MODULES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

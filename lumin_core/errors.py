@@ -18,6 +18,13 @@ Everything that this project raises on purpose is a `LuminError`, and also the b
     └── SavedModelError     (ValueError)    a saved model that cannot be read or does not match
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class LuminError(Exception):
     """The root of all errors of lumin-core and its plugins.
@@ -74,3 +81,26 @@ class ConfigError(LuminError, ValueError):
 
 class SavedModelError(LuminError, ValueError):
     """A saved model or ensemble cannot be read, or does not match what it is loaded into."""
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Give what a message says of a name that is not known: ``"; did you mean 'width'?"``, or nothing.
+
+    Args:
+        name: The name that came.
+        known: The names that there are. Case, ``-`` and ``_`` do not matter.
+
+    Returns:
+        The hint, or an empty string where no known name is near.
+
+    Example:
+        >>> from lumin_core.errors import did_you_mean
+        >>> did_you_mean("widht", ["depth", "width"]), did_you_mean("x", ["depth", "width"])
+        ("; did you mean 'width'?", '')
+    """
+    import difflib
+
+    by_key = {candidate.lower().replace("-", "").replace("_", ""): candidate for candidate in known}
+    key = str(name).lower().replace("-", "").replace("_", "")
+    near = " or ".join(repr(by_key[match]) for match in difflib.get_close_matches(key, by_key, n=2, cutoff=0.6))
+    return f"; did you mean {near}?" if near else ""

@@ -55,7 +55,7 @@ def check(seed: int | None) -> int:
         return fresh()
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or int(seed) < 0:
         raise ConfigError(f"seed must be None or an integer of at least 0, got {seed!r}")
-    return int(seed)
+    return seed.__index__()
 
 
 def seed_of(seed: int, purpose: str, *key: int) -> int:
@@ -75,7 +75,7 @@ def seed_of(seed: int, purpose: str, *key: int) -> int:
         False
     """
     high, low = _sequence(seed, purpose, *key).generate_state(2)
-    return (int(high) << 32 | int(low)) & (2**_BITS - 1)
+    return (int(high) << 32 | int(low)) % (1 << _BITS)
 
 
 def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Fold(dict[str, Any]):
     """One fold, as augmentations see it: what ``get_fold`` gives, with all stored columns, so that vectors are whole.
 
-    The keys are ``inputs``, an array ``(n, n_cont + n_cat)`` or ``(flat, matrix)``, ``targets`` and ``weights``. Ignored
-    features are still there, and are taken out afterwards.
+    The keys are ``inputs``, an array ``(n, n_cont + n_cat)`` or ``(flat, matrix)``, ``targets`` and ``weights``.
+    Ignored features are still there, and are taken out afterwards.
 
     Args:
         data: The arrays.

@@ -26,7 +26,7 @@ class BatchYielder:
     """Yield the batches ``(x, y, w)`` of a fold.
 
     Args:
-        inputs: Shape ``(n, F)``, or ``(flat, matrix)`` with ``(n, F)`` and ``(n, ...)``; arrays, tensors or data frames.
+        inputs: Shape ``(n, F)``, or ``(flat, matrix)`` with ``(n, F)`` and ``(n, ...)``; arrays, tensors, data frames.
         bs: Events in a batch.
         objective: ``"classification"``, ``"multiclass"`` or ``"regression"``; multiclass targets become int64.
         targets: Shape ``(n,)`` or ``(n, n_targ)``, or ``None``.
@@ -88,7 +88,11 @@ class BatchYielder:
         columns = self._columns()
         if self.bulk_move:
             columns = [None if c is None else c.to(self.device) for c in columns]
-        order = torch.randperm(self.n_events, generator=self.generator, device=self._order_device()) if self.shuffle else None
+        order = (
+            torch.randperm(self.n_events, generator=self.generator, device=self._order_device())
+            if self.shuffle
+            else None
+        )
         return self._bulk(columns, order) if self.bulk_move else self._piecewise(columns, order)
 
     def _order_device(self) -> torch.device:
@@ -101,7 +105,7 @@ class BatchYielder:
             for i, column in enumerate(columns):  # one at a time, so that what was replaced is freed
                 columns[i] = None if column is None else column.index_select(0, order)
         n_used = len(self) * self.bs if self.drop_last else self.n_events
-        parts = [itertools.repeat(None) if c is None else c[:n_used].split(self.bs) for c in columns]
+        parts = [itertools.repeat(None) if c is None else torch.split(c[:n_used], self.bs) for c in columns]
         own = order is not None or self.device.type != "cpu"
         del columns
         if n_used == 0:
@@ -147,7 +151,9 @@ class BatchYielder:
         for name in ("matrix_inputs", "targets", "weights"):
             values = getattr(self, name)
             if values is not None and (values.ndim == 0 or len(values) != n):
-                raise ShapeError(f"{name} must have one row for each of the {n} events of inputs, got shape {values.shape}")
+                raise ShapeError(
+                    f"{name} must have one row for each of the {n} events of inputs, got shape {values.shape}"
+                )
         if self.weights is not None and self.weights.size != n:
             raise ShapeError(f"weights must be ({n},) or ({n}, 1), one an event, got shape {self.weights.shape}")
         if self.drop_last and n < self.bs:

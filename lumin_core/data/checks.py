@@ -125,7 +125,8 @@ def check_inputs(values: np.ndarray, names: Sequence[str], where: str, clip: flo
     if clip is not None:
         if not 0 < clip < np.inf:
             raise ConfigError(f"clip must be a positive, finite number, got {clip!r}")
-        return np.clip(values, -clip, clip)
+        clipped: np.ndarray = np.clip(values, -clip, clip)
+        return clipped
     bad = _first_bad(values, np.isinf)
     if bad is not None:
         column, n_bad = bad
@@ -155,9 +156,7 @@ def check_finite(values: np.ndarray, names: Sequence[str], where: str) -> None:
     bad = _first_bad(values, lambda block: ~np.isfinite(block))
     if bad is not None:
         column, n_bad = bad
-        raise DataError(
-            f"{where}: {_column(names, column)} has {_times(n_bad)} NaN or infinity; remove these events"
-        )
+        raise DataError(f"{where}: {_column(names, column)} has {_times(n_bad)} NaN or infinity; remove these events")
 
 
 def check_codes(values: np.ndarray, names: Sequence[str], where: str) -> None:

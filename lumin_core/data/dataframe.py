@@ -69,8 +69,8 @@ def df2foldfile(
         Path of the file.
 
     Raises:
-        DataError: If columns are missing or hold what cannot be stored: text as numbers, infinite inputs, NaN or infinity
-            in targets or weights; or if there are too few events.
+        DataError: If columns are missing or hold what cannot be stored: text as numbers, infinite inputs, NaN or
+            infinity in targets or weights; or if there are too few events.
         ShapeError: If tensors do not have one row an event.
         ConfigError: If arguments contradict each other.
         FoldFileError: If the file exists, or cannot be written.
@@ -87,13 +87,14 @@ def df2foldfile(
     n = _count_events(df, tensor_data, tensor_target)
     misc, targets = checks.as_list(misc_feats), [] if tensor_target is not None else targ_feats
     asked = {
-        "cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets, "misc_feats": misc, "wgt_feat": wgt_feat,
-        "strat_key": strat_key,
+        "cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets, "misc_feats": misc,
+        "wgt_feat": wgt_feat, "strat_key": strat_key,
     }  # fmt: skip
     _check_columns(df, {what: checks.as_list(names) for what, names in asked.items()})
     if matrix_vecs is not None:
-        packed, entry = _matrix(df, matrix_vecs, matrix_feats_per_vec, matrix_row_wise, tensor_data)
-        cont_feats = _without(checks.as_list(cont_feats), entry["present_feats"])
+        packed, matrix_feats = _matrix(df, matrix_vecs, matrix_feats_per_vec, matrix_row_wise, tensor_data)
+        cont_feats = _without(checks.as_list(cont_feats), matrix_feats["present_feats"])
+        entry: dict[str, Any] | None = matrix_feats
     else:
         packed, entry = _tensor(tensor_data, tensor_name, tensor_as_sparse)
     strata = None if strat_key is None or df is None else df[strat_key].to_numpy()
@@ -162,10 +163,21 @@ def fold2foldfile(
     if n_samples not in (None, n):
         raise ShapeError(f"n_samples is {n_samples}, but the data have {n} events")
     misc, targets = checks.as_list(misc_feats), [] if tensor_target is not None else targ_feats
-    asked = {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets, "misc_feats": misc, "wgt_feat": wgt_feat}
+    asked = {
+        "cont_feats": cont_feats,
+        "cat_feats": cat_feats,
+        "targ_feats": targets,
+        "misc_feats": misc,
+        "wgt_feat": wgt_feat,
+    }
     _check_columns(df, {what: checks.as_list(names) for what, names in asked.items()})
     if matrix_lookup is not None:
-        packed, entry = _packed(df, matrix_lookup, matrix_missing, matrix_shape, tensor_data)
+        packed = _packed(df, matrix_lookup, matrix_missing, matrix_shape, tensor_data)
+        entry: dict[str, Any] | None = {
+            "shape": packed.shape[1:],
+            "missing": matrix_missing,
+            "present_feats": matrix_lookup,
+        }
     else:
         packed, entry = _tensor(tensor_data, None, tensor_as_sparse)
     columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat) | {"matrix_inputs": packed}
@@ -214,25 +226,32 @@ def _without(cont_feats: list[str], matrix_feats: Sequence[str]) -> list[str]:
 
 
 def _matrix(
-    df: pd.DataFrame | None, vecs: Sequence[str], feats_per_vec: Sequence[str] | None, row_wise: bool | None, tensor_data: Any
+    df: pd.DataFrame | None,
+    vecs: Sequence[str],
+    feats_per_vec: Sequence[str] | None,
+    row_wise: bool | None,
+    tensor_data: Any,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Pack the matrix from columns."""
     feats = [] if df is None else [name for name in df.columns if isinstance(name, str)]
     lookup, missing, shape = matrix.matrix_lookup(feats, vecs, feats_per_vec or (), row_wise)
-    packed, _ = _packed(df, lookup, missing, shape, tensor_data)
+    packed = _packed(df, lookup, missing, shape, tensor_data)
     return packed, matrix_entry(lookup, vecs, missing, feats_per_vec or (), bool(row_wise), shape)
 
 
 def _packed(
-    df: pd.DataFrame | None, lookup: Sequence[str], missing: np.ndarray | None, shape: tuple[int, int] | None, tensor_data: Any
-) -> tuple[np.ndarray, dict[str, Any]]:
+    df: pd.DataFrame | None,
+    lookup: Sequence[str],
+    missing: np.ndarray | None,
+    shape: tuple[int, int] | None,
+    tensor_data: Any,
+) -> np.ndarray:
     if tensor_data is not None:
         raise ConfigError("a matrix from columns and tensor_data are both given, and a fold holds one; leave one out")
     if df is None or missing is None or shape is None:
         raise ConfigError("a matrix needs a data frame, and matrix_lookup, matrix_missing and matrix_shape together")
     _check_columns(df, {"matrix": lookup})
-    packed = matrix.pack(_numbers(df, lookup, "matrix"), np.asarray(missing, dtype=bool), shape)
-    return packed, matrix_entry(lookup, [], missing, [], True, shape)
+    return matrix.pack(_numbers(df, lookup, "matrix"), np.asarray(missing, dtype=bool), shape)
 
 
 def _tensor(data: Any, name: str | None, is_sparse: bool) -> tuple[Any, dict[str, Any] | None]:
@@ -289,7 +308,9 @@ def _number(column: pd.Series, what: str) -> np.ndarray:
         kind = pd.api.types.infer_dtype(column.cat.categories)
     if kind not in ("integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"):
         example = column.dropna().iloc[0]
-        raise DataError(f"{what}: column {column.name!r} must hold numbers, got {kind}, such as {example!r}; encode it first")
+        raise DataError(
+            f"{what}: column {column.name!r} must hold numbers, got {kind}, such as {example!r}; encode it first"
+        )
     if column.dtype.kind in "biuf" and isinstance(column.dtype, np.dtype):
         return column.to_numpy()
     return column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -119,7 +119,9 @@ def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int)
     dataset = group[column]
     values, dtype = _storable(values, column)
     if values.dtype.kind != dataset.dtype.kind:
-        raise DataError(f"column {column!r} has dtype {dataset.dtype} in the file, got {values.dtype} to add; convert it")
+        raise DataError(
+            f"column {column!r} has dtype {dataset.dtype} in the file, got {values.dtype} to add; convert it"
+        )
     if np.dtype(dtype).itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
         _replace(group, column, np.concatenate((dataset[()], values), axis), dtype, axis)
         return

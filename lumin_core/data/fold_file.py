@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 CHECKED = "checked"  # attribute of a fold that we wrote: its values were looked at
 
 
-def add_preprocessing(foldfile: str | Path, input_pipe: Any = None, output_pipe: Any = None, matrix_pipe: Any = None) -> None:
+def add_preprocessing(
+    foldfile: str | Path, input_pipe: Any = None, output_pipe: Any = None, matrix_pipe: Any = None
+) -> None:
     """Store in an existing fold file the transforms that its data went through.
 
     Args:
@@ -133,8 +135,8 @@ class FoldFileWriter:
         targ_type: Dtype of the targets.
         wgt_feat: Name of the weight, where there is one.
         cat_maps: What the codes mean.
-        matrix_feats: From `lumin_core.data.layout.matrix_entry` or ``tensor_entry``, where there is a matrix; with ``"zero_padded": True`` where
-            absent objects are zeros.
+        matrix_feats: From `lumin_core.data.layout.matrix_entry` or ``tensor_entry``, where there is a
+            matrix; with ``"zero_padded": True`` where absent objects are zeros.
         target_tensor: ``{"shape": ..., "is_sparse": ...}`` where targets are tensors.
         preprocessing: Transforms that the data went through, to be stored: a chain for the inputs, or a dict of chains
             for ``inputs``, ``targets``, ``matrix``.
@@ -168,8 +170,8 @@ class FoldFileWriter:
     ) -> None:  # fmt: skip
         self.path = with_suffix(path)
         self.layout = Layout(
-            cont_feats, cat_feats, targ_feats, targ_type, wgt_feat, matrix_feats=matrix_feats, target_tensor=target_tensor,
-            clip=clip,
+            cont_feats, cat_feats, targ_feats, targ_type, wgt_feat, matrix_feats=matrix_feats,
+            target_tensor=target_tensor, clip=clip,
         )  # fmt: skip
         self._cat_maps = checked_cat_maps(cat_maps, self.layout.cat_feats)
         self._preprocessing = preprocessing_configs(preprocessing)
@@ -327,7 +329,11 @@ def write_fold(
 
 
 def write_meta_data(
-    file: h5py.Group, layout: Layout, cat_maps: Mapping[str, Any] | None, preprocessing: Mapping[str, Any], seed: int | None
+    file: h5py.Group,
+    layout: Layout,
+    cat_maps: Mapping[str, Any] | None,
+    preprocessing: Mapping[str, Any],
+    seed: int | None,
 ) -> None:
     """Write all meta data: LUMIN's entries where there is something to say, and ours.
 
@@ -386,8 +392,9 @@ def add_meta_data(
     cat_maps: Mapping[str, Mapping[int, Any]] | None, targ_feats: str | Sequence[str], wgt_feat: str | None = None,
     matrix_vecs: Sequence[str] | None = None, matrix_feats_per_vec: Sequence[str] | None = None,
     matrix_row_wise: bool | None = None, tensor_name: str | None = None, tensor_shp: Sequence[int] | None = None,
-    tensor_is_sparse: bool = False, target_tensor_shp: Sequence[int] | None = None, tensor_target_is_sparse: bool = False,
-    *, misc_feats: Sequence[str] | None = None, preprocessing: Any = None, seed: int | None = None,
+    tensor_is_sparse: bool = False, target_tensor_shp: Sequence[int] | None = None,
+    tensor_target_is_sparse: bool = False, *, misc_feats: Sequence[str] | None = None, preprocessing: Any = None,
+    seed: int | None = None,
 ) -> None:  # fmt: skip
     """Add meta data to an open file whose folds were written by `fold2foldfile`.
 

@@ -14,7 +14,7 @@ from lumin_core import seeds
 from lumin_core.data import augmentation, checks, matrix, transforms
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.fold_file import CHECKED, fold_numbers
-from lumin_core.data.meta import GROUP, MetaData, read_meta_data
+from lumin_core.data.meta import MetaData, read_meta_data
 from lumin_core.data.safe_file import locked, refuse_existing, replacing, with_suffix
 from lumin_core.errors import ConfigError, DataError, FoldFileError, ShapeError
 
@@ -88,6 +88,7 @@ class FoldYielder:
         self._stamp: tuple[int, int] | None = None
         self._ignored: list[str] = []
         self._checked: set[int] = set()
+        self.fld_szs: dict[int, int] = {}
         self._gathered: dict[tuple[int, str], np.ndarray] | None = None
         try:
             self._read_structure(cont_feats, cat_feats)
@@ -119,25 +120,22 @@ class FoldYielder:
             return self._file
         if self._file is not None:
             self._file.close()
-        self._file = _open_file(self.foldfile)
-        is_new, self._stamp = self._stamp is not None, stamp
-        if is_new:
-            self._check_replaced(self._file)
+        self._file, self._stamp = _open_file(self.foldfile), stamp
+        if self.fld_szs:  # not the first time
+            self._reread(self._file)
         return self._file
 
-    def _check_replaced(self, file: h5py.File) -> None:
-        """Refuse to go on with other data under the same name."""
+    def _reread(self, file: h5py.File) -> None:
+        """Take over what was added to the file, and refuse other data under the same name."""
         try:
-            same = _fold_sizes(file) == self.fld_szs and (
-                GROUP not in file or _same_columns(read_meta_data(file), self.meta)
-            )
+            meta = read_meta_data(file) or self.meta
+            same = _fold_sizes(file) == self.fld_szs and _same_columns(meta, self.meta)
         except FoldFileError:
             same = False
         if not same:
-            self._stamp = None
             self.close()
             raise FoldFileError(f"{self.foldfile} was replaced by a file with other data; make a new FoldYielder")
-        self._columns = _columns(file, self.n_folds)
+        self.meta, self._columns = meta, _columns(file, self.n_folds)
         self._checked.clear()
 
     @property
@@ -189,7 +187,9 @@ class FoldYielder:
 
     def __repr__(self) -> str:
         """Name the file and what is in it."""
-        return f"{type(self).__name__}({str(self.foldfile)!r}: {self.n_folds} folds, columns {', '.join(self.columns())})"
+        return (
+            f"{type(self).__name__}({str(self.foldfile)!r}: {self.n_folds} folds, columns {', '.join(self.columns())})"
+        )
 
     def columns(self) -> list[str]:
         """Give the columns of the file: inputs, targets, weights, misc, predictions."""
@@ -302,7 +302,9 @@ class FoldYielder:
 
     def _augmented(self, fold: Any, part: augmentation.Augmentation) -> augmentation.Fold:
         if not isinstance(fold, dict) or not {"inputs", "targets", "weights"} <= fold.keys():
-            raise ConfigError(f"{type(part).__name__} must return the fold with inputs, targets, weights, got {type(fold)}")
+            raise ConfigError(
+                f"{type(part).__name__} must return the fold with inputs, targets, weights, got {type(fold)}"
+            )
         return fold if isinstance(fold, augmentation.Fold) else self._as_fold(fold)
 
     def _as_fold(self, data: Mapping[str, Any]) -> augmentation.Fold:
@@ -345,28 +347,27 @@ class FoldYielder:
         return data
 
     def _checked_data(self, idx: int) -> dict[str, Any]:
-        data = {
-            "inputs": checks.to_float32(self._read("inputs", idx)),
-            "targets": _with_axis(self._read("targets", idx)),
-            "weights": None,
-        }
-        if "weights" in self._columns:
-            data["weights"] = checks.to_float32(_with_axis(self._read("weights", idx)))
+        inputs, targets = checks.to_float32(self._read("inputs", idx)), _with_axis(self._read("targets", idx))
+        weights = checks.to_float32(_with_axis(self._read("weights", idx))) if "weights" in self._columns else None
         where = f"fold {idx} of {self.foldfile.name}"
         if self.clip is not None:
-            data["inputs"] = checks.check_inputs(data["inputs"], self.input_feats, f"{where}, inputs", self.clip)
-        if idx not in self._checked and not self._open()[f"fold_{idx}"].attrs.get(CHECKED, False):
-            checks.check_inputs(data["inputs"], self.input_feats, f"{where}, inputs")
-            checks.check_finite(data["targets"], self.targ_feats, f"{where}, targets")
-            if data["weights"] is not None:
-                checks.check_finite(data["weights"], [self.wgt_feat or "weights"], f"{where}, weights")
+            inputs = checks.check_inputs(inputs, self.input_feats, f"{where}, inputs", self.clip)
+        if idx not in self._checked and not self._is_checked(idx):
+            checks.check_inputs(inputs, self.input_feats, f"{where}, inputs")
+            checks.check_finite(targets, self.targ_feats, f"{where}, targets")
+            if weights is not None:
+                checks.check_finite(weights, [self.wgt_feat or "weights"], f"{where}, weights")
         self._checked.add(idx)
-        return data
+        return {"inputs": inputs, "targets": targets, "weights": weights}
+
+    def _is_checked(self, idx: int) -> bool:
+        """Tell whether the fold was written by us, and checked then."""
+        return bool(self._open()[f"fold_{idx}"].attrs.get(CHECKED, False))
 
     def _checked_matrix(self, idx: int) -> np.ndarray:
         values = checks.to_float32(self._read("matrix_inputs", idx))
         where = f"fold {idx} of {self.foldfile.name}, matrix_inputs"
-        if self.clip is not None or not self._open()[f"fold_{idx}"].attrs.get(CHECKED, False):
+        if self.clip is not None or not self._is_checked(idx):
             return checks.check_inputs(values, [], where, self.clip)
         return values
 
@@ -403,7 +404,9 @@ class FoldYielder:
 
     def _fold(self, idx: int) -> int:
         if isinstance(idx, bool) or not isinstance(idx, int | np.integer) or not 0 <= idx < self.n_folds:
-            raise ConfigError(f"there is no fold {idx!r} in {self.foldfile.name}; its folds are 0 to {self.n_folds - 1}")
+            raise ConfigError(
+                f"there is no fold {idx!r} in {self.foldfile.name}; its folds are 0 to {self.n_folds - 1}"
+            )
         return int(idx)
 
     def _folds(self, n_folds: int | None, fold_idx: int | None) -> list[int]:
@@ -428,8 +431,8 @@ class FoldYielder:
         return _decoded(values, dataset.dtype)
 
     def get_df(
-        self, pred_name: str = "pred", targ_name: str = "targets", wgt_name: str = "weights", n_folds: int | None = None,
-        fold_idx: int | None = None, inc_inputs: bool = False, inc_ignore: bool = False, deprocess: bool = False,
+        self, pred_name: str = "pred", targ_name: str = "targets", wgt_name: str = "weights",
+        n_folds: int | None = None, fold_idx: int | None = None, inc_inputs: bool = False, inc_ignore: bool = False, deprocess: bool = False,
         verbose: bool = True, suppress_warn: bool = False, nan_to_num: bool = False, inc_matrix: bool = False,
     ) -> pd.DataFrame:  # fmt: skip
         """Give a data frame of inputs, if wanted, targets, weights and predictions, with LUMIN's column names.
@@ -656,7 +659,9 @@ def _given_meta(
 ) -> MetaData:
     if meta is None:
         if cont_feats is None and cat_feats is None:
-            raise FoldFileError(f"{path} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns")
+            raise FoldFileError(
+                f"{path} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns"
+            )
         checks.check_names("cont_feats and cat_feats", [*checks.as_list(cont_feats), *checks.as_list(cat_feats)])
         return MetaData(cont_feats=cont_feats, cat_feats=cat_feats)
     for name, given, stored in (("cont_feats", cont_feats, meta.cont_feats), ("cat_feats", cat_feats, meta.cat_feats)):
@@ -665,8 +670,8 @@ def _given_meta(
     return meta
 
 
-def _same_columns(a: MetaData | None, b: MetaData) -> bool:
-    return a is not None and (a.cont_feats, a.cat_feats, a.targ_feats) == (b.cont_feats, b.cat_feats, b.targ_feats)
+def _same_columns(a: MetaData, b: MetaData) -> bool:
+    return (a.cont_feats, a.cat_feats, a.targ_feats) == (b.cont_feats, b.cat_feats, b.targ_feats)
 
 
 def _check_widths(file: h5py.File, meta: MetaData, n_folds: int) -> None:
@@ -674,7 +679,9 @@ def _check_widths(file: h5py.File, meta: MetaData, n_folds: int) -> None:
     for i in range(n_folds):
         shape = file[f"fold_{i}/inputs"].shape
         if len(shape) != 2 or shape[1] != n_feats:
-            raise FoldFileError(f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}")
+            raise FoldFileError(
+                f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}"
+            )
 
 
 def _joined(parts: list[Any]) -> Any:
@@ -692,7 +699,9 @@ def _decoded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8", "surrogateescape")
     if values.dtype.kind == "O" and h5py.check_string_dtype(dtype) is not None:
-        return np.array([value.decode("utf-8", "surrogateescape") for value in values.reshape(-1)]).reshape(values.shape)
+        return np.array([value.decode("utf-8", "surrogateescape") for value in values.reshape(-1)]).reshape(
+            values.shape
+        )
     return values
 
 

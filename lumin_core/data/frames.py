@@ -46,7 +46,7 @@ def yielder_to_df(
             f"deprocess=True, but {fy.foldfile.name} holds no preprocessing and none was given: pass input_pipe= or "
             "output_pipe= to the FoldYielder, or leave deprocess out"
         )
-    where = {"n_folds": n_folds, "fold_idx": fold_idx}
+    where: dict[str, Any] = {"n_folds": n_folds, "fold_idx": fold_idx}
     columns: dict[str, np.ndarray] = {}
     if inc_inputs:
         columns |= _inputs(fy, where, pipes["inputs"], inc_ignore=inc_ignore)
@@ -64,7 +64,9 @@ def yielder_to_df(
     return pd.DataFrame(columns)
 
 
-def _inputs(fy: FoldYielder, where: Mapping[str, Any], pipe: Sequence[Any], *, inc_ignore: bool) -> dict[str, np.ndarray]:
+def _inputs(
+    fy: FoldYielder, where: Mapping[str, Any], pipe: Sequence[Any], *, inc_ignore: bool
+) -> dict[str, np.ndarray]:
     inputs = fy.get_column("inputs", **where)
     if inputs is None:
         return {}

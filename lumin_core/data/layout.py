@@ -53,6 +53,36 @@ def tensor_entry(name: str, shape: Sequence[int], *, is_sparse: bool = False) ->
     }  # fmt: skip
 
 
+def target_dtype(targ_type: Any) -> np.dtype:
+    """Give the dtype of targets.
+
+    Raises:
+        ConfigError: If it is none, or none of numbers.
+
+    Example:
+        >>> from lumin_core.data.layout import target_dtype
+        >>> target_dtype("float32")
+        dtype('float32')
+    """
+    try:
+        dtype: np.dtype = np.dtype(targ_type)
+    except TypeError as error:
+        raise ConfigError(f"targ_type must be a numpy dtype such as 'float32' or 'int', got {targ_type!r}") from error
+    if dtype.kind not in "biuf":
+        raise ConfigError(f"targ_type must be a dtype of numbers, got {targ_type!r}")
+    return dtype
+
+
+def _element_names(matrix_feats: Mapping[str, Any]) -> list[str]:
+    """Names of the elements of a flattened matrix, for messages."""
+    missing, present = list(matrix_feats.get("missing", [])), iter(matrix_feats.get("present_feats") or [])
+    return ["" if m else next(present) for m in missing]
+
+
+def _one_or_list(names: str | Sequence[str]) -> str | list[str]:
+    return names if isinstance(names, str) else list(names)
+
+
 @attrs.define
 class Layout:
     """The columns of a fold file, and the checks of what goes into them.
@@ -80,8 +110,8 @@ class Layout:
 
     cont_feats: list[str] = attrs.field(converter=checks.as_list)
     cat_feats: list[str] = attrs.field(converter=checks.as_list)
-    targ_feats: str | list[str] = attrs.field(converter=lambda names: names if isinstance(names, str) else list(names))
-    targ_type: np.dtype = attrs.field(default="float32", converter=lambda targ_type: target_dtype(targ_type))
+    targ_feats: str | list[str] = attrs.field(converter=_one_or_list)
+    targ_type: np.dtype = attrs.field(default="float32", converter=target_dtype)
     wgt_feat: str | None = None
     matrix_feats: Mapping[str, Any] | None = None
     target_tensor: Mapping[str, Any] | None = None
@@ -118,14 +148,19 @@ class Layout:
         columns = {"inputs": self._inputs(inputs, where)}
         n = len(columns["inputs"])
         columns["targets"] = self._targets(targets, n, where)
-        return columns | self._weights(weights, n, where) | self._matrix(matrix_inputs, n, where) | self._misc(misc or {}, n)
+        return (
+            columns
+            | self._weights(weights, n, where)
+            | self._matrix(matrix_inputs, n, where)
+            | self._misc(misc or {}, n)
+        )
 
     def _inputs(self, inputs: Any, where: str) -> np.ndarray:
         values, n_cont, n_cat = checks.to_float32(inputs), len(self.cont_feats), len(self.cat_feats)
         if values.ndim != 2 or values.shape[1] != n_cont + n_cat:
             raise ShapeError(
-                f"{where}: inputs must be (n, {n_cont + n_cat}) for {n_cont} continuous and {n_cat} categorical features, "
-                f"got shape {values.shape}"
+                f"{where}: inputs must be (n, {n_cont + n_cat}) for {n_cont} continuous and {n_cat} categorical "
+                f"features, got shape {values.shape}"
             )
         checks.check_codes(values[:, n_cont:], self.cat_feats, f"{where}, cat_feats")
         checks.check_inputs(values[:, n_cont:], self.cat_feats, f"{where}, cat_feats")
@@ -164,7 +199,9 @@ class Layout:
             raise ConfigError(f"{where}: matrix_inputs must be given if and only if the file has matrix_feats")
         if self.matrix_feats is None:
             return {}
-        return {"matrix_inputs": self._tensor(values, n, self.matrix_feats, np.dtype("float32"), f"{where}, matrix_inputs")}
+        return {
+            "matrix_inputs": self._tensor(values, n, self.matrix_feats, np.dtype("float32"), f"{where}, matrix_inputs")
+        }
 
     def _tensor(self, values: Any, n: int, entry: Mapping[str, Any], dtype: np.dtype, where: str) -> np.ndarray:
         """Check a tensor, and give it as it is stored: dense, or COO."""
@@ -229,37 +266,13 @@ def cast(values: Any, dtype: np.dtype, names: Sequence[str], where: str) -> np.n
         raise DataError(f"{where} must be numbers, got dtype {values.dtype}")
     checks.check_finite(values, names, where)
     with np.errstate(over="ignore", invalid="ignore"):
-        converted = values.astype(dtype)
+        converted: np.ndarray = values.astype(dtype)
     if dtype.kind == "f":
         checks.check_finite(converted, names, where)
     elif (wrong := converted != values).any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         column = names[index[1] if len(index) > 1 else 0] if names else "0"
-        raise DataError(f"{where}: column {column!r} has {values[index]}, which {dtype} cannot hold; choose another targ_type")
+        raise DataError(
+            f"{where}: column {column!r} has {values[index]}, which {dtype} cannot hold; choose another targ_type"
+        )
     return converted
-
-
-def target_dtype(targ_type: Any) -> np.dtype:
-    """Give the dtype of targets.
-
-    Raises:
-        ConfigError: If it is none, or none of numbers.
-
-    Example:
-        >>> from lumin_core.data.layout import target_dtype
-        >>> target_dtype("float32")
-        dtype('float32')
-    """
-    try:
-        dtype = np.dtype(targ_type)
-    except TypeError as error:
-        raise ConfigError(f"targ_type must be a numpy dtype such as 'float32' or 'int', got {targ_type!r}") from error
-    if dtype.kind not in "biuf":
-        raise ConfigError(f"targ_type must be a dtype of numbers, got {targ_type!r}")
-    return dtype
-
-
-def _element_names(matrix_feats: Mapping[str, Any]) -> list[str]:
-    """Names of the elements of a flattened matrix, for messages."""
-    missing, present = matrix_feats.get("missing") or [], iter(matrix_feats.get("present_feats") or [])
-    return ["" if m else next(present) for m in missing]

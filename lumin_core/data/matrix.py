@@ -1,8 +1,8 @@
 """Matrices of objects: packing from columns, absent objects, sparse storage.
 
-A matrix of one event is row-wise ``(N, F)``, an object a row, or column-wise ``(F, N)``. In the file it holds NaN where a
-value does not exist. On reading there are three cases. An *element that never exists* (``missing`` in the meta data: an
-electron has no tau decay mode) is 0. A *single missing value* of an object that is there is 0, as it is in flat
+A matrix of one event is row-wise ``(N, F)``, an object a row, or column-wise ``(F, N)``. In the file it holds NaN where
+a value does not exist. On reading there are three cases. An *element that never exists* (``missing`` in the meta data:
+an electron has no tau decay mode) is 0. A *single missing value* of an object that is there is 0, as it is in flat
 inputs. An *absent object*, all of whose values are NaN, is a row (column) of NaN, which `object_mask` finds.
 
 Where absent objects were padded with zeros instead, the meta data say so: ``"zero_padded": true`` in ``matrix_feats``
@@ -94,14 +94,16 @@ def matrix_lookup(
     check_names("matrix_feats_per_vec", feats_per_vec)
     known = set(feats)
     names = np.array([[f"{vec}_{feat}" for feat in feats_per_vec] for vec in vecs], dtype=object)
-    exists = np.array([[name in known for name in row] for row in names])
-    _refuse_unknown("matrix_vecs", vecs, exists.any(axis=1), [name.rsplit("_", 1)[0] for name in feats])
-    _refuse_unknown("matrix_feats_per_vec", feats_per_vec, exists.any(axis=0), [name.rsplit("_", 1)[-1] for name in feats])
+    exists = np.array([[name in known for name in row] for row in names])  # (N, F)
+    prefixes = [name.rsplit("_", 1)[0] for name in feats]
+    _refuse_unknown("matrix_vecs", vecs, [bool(row.any()) for row in exists], prefixes)
+    suffixes = [name.rsplit("_", 1)[-1] for name in feats]
+    _refuse_unknown("matrix_feats_per_vec", feats_per_vec, [bool(column.any()) for column in exists.T], suffixes)
     names, exists = (names, exists) if row_wise else (names.T, exists.T)
     return names[exists].tolist(), ~exists.reshape(-1), (exists.shape[0], exists.shape[1])
 
 
-def _refuse_unknown(what: str, names: Sequence[str], exists: np.ndarray, known: Sequence[str]) -> None:
+def _refuse_unknown(what: str, names: Sequence[str], exists: Sequence[bool], known: Sequence[str]) -> None:
     for name, there in zip(names, exists, strict=True):
         if not there:
             raise DataError(f"{what}: there is no column for {name!r} at all{did_you_mean(name, dict.fromkeys(known))}")

@@ -1,7 +1,7 @@
 """Meta data of a fold file: the JSON strings under ``/meta_data``, LUMIN's and ours.
 
-LUMIN's entries are ``cont_feats cat_feats targ_feats wgt_feat? cat_maps? matrix_feats? target_tensor?``. Ours, which LUMIN
-ignores, are ``misc_feats``, ``preprocessing``, ``provenance``, and in ``matrix_feats`` the key ``zero_padded``.
+LUMIN's entries are ``cont_feats cat_feats targ_feats wgt_feat? cat_maps? matrix_feats? target_tensor?``. Ours, which
+LUMIN ignores, are ``misc_feats``, ``preprocessing``, ``provenance``, and in ``matrix_feats`` the key ``zero_padded``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import h5py
 import numpy as np
 
 from lumin_core.data.checks import as_list
@@ -18,6 +17,8 @@ from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import h5py
 
 GROUP = "meta_data"
 FORMAT = 1  # raised when a reader of before could no longer read what is written
@@ -113,7 +114,9 @@ def read_meta_data(file: h5py.File) -> MetaData | None:
     group = file[GROUP]
     version = group.attrs.get("format", 0)
     if version > FORMAT:
-        raise FoldFileError(f"{file.filename} has format {version}, this version reads up to {FORMAT}: update lumin-core")
+        raise FoldFileError(
+            f"{file.filename} has format {version}, this version reads up to {FORMAT}: update lumin-core"
+        )
     absent = [name for name in ("cont_feats", "cat_feats", "targ_feats") if name not in group]
     if absent:
         raise FoldFileError(f"{file.filename} is no fold file: /{GROUP} lacks {', '.join(absent)}")

@@ -64,7 +64,7 @@ def locked(path: Path) -> Iterator[None]:
         ...     pass
         Traceback (most recent call last):
         ...
-        lumin_core.errors.FoldFileError: .../train.hdf5 is being written by another process or yielder; wait until it is done
+        lumin_core.errors.FoldFileError: .../train.hdf5 is being written by another process or yielder; ...
     """
     lock = path.with_name(f".{path.name}.lock")
     descriptor = _acquire(path, lock)

@@ -47,7 +47,9 @@ def split_events(
         raise DataError(f"{n} events cannot fill {n_folds} folds; give more events or a smaller n_folds")
     if not shuffle:
         if strata is not None:
-            raise ConfigError("strat_key needs shuffle=True: contiguous folds cannot be stratified; leave one of them out")
+            raise ConfigError(
+                "strat_key needs shuffle=True: contiguous folds cannot be stratified; leave one of them out"
+            )
         return np.array_split(np.arange(n), n_folds)
     order = _dealing_order(n, strata, n_folds, seeds.stream(seed, "folds"))
     return [np.sort(order[i::n_folds]) for i in range(n_folds)]
@@ -64,7 +66,7 @@ def _dealing_order(
     if counts.min() < n_folds:
         rare = int(counts.argmin())
         raise DataError(
-            f"strat_key has {counts[rare]} events of class {classes[rare]!r}, too few for {n_folds} folds; merge classes, "
-            "take fewer folds, or leave strat_key out"
+            f"strat_key has {counts[rare]} events of class {classes[rare]!r}, too few for {n_folds} folds; merge "
+            "classes, take fewer folds, or leave strat_key out"
         )
     return order[np.argsort(codes[order], kind="stable")]

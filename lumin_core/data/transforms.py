@@ -1,8 +1,8 @@
 """Transforms: preprocessing as a chain of steps that are plain values.
 
 A chain is a list of `Transform`; `apply` runs it, `invert` runs it backwards. As configuration a chain is a list of
-dicts, ``[{"name": "tabular/standard_scaler", "mean": [...], "scale": [...]}, ...]``: what fold files and saved models hold.
-Building it asks for the plugin that has the step, and runs no code of the file.
+dicts, ``[{"name": "tabular/standard_scaler", "mean": [...], "scale": [...]}, ...]``: what fold files and saved models
+hold. Building it asks for the plugin that has the step, and runs no code of the file.
 """
 
 from __future__ import annotations
@@ -161,8 +161,7 @@ def check_pipe(pipe: Any) -> Any:
         >>> check_pipe("input_pipe.pkl")
         Traceback (most recent call last):
         ...
-        lumin_core.errors.ConfigError: a pipeline must be transforms or an object with transform and inverse_transform, got \
-'input_pipe.pkl'; pickled files are not opened, since they can run code: load it yourself if you trust it, and pass it
+        lumin_core.errors.ConfigError: a pipeline must be transforms or an object with transform and inverse_...
     """
     if isinstance(pipe, list | tuple):
         return [check_pipe(step) for step in pipe]
@@ -210,10 +209,10 @@ def _converted(step: Any) -> Transform:
     from lumin_core import registry
 
     for component in registry.components("transform"):
-        if component.problem is None:
-            transform: Transform | None = component.load().convert(step)
-            if transform is not None:
-                return transform
+        cls = component.load() if component.problem is None else None
+        transform = cls.convert(step) if isinstance(cls, type) and issubclass(cls, Transform) else None
+        if transform is not None:
+            return transform
     raise ConfigError(
         f"{type(step).__module__}.{type(step).__qualname__} cannot be stored as plain values: no installed transform "
         "knows it. It serves in memory, as input_pipe= of the yielder; to store it, write a Transform and register it, "
@@ -282,10 +281,11 @@ def _build(config: Mapping[str, Any]) -> Transform:
 
     if not isinstance(config, dict) or not isinstance(config.get("name"), str):
         raise ConfigError(f'a stored transform must be {{"name": ..., ...}}, got {config!r}')
-    factory = registry.resolve("transform", config["name"])
+    cls = registry.find("transform", config["name"]).load()
+    if not (isinstance(cls, type) and issubclass(cls, Transform)):
+        raise ConfigError(f"{config['name']!r} is no class derived from lumin_core.Transform, so it cannot be built")
     options = {key: value for key, value in config.items() if key != "name"}
     try:
-        transform: Transform = factory.func.from_config(options)
+        return cls.from_config(options)
     except (TypeError, KeyError) as error:
         raise ConfigError(f"the stored transform {config['name']!r} cannot be built: {error}") from error
-    return transform

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,11 +18,12 @@ import torch
 from torch import nn
 
 from lumin_core import registry, seeds
+from lumin_core.data.checks import as_list, check_names
 from lumin_core.errors import ConfigError
 from lumin_core.model.blocks import OBJECTIVES, Body, Head, Tail
 from lumin_core.model.embedding import CatEmbedder
-from lumin_core.model.loss import build_loss
 from lumin_core.model.lookups import lookup_act as default_lookup_act
+from lumin_core.model.loss import build_loss
 from lumin_core.model.optimiser import build_optimiser, optimiser_spec
 from lumin_core.model.options import check_keys, join
 
@@ -132,22 +134,19 @@ class ModelBuilder:
         freeze_tail: bool = False,
         seed: int | None = None,
     ) -> None:
-        self._arguments = {key: _copied(value) for key, value in locals().items() if key != "self"}
+        self._arguments = own = {key: _copied(value) for key, value in locals().items() if key != "self"}
         self.objective, self.n_out = objective_of(objective), _positive(n_out, "n_out")
-        self.cont_feats, self.cat_embedder = list(cont_feats or ()), cat_embedder
-        self.opt_args = dict(opt_args or {})
-        self.cont_subsample_rate, self.guaranteed_feats = cont_subsample_rate, list(guaranteed_feats or ())
-        self.loss, self.seed = loss, seed
+        self.cont_feats, self.cat_embedder = as_list(cont_feats), cat_embedder
+        self.opt_args: dict[str, Any] = own["opt_args"] or {}
+        self.cont_subsample_rate, self.guaranteed_feats = cont_subsample_rate, as_list(guaranteed_feats)
+        self.loss, self.seed = own["loss"], seed
         self.lookup_init = registry.resolve("initialiser", lookup_init)
         self.lookup_act = default_lookup_act if lookup_act is None else lookup_act
         self.pretrain_file = None if pretrain_file is None else Path(pretrain_file)
         self.freeze = {"head": freeze_head, "body": freeze_body, "tail": freeze_tail}
-        model_args = {key.lower(): options for key, options in (model_args or {}).items()}
-        check_keys(model_args, _PARTS, "model_args")
-        given = {"head": head, "body": body, "tail": tail}
-        self.specs = {
-            part: join(given[part], model_args.get(part) or {}, part, f"model_args[{part!r}]") for part in _PARTS
-        }
+        options = {str(key).lower(): value for key, value in (own["model_args"] or {}).items()}
+        check_keys(options, _PARTS, "model_args")
+        self.specs = {part: join(own[part], options.get(part) or {}, part, f"model_args[{part!r}]") for part in _PARTS}
         self._check()
 
     @classmethod
@@ -209,8 +208,8 @@ class ModelBuilder:
             >>> ModelBuilder.from_config(builder.to_config()).to_config() == builder.to_config()
             True
         """
-        if not isinstance(config, dict):
-            config = _read_toml(Path(config))  # type: ignore[arg-type]
+        if isinstance(config, str | Path):
+            config = _read_toml(Path(config))
         check_keys(config, _parameters(), "the config of a model")
         if missing := [key for key in ("objective", "n_out") if key not in config]:
             raise ConfigError(f"the config of a model needs {' and '.join(missing)}")
@@ -241,15 +240,17 @@ class ModelBuilder:
             )
         if self.cat_embedder is not None:
             config["cat_embedder"] = self.cat_embedder.to_config()
-        for key in ("cont_subsample_rate", "guaranteed_feats", "seed"):
-            config |= {key: self._arguments[key]} if self._arguments[key] is not None else {}
+        if self.cont_subsample_rate is not None:
+            config |= {"cont_subsample_rate": float(self.cont_subsample_rate), "guaranteed_feats": self.guaranteed_feats}
+        if self.seed is not None:
+            config["seed"] = int(self.seed)
         config |= {f"freeze_{part}": True for part in _PARTS if self.freeze[part]}
         return config if self.pretrain_file is None else {**config, "pretrain_file": str(self.pretrain_file)}
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of the constructor, copied, with the learning rate that `set_lr` may have changed."""
-        return {**_copied(self._arguments), "opt_args": dict(self.opt_args)}
+        return {**_copied(self._arguments), "opt_args": _copied(self.opt_args)}
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of the models to be built.
@@ -259,7 +260,12 @@ class ModelBuilder:
         """
         if not lr > 0:
             raise ConfigError(f"lr must be positive, got {lr!r}")
-        self.opt_args["lr"] = lr
+        spec = self.opt_args.get("opt")
+        if isinstance(spec, dict):
+            spec = {key: value for key, value in spec.items() if key != "lr"}
+        elif isinstance(spec, partial):
+            spec = partial(spec.func, *spec.args, **{key: value for key, value in spec.keywords.items() if key != "lr"})
+        self.opt_args |= {"lr": lr} if spec is None else {"opt": spec, "lr": lr}
 
     def get_head(self, cont_feats: Sequence[str] | None = None) -> Head:
         """Build a head.
@@ -351,7 +357,7 @@ class ModelBuilder:
         sure = [self.cont_feats.index(feat) for feat in self.guaranteed_feats]
         rest = [i for i in range(n_feats) if i not in sure]
         n_more = max(round(self.cont_subsample_rate * n_feats) - len(sure), 0 if sure else 1)
-        drawn = seeds.stream(seed, "subsampling").choice(rest, min(n_more, len(rest)), replace=False) if rest else []
+        drawn: Any = seeds.stream(seed, "subsampling").choice(rest, min(n_more, len(rest)), replace=False) if rest else []
         n_cat = 0 if self.cat_embedder is None else self.cat_embedder.n_cat_in
         return np.array([*sorted([*sure, *map(int, drawn)]), *range(n_feats, n_feats + n_cat)], dtype=np.int64)
 
@@ -363,8 +369,7 @@ class ModelBuilder:
         seeds.check(self.seed)
         if not self.cont_feats and not (self.cat_embedder and self.cat_embedder.n_cat_in):
             raise ConfigError("a model needs inputs: give cont_feats, cat_embedder or both")
-        if twice := {feat for feat in self.cont_feats if self.cont_feats.count(feat) > 1}:
-            raise ConfigError(f"cont_feats has {', '.join(sorted(twice))} more than once")
+        check_names("cont_feats", self.cont_feats)
         if self.cont_subsample_rate is None and self.guaranteed_feats:
             raise ConfigError("guaranteed_feats means something only with cont_subsample_rate: give both, or neither")
         if self.cont_subsample_rate is not None and not 0 < self.cont_subsample_rate <= 1:
@@ -383,10 +388,8 @@ def model_features(fy: FoldYielder) -> list[str]:
 
 
 def _count_outputs(fy: FoldYielder, objective: str) -> int:
-    if objective != "multiclass":
-        return int(np.atleast_2d(fy.get_column("targets", fold_idx=0).T).shape[0])
-    highest = max(fy.get_column("targets", fold_idx=i).max() for i in range(len(fy)))
-    return int(highest) + 1
+    folds: Any = (fy.get_column("targets", fold_idx=i, add_newaxis=True) for i in range(len(fy)))
+    return int(next(folds).shape[1]) if objective != "multiclass" else 1 + int(max(fold.max() for fold in folds))
 
 
 def _opt_config(opt_args: Mapping[str, Any]) -> dict[str, Any]:

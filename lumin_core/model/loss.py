@@ -11,6 +11,7 @@ targets) their mean is :math:`l_i`.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -103,7 +104,8 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
         tensor(0.5000)
     """
     if isinstance(loss, BatchLoss):
-        return loss(y_pred, y, w)
+        objective: Tensor = loss(y_pred, y, w)
+        return objective
     values = _per_event(loss(y_pred, y), loss, y_pred.shape[0])
     return values.mean() if w is None else torch.dot(values, w.reshape(-1)) / values.shape[0]
 
@@ -143,33 +145,22 @@ def build_loss(spec: Any, objective: str) -> Callable[..., Tensor]:
     """
     if isinstance(spec, str) and spec == "auto":
         spec = AUTO[objective]
-    loss = registry.build("loss", _without_reduction(spec))
-    if hasattr(loss, "reduction"):
-        loss = _unreduced(loss)
+    _refuse_reduction(spec)
+    loss: Any = registry.build("loss", spec)
     if not callable(loss):
         raise ConfigError(f"a loss must be callable as loss(y_pred, y), got {loss!r}")
-    return loss
+    if isinstance(loss, nn.Module):
+        loss = copy.deepcopy(loss)  # an object that was given stays as it is, and is not shared between models
+        if hasattr(loss, "reduction"):
+            loss.reduction = "none"
+    return loss  # type: ignore[no-any-return]
 
 
-def _without_reduction(spec: Any) -> Any:
-    """Drop ``reduction="none"``, which is what we set anyway, and refuse any other."""
+def _refuse_reduction(spec: Any) -> None:
+    """Refuse any reduction but ``"none"``, which is set anyway."""
     options = spec if isinstance(spec, dict) else getattr(spec, "keywords", {})
     if options.get("reduction", "none") != "none":
         raise ConfigError(
             f"reduction={options['reduction']!r} cannot be chosen: losses are per event, and the weighted mean is taken "
             "once, by the loop; leave reduction out"
         )
-    return spec
-
-
-def _unreduced(loss: Any) -> Any:
-    """Give the loss with ``reduction="none"``: a copy, since the caller's own must not change."""
-    if loss.reduction == "none":
-        return loss
-    import copy
-
-    loss = copy.copy(loss)
-    loss.reduction = "none"
-    return loss
-
-

@@ -55,7 +55,8 @@ def build_optimiser(opt_args: Mapping[str, Any] | None, params: Iterable[nn.Para
         The optimiser.
 
     Raises:
-        ConfigError: If the optimiser needs a closure, which the loop does not give, or an option is unknown.
+        ConfigError: If the optimiser needs a closure, which the loop does not give, an option is unknown or out of range,
+            or there is no parameter.
 
     Example:
         >>> import torch
@@ -67,6 +68,16 @@ def build_optimiser(opt_args: Mapping[str, Any] | None, params: Iterable[nn.Para
     if isinstance(make.func, type) and issubclass(make.func, torch.optim.LBFGS):
         raise ConfigError("lbfgs needs a closure, which the training loop does not give; choose another optimiser, say adam")
     params = list(params)
+    if not params:
+        raise ConfigError("the model has no parameter that could be trained; choose another body or tail")
+    try:
+        return _made(make, params)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"opt_args cannot be used for {make.func.__name__}: {error}") from error
+
+
+def _made(make: Any, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """Build the fused version, or where there is none for these parameters the plain one."""
     if "fused" in inspect.signature(make.func).parameters and not {"fused", "foreach"} & set(make.keywords):
         try:
             return make(params=params, fused=True)  # type: ignore[no-any-return]

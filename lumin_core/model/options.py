@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,11 +58,9 @@ def check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:
         >>> from lumin_core.model.options import check_keys
         >>> check_keys(["haed"], ["head", "body", "tail"], "model_args")
         Traceback (most recent call last):
-        lumin_core.errors.ConfigError: model_args has no 'haed'; did you mean 'head'? Known are: head, body, tail
+        lumin_core.errors.ConfigError: model_args has no 'haed'; did you mean 'head'? known are: head, body, tail
     """
     known = list(known)
     for key in given:
         if key not in known:
-            close = difflib.get_close_matches(str(key), known, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise ConfigError(f"{place} has no {key!r}; {hint}Known are: {', '.join(known)}")
+            raise ConfigError(f"{place} has no {key!r}{did_you_mean(key, known) or ';'} known are: {', '.join(known)}")

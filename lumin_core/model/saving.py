@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,27 +21,42 @@ import torch
 from attrs import define, field, validators
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from lumin_core import registry
 from lumin_core.data.safe_file import Staged
-from lumin_core.errors import SavedModelError
+from lumin_core.errors import LuminError, SavedModelError
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.options import check_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
 FORMAT = 1
 SUFFIX = ".safetensors"
 _LONG = 64
+_ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 State = dict[str, "Tensor"]
 
 
-def _optional(*types: type) -> Any:
-    return field(default=None, validator=validators.optional(validators.instance_of(types)))
+def _is(*types: type) -> Any:
+    return validators.instance_of(types)
+
+
+def _listed(member: Any) -> Any:
+    return validators.deep_iterable(member, _is(list))
+
+
+def _mapped(value: Any) -> Any:
+    return validators.deep_mapping(_is(str), value, _is(dict))
+
+
+def _column(_: Any, attribute: Any, value: Any) -> None:
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise ValueError(f"{attribute.name} must hold column numbers, got {value!r}")
 
 
 @define(kw_only=True)
@@ -58,15 +75,17 @@ class ModelRecord:
         versions: Of lumin-core and torch.
     """
 
-    config: dict[str, Any] | None = _optional(dict)
-    unnamed: str | None = _optional(str)
-    components: list[dict[str, str]] = field(factory=list, validator=validators.instance_of(list))
-    input_mask: list[int] | None = _optional(list)
-    features: dict[str, list[str]] = field(factory=dict, validator=validators.instance_of(dict))
-    preprocessing: list[dict[str, Any]] = field(factory=list, validator=validators.instance_of(list))
-    cat_maps: dict[str, dict[str, Any]] = field(factory=dict, validator=validators.instance_of(dict))
-    seeds: dict[str, int | None] = field(factory=dict, validator=validators.instance_of(dict))
-    versions: dict[str, str] = field(factory=lambda: {name: version(name) for name in ("lumin-core", "torch")})
+    config: dict[str, Any] | None = field(default=None, validator=validators.optional(_is(dict)))
+    unnamed: str | None = field(default=None, validator=validators.optional(_is(str)))
+    components: list[dict[str, str]] = field(factory=list, validator=_listed(_mapped(_is(str))))
+    input_mask: list[int] | None = field(default=None, validator=validators.optional(_listed(_column)))
+    features: dict[str, list[str]] = field(factory=dict, validator=_mapped(_listed(_is(str))))
+    preprocessing: list[dict[str, Any]] = field(factory=list, validator=_listed(_is(dict)))
+    cat_maps: dict[str, dict[str, Any]] = field(factory=dict, validator=_mapped(_mapped(_is(str, int, float, type(None)))))
+    seeds: dict[str, int] = field(factory=dict, validator=_mapped(_is(int)))
+    versions: dict[str, str] = field(
+        factory=lambda: {name: version(name) for name in ("lumin-core", "torch")}, validator=_mapped(_is(str))
+    )
 
     @classmethod
     def from_json(cls, values: Any, path: Path) -> ModelRecord:
@@ -83,7 +102,8 @@ class ModelRecord:
 
     def pins(self) -> dict[tuple[str, str], str]:
         """Give the qualified names that bare names in the config meant when it was saved."""
-        return {(str(used["kind"]), str(used["name"])): str(used["qualified"]) for used in self.components}
+        wanted = {"kind", "name", "qualified"}
+        return {(used["kind"], used["name"]): used["qualified"] for used in self.components if wanted <= used.keys()}
 
 
 def to_json(record: ModelRecord) -> dict[str, Any]:
@@ -106,10 +126,70 @@ def builder_of(record: ModelRecord, source: Path) -> ModelBuilder:
     config = {key: value for key, value in record.config.items() if key != "pretrain_file"}
     if isinstance(config.get("cat_embedder"), dict):
         config["cat_embedder"] = {k: v for k, v in config["cat_embedder"].items() if k != "emb_load_path"}
-    try:
+    with checked(source):
         return ModelBuilder.from_config(config)
-    except (TypeError, ValueError, AttributeError) as error:
+
+
+@contextmanager
+def checked(source: Path) -> Iterator[None]:
+    """Turn what a damaged header leads to into one error that names the file; what is not installed says so itself.
+
+    Args:
+        source: The file.
+
+    Raises:
+        SavedModelError: If the block raises an error that is not about plugins.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from lumin_core.model.saving import checked
+        >>> with checked(Path("a.safetensors")):
+        ...     int("many")
+        Traceback (most recent call last):
+        lumin_core.errors.SavedModelError: a.safetensors cannot be built from its header: invalid literal for int() with base 10: 'many'
+    """
+    try:
+        yield
+    except _ODD as error:
+        if isinstance(error, LuminError) and not isinstance(error, ValueError):
+            raise
         raise SavedModelError(f"{source} cannot be built from its header: {error}") from error
+
+
+@contextmanager
+def limited(n_values: int) -> Iterator[None]:
+    """Refuse to build what has far more parameters than a file holds, before they take memory.
+
+    Args:
+        n_values: Number of values in the file. A block may build layers on trial: ten times as many, and a million, pass.
+
+    Raises:
+        SavedModelError: If a module of more is built in the block, by this thread.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.saving import limited
+        >>> with limited(10):
+        ...     _ = torch.nn.Linear(2000, 2000)
+        Traceback (most recent call last):
+        lumin_core.errors.SavedModelError: the header asks for a model of more than 1000100 parameters, the file holds 10 values
+    """
+    thread, most, n_built = threading.get_ident(), 10 * n_values + 1_000_000, 0
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal n_built
+        if threading.get_ident() == thread and parameter is not None:
+            n_built += parameter.numel()
+            if n_built > most:
+                raise SavedModelError(
+                    f"the header asks for a model of more than {most} parameters, the file holds {n_values} values"
+                )
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def describe_components(components: Sequence[registry.Component]) -> list[dict[str, str]]:
@@ -149,15 +229,21 @@ def write(name: str | Path, sort: str, state: Mapping[str, Tensor], content: Any
 
     Returns:
         The path.
+
+    Raises:
+        SavedModelError: If the file cannot be written.
     """
     path = save_path(name)
     tensors, aliases = _untie(state)
     content = _take_tables(content, tensors)
-    header = {"format": FORMAT, "sort": sort, "aliases": aliases, "content": content}
+    header = json.dumps({"format": FORMAT, "sort": sort, "aliases": aliases, "content": content})
     staged = Staged(path.resolve())
     try:
-        save_file(tensors, staged.part, metadata={"lumin": json.dumps(header)})
+        save_file(tensors, staged.part, metadata={"lumin": header})
         staged.commit()
+    except (OSError, SafetensorError) as error:
+        staged.discard()
+        raise SavedModelError(f"cannot write {path}: {error}") from error
     except BaseException:
         staged.discard()
         raise
@@ -181,7 +267,7 @@ def read(name: str | Path, sort: str) -> tuple[State, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata, tensors = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, *_ODD) as error:
         raise SavedModelError(
             f"{path} cannot be read as a saved {sort}: {error}; it is damaged, or another program's "
             "(a LUMIN save can start a model: ModelBuilder(pretrain_file=...))"
@@ -191,7 +277,10 @@ def read(name: str | Path, sort: str) -> tuple[State, Any]:
         if original not in tensors:
             raise SavedModelError(f"{path} is damaged: it lacks {original!r}, which its header names")
         tensors[alias] = tensors[original]
-    content = _give_tables(header["content"], tensors, path)
+    try:
+        content = _give_tables(header["content"], tensors, path)
+    except RecursionError as error:
+        raise SavedModelError(f"{path} is damaged: its header is nested too deeply") from error
     return {key: tensor for key, tensor in tensors.items() if not key.startswith("table.")}, content
 
 
@@ -239,13 +328,13 @@ def load_pretrained(module: nn.Module, path: Path) -> None:
     """
     path = _existing(path)
     state = read(path, "model")[0] if path.suffix == SUFFIX else _read_lumin(path)
-    load_state(module, state, str(path))
+    load_state(module, {key: value for key, value in state.items() if not key.startswith("loss.")}, str(path))
 
 
 def _read_lumin(path: Path) -> State:
     """Read LUMIN's save: a pickled dict of which torch's loader takes tensors and, for the input mask, arrays."""
     multiarray = getattr(np, "_core", None) or np.core
-    arrays = [multiarray.multiarray._reconstruct, np.ndarray, np.dtype, type(np.dtype(np.int64))]  # noqa: SLF001
+    arrays = [multiarray.multiarray._reconstruct, np.ndarray, np.dtype, type(np.dtype(np.int64))]
     try:
         with torch.serialization.safe_globals(arrays):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -273,8 +362,9 @@ def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any
     try:
         header = json.loads(metadata["lumin"])
         found, number = header["sort"], header["format"]
-        fits = isinstance(header["aliases"], dict) and "content" in header
-    except (KeyError, TypeError, ValueError) as error:
+        aliases = header["aliases"]
+        fits = isinstance(aliases, dict) and all(isinstance(key, str) for key in aliases.values()) and "content" in header
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise SavedModelError(f"{path} was not saved by lumin-core: it has no header of ours") from error
     if found != sort:
         raise SavedModelError(f"{path} holds a saved {found}, expected a {sort}")

@@ -127,7 +127,7 @@ def find(kind: str, name: str) -> Component:
         return _session[singular, key]
     matches = _matches(singular, key, origin)
     if len({component.distribution for component in matches}) > 1:
-        names = " or ".join(repr(component.qualified) for component in matches)
+        names = " or ".join(sorted(repr(component.qualified) for component in matches))
         raise AmbiguousComponent(f"the {singular} {name!r} is in several distributions; write {names}")
     if not matches:
         from lumin_core.registry.suggest import unknown

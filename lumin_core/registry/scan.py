@@ -182,7 +182,7 @@ def _component(
 
 
 def _with_problem(component: Component, problem: str) -> Component:
-    return component if component.problem else replace(component, problem=problem)
+    return component if component.problem else replace(component, problem=problem, error=BrokenPlugin)
 
 
 def _problem_of(

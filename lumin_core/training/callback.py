@@ -119,9 +119,10 @@ class PredHandler(Callback):
         if fit_params.state == "test" and fit_params.y_pred is not None:
             self._batches.append(fit_params.y_pred.detach())
 
-    def on_pred_end(self) -> None:
-        """Join the batches."""
-        self._preds = torch.cat(self._batches).float().cpu().numpy()
+    def on_pred_end(self, fit_params: FitParams) -> None:
+        """Join the batches; without an event they are ``(0, n_out)``."""
+        batches = self._batches or [torch.empty(0, fit_params.model.n_out)]
+        self._preds = torch.cat(batches).float().cpu().numpy()
         self._batches = []
 
     def get_preds(self) -> np.ndarray:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from lumin_core.model.builder import ModelBuilder
     from lumin_core.training.runs import Results
 
 WEIGHTINGS = ("reciprocal", "uniform")
@@ -56,9 +57,13 @@ class Ensemble:
             raise ConfigError("an ensemble needs at least one model")
         if len({(model.objective, model.n_out) for model in self.models}) > 1:
             raise ConfigError("the models of an ensemble must have one objective and number of outputs")
-        raw = np.ones(len(self.models)) if weights is None else np.asarray(list(weights), dtype=float)
+        given = [1.0] * len(self.models) if weights is None else list(weights)
+        try:
+            raw = np.asarray(given, dtype=float)
+        except (TypeError, ValueError, OverflowError):
+            raw = np.zeros(0)
         if raw.shape != (len(self.models),) or not (np.isfinite(raw).all() and (raw > 0).all()):
-            raise ConfigError(f"weights must be {len(self.models)} positive numbers, one a model, got {raw.tolist()}")
+            raise ConfigError(f"weights must be {len(self.models)} positive numbers, one a model, got {given}")
         self.weights = raw / raw.sum()
 
     @classmethod
@@ -165,16 +170,19 @@ class Ensemble:
         Returns:
             The path.
         """
-        state = {f"{i}.{key}": value for i, m in enumerate(self.models) for key, value in m.model.state_dict().items()}
+        state = {f"{i}.{key}": value for i, m in enumerate(self.models) for key, value in m.state_dict().items()}
         content = {"models": [model.describe() for model in self.models], "weights": self.weights.tolist()}
         return saving.write(name, "ensemble", state, content)
 
     @classmethod
-    def from_save(cls, name: str | Path, device: str | torch.device | None = None) -> Ensemble:
+    def from_save(
+        cls, name: str | Path, model_builder: ModelBuilder | None = None, device: str | torch.device | None = None
+    ) -> Ensemble:
         """Load a saved ensemble.
 
         Args:
             name: The file.
+            model_builder: Needed only where a component had no name to be saved under.
             device: As for `Model`.
 
         Returns:
@@ -187,12 +195,12 @@ class Ensemble:
         if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("models", "weights")):
             raise SavedModelError(f"{name} is damaged: its header lists no models and weights")
         models = [
-            Model.from_record(record, _part(state, f"{i}."), Path(name), device=device)
+            Model.from_record(record, _part(state, f"{i}."), Path(name), model_builder, device)
             for i, record in enumerate(content["models"])
         ]
         try:
             return cls(models, content["weights"])
-        except (TypeError, ValueError) as error:
+        except ConfigError as error:
             raise SavedModelError(f"{name} is damaged: {error}") from error
 
     load = from_save

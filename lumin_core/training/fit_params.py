@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
     import torch
     from torch import Tensor
 
+    from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.training.metric import EvalMetric
     from lumin_core.training.model import Model
 
 State = Literal["train", "valid", "test"]
+_UNSET: Any = None  # what has no value outside its phase is typed as what it is within
 History = dict[str, dict[str, list[float]]]
 
 
@@ -38,6 +40,8 @@ def empty_history() -> History:
 @define(kw_only=True, eq=False)
 class FitParams:
     """The state of a fit or a prediction, shared by the loop and the callbacks.
+
+    What belongs to a batch, a fold or a fit is ``None`` outside of it.
 
     Attributes:
         model: The model being trained or asked.
@@ -75,9 +79,9 @@ class FitParams:
 
     model: Model
     device: torch.device
-    opt: torch.optim.Optimizer | None = None
-    loss_func: Callable[..., Tensor] | None = None
-    fy: FoldYielder | None = None
+    opt: torch.optim.Optimizer = _UNSET
+    loss_func: Callable[..., Tensor] = _UNSET
+    fy: FoldYielder = _UNSET
     state: State = "train"
     epoch: int = 0
     sub_epoch: int = 0
@@ -85,21 +89,21 @@ class FitParams:
     bs: int = 0
     n_batches: int = 0
     batch: int = 0
-    by: Iterable[tuple[Any, Tensor | None, Tensor | None]] | None = None
+    by: BatchYielder = _UNSET
     trn_idxs: Sequence[int] = ()
-    trn_idx: int | None = None
+    trn_idx: int = _UNSET
     val_idx: int | None = None
     cbs: Sequence[Any] = ()
     metrics: Sequence[EvalMetric] = ()
     stop: bool = False
-    cb_savepath: Path | None = None
+    cb_savepath: Path = _UNSET
     val_requires_grad: bool = False
-    x: Any = None
-    y: Tensor | None = None
+    x: Tensor | tuple[Tensor, Tensor] = _UNSET
+    y: Any = None
     w: Tensor | None = None
-    y_pred: Tensor | None = None
-    loss_val: Tensor | None = None
+    y_pred: Tensor = _UNSET
+    loss_val: Tensor = _UNSET
     history: History = field(factory=empty_history)
-    rng: np.random.Generator | None = None
-    generator: torch.Generator | None = None
+    rng: np.random.Generator = _UNSET
+    generator: torch.Generator = _UNSET
     data: dict[str, Any] = field(factory=dict)

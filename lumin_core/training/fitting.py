@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lumin_core import registry
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.model.builder import model_features
@@ -31,7 +33,7 @@ def as_list(specs: Any) -> list[Any]:
     """
     if specs is None:
         return []
-    return list(specs) if isinstance(specs, list | tuple) else [specs]
+    return list(specs) if isinstance(specs, list | tuple | range | np.ndarray) else [specs]
 
 
 def build_callbacks(cbs: Any) -> list[Any]:
@@ -54,8 +56,10 @@ def build_metrics(metrics: Any) -> list[EvalMetric]:
     """
     built = [registry.build("metric", spec) for spec in as_list(metrics)]
     labels = [metric.label for metric in built]
-    if twice := sorted({label for label in labels if labels.count(label) > 1} | {"loss"} & set(labels)):
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
         raise ConfigError(f"two metrics are called {', '.join(twice)}; give each a label=... of its own")
+    if taken := sorted({"loss", "path", "history", "cycle_losses"} & set(labels)):
+        raise ConfigError(f"a metric cannot be called {', '.join(taken)}, as results hold that too; give it another label=...")
     if (n_main := sum(metric.main_metric for metric in built)) > 1:
         raise ConfigError(f"one metric can be the main one, got {n_main}; set main_metric for one of {', '.join(labels)}")
     return built
@@ -80,16 +84,14 @@ def prepare(
         HookError: If a callback has a point that does not exist.
     """
     for name, number in (("n_epochs", n_epochs), ("bs", bs)):
-        if isinstance(number, bool) or not hasattr(number, "__index__") or number < 1:
-            raise ConfigError(f"{name} must be a positive integer, got {number!r}")
+        check_positive(number, name)
     trn_idxs, val_idx = choose_folds(fy, trn_idxs, val_idx)
     check_features(model.model_builder, fy)
     check_batch_size(fy, trn_idxs, bs)
     callbacks, built_metrics = build_callbacks(cbs), build_metrics(metrics)
     if built_metrics and val_idx is None:
         raise ConfigError("metrics are evaluated on a validation fold: give val_idx")
-    for metric in built_metrics:
-        check_keys(metric.columns, fy.columns(), f"the fold file (needed by the metric {metric.label!r})")
+    check_columns(built_metrics, fy)
     fit = FitParams(
         model=model, device=model.device, opt=model.opt, loss_func=model.loss, fy=fy, n_epochs=int(n_epochs), bs=int(bs),
         trn_idxs=trn_idxs, val_idx=val_idx, cbs=callbacks, metrics=built_metrics, cb_savepath=Path(cb_savepath),
@@ -97,6 +99,32 @@ def prepare(
     plan = HookPlan(callbacks)
     hand_over(model, callbacks)
     return fit, plan
+
+
+def check_positive(number: Any, name: str) -> int:
+    """Give a number as an integer.
+
+    Raises:
+        ConfigError: If it is not a positive integer.
+
+    Example:
+        >>> from lumin_core.training.fitting import check_positive
+        >>> check_positive(64, "bs")
+        64
+    """
+    if isinstance(number, bool) or not hasattr(number, "__index__") or int(number) < 1:
+        raise ConfigError(f"{name} must be a positive integer, got {number!r}")
+    return int(number)
+
+
+def check_columns(metrics: Sequence[EvalMetric], fy: FoldYielder) -> None:
+    """Refuse metrics that need columns which the fold file does not have.
+
+    Raises:
+        ConfigError: Naming metric and column.
+    """
+    for metric in metrics:
+        check_keys(metric.columns, fy.columns(), f"the fold file (needed by the metric {metric.label!r})")
 
 
 def hand_over(model: Model, callbacks: Sequence[Any]) -> None:
@@ -123,9 +151,10 @@ def choose_folds(
         ConfigError: If there is no such fold, none is left to train on, or the validation fold is trained on.
     """
     folds = range(len(fy))
-    chosen = [i for i in folds if i != val_idx] if trn_idxs is None else [int(i) for i in trn_idxs]
-    if wrong := [i for i in [*chosen, *([] if val_idx is None else [val_idx])] if i not in folds]:
+    chosen = [i for i in folds if i != val_idx] if trn_idxs is None else as_list(trn_idxs)
+    if wrong := [i for i in [*chosen, *([] if val_idx is None else [val_idx])] if isinstance(i, bool) or i not in folds]:
         raise ConfigError(f"the file has folds 0 to {len(fy) - 1}, got {wrong}")
+    chosen = [int(i) for i in chosen]
     if not chosen:
         raise ConfigError(f"no fold is left to train on: the file has {len(fy)}, one of which validates; cut it into more")
     if val_idx in chosen:

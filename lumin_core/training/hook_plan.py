@@ -6,21 +6,22 @@ costs nothing. Only where a point has a wrapper (``@lumin_core.hookimpl(wrapper=
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from lumin_core.errors import HookError
+from lumin_core.errors import HookError, did_you_mean
 from lumin_core.training.hookspecs import POINTS, LuminSpec, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from lumin_core.training.fit_params import FitParams
 
     Call = Callable[[FitParams], Any]
+
+_NOTE = "raised by the callback"
 
 
 class HookPlan:
@@ -40,7 +41,7 @@ class HookPlan:
         ...     def on_epoch_edn(self, fit_params): ...
         >>> HookPlan([Typo()])
         Traceback (most recent call last):
-        lumin_core.errors.HookError: Typo.on_epoch_edn is no callback point; did you mean on_epoch_end?
+        lumin_core.errors.HookError: Typo.on_epoch_edn is no callback point; did you mean 'on_epoch_end' or 'on_epoch_begin'?
     """
 
     def __init__(self, callbacks: Sequence[Any]) -> None:
@@ -74,7 +75,14 @@ class _Points:
                     f"{_name(callback)}.{point}: callbacks run in the order listed; "
                     "of hookimpl's options only wrapper=True is taken"
                 )
-            setattr(self, point, method if options.get("wrapper") else hookimpl(_noting(method, callback, point)))
+            is_wrapper = bool(options.get("wrapper"))
+            if is_wrapper != inspect.isgeneratorfunction(method):
+                raise HookError(
+                    f"{_name(callback)}.{point}: a wrapper is marked @lumin_core.hookimpl(wrapper=True) and yields once, "
+                    "another callback does neither"
+                )
+            noting = _noting_wrapper if is_wrapper else _noting
+            setattr(self, point, hookimpl(noting(method, callback, point), wrapper=is_wrapper))
 
 
 def _checked_points(callback: Any) -> list[str]:
@@ -84,11 +92,10 @@ def _checked_points(callback: Any) -> list[str]:
     points = [name for name in dir(callback) if name.startswith("on_") and callable(getattr(callback, name))]
     for name in points:
         if name not in POINTS:
-            close = difflib.get_close_matches(name, POINTS, 1)
-            hint = f"did you mean {close[0]}?" if close else f"the points are {', '.join(POINTS)}"
-            raise HookError(f"{_name(callback)}.{name} is no callback point; {hint}")
-        names = [str(p) for p in inspect.signature(getattr(callback, name)).parameters.values()]
-        if [n.split(":")[0].strip() for n in names] not in ([], ["fit_params"]):
+            hint = did_you_mean(name, POINTS) or f"; the points are {', '.join(POINTS)}"
+            raise HookError(f"{_name(callback)}.{name} is no callback point{hint}")
+        names = [str(p.replace(annotation=p.empty)) for p in _parameters(getattr(callback, name))]
+        if names not in ([], ["fit_params"]) or any(p.kind is p.KEYWORD_ONLY for p in _parameters(getattr(callback, name))):
             raise HookError(
                 f"{_name(callback)}.{name} must take (self) or (self, fit_params), got ({', '.join(['self', *names])})"
             )
@@ -99,19 +106,35 @@ def _checked_points(callback: Any) -> list[str]:
 
 def _noting(method: Any, callback: Any, point: str) -> Call:
     """Add to any exception which callback raised it, and where."""
-    takes_params = bool(inspect.signature(method).parameters)
+    arguments = len(_parameters(method))
 
     def call(fit_params: FitParams) -> None:
         try:
-            if takes_params:
-                method(fit_params)
-            else:
-                method()
+            method(*(fit_params,)[:arguments])
         except Exception as error:
-            error.add_note(f"raised by the callback {_name(callback)} in {point}")
+            error.add_note(f"{_NOTE} {_name(callback)} in {point}")
             raise
 
     return call
+
+
+def _noting_wrapper(method: Any, callback: Any, point: str) -> Any:
+    """Do the same for a wrapper, through which exceptions of others pass too: these have their note."""
+    arguments = len(_parameters(method))
+
+    def call(fit_params: FitParams) -> Generator[None, Any, Any]:
+        try:
+            return (yield from method(*(fit_params,)[:arguments]))
+        except Exception as error:
+            if not any(note.startswith(_NOTE) for note in getattr(error, "__notes__", ())):
+                error.add_note(f"{_NOTE} {_name(callback)} in {point}")
+            raise
+
+    return call
+
+
+def _parameters(method: Any) -> list[inspect.Parameter]:
+    return list(inspect.signature(method).parameters.values())
 
 
 def _name(callback: Any) -> str:

@@ -7,24 +7,27 @@ tensors and summed once a fold, so that nothing waits for the device in between.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from lumin_core import seeds
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.errors import DataError, ShapeError
-from lumin_core.model.loss import AUTO, BatchLoss, weighted_loss
+from lumin_core.model.loss import BatchLoss, weighted_loss
 from lumin_core.training.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.hook_plan import HookPlan
+    from lumin_core.training.model import Model
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +89,7 @@ def run_fit(fit: FitParams, plan: HookPlan, seed: int, bulk_move: bool, train_on
     """
     loop = _Loop(fit, plan, bulk_move, train_on_weights)
     with seeds.torch_forked(fit.device), loop.progress(visible_bar):
+        _seed_epoch(fit, seed)  # callbacks may draw, weights for instance
         loop.call("on_train_begin")
         for epoch in range(fit.epoch + 1, fit.n_epochs + 1):
             fit.epoch = epoch
@@ -102,11 +106,19 @@ def run_predict(fit: FitParams, plan: HookPlan) -> None:
     """Run all batches of ``fit.by`` through the model; what comes out is the callbacks'."""
     calls = plan.calls
     fit.state = "test"
-    fit.model.model.eval()
-    with torch.set_grad_enabled(fit.val_requires_grad):
+    with _evaluating(fit.model):
         for call in calls["on_pred_begin"]:
             call(fit)
-        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by or (), 1):
+        fit.n_batches = len(fit.by)
+        _predict_batches(fit, calls)
+        for call in calls["on_pred_end"]:
+            call(fit)
+    _forget_batch(fit)
+
+
+def _predict_batches(fit: FitParams, calls: Mapping[str, Any]) -> None:
+    with torch.set_grad_enabled(fit.val_requires_grad):
+        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):
             for call in calls["on_batch_begin"]:
                 call(fit)
             fit.y_pred = fit.model.to_prediction(fit.model.forward(fit.x))
@@ -114,9 +126,19 @@ def run_predict(fit: FitParams, plan: HookPlan) -> None:
                 call(fit)
             for call in calls["on_batch_end"]:
                 call(fit)
-        for call in calls["on_pred_end"]:
-            call(fit)
-    _forget_batch(fit)
+
+
+@contextmanager
+def _evaluating(model: Model) -> Iterator[None]:
+    """Put network and loss into evaluation mode, and back: callbacks may ask the model in the middle of a training."""
+    parts = [part for part in (model.model, model.loss) if isinstance(part, nn.Module)]
+    modes = [(module, module.training) for part in parts for module in part.modules()]
+    model.set_mode(training=False)
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def evaluate(model: Any, by: BatchYielder) -> float:
@@ -129,16 +151,16 @@ def evaluate(model: Any, by: BatchYielder) -> float:
     Returns:
         The loss.
     """
-    model.set_mode(training=False)
-    total, preds = FoldLoss(), []
-    with torch.no_grad():
-        for x, y, w in by:
+    total, seen = FoldLoss(), []
+    with _evaluating(model), torch.no_grad():
+        batches: Any = by
+        for x, y, w in batches:
             y_pred = model.forward(x)
             if isinstance(model.loss, BatchLoss):
-                preds.append(y_pred)
+                seen.append((y_pred, y, w))
             else:
-                total.add(weighted_loss(model.loss, y_pred, y, w), len(y_pred), w)  # type: ignore[arg-type]
-        return _whole_loss(model.loss, preds, by, model.device) if preds else total.value()
+                total.add(weighted_loss(model.loss, y_pred, y, w), len(y_pred), w)
+        return _whole_loss(model.loss, seen) if seen else total.value()
 
 
 class _Loop:
@@ -147,6 +169,7 @@ class _Loop:
     def __init__(self, fit: FitParams, plan: HookPlan, bulk_move: bool, train_on_weights: bool) -> None:
         self.fit, self.plan, self.calls = fit, plan, plan.calls
         self.bulk_move, self.train_on_weights = bulk_move, train_on_weights
+        self.val_idx = -1 if fit.val_idx is None else fit.val_idx
         self.bar: Any = None
 
     def call(self, point: str) -> None:
@@ -166,7 +189,7 @@ class _Loop:
         self.call("on_epoch_begin")
         for fit.trn_idx in order:
             fit.sub_epoch += 1
-            fold = fit.fy.get_train_fold(fit.trn_idx, fit.epoch)  # type: ignore[union-attr]
+            fold = fit.fy.get_train_fold(fit.trn_idx, fit.epoch)
             fit.by = self._batches(fold, shuffle=True)
             del fold
             self.call("on_fold_begin")
@@ -183,9 +206,9 @@ class _Loop:
         fit = self.fit
         fit.state = "valid"
         fit.model.set_mode(training=False)
+        self.call("on_epoch_begin")
         with torch.set_grad_enabled(fit.val_requires_grad):
-            self.call("on_epoch_begin")
-            fit.by = self._batches(fit.fy.get_fold(fit.val_idx), shuffle=False)  # type: ignore[union-attr]
+            fit.by = self._batches(fit.fy.get_fold(self.val_idx), shuffle=False)
             self.call("on_fold_begin")
             loss, preds = self._validate_fold()
             fit.history["valid"]["loss"].append(loss)
@@ -200,16 +223,16 @@ class _Loop:
         batch_begin, forwards_end = calls["on_batch_begin"], calls["on_forwards_end"]
         backwards_begin, backwards_end = calls["on_backwards_begin"], calls["on_backwards_end"]
         batch_end = calls["on_batch_end"]
-        total, fit.n_batches = FoldLoss(), len(fit.by)  # type: ignore[arg-type]
-        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by or (), 1):
+        total, fit.n_batches = FoldLoss(), len(fit.by)
+        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):
             for call in batch_begin:
                 call(fit)
             y_pred = fit.y_pred = model.forward(fit.x)
-            fit.loss_val = weighted_loss(fit.loss_func, y_pred, fit.y, fit.w)  # type: ignore[arg-type]
+            fit.loss_val = weighted_loss(fit.loss_func, y_pred, fit.y, fit.w)
             for call in forwards_end:
                 call(fit)
             opt = fit.opt
-            opt.zero_grad()  # type: ignore[union-attr]
+            opt.zero_grad()
             for call in backwards_begin:
                 call(fit)
             if scaler is None:
@@ -220,7 +243,7 @@ class _Loop:
             for call in backwards_end:
                 call(fit)
             if scaler is None:
-                opt.step()  # type: ignore[union-attr]
+                opt.step()
             else:
                 scaler.step(opt)
                 scaler.update()
@@ -231,35 +254,35 @@ class _Loop:
 
     def _validate_fold(self) -> tuple[float, Tensor]:
         fit, calls, model = self.fit, self.calls, self.fit.model
-        total, preds, fit.n_batches = FoldLoss(), [], len(fit.by)  # type: ignore[arg-type]
-        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by or (), 1):
+        total, seen, fit.n_batches = FoldLoss(), [], len(fit.by)
+        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):
             for call in calls["on_batch_begin"]:
                 call(fit)
             y_pred = fit.y_pred = model.forward(fit.x)
-            fit.loss_val = weighted_loss(fit.loss_func, y_pred, fit.y, fit.w)  # type: ignore[arg-type]
+            fit.loss_val = weighted_loss(fit.loss_func, y_pred, fit.y, fit.w)
             for call in calls["on_forwards_end"]:
                 call(fit)
             for call in calls["on_batch_end"]:
                 call(fit)
             total.add(fit.loss_val, len(y_pred), fit.w)
-            preds.append(fit.y_pred.detach())
-        if isinstance(fit.loss_func, BatchLoss):
-            return _whole_loss(fit.loss_func, preds, fit.by, fit.device), torch.cat(preds)
-        return total.value(), torch.cat(preds)
+            seen.append((fit.y_pred.detach(), fit.y, fit.w))
+        preds = torch.cat([y_pred for y_pred, *_ in seen])
+        return _whole_loss(fit.loss_func, seen) if isinstance(fit.loss_func, BatchLoss) else total.value(), preds
 
     def _evaluate_metric(self, metric: Any, preds: Tensor) -> float:
         fit, by = self.fit, self.fit.by
-        columns: Mapping[str, np.ndarray] = {
-            name: fit.fy.get_column(name, fold_idx=fit.val_idx)  # type: ignore[union-attr]
+        columns: dict[str, Any] = {
+            name: fit.fy.get_column(name, fold_idx=fit.val_idx)
             for name in metric.columns
         }
-        weights = by.weights if self.train_on_weights else None  # type: ignore[union-attr]
-        return float(metric.evaluate(fit.model.to_prediction(preds).cpu().numpy(), by.targets, weights, columns))  # type: ignore[union-attr]
+        weights = by.weights if self.train_on_weights else None
+        targets = by.targets.reshape(-1) if fit.model.objective == "multiclass" else by.targets
+        return float(metric.evaluate(fit.model.to_prediction(preds).cpu().numpy(), targets, weights, columns))
 
     def _batches(self, fold: dict[str, Any], shuffle: bool) -> BatchYielder:
         fit = self.fit
         check_targets(fold["targets"], fit.model)
-        by = fit.fy.batch_yielder_type(  # type: ignore[union-attr]
+        by: BatchYielder = fit.fy.batch_yielder_type(
             fold["inputs"],
             fit.bs,
             fit.model.objective,
@@ -273,7 +296,8 @@ class _Loop:
             device=fit.device,
             generator=fit.generator,
         )
-        return by  # type: ignore[no-any-return]
+        fit.batch, fit.n_batches = 0, len(by)
+        return by
 
     def _end_fold(self) -> None:
         """Close a fold, and let go of its data before the next is loaded."""
@@ -283,7 +307,7 @@ class _Loop:
 
 
 def check_targets(targets: np.ndarray | None, model: Any) -> None:
-    """Refuse targets that the model's own loss (``"auto"``) cannot take; another loss has its own rules.
+    """Refuse targets that one of torch's losses cannot take, or would broadcast; any other loss has its own rules.
 
     Args:
         targets: Shape ``(n, n_targ)`` or ``(n,)``.
@@ -294,9 +318,10 @@ def check_targets(targets: np.ndarray | None, model: Any) -> None:
         ShapeError: If their number is not that of the outputs.
     """
     if targets is None:
-        raise DataError("the fold has no targets to train on")
-    builder = model.model_builder
-    if builder.loss != "auto" and builder.loss != AUTO[model.objective]:
+        raise DataError("there are no targets; give one row of them for each event")
+    if len(targets) == 0:
+        raise DataError("there are no events, so that a loss is undefined")
+    if type(model.loss).__module__ != nn.MSELoss.__module__:
         return
     low, high = targets.min(), targets.max()
     if model.objective == "multiclass":
@@ -306,28 +331,25 @@ def check_targets(targets: np.ndarray | None, model: Any) -> None:
     width = 1 if targets.ndim == 1 else targets.shape[1]
     if width != model.n_out:
         raise ShapeError(f"the model has n_out={model.n_out} outputs, but the data have {width} targets an event")
-    if model.objective == "classification" and (low < 0 or high > 1):
+    if isinstance(model.loss, nn.BCELoss) and (low < 0 or high > 1):
         raise DataError(
             f"targets of a classification must be in [0, 1], got {low} to {high}; use objective='multiclass' for more classes"
         )
 
 
-def _whole_loss(loss: Any, preds: list[Tensor], by: Any, device: torch.device) -> float:
-    """Compute a `BatchLoss` of a whole fold."""
-    whole = BatchYielder(
-        by.inputs[:, :1], by.n_events, by.objective, by.targets, by.weights,
-        shuffle=False, use_weights=by.use_weights, drop_last=False, device=device,
-    )  # fmt: skip
-    _, y, w = next(iter(whole))
-    return float(loss(torch.cat(preds), y, w))
+def _whole_loss(loss: BatchLoss, seen: list[tuple[Any, ...]]) -> float:
+    """Compute a `BatchLoss` of a whole fold from its batches' predictions, targets and weights."""
+    y_pred, y, w = (None if column[0] is None else torch.cat(column) for column in zip(*seen, strict=True))
+    return float(loss(y_pred, y, w))
 
 
 def _seed_epoch(fit: FitParams, seed: int) -> None:
     """Seed an epoch's streams from its number alone, so that it can be repeated without the ones before."""
     torch.manual_seed(seeds.seed_of(seed, "dropout", fit.epoch))
-    fit.generator.manual_seed(seeds.seed_of(seed, "shuffling", fit.epoch))  # type: ignore[union-attr]
+    fit.generator.manual_seed(seeds.seed_of(seed, "shuffling", fit.epoch))
     fit.rng = seeds.stream(seed, "callbacks", fit.epoch)
 
 
 def _forget_batch(fit: FitParams) -> None:
-    fit.by = fit.x = fit.y = fit.w = fit.y_pred = fit.loss_val = None
+    nothing: Any = None
+    fit.by = fit.x = fit.y = fit.w = fit.y_pred = fit.loss_val = nothing

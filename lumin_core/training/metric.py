@@ -8,10 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import ArrayLike
 
 Direction = Literal["lower", "higher", "zero"]
 
@@ -74,12 +76,24 @@ class EvalMetric(ABC):
             The value.
         """
 
+    def __call__(
+        self,
+        preds: ArrayLike,
+        targets: ArrayLike,
+        weights: ArrayLike | None = None,
+        columns: Mapping[str, np.ndarray] | None = None,
+    ) -> float:
+        """Compute the metric on arrays, outside of a training; arguments as for `evaluate`."""
+        return self.evaluate(
+            np.asarray(preds), np.asarray(targets), None if weights is None else np.asarray(weights), columns or {}
+        )
+
 
 def is_better(value: float, best: float | None, better: Direction, min_change: float = 0) -> bool:
     """Tell whether a value is better than the best so far, by more than `min_change`.
 
     Args:
-        value: The new value; NaN is never better.
+        value: The new value; NaN and infinity are never better.
         best: The best so far, or ``None`` where there is none yet.
         better: The metric's direction.
         min_change: By how much it must be better.
@@ -92,7 +106,7 @@ def is_better(value: float, best: float | None, better: Direction, min_change: f
         >>> is_better(-5.0, 0.0, "zero"), is_better(0.9, 0.8, "higher"), is_better(0.9, None, "lower")
         (False, True, True)
     """
-    if math.isnan(value):
+    if not math.isfinite(value):
         return False
     if best is None:
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ from torch import Tensor, nn
 
 from lumin_core import registry, seeds
 from lumin_core.data.batch_yielder import BatchYielder
+from lumin_core.data.checks import check_finite
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.errors import ConfigError, DataError, SavedModelError
+from lumin_core.errors import ConfigError
 from lumin_core.model import saving
 from lumin_core.model.blocks import Block
-from lumin_core.model.builder import ModelBuilder, model_features
+from lumin_core.model.builder import ModelBuilder
 from lumin_core.training import fitting, loop
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.fit_params import FitParams
@@ -201,8 +203,7 @@ class Model:
                 inputs, pred_name, lambda fold: self._predict_batches(self.batches(fold, bs), pred_cb, callbacks, inputs)
             )
             return None
-        if not isinstance(inputs, BatchYielder):
-            inputs = self.batches(self._reader().read(inputs, raw=raw), bs)
+        inputs = self._read(inputs, bs, raw=raw)
         preds = self._predict_batches(inputs, pred_cb, callbacks)
         if as_np:
             return preds.detach().cpu().numpy() if isinstance(preds, Tensor) else np.asarray(preds)
@@ -223,10 +224,12 @@ class Model:
         Raises:
             DataError: If there are no targets, or the weights sum to zero.
         """
-        if not isinstance(inputs, BatchYielder):
-            inputs = self.batches(self._reader().read(inputs), bs, targets, weights)
-        loop.check_targets(inputs.targets, self)
-        return loop.evaluate(self, inputs)
+        by = self._read(inputs, bs, targets, weights)
+        loop.check_targets(by.targets, self)
+        for name, values in (("targets", by.targets), ("weights", by.weights)):
+            if values is not None:
+                check_finite(values, [], name)
+        return loop.evaluate(self, by)
 
     def batches(self, inputs: Any, bs: int | None = None, targets: Any = None, weights: Any = None) -> BatchYielder:
         """Make batches, in their order and on the model's device, of inputs that are as a fold's.
@@ -278,7 +281,27 @@ class Model:
         Returns:
             The path.
         """
-        return saving.write(name, "model", self.model.state_dict(), self.describe())
+        return saving.write(name, "model", self.state_dict(), self.describe())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Give the weights, and under ``loss.`` what the loss has learned (running thresholds, say)."""
+        loss = self.loss.state_dict() if isinstance(self.loss, nn.Module) else {}
+        return {**self.model.state_dict(), **{f"loss.{key}": value for key, value in loss.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Tensor], source: str = "the given state") -> None:
+        """Load what `state_dict` gave.
+
+        Args:
+            state: The weights.
+            source: Where they come from, for the message.
+
+        Raises:
+            SavedModelError: If names or shapes differ.
+        """
+        saving.load_state(self.model, {k: v for k, v in state.items() if not k.startswith("loss.")}, source)
+        if isinstance(self.loss, nn.Module):
+            loss = {k.removeprefix("loss."): v for k, v in state.items() if k.startswith("loss.")}
+            saving.load_state(self.loss, loss, f"the loss in {source}")
 
     def describe(self) -> dict[str, Any]:
         """Give what `save` writes beside the weights, as JSON values.
@@ -291,7 +314,8 @@ class Model:
         record = self.record
         record.input_mask = None if self.input_mask is None else [int(i) for i in self.input_mask]
         try:
-            record.config, record.unnamed = self.model_builder.to_config(), None
+            with registry.pinned(record.pins()):  # what the model was built of, whatever has been registered since
+                record.config, record.unnamed = self.model_builder.to_config(), None
         except registry.UnnamedComponent as error:
             record.config, record.unnamed = None, str(error)
         return saving.to_json(record)
@@ -307,7 +331,7 @@ class Model:
         """
         state, content = saving.read(name, "model")
         record = saving.ModelRecord.from_json(content, Path(name))
-        saving.load_state(self.model, state, str(name))
+        self.load_state_dict(state, str(name))
         self.set_input_mask(record.input_mask)
         self.record = record
 
@@ -348,11 +372,9 @@ class Model:
         model = cls.__new__(cls)
         with registry.pinned(record.pins()):
             builder = model_builder or saving.builder_of(record, source)
-            try:
+            with saving.checked(source), saving.limited(sum(values.numel() for values in state.values())):
                 model._set_up(builder, device, "32", compiled=False, input_mask=record.input_mask)
-            except (TypeError, AttributeError, IndexError, KeyError, RuntimeError) as error:
-                raise SavedModelError(f"{source} cannot be built from its header: {error}") from error
-        saving.load_state(model.model, state, str(source))
+        model.load_state_dict(state, str(source))
         model.record = record
         return model
 
@@ -436,9 +458,9 @@ class Model:
         """Set the columns of the inputs that the network is given.
 
         Args:
-            mask: Indices, or ``None`` for all.
+            mask: Indices, or Booleans, one a column; ``None`` for all.
         """
-        self.input_mask = None if mask is None else np.asarray(mask, dtype=np.int64)
+        self.input_mask = None if mask is None else np.asarray(_indices(mask), dtype=np.int64)
 
     def _check_momentum(self, group: Mapping[str, Any]) -> None:
         if "momentum" not in group:
@@ -456,8 +478,17 @@ class Model:
         loop.run_predict(fit, plan)
         return handler.get_preds()
 
-    def _reader(self) -> InputReader:
-        return InputReader(self.model_builder, self.record, None if self._pipes is None else self._pipes[0])
+    def _read(self, inputs: Any, bs: int | None, targets: Any = None, weights: Any = None, raw: bool = False) -> BatchYielder:
+        """Give all events in their order, as batches; of batches that were given, a copy that gives them so."""
+        if isinstance(inputs, BatchYielder):
+            if raw or targets is not None or weights is not None:
+                raise ConfigError("a BatchYielder holds its own targets and weights, and inputs that were preprocessed")
+            by = copy.copy(inputs)
+            by.shuffle, by.drop_last, by.device = False, False, self.device
+            by.input_mask = self.input_mask if by.input_mask is None else by.input_mask
+            return by
+        reader = InputReader(self.model_builder, self.record, None if self._pipes is None else self._pipes[0])
+        return self.batches(reader.read(inputs, raw=raw), bs, targets, weights)
 
     def _record_data(self, fy: FoldYielder, seed: int) -> None:
         """Note what is known of the training data, to be saved with the model."""
@@ -467,7 +498,7 @@ class Model:
             "cont_feats": fy.get_use_cont_feats(),
             "cat_feats": fy.get_use_cat_feats(),
             "targ_feats": fy.targ_feats,
-            "file_feats": fy.cont_feats,
+            "file_feats": list(fy.meta.cont_feats),  # ignored ones too, which the preprocessing covers
         }
         record.cat_maps = {
             feat: {str(code): value for code, value in codes.items()} for feat, codes in fy.cat_maps.items()
@@ -476,6 +507,11 @@ class Model:
             record.preprocessing, self._pipes = fy.preprocessing_config, None
         except ConfigError as error:  # it serves in memory, and is refused when the model is saved
             record.preprocessing, self._pipes = [], (fy.get_pipes("inputs"), error)
+
+
+def _indices(mask: Any) -> Any:
+    mask = np.asarray(mask)
+    return np.flatnonzero(mask) if mask.dtype.kind == "b" else mask
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:

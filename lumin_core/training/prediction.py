@@ -9,6 +9,7 @@ import pandas as pd
 from torch import Tensor
 
 from lumin_core.data import transforms
+from lumin_core.data.checks import to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_core.model.options import check_keys
 
@@ -64,12 +65,21 @@ class InputReader:
         if isinstance(inputs, tuple):
             if raw:
                 raise ConfigError("raw=True takes flat inputs alone; preprocess the matrix yourself")
-            flat, matrix = inputs
-            return self._finite(self._flat(flat, self.cont_feats, exact=False)), np.asarray(_plain(matrix), np.float32)
-        return self._finite(self._preprocessed(inputs) if raw else self._flat(inputs, self.cont_feats))
+            if len(inputs) != 2:
+                raise ShapeError(f"a tuple of inputs is (flat, matrix), got {len(inputs)} parts")
+            flat_feats = self.record.features.get("cont_feats", self.cont_feats)  # the builder's hold those of the matrix
+            flat = self._flat(inputs[0], [feat for feat in self.cont_feats if feat in flat_feats], exact=False)
+            return self._finite(_as_numbers(flat)), self._matrix(inputs[1])
+        return self._finite(self._preprocessed(inputs) if raw else _as_numbers(self._flat(inputs, self.cont_feats)))
+
+    def _matrix(self, inputs: Any) -> np.ndarray:
+        matrix = _as_numbers(_plain(inputs))
+        if np.isinf(matrix).any():
+            raise DataError("the matrix has infinite elements; replace or clip them first")
+        return matrix
 
     def _flat(self, inputs: Any, cont_feats: Sequence[str], *, exact: bool = True) -> np.ndarray:
-        """Give the columns, as they are, in single precision (float64 before a preprocessing)."""
+        """Give the columns, in the type that they come in."""
         if isinstance(inputs, pd.DataFrame):
             inputs = self._from_frame(inputs, [*cont_feats, *self.cat_feats])
         values = _plain(inputs)
@@ -79,7 +89,7 @@ class InputReader:
                 f"inputs must be (n, {expected}), the {len(cont_feats)} continuous and {len(self.cat_feats)} categorical "
                 f"features in the order of training, got {values.shape}; a data frame is taken by column name"
             )
-        return _as_numbers(values, np.float32)
+        return values
 
     def _from_frame(self, frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
         try:
@@ -87,8 +97,14 @@ class InputReader:
         except ConfigError as error:
             raise DataError(str(error)) from error
         for column in columns:
-            _as_numbers(frame[column].to_numpy(), np.float64, column)
-        return frame[list(columns)].to_numpy(dtype=np.float64)
+            if frame[column].ndim > 1:
+                raise DataError(f"the data frame has {column!r} more than once; rename or drop one")
+            if (kind := pd.api.types.infer_dtype(frame[column], skipna=True)) in ("string", "mixed", "bytes"):
+                raise DataError(f"the column {column!r} must hold numbers, got {kind}; encode it first")
+        try:
+            return np.stack([frame[column].to_numpy(np.float64, na_value=np.nan) for column in columns], axis=1)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the columns {', '.join(columns)} must hold numbers: {error}") from error
 
     def _preprocessed(self, inputs: Any) -> np.ndarray:
         """Apply category maps and the recorded preprocessing, which covers all features of the training file."""
@@ -96,13 +112,14 @@ class InputReader:
         pipes = transforms.from_config(configs) if self._pipes is None else self._pipes
         if not pipes and not self.record.cat_maps:
             raise ConfigError("raw=True needs a recorded preprocessing, but the training data recorded none; leave it out")
-        if isinstance(inputs, pd.DataFrame):
-            inputs = inputs.assign(**{feat: self._codes(inputs, feat) for feat in self.cat_feats if feat in inputs})
+        if not isinstance(inputs, pd.DataFrame):
+            inputs = pd.DataFrame(self._flat(inputs, feats), columns=[*feats, *self.cat_feats])
+        inputs = inputs.assign(**{feat: self._codes(inputs, feat) for feat in self.cat_feats if feat in inputs})
         flat = self._flat(inputs, feats)
         cont = transforms.apply(pipes, flat[:, : len(feats)])
         if cont.shape[1] == len(feats):
             cont = cont[:, [feats.index(feat) for feat in self.cont_feats]]
-        return np.concatenate([cont, flat[:, len(feats) :]], axis=1).astype(np.float32)
+        return np.concatenate([to_float32(cont), to_float32(flat[:, len(feats) :])], axis=1)
 
     def _codes(self, frame: pd.DataFrame, feat: str) -> np.ndarray:
         """Turn the values of a categorical feature into the codes of the training."""
@@ -112,7 +129,7 @@ class InputReader:
         unknown = [value for value in frame[feat].unique() if value not in codes]
         if unknown:
             raise DataError(f"{feat!r} has values that training did not have: {unknown[:5]}; known are {sorted(codes, key=str)}")
-        return frame[feat].map(codes).to_numpy()
+        return frame[feat].astype(object).map(codes).to_numpy(np.float64)
 
     def _finite(self, values: np.ndarray) -> np.ndarray:
         """Give the values with 0 for NaN, as the yielder does; refuse infinities, naming the columns."""
@@ -129,12 +146,11 @@ def _plain(values: Any) -> np.ndarray:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
-def _as_numbers(values: np.ndarray, dtype: type, column: str | None = None) -> np.ndarray:
+def _as_numbers(values: np.ndarray) -> np.ndarray:
     try:
-        return np.asarray(values, dtype=dtype)
+        return to_float32(values)
     except (TypeError, ValueError) as error:
-        where = "inputs" if column is None else f"the column {column!r}"
-        raise DataError(f"{where} must hold numbers: {error}") from error
+        raise DataError(f"inputs must hold numbers: {error}") from error
 
 
 def predict_folds(fy: FoldYielder, pred_name: str, ask: Callable[[Any], Any]) -> None:

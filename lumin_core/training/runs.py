@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 import logging
 import math
-import shutil
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -27,6 +28,7 @@ from lumin_core.data.safe_file import Staged
 from lumin_core.errors import ConfigError, UnknownComponent
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.training import fitting
+from lumin_core.training.hook_plan import HookPlan
 from lumin_core.training.model import Model
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _SCHEMA = 1
+_OWN = re.compile(r"(model|best|(epoch|cycle)_\d+)\.safetensors")  # what a run writes into the folder of a model
 
 
 class Results(Sequence[dict[str, Any]]):
@@ -206,15 +209,13 @@ def train_models(
         if value is not off:
             raise ConfigError(f"{name}={value!r} is not available in lumin-core 0.1; leave it out")
     folds = split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs)
-    for trn_idxs, _ in folds:
-        fitting.check_batch_size(fy, trn_idxs, bs)
-    fitting.check_features(model_builder, fy)
     plan = _Plan(
-        builder=model_builder, n_epochs=n_epochs, bs=bs, train_on_weights=train_on_weights, bulk_move=bulk_move,
+        builder=model_builder, n_epochs=fitting.check_positive(n_epochs, "n_epochs"), bs=fitting.check_positive(bs, "bs"),
+        train_on_weights=train_on_weights, bulk_move=bulk_move,
         callbacks=_callbacks(cb_partials, patience, save_best),
         metrics=fitting.as_list(metric_partials), folder=Path(savepath).expanduser().resolve(), seed=seeds.check(seed),
     )  # fmt: skip
-    metrics = _check(plan)
+    metrics = _check(plan, fy, folds)
     _prepare_folder(plan.folder, overwrite=overwrite)
     write_json(plan.folder / "run.json", _describe(plan, fy, folds))
     results = [_train_one(plan, fy, i, *idxs) for i, idxs in enumerate(folds)]
@@ -240,9 +241,7 @@ def split_folds(
     Raises:
         ConfigError: If there are too few folds.
     """
-    if isinstance(n_models, bool) or not isinstance(n_models, int) or n_models < 1:
-        raise ConfigError(f"n_models must be a positive integer, got {n_models!r}")
-    excluded = [excl_idxs] if isinstance(excl_idxs, int) else list(excl_idxs or ())
+    n_models, excluded = fitting.check_positive(n_models, "n_models"), fitting.as_list(excl_idxs)
     if wrong := [i for i in excluded if i not in range(len(fy))]:
         raise ConfigError(f"excl_idxs must be among the folds 0 to {len(fy) - 1}, got {wrong}")
     idxs = [i for i in range(len(fy)) if i not in excluded]
@@ -272,6 +271,9 @@ def write_json(path: Path, content: Any) -> None:
     try:
         staged.part.write_text(json.dumps(content, indent=1), encoding="utf-8")
         staged.commit()
+    except OSError as error:
+        staged.discard()
+        raise ConfigError(f"cannot write {path}: {error}") from error
     except BaseException:
         staged.discard()
         raise
@@ -285,8 +287,11 @@ def _callbacks(cb_partials: Any, patience: int | None, save_best: bool) -> list[
     return [*fitting.as_list(cb_partials), *own, *(["save_best"] if save_best else [])]
 
 
-def _check(plan: _Plan) -> list[EvalMetric]:
-    """Refuse what would fail later; give metrics, built once, for their directions."""
+def _check(plan: _Plan, fy: FoldYielder, folds: list[tuple[list[int], int]]) -> list[EvalMetric]:
+    """Refuse what would fail later, before anything is written; give metrics, built once, for their directions."""
+    for trn_idxs, _ in folds:
+        fitting.check_batch_size(fy, trn_idxs, plan.bs)
+    fitting.check_features(plan.builder, fy)
     try:
         for spec in plan.callbacks:
             registry.resolve("callback", spec)
@@ -295,9 +300,12 @@ def _check(plan: _Plan) -> list[EvalMetric]:
         raise
     for spec in plan.metrics:
         registry.resolve("metric", spec)
-    if isinstance(plan.n_epochs, bool) or not isinstance(plan.n_epochs, int) or plan.n_epochs < 1:
-        raise ConfigError(f"n_epochs must be a positive integer, got {plan.n_epochs!r}")
-    return fitting.build_metrics(plan.metrics)
+    HookPlan(fitting.build_callbacks(plan.callbacks))
+    metrics = fitting.build_metrics(plan.metrics)
+    fitting.check_columns(metrics, fy)
+    _ = fy.preprocessing_config  # raises where it cannot be stored with the models
+    plan.builder.get_model()
+    return metrics
 
 
 def _prepare_folder(folder: Path, *, overwrite: bool) -> None:
@@ -311,11 +319,15 @@ def _prepare_folder(folder: Path, *, overwrite: bool) -> None:
         raise ConfigError(f"{folder} holds model folders that belong to no run ({models[0].name}); choose another savepath")
     if earlier and not overwrite:
         raise ConfigError(f"{folder} holds an earlier run; choose another savepath, or pass overwrite=True to replace it")
-    for path in earlier:
-        path.unlink()
-    for path in models:
-        shutil.rmtree(path)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for path in [*(file for model in models for file in model.iterdir() if _OWN.fullmatch(file.name)), *reversed(earlier)]:
+            path.unlink()
+        for path in models:
+            with suppress(OSError):  # files of others are in it
+                path.rmdir()
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write to savepath {folder}: {error}") from error
 
 
 def _describe(plan: _Plan, fy: FoldYielder, folds: list[tuple[list[int], int]]) -> dict[str, Any]:
@@ -335,6 +347,8 @@ def _describe(plan: _Plan, fy: FoldYielder, folds: list[tuple[list[int], int]]) 
         "bulk_move": plan.bulk_move,
         "foldfile": str(fy.foldfile),
         "ignore_feats": fy.get_ignore(),
+        "augmentations": [_spec_config("augmentation", type(part)) for part in fy.augmentations],
+        "augmentation_seed": fy.seed,
         "folds": [{"train": trn, "valid": val} for trn, val in folds],
         "seed": plan.seed,
         "versions": {name: version(name) for name in ("lumin-core", "torch", "numpy")},
@@ -352,7 +366,7 @@ def _train_one(plan: _Plan, fy: FoldYielder, number: int, trn_idxs: list[int], v
     """Train a model, save it, and say how good it is."""
     _log.info("model %s: training on folds %s, validating on fold %s", number, trn_idxs, val_idx)
     folder = plan.folder / f"model_{number}"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     init, fit = (seeds.seed_of(plan.seed, purpose, number) for purpose in ("initialisation", "fit"))
     model = Model(ModelBuilder.from_model_builder(plan.builder, seed=init))
     model.fit(

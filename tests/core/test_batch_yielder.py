@@ -59,9 +59,9 @@ def test_passes_take_different_orders():
 
 
 def test_numpys_global_generator_is_not_touched():
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = np.random.get_state()[1].copy()
     list(make())
-    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == before).all()
 
 
 def test_multiclass_targets_are_int64_without_axis():
@@ -146,7 +146,7 @@ def test_batches_of_a_shuffled_pass_share_one_permuted_copy():
 
 
 def test_fault_a_fold_smaller_than_a_batch_is_an_error():
-    with pytest.raises(DataError, match="4 events, less than a batch of 5.*drop_last=False"):
+    with pytest.raises(DataError, match=r"4 events, less than a batch of 5.*drop_last=False"):
         make(n=4)
     assert len(make(n=4, drop_last=False)) == 1
 

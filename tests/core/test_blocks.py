@@ -184,5 +184,5 @@ def test_endcap_refuses_a_fold_yielder():
         def save_fold_pred(self):
             raise AssertionError
 
-    with pytest.raises(ConfigError, match="pass fy.get_fold"):
+    with pytest.raises(ConfigError, match=r"pass fy\.get_fold"):
         Mass(Trained()).predict(Yielder())

@@ -28,7 +28,9 @@ def make_df(n=60, seed=0):
             "is_signal": np.arange(n) % 2,
             "mass": rng.normal(125, 10, n),
             "weight": rng.normal(1, 1, n),
-            "process": np.where(np.arange(n) % 3, "ttbar", "Z → ττ, a name far longer than the sixty-four bytes of before"),
+            "process": np.where(
+                np.arange(n) % 3, "ttbar", "Z → ττ, a name far longer than the sixty-four bytes of before"
+            ),
             "event": np.arange(n, dtype=np.int64) + 2**40,
             "triggered": np.arange(n) % 5 == 0,
         }
@@ -45,12 +47,20 @@ def write(tmp_path, df=None, **changes):
 
 def test_every_event_arrives_once_with_its_values(tmp_path):
     df = make_df()
-    path = write(tmp_path, df, misc_feats=["event", "process", "triggered"], wgt_feat="weight", targ_feats=["is_signal", "mass"])
+    path = write(
+        tmp_path, df, misc_feats=["event", "process", "triggered"], wgt_feat="weight", targ_feats=["is_signal", "mass"]
+    )
     fy = FoldYielder(path)
     read = fy.get_df(inc_inputs=True).assign(event=fy.get_column("event")).sort_values("event", ignore_index=True)
     assert fy.get_column("event").dtype == np.int64
     assert fy.get_column("triggered").dtype == np.bool_
-    for column, name in {"pt": "pt", "eta": "eta", "n_jets": "n_jets", "mass": "gen_target_1", "weight": "gen_weight"}.items():
+    for column, name in {
+        "pt": "pt",
+        "eta": "eta",
+        "n_jets": "n_jets",
+        "mass": "gen_target_1",
+        "weight": "gen_weight",
+    }.items():
         np.testing.assert_array_equal(read[name], df[column].astype("float32"))
     order = np.argsort(fy.get_column("event"))
     assert fy.get_column("process")[order].tolist() == df["process"].tolist()
@@ -75,7 +85,10 @@ def test_layout_is_lumins(tmp_path):
 
 
 def test_same_seed_same_file_and_another_seed_another(tmp_path):
-    a, b, c = (FoldYielder(write(tmp_path, savename=tmp_path / name, seed=seed)) for name, seed in (("a", 1), ("b", 1), ("c", 2)))
+    a, b, c = (
+        FoldYielder(write(tmp_path, savename=tmp_path / name, seed=seed))
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
     np.testing.assert_array_equal(a[0]["inputs"], b[0]["inputs"])
     assert (a[0]["inputs"] != c[0]["inputs"]).any()
     assert a.meta.provenance["seed"] == 1
@@ -124,7 +137,9 @@ def test_compression_changes_nothing_but_the_size(tmp_path, compression):
 
 def matrix_df(n=12):
     rng = np.random.default_rng(1)
-    df = pd.DataFrame(rng.normal(size=(n, 5)).astype("float32"), columns=["tau_px", "tau_py", "jet_px", "jet_py", "jet_m"])
+    df = pd.DataFrame(
+        rng.normal(size=(n, 5)).astype("float32"), columns=["tau_px", "tau_py", "jet_px", "jet_py", "jet_m"]
+    )
     df.loc[0, ["jet_px", "jet_py", "jet_m"]] = np.nan  # no jet
     df.loc[1, "jet_m"] = np.nan  # a jet without mass
     return df.assign(y=np.arange(n) % 2, met=1.0)
@@ -140,7 +155,9 @@ def test_matrix_holds_zero_for_what_never_exists_and_nan_for_absent_objects(tmp_
     flat, matrix = FoldYielder(path)[0]["inputs"]
     assert flat.shape == (6, 1)
     matrix = matrix if row_wise else matrix.transpose(0, 2, 1)
-    np.testing.assert_array_equal(matrix[2], [[*df.loc[2, ["tau_px", "tau_py"]], 0], df.loc[2, ["jet_px", "jet_py", "jet_m"]]])
+    np.testing.assert_array_equal(
+        matrix[2], [[*df.loc[2, ["tau_px", "tau_py"]], 0], df.loc[2, ["jet_px", "jet_py", "jet_m"]]]
+    )
     assert matrix[0, 0, 2] == 0
     assert np.isnan(matrix[0, 1]).all()
     assert matrix[1, 1, 2] == 0
@@ -161,13 +178,24 @@ def test_fault_one_duplicate_matrix_feature_leaves_the_flat_inputs(tmp_path):
 def test_a_matrix_object_or_feature_that_does_not_exist_at_all_is_refused(tmp_path, vecs, feats, message):
     with pytest.raises(DataError, match=message):
         df2foldfile(
-            matrix_df(), 2, [], [], "y", tmp_path / "a", "int", matrix_vecs=vecs, matrix_feats_per_vec=feats, matrix_row_wise=True
+            matrix_df(),
+            2,
+            [],
+            [],
+            "y",
+            tmp_path / "a",
+            "int",
+            matrix_vecs=vecs,
+            matrix_feats_per_vec=feats,
+            matrix_row_wise=True,
         )
 
 
 def test_matrix_arguments_belong_together(tmp_path):
     with pytest.raises(ConfigError, match="matrix_row_wise"):
-        df2foldfile(matrix_df(), 2, [], [], "y", tmp_path / "a", "int", matrix_vecs=["tau"], matrix_feats_per_vec=["px"])
+        df2foldfile(
+            matrix_df(), 2, [], [], "y", tmp_path / "a", "int", matrix_vecs=["tau"], matrix_feats_per_vec=["px"]
+        )
     with pytest.raises(ConfigError, match="leave one out"):
         df2foldfile(
             matrix_df(), 2, [], [], "y", tmp_path / "a", "int", matrix_vecs=["tau"], matrix_feats_per_vec=["px"],

@@ -1,4 +1,4 @@
-"""Build models in LUMIN and save their weights, an input and the output: run by test_lumin.py, in LUMIN's environment."""
+"""Build models in LUMIN and save weights, an input and the output: test_lumin.py runs it in LUMIN's environment."""
 
 import json
 import sys
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lumin.nn.models.blocks.body import FullyConnected, IdentBody, MultiBlock
-from lumin.nn.models.blocks.head import CatEmbHead
-from lumin.nn.models.blocks.tail import ClassRegMulti
-from lumin.nn.models.helpers import CatEmbedder
-from lumin.nn.models.layers.batchnorms import RunningBatchNorm1d
-
-CLASSES = {"fully_connected": FullyConnected, "ident_body": IdentBody, "multi_block": MultiBlock}
-NORMS = {"running_batch_norm1d": RunningBatchNorm1d}
 
 
 def body_class(spec):
+    from lumin.nn.models.blocks import body
+    from lumin.nn.models.layers.batchnorms import RunningBatchNorm1d
+
+    classes = {"fully_connected": body.FullyConnected, "ident_body": body.IdentBody, "multi_block": body.MultiBlock}
     options = dict(spec)
-    cls = CLASSES[options.pop("name")]
+    cls = classes[options.pop("name")]
     if "bn_class" in options:
-        options["bn_class"] = NORMS[options["bn_class"]]
+        options["bn_class"] = {"running_batch_norm1d": RunningBatchNorm1d}[options["bn_class"]]
     if "blocks" in options:
         options["blocks"] = [body_class(block) for block in options["blocks"]]
     return partial(cls, **options)
 
 
 def build(config):
+    from lumin.nn.models.blocks.head import CatEmbHead
+    from lumin.nn.models.blocks.tail import ClassRegMulti
+    from lumin.nn.models.helpers import CatEmbedder
+
     embedder = CatEmbedder(*config["cats"]) if config["cats"] else None
     head = CatEmbHead(config["feats"], cat_embedder=embedder, **config["head"])
     body = body_class(config["body"])(n_in=head.get_out_size(), feat_map=head.feat_map)

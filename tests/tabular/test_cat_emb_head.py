@@ -1,9 +1,9 @@
 import pytest
 import torch
+from lumin_plugin_tabular import CatEmbHead
 
 from lumin_core import CatEmbedder, build
 from lumin_core.errors import ConfigError, DataError, SavedModelError, ShapeError
-from lumin_plugin_tabular import CatEmbHead
 
 CONT = ["pt", "eta"]
 EMBEDDER = CatEmbedder(["n_jets", "channel", "charge"], [5, 3, 2], [3, 2, 1])
@@ -36,7 +36,7 @@ def test_output_holds_continuous_features_and_rows_of_the_embeddings():
 def test_feature_map_spans_every_output_once():
     block = head()
     assert list(block.feat_map) == [*CONT, *EMBEDDER.cat_names]
-    assert sorted(sum(block.feat_map.values(), [])) == list(range(block.get_out_size()))
+    assert sorted(i for columns in block.feat_map.values() for i in columns) == list(range(block.get_out_size()))
 
 
 def test_categories_alone():
@@ -72,7 +72,8 @@ def test_do_cont_drops_continuous_inputs_and_leaves_embeddings():
 def test_fault_embeddings_are_all_loaded_each_by_its_name(tmp_path):
     saved = head()
     saved.save_embeds(tmp_path / "embeds")
-    turned = CatEmbedder(EMBEDDER.cat_names[::-1], EMBEDDER.cat_szs[::-1], EMBEDDER.emb_szs[::-1], emb_load_path=tmp_path / "embeds")
+    turned = [values[::-1] for values in (EMBEDDER.cat_names, EMBEDDER.cat_szs, EMBEDDER.emb_szs)]
+    turned = CatEmbedder(*turned, emb_load_path=tmp_path / "embeds")
     loaded = CatEmbHead(CONT, cat_embedder=turned).get_embeds()
     assert loaded.keys() == saved.get_embeds().keys()
     for name, table in saved.get_embeds().items():

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from lumin_plugin_tabular import ClassRegMulti, IdentBody, IdentTail
 from torch import nn
 
 from lumin_core import build
 from lumin_core.errors import ConfigError
-from lumin_plugin_tabular import ClassRegMulti, IdentBody, IdentTail
 
 
 def tail(n_out=2, objective="regression", **options):
@@ -126,7 +126,7 @@ def test_ident_tail_and_ident_body_give_their_input_itself():
 
 
 def test_ident_tail_refuses_a_body_of_another_width():
-    with pytest.raises(ConfigError, match="100 columns.*n_out=1"):
+    with pytest.raises(ConfigError, match=r"100 columns.*n_out=1"):
         IdentTail(100, 1, "classification")
 
 

@@ -2,12 +2,12 @@ from functools import partial
 
 import pytest
 import torch
+from lumin_plugin_tabular import CatEmbHead, MultiHead
 from torch import nn
 
 from lumin_core import CatEmbedder, build, registry
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model.blocks import MatrixHead
-from lumin_plugin_tabular import CatEmbHead, MultiHead
 
 VECS, FEATS = ["tau", "jet"], ["px", "py"]
 CONT = ["tau_px", "met", "tau_py", "jet_px", "mt"]  # jet_py does not exist; flat and matrix features are mixed
@@ -74,7 +74,7 @@ def test_fault_feature_map_names_the_output_columns_of_every_feature():
     assert block.feat_map == {
         "met": [0], "mt": [1], "n_jets": [2, 3], "tau_px": [4, 6], "tau_py": [4, 6], "jet_px": [5, 6]
     }  # fmt: skip
-    assert set(sum(block.feat_map.values(), [])) == set(range(block.get_out_size()))
+    assert {i for columns in block.feat_map.values() for i in columns} == set(range(block.get_out_size()))
 
 
 @pytest.mark.parametrize("feat", CONT)
@@ -142,5 +142,5 @@ def test_other_flat_shapes_are_refused(shape):
 
 @pytest.mark.parametrize("given", [{}, {"vecs": VECS}])
 def test_a_matrix_head_without_its_matrix_is_refused(given):
-    with pytest.raises(ConfigError, match="give matrix_head its .*feats_per_vec"):
+    with pytest.raises(ConfigError, match=r"give matrix_head its .*feats_per_vec"):
         head(matrix_head={"name": "toy_head", **given})

@@ -18,7 +18,7 @@ _PUBLIC = {
     "MetricLogger": "metric_logger",
     "SaveBest": "save_best",
 }
-__all__ = list(_PUBLIC)  # noqa: PLE0605 - the names are loaded on use
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

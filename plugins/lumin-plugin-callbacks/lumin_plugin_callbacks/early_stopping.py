@@ -29,6 +29,8 @@ class EarlyStopping(Callback):
         False
     """
 
+    _best: float | None
+
     def __init__(self, patience: int, min_change: float = 0) -> None:
         if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
             raise ConfigError(f"patience must be a positive number of epochs, got {patience!r}")
@@ -57,6 +59,4 @@ class EarlyStopping(Callback):
             self.stopped = fit_params.stop = True
 
     def _reset(self) -> None:
-        self._best: float | None = None
-        self._n_worse = 0
-        self.stopped = False
+        self._best, self._n_worse, self.stopped = None, 0, False

@@ -21,4 +21,4 @@ class EpochSaver(Callback):
     def on_epoch_end(self, fit_params: FitParams) -> None:
         """Save, once an epoch: after its training, for validation does not change the model."""
         if fit_params.state == "train":
-            fit_params.model.save(fit_params.cb_savepath / f"epoch_{fit_params.epoch}")  # type: ignore[operator]
+            fit_params.model.save(fit_params.cb_savepath / f"epoch_{fit_params.epoch}")

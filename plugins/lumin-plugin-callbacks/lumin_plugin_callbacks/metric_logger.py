@@ -29,6 +29,9 @@ class MetricLogger(Callback):
         >>> callbacks = [MetricLogger(extra_detail=True)]
     """
 
+    _best: float | None
+    _widths: list[int]
+
     def __init__(self, extra_detail: bool = False) -> None:
         self.extra_detail = extra_detail
         self._reset()
@@ -38,7 +41,7 @@ class MetricLogger(Callback):
         self._reset()
         validated = "" if fit_params.val_idx is None else f", validated on {fit_params.val_idx}"
         trained = " ".join(map(str, fit_params.trn_idxs))
-        self._show(f"{fit_params.cb_savepath.name}: trained on folds {trained}{validated}")  # type: ignore[union-attr]
+        self._show(f"{fit_params.cb_savepath.name}: trained on folds {trained}{validated}")
         columns = ["train loss"]
         if fit_params.val_idx is not None:
             columns += ["valid loss", *(["change", "valid/train"] if self.extra_detail else [])]
@@ -80,6 +83,4 @@ class MetricLogger(Callback):
         tqdm.write(line, file=sys.stderr)
 
     def _reset(self) -> None:
-        self._best: float | None = None
-        self._widths: list[int] = []
-        self._start, self._n_folds = 0.0, 0
+        self._best, self._widths, self._start, self._n_folds = None, [], 0.0, 0

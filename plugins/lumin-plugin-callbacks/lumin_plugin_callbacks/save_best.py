@@ -32,6 +32,10 @@ class SaveBest(Callback):
         True
     """
 
+    path: Path | None
+    _best: float | None
+    _values: dict[str, float]
+
     def __init__(self, auto_reload: bool = True, name: str = "best") -> None:
         self.auto_reload, self.name = auto_reload, name
         self._reset()
@@ -50,7 +54,7 @@ class SaveBest(Callback):
         if is_better(value, self._best, better):
             self._best = value
             self._values = {name: values[-1] for name, values in fit_params.history["valid"].items()}
-            self.path = fit_params.model.save(fit_params.cb_savepath / self.name)  # type: ignore[operator]
+            self.path = fit_params.model.save(fit_params.cb_savepath / self.name)
 
     def on_train_end(self, fit_params: FitParams) -> None:
         """Put the best model in place."""
@@ -61,6 +65,4 @@ class SaveBest(Callback):
             fit_params.data["kept"] = self._values
 
     def _reset(self) -> None:
-        self._best: float | None = None
-        self._values: dict[str, float] = {}
-        self.path: Path | None = None
+        self._best, self._values, self.path = None, {}, None

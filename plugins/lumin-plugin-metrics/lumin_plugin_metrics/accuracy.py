@@ -80,10 +80,6 @@ class BinaryAccuracy(EvalMetric):
         """Compute the accuracy, as `binary_accuracy` does with its errors; ``columns`` are not needed."""
         return binary_accuracy(preds, targets, weights, threshold=self.threshold)
 
-    def __call__(self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None) -> float:
-        """Compute the accuracy on arrays."""
-        return self.evaluate(preds, targets, weights, {})
-
 
 def _check_threshold(threshold: float) -> None:
     """Refuse NaN, below which nothing lies."""

@@ -135,10 +135,6 @@ class RocAucScore(EvalMetric):
         """Compute the area, as `roc_auc_score` does with its errors; ``columns`` are not needed."""
         return roc_auc_score(preds, targets, weights, average=self.average, multi_class=self.multi_class)
 
-    def __call__(self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None) -> float:
-        """Compute the area on arrays."""
-        return self.evaluate(preds, targets, weights, {})
-
 
 def _check_options(average: str, multi_class: str) -> None:
     """Refuse unknown averages, and one that does not exist."""

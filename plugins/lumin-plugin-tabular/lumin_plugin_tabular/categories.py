@@ -103,8 +103,8 @@ def _encoded(df: pd.DataFrame, categories: dict[str, pd.Index[Any]], sort: str) 
         column = _column(df, feat, sort)
         codes = known.get_indexer(pd.Index(column.to_numpy()))
         if (new := column[codes < 0]).size:
-            msg = f"{feat!r} has the category {new.iloc[0]!r} in the {sort} data, which the training data lack: they "
-            msg += f"have {known.tolist()[:20]}; drop these events, or take all data as train_df"
+            msg = f"{feat!r} has the category {new.tolist()[0]!r} in the {sort} data, which the training data lack: "
+            msg += f"they have {known.tolist()[:20]}; drop these events, or take all data as train_df"
             raise DataError(msg)
         encoded[feat] = codes.astype(np.int64)
     return encoded

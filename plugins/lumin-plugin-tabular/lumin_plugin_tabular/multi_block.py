@@ -98,7 +98,7 @@ class MultiBlock(Body):
 
     def _columns(self, feats: Iterable[str]) -> list[int]:
         """Give the columns of features, each once: those of a matrix may share theirs."""
-        return list(dict.fromkeys(i for feat in feats for i in self.feat_map[feat]))
+        return sorted({i for feat in feats for i in self.feat_map[feat]})
 
     def _places(self, feats: Sequence[str]) -> dict[str, list[int]]:
         """Give the feature map of a block, in the columns that it is given."""

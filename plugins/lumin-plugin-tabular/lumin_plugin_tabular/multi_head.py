@@ -39,9 +39,21 @@ class MultiHead(Head):
         ConfigError: If the matrix head lacks ``vecs`` or ``feats_per_vec``.
 
     Example:
+        >>> import torch
+        >>> from functools import partial
+        >>> from lumin_core.model.blocks import MatrixHead
         >>> from lumin_plugin_tabular import MultiHead
-        >>> MultiHead(["met"], matrix_head={"name": "gnn_head", "vecs": ["tau", "jet"], "feats_per_vec": ["px", "py"],
-        ...                                 "extractor": "grav_net", "collapser": "graph_collapser"})  # doctest: +SKIP
+        >>> class SumOfObjects(MatrixHead):  # with the gnn plugin: {"name": "gnn_head", "vecs": ...}
+        ...     def __init__(self, cont_feats, vecs, feats_per_vec):
+        ...         super().__init__(cont_feats, vecs, feats_per_vec)
+        ...         self.feat_map = self.map_to_all()
+        ...     def forward(self, x):
+        ...         return self.get_matrix(x)[0].sum(1)
+        ...     def get_out_size(self):
+        ...         return self.n_fpv
+        >>> head = MultiHead(["met"], partial(SumOfObjects, vecs=["tau", "jet"], feats_per_vec=["px", "py"]))
+        >>> head((torch.tensor([[10.0]]), torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])))
+        tensor([[10.,  4.,  6.]])
     """
 
     def __init__(

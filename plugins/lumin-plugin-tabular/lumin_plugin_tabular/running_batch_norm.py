@@ -65,9 +65,9 @@ class _RunningBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x``, of shape ``(B, C, ...)``, per channel; the shape stays."""
-        full = self._with_axes(x)
+        full = self._with_axes(x).to(self.sums.dtype)
         is_learning = self.training and len(x) > 0
-        mean, variance = self._moments(*(self._updated(full.float()) if is_learning else self._stored()))
+        mean, variance = self._moments(*(self._updated(full) if is_learning else self._stored()))
         factor = (variance + self.eps).rsqrt()
         if self.weight is not None:
             factor = factor * self.weight

@@ -9,6 +9,7 @@ References:
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -61,7 +62,7 @@ class _Estimated(Transform):
         """Give the options, and if fitted what was learned, as plain values and lists."""
         config = {name: getattr(self.estimator, name) for name in self.options}
         if self.is_fitted:
-            config |= {name.rstrip("_"): _plain(getattr(self.estimator, name)) for name in self.learned}
+            config |= {name.rstrip("_"): value for name, value in self._learned_by(self.estimator).items()}
         return config
 
     @classmethod
@@ -91,12 +92,18 @@ class _Estimated(Transform):
             return None
         converted = cls(**{name: getattr(step, name) for name in cls.options})
         if hasattr(step, "n_features_in_"):
-            converted._learn({name: _plain(getattr(step, name)) for name in cls.learned})
+            converted._learn(cls._learned_by(step))
         return converted
+
+    @classmethod
+    def _learned_by(cls, estimator: Any) -> dict[str, Any]:
+        values = {name: getattr(estimator, name) for name in cls.learned}
+        return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in values.items()}
 
     def _learn(self, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
-            setattr(self.estimator, name, np.asarray(value) if isinstance(value, list) else value)
+            plain = value is None or name == "n_features_in_"
+            setattr(self.estimator, name, value if plain else np.asarray(value))
 
     def _known(self, x: Array, n_columns: int) -> Array:
         x = check_values(x)
@@ -162,13 +169,14 @@ class StandardScaler(_Estimated):
             msg = f"a column needs at least one value to be fitted, got shape {x.shape} and columns of NaN alone "
             msg += f"{np.flatnonzero(np.isnan(x).all(0)).tolist()}"
             raise DataError(msg)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            self.estimator.partial_fit(x, sample_weight=_checked_weights(sample_weight, len(x)))
-        scale = self.estimator.scale_
-        if scale is not None and not np.isfinite(scale).all():
-            wrong = np.flatnonzero(~np.isfinite(scale)).tolist()
-            msg = f"the weighted variance of the columns {wrong} is not positive: too many negative weights"
+        estimator = copy.deepcopy(self.estimator)
+        with np.errstate(invalid="ignore"):  # the root of a negative variance, refused below
+            estimator.partial_fit(x, sample_weight=_checked_weights(sample_weight, len(x)))
+        if estimator.var_ is not None and (wrong := estimator.var_ < -1e-9 * np.nanmax(x**2, axis=0)).any():
+            msg = f"the weighted variance of the columns {np.flatnonzero(wrong).tolist()} is negative: too many "
+            msg += "negative weights"
             raise DataError(msg)
+        self.estimator = estimator
         return self
 
 
@@ -190,7 +198,7 @@ class PCA(_Estimated):
 
     estimator_class = decomposition.PCA
     options = ("n_components", "whiten")
-    learned = ("n_features_in_", "n_components_", "mean_", "components_", "explained_variance_")
+    learned = ("n_features_in_", "mean_", "components_", "explained_variance_")
 
     def __init__(self, n_components: int | float | str | None = None, whiten: bool = False) -> None:
         super().__init__(n_components=n_components, whiten=whiten, svd_solver="full")  # "auto" may draw random numbers
@@ -214,6 +222,7 @@ class PCA(_Estimated):
         except ValueError as error:
             msg = f"pca cannot be fitted to data of shape {x.shape}: {error}"
             raise ConfigError(msg) from error
+        self._learn(self._learned_by(self.estimator))  # in the layout of a stored one, so that both give the same bits
         return self
 
     def _known(self, x: Array, n_columns: int) -> Array:
@@ -221,7 +230,7 @@ class PCA(_Estimated):
 
     def _n_out(self) -> int:
         self._n_in()
-        return int(self.estimator.n_components_)
+        return len(self.estimator.components_)
 
 
 def check_values(x: Any, names: Sequence[str] = (), *, allow_nan: bool = True) -> Array:
@@ -273,7 +282,3 @@ def _checked_weights(weights: Any, n: int) -> Array | None:
         msg = f"weights must be finite and add up to more than 0, got a sum of {weights.sum()}"
         raise DataError(msg)
     return weights
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -1,0 +1,128 @@
+"""What stands in several places says the same in each."""
+
+from importlib import import_module, metadata
+
+import pytest
+
+from lumin_core import registry
+from lumin_core.registry import first_party, names
+
+GROUP = "lumin."
+
+
+def entries_of(project):
+    """Give {(plural, name): value} of a pyproject's entry points of ours."""
+    groups = project["project"].get("entry-points", {})
+    return {
+        (group.removeprefix(GROUP), name): value
+        for group, members in groups.items()
+        if group.startswith(GROUP)
+        for name, value in members.items()
+    }
+
+
+def test_the_first_party_table_has_what_the_plugins_declare(projects, plugins):
+    singulars = {kind.plural: kind.singular for kind in registry.kinds()}
+    for name in plugins:
+        declared = {}
+        for plural, component in sorted(entries_of(projects[name])):
+            if plural != "kinds":
+                declared.setdefault(singulars.get(plural, names.singular(plural)), []).append(component)
+        table = {kind: sorted(members) for kind, members in first_party.FIRST_PARTY_COMPONENTS[name].items()}
+        assert table == declared
+
+
+def test_the_first_party_table_has_the_kinds_that_plugins_declare(projects, plugins):
+    for name in plugins:
+        declared = {component for plural, component in entries_of(projects[name]) if plural == "kinds"}
+        assert {kind for kind, owner in first_party.FIRST_PARTY_KINDS.items() if owner == name} == declared
+
+
+def test_the_first_party_table_names_known_distributions_and_kinds():
+    known = {kind.singular for kind in registry.kinds()}
+    known |= {names.singular(plural) for plural in first_party.FIRST_PARTY_KINDS}
+    for distribution, kinds in first_party.FIRST_PARTY_COMPONENTS.items():
+        assert distribution.removeprefix(names.FIRST_PARTY_PREFIX) in names.FIRST_PARTY
+        assert set(kinds) <= known
+
+
+def test_plugins_are_named_as_the_design_has_them(plugins):
+    assert {name.removeprefix(names.FIRST_PARTY_PREFIX) for name in plugins} <= set(names.FIRST_PARTY)
+
+
+def test_every_entry_point_names_something_that_exists(projects):
+    missing = []
+    for project in projects.values():
+        for (plural, name), value in entries_of(project).items():
+            module, _, attributes = value.partition(":")
+            found = import_module(module)
+            for attribute in attributes.split("."):
+                found = getattr(found, attribute, None)
+            if found is None:
+                missing.append(f"{plural} {name} = {value}")
+    assert not missing
+
+
+def test_every_component_of_the_repository_passes_its_check():
+    components = [c for c in registry.components() if names.short(c.distribution) in (names.CORE, *names.FIRST_PARTY)]
+    problems = {component.qualified: registry.check(component) for component in components}
+    assert len(components) > 40
+    assert not {name: problem for name, problem in problems.items() if problem}
+
+
+def test_what_is_installed_is_what_the_repository_declares(projects):
+    """An editable install freezes its entry points: install again after a change."""
+    for name, project in projects.items():
+        installed = {
+            (entry.group.removeprefix(GROUP), entry.name): entry.value
+            for entry in metadata.distribution(name).entry_points
+            if entry.group.startswith(GROUP)
+        }
+        assert installed == entries_of(project), f"pip install --no-deps -e the folder of {name} again"
+
+
+def test_names_of_plugins_components_are_their_classes_in_snake_case(projects, plugins):
+    for name in plugins:
+        for (plural, component), value in entries_of(projects[name]).items():
+            if plural not in ("kinds", "commands"):
+                assert component == names.snake_case(value.rpartition(":")[2])
+
+
+def test_names_are_in_snake_case_and_differ_when_compared(projects):
+    for project in projects.values():
+        keys = [(plural, names.normalise(name)) for plural, name in entries_of(project)]
+        assert len(keys) == len(set(keys))
+        assert all(name == name.lower() and "-" not in name for _, name in entries_of(project))
+
+
+def test_plugins_ask_for_this_core_and_pin_nothing_else(projects, plugins):
+    for name in plugins:
+        requirements = [line.replace(" ", "") for line in projects[name]["project"]["dependencies"]]
+        assert "lumin-core>=0.1,<0.2" in requirements
+        others = [line for line in requirements if not line.startswith("lumin-core")]
+        assert not [line for line in others if "<" in line or "==" in line or "~=" in line]
+        assert not [line for line in others if line.startswith("lumin-plugin")]
+        assert projects[name]["project"]["name"] == name
+
+
+def test_the_core_pins_nothing_from_above(projects):
+    requirements = projects["lumin-core"]["project"]["dependencies"]
+    assert not [line for line in requirements if "<" in line or "==" in line or "~=" in line]
+
+
+def test_versions_of_the_core_agree(projects):
+    import lumin_core
+
+    assert projects["lumin-core"]["project"]["version"] == lumin_core.__version__
+
+
+def test_plugins_inherit_the_rules_of_the_root(projects, plugins):
+    assert not [name for name in plugins if "ruff" in projects[name].get("tool", {})]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in registry.kinds() if kind.base], ids=lambda kind: kind.plural)
+def test_base_classes_exist_and_say_their_kind(kind):
+    base = kind.load_base()
+    assert isinstance(base, type)
+    if not kind.base.startswith("torch."):
+        assert base.kind == kind.singular

@@ -1,0 +1,383 @@
+"""The order of the thirteen points is that of DESIGN 6: recorded, in training and in prediction."""
+
+import numpy as np
+import pytest
+import torch
+
+from lumin_core import BatchYielder, Callback, Model, PredHandler, hookimpl
+from lumin_core.training.hookspecs import POINTS
+
+N_FOLDS, N, BS, N_EPOCHS = 3, 16, 6, 2  # two whole batches in training, three in validation
+
+
+class Trace:
+    """Records every point, with what is known of the state there."""
+
+    def __init__(self, log, name="a"):
+        self.log, self.name = log, name
+
+    def note(self, point, fit):
+        self.log.append((self.name, point, fit.state, fit.epoch, fit.sub_epoch, fit.batch, fit.n_batches))
+
+
+def add_point(point):
+    setattr(Trace, point, lambda self, fit_params: self.note(point, fit_params))
+
+
+for _point in POINTS:
+    add_point(_point)
+
+
+class TracingWrapper:
+    def __init__(self, log):
+        self.log = log
+
+    @hookimpl(wrapper=True)
+    def on_batch_end(self, fit_params):
+        self.log.append("before")
+        yield
+        self.log.append("after")
+
+    @hookimpl(wrapper=True)
+    def on_epoch_end(self, fit_params):
+        self.log.append("before")
+        yield
+        self.log.append("after")
+
+
+def expected_training(n_epochs=N_EPOCHS, validated=True, n_trn=N_FOLDS - 1):
+    """Give the points of DESIGN 6, as (point, state, epoch, sub_epoch, batch, n_batches); None where any value will do."""
+    points, sub_epoch = [("on_train_begin", "train", 0, 0, 0, 0)], 0
+    in_batch = ["on_batch_begin", "on_forwards_end", "on_backwards_begin", "on_backwards_end", "on_batch_end"]
+    for epoch in range(1, n_epochs + 1):
+        points.append(("on_epoch_begin", "train", epoch, sub_epoch, None, None))
+        for _ in range(n_trn):
+            sub_epoch += 1
+            points.append(("on_fold_begin", "train", epoch, sub_epoch, 0, 2))
+            points += [(point, "train", epoch, sub_epoch, batch, 2) for batch in (1, 2) for point in in_batch]
+            points.append(("on_fold_end", "train", epoch, sub_epoch, 2, 2))
+        points.append(("on_epoch_end", "train", epoch, sub_epoch, 2, 2))
+        if validated:
+            points.append(("on_epoch_begin", "valid", epoch, sub_epoch, None, None))
+            points.append(("on_fold_begin", "valid", epoch, sub_epoch, 0, 3))
+            in_valid = ["on_batch_begin", "on_forwards_end", "on_batch_end"]
+            points += [(point, "valid", epoch, sub_epoch, batch, 3) for batch in (1, 2, 3) for point in in_valid]
+            points.append(("on_fold_end", "valid", epoch, sub_epoch, 3, 3))
+            points.append(("on_epoch_end", "valid", epoch, sub_epoch, 3, 3))
+    return [*points, ("on_train_end", None, n_epochs, sub_epoch, None, None)]
+
+
+def matches(seen, wanted):
+    return len(seen) == len(wanted) and all(
+        value in (None, got) for a, b in zip(seen, wanted, strict=True) for got, value in zip(a, b, strict=True)
+    )
+
+
+@pytest.fixture
+def model(make_builder, fy):
+    return Model(make_builder(fy))
+
+
+@pytest.fixture
+def train(model, fy):
+    def run(cbs, **options):
+        return model.fit(N_EPOCHS, fy, BS, cbs=cbs, seed=1, **{"val_idx": 2, **options})
+
+    return run
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_training_goes_through_the_points_in_order(train, validated):
+    log = []
+    train([Trace(log)], **({} if validated else {"val_idx": None, "trn_idxs": [0, 1]}))
+    seen = [entry[1:] for entry in log]
+    assert [entry[0] for entry in seen] == [entry[0] for entry in expected_training(validated=validated)]
+    assert matches(seen, expected_training(validated=validated))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_callbacks_come_in_the_listed_order_at_every_point(train, wrapped):
+    log, around = [], []
+    wrapper = [TracingWrapper(around)] if wrapped else []
+    train([Trace(log, "a"), *wrapper, Trace(log, "b"), Trace(log, "c")])
+    assert [entry[0] for entry in log] == ["a", "b", "c"] * (len(log) // 3)
+    assert matches([entry[1:] for entry in log[::3]], expected_training())
+    assert around == (["before", "after"] * (N_EPOCHS * (2 * 2 + 3 + 2)) if wrapped else [])
+
+
+def test_each_epoch_trains_on_every_fold_once_in_shuffled_order(make_fy, make_builder, tmp_path):
+    seen = {}
+
+    class Folds:
+        def on_fold_begin(self, fit_params):
+            if fit_params.state == "train":
+                seen.setdefault(fit_params.epoch, []).append(fit_params.trn_idx)
+            else:
+                assert fit_params.by.targets.shape == (8, 1)
+
+    fy = make_fy(tmp_path / "many.hdf5", n_folds=12, n=8)
+    Model(make_builder(fy)).fit(3, fy, 8, val_idx=10, cbs=[Folds()], seed=1)
+    assert all(sorted(order) == [*range(10), 11] for order in seen.values())
+    assert len({tuple(order) for order in seen.values()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "point", "last"),
+    [
+        ("train", "on_batch_end", ["on_fold_end", "on_epoch_end", *["valid"], "on_train_end"]),
+        ("train", "on_fold_begin", ["on_fold_end", "on_epoch_end", *["valid"], "on_train_end"]),
+        ("train", "on_fold_end", ["on_fold_end", "on_epoch_end", *["valid"], "on_train_end"]),
+    ],
+)
+def test_stop_ends_training_after_the_fold_and_its_validation(train, state, point, last):
+    log = []
+    callback = type("Stop", (), {point: lambda self, fit_params: setattr(fit_params, "stop", True)})()
+    train([callback, Trace(log)])
+    points = [entry[1] for entry in log if entry[2] == "train" and entry[3]]
+    assert points.count("on_fold_end") == 1  # of two folds
+    assert points[-2:] == ["on_fold_end", "on_epoch_end"] or points[-3:] == ["on_fold_end", "on_epoch_end", "on_train_end"]
+    assert [entry[1] for entry in log].count("on_train_end") == 1
+    assert max(entry[3] for entry in log) == 1
+    assert log[-1][1] == "on_train_end"
+
+
+def test_stop_in_validation_ends_training_there(train):
+    log = []
+
+    class Stop:
+        def on_epoch_end(self, fit_params):
+            fit_params.stop = fit_params.state == "valid"
+
+    train([Stop(), Trace(log)])
+    assert matches([entry[1:] for entry in log], expected_training(n_epochs=1))
+
+
+def test_stop_set_before_the_first_fold_still_trains_one(train):
+    log = []
+
+    class Stop:
+        def on_train_begin(self, fit_params):
+            fit_params.stop = True
+
+    train([Stop(), Trace(log)])
+    assert [entry[1] for entry in log].count("on_fold_end") == 2  # one of training, one of validation
+
+
+def expected_prediction(n_batches):
+    in_batch = [p for _ in range(n_batches) for p in ("on_batch_begin", "on_forwards_end", "on_batch_end")]
+    return ["on_pred_begin", *in_batch, "on_pred_end"]
+
+
+@pytest.mark.parametrize("n", [1, 6, 7])
+def test_prediction_goes_through_the_points_in_order(model, n):
+    log = []
+    model.predict(np.zeros((n, 4), "float32"), cbs=[Trace(log)], bs=6)
+    n_batches = -(-n // 6)
+    assert [entry[1] for entry in log] == expected_prediction(n_batches)
+    assert {entry[2] for entry in log} == {"test"}
+    assert {entry[6] for entry in log} == {n_batches}
+    assert [entry[5] for entry in log if entry[1] == "on_batch_end"] == list(range(1, n_batches + 1))
+
+
+def test_the_collecting_callback_comes_last(model):
+    log = []
+
+    class Handler(PredHandler, Trace):
+        def on_forwards_end(self, fit_params):
+            super().on_forwards_end(fit_params)
+            self.note("on_forwards_end", fit_params)
+
+        def on_pred_end(self, fit_params):
+            super().on_pred_end(fit_params)
+            self.note("on_pred_end", fit_params)
+
+        def __init__(self, log):
+            PredHandler.__init__(self)
+            Trace.__init__(self, log, "handler")
+
+    model.predict(np.zeros((4, 4)), pred_cb=Handler(log), cbs=[Trace(log)])
+    assert [entry[0] for entry in log if entry[1] == "on_pred_end"] == ["a", "handler"]
+    assert [entry[0] for entry in log if entry[1] == "on_forwards_end"] == ["a", "handler"]
+
+
+# What callbacks may change takes effect
+
+
+def test_fold_begin_may_replace_the_batches(train, model):
+    shapes = set()
+
+    class Replace:
+        def on_fold_begin(self, fit_params):
+            by = fit_params.by
+            fit_params.by = BatchYielder(
+                by.inputs[:8], 4, by.objective, by.targets[:8], by.weights[:8], shuffle=False, generator=by.generator
+            )
+
+        def on_batch_begin(self, fit_params):
+            shapes.add((fit_params.state, len(fit_params.y), fit_params.n_batches))
+
+    train([Replace()])
+    assert shapes == {("train", 4, 2), ("valid", 4, 2)}
+    assert len(model.fit_params.history["valid"]["loss"]) == N_EPOCHS
+
+
+def test_fold_begin_may_change_the_whole_fold(train):
+    class Change:
+        def on_fold_begin(self, fit_params):
+            by = fit_params.by
+            by.inputs = np.zeros_like(by.inputs)
+            by.targets = np.ones_like(by.targets)
+            by.weights = np.full_like(by.weights, 3)
+
+        def on_batch_begin(self, fit_params):
+            assert not fit_params.x.any()
+            assert (fit_params.y == 1).all()
+            assert (fit_params.w == 3).all()
+
+    train([Change()])
+
+
+def test_batch_begin_may_change_inputs_targets_and_weights(train, model):
+    seen = []
+
+    class Change:
+        def on_batch_begin(self, fit_params):
+            fit_params.x, fit_params.y, fit_params.w = (t[:2] for t in (fit_params.x, fit_params.y, fit_params.w))
+            fit_params.x = torch.zeros_like(fit_params.x)
+            fit_params.y = torch.ones_like(fit_params.y)
+            fit_params.w = torch.full_like(fit_params.w, 5.0)
+
+        def on_forwards_end(self, fit_params):
+            expected = 5 * -fit_params.y_pred.log().mean()
+            assert torch.allclose(fit_params.loss_val, expected)
+            assert torch.equal(fit_params.y_pred, fit_params.model.model(torch.zeros(2, 4)))
+            seen.append(fit_params.loss_val.item() / 5)
+
+    train([Change()], val_idx=None, trn_idxs=[0])
+    assert np.allclose(model.fit_params.history["train"]["loss"], np.reshape(seen, (-1, 2)).mean(1))
+
+
+def test_forwards_end_may_replace_the_loss(train, model, same_weights):
+    class Nothing:
+        def on_forwards_end(self, fit_params):
+            fit_params.loss_val = fit_params.loss_val * 0
+
+    before = model.get_weights()
+    train([Nothing()])
+    assert same_weights(model, before)
+    assert model.fit_params.history["train"]["loss"] == [0] * 4
+
+
+def test_backwards_begin_sees_zeroed_and_backwards_end_fresh_gradients(train):
+    seen = []
+
+    class Gradients:
+        def on_backwards_begin(self, fit_params):
+            parameters = fit_params.model.model.parameters()
+            seen.append(all(p.grad is None or not p.grad.any() for p in parameters))
+
+        def on_backwards_end(self, fit_params):
+            seen.append(any(p.grad.any() for p in fit_params.model.model.parameters()))
+
+    train([Gradients()])
+    assert seen == [True] * len(seen)
+
+
+def test_backwards_end_may_change_gradients(train, model, same_weights):
+    class Zero:
+        def on_backwards_end(self, fit_params):
+            for parameter in fit_params.model.model.parameters():
+                parameter.grad.zero_()
+
+    before = model.get_weights()
+    train([Zero()])
+    assert same_weights(model, before)
+
+
+def test_batch_end_comes_after_the_step(train):
+    class Step:
+        def on_backwards_end(self, fit_params):
+            self.before = fit_params.model.get_weights()
+
+        def on_batch_end(self, fit_params):
+            if fit_params.state == "train":
+                after = fit_params.model.get_weights()
+                assert any(not torch.equal(after[key], self.before[key]) for key in after)
+
+    train([Step()])
+
+
+def test_prediction_may_be_changed_batch_by_batch(model):
+    class Change:
+        def on_batch_begin(self, fit_params):
+            assert fit_params.y is None
+            fit_params.x = torch.zeros_like(fit_params.x)
+
+        def on_forwards_end(self, fit_params):
+            assert fit_params.loss_val is None
+            fit_params.y_pred = fit_params.y_pred + 1
+
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    x[:, 3] = 0
+    expected = model.predict(np.zeros((5, 4), "float32")) + 1
+    assert np.array_equal(model.predict(x, cbs=[Change()], bs=5), expected)
+
+
+def test_history_holds_losses_and_metrics_before_the_valid_epoch_end(train):
+    class Read:
+        def on_epoch_end(self, fit_params):
+            history = fit_params.history
+            assert len(history["train"]["loss"]) == 2 * fit_params.epoch
+            assert len(history["valid"]["loss"]) == fit_params.epoch - (fit_params.state == "train")
+
+    train([Read()])
+
+
+def test_gradients_are_there_in_validation_and_prediction_on_request(train, model):
+    seen = {}
+
+    class Ask:
+        def on_train_begin(self, fit_params):
+            fit_params.val_requires_grad = True
+
+        def on_pred_begin(self, fit_params):
+            fit_params.val_requires_grad = True
+
+        def on_forwards_end(self, fit_params):
+            seen[fit_params.state] = fit_params.y_pred.requires_grad
+
+    train([Ask()])
+    model.predict(np.zeros((2, 4)), cbs=[Ask()])
+    assert seen == {"train": True, "valid": True, "test": True}
+
+
+def test_gradients_are_off_in_validation_and_prediction(train, model):
+    seen = {}
+
+    class Look:
+        def on_forwards_end(self, fit_params):
+            seen[fit_params.state] = fit_params.y_pred.requires_grad
+
+    train([Look()])
+    model.predict(np.zeros((2, 4)), cbs=[Look()])
+    assert seen == {"train": True, "valid": False, "test": False}
+
+
+def test_set_model_is_called_before_the_first_point(train, model):
+    class Mine(Callback):
+        def on_train_begin(self):
+            assert self.model is model
+
+    cbs = train([Mine()])
+    assert cbs[0].model is model
+
+
+def test_an_exception_stops_the_fit_with_a_note(train, model):
+    class Bad:
+        def on_backwards_end(self):
+            raise KeyError("nothing there")
+
+    with pytest.raises(KeyError, match="nothing there") as caught:
+        train([Bad()])
+    assert caught.value.__notes__ == ["raised by the callback Bad in on_backwards_end"]
+    assert model.predict(np.zeros((2, 4))).shape == (2, 1)

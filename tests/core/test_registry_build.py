@@ -1,0 +1,340 @@
+import copy
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from lumin_core import registry
+from lumin_core.errors import BrokenPlugin, ConfigError, UnknownComponent
+from lumin_core.registry import UnnamedComponent, build, register, resolve, to_config
+
+
+class Options:
+    def __init__(self, n_in, width=3, *, act="relu"):
+        self.n_in, self.width, self.act = n_in, width, act
+
+
+class Anything:
+    def __init__(self, first=1, **others):
+        self.first, self.others = first, others
+
+
+class ByPosition:
+    def __init__(self, first, /, second=2): ...
+
+
+class Bare:
+    pass
+
+
+class Quiet:
+    def on_train_begin(self): ...
+
+
+def half_squared(y_pred, y, scale=0.5):
+    return scale * (y_pred - y) ** 2
+
+
+@pytest.fixture(autouse=True)
+def session():
+    with registry.temporary():
+        register("norm", obj=Options)
+        register("norm", obj=Anything)
+        register("norm", obj=ByPosition)
+        register("loss", obj=half_squared)
+        yield
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "options", "width": 4},
+        {"name": "session/Options", "width": 4},
+        partial(Options, width=4),
+        partial(partial(Options, width=5), width=4),
+    ],
+)
+def test_build_takes_every_form(spec):
+    built = build("norm", spec, n_in=2)
+    assert (type(built), built.n_in, built.width, built.act) == (Options, 2, 4, "relu")
+
+
+@pytest.mark.parametrize("spec", ["options", Options, {"name": "options"}, partial(Options)])
+def test_build_passes_of_the_given_what_the_signature_names(spec):
+    built = build("norms", spec, n_in=2, act="tanh", feat_map={}, kind="x", spec="y")
+    assert (built.n_in, built.width, built.act) == (2, 3, "tanh")
+
+
+def test_build_takes_a_function_where_a_kind_has_no_base():
+    assert build("initialiser", partial(dict, a=1), a_given=2) == {"a": 1}
+
+    def make(width=1):
+        return width
+
+    assert build("initialiser", make, width=2) == 2
+
+
+def test_build_makes_a_new_object_each_time():
+    spec = {"name": "options", "width": 4}
+    assert build("norm", spec, n_in=1) is not build("norm", spec, n_in=1)
+
+
+def test_build_changes_no_specification():
+    spec = {"name": "anything", "nested": {"name": "relu", "list": [1, {"a": 2}]}}
+    before = copy.deepcopy(spec)
+    build("norm", spec)
+    resolve("norm", spec)
+    to_config("norm", spec)
+    assert spec == before
+
+
+def test_options_of_the_user_go_into_keyword_arguments_but_given_ones_do_not():
+    built = build("norm", {"name": "anything", "depth": 2}, width=3, first=7)
+    assert (built.first, built.others) == (7, {"depth": 2})
+
+
+@pytest.mark.parametrize("form", ["name", "partial"])
+def test_unknown_options_are_refused_with_suggestion(form):
+    spec = {"name": "options", "widht": 4} if form == "name" else partial(Options, widht=4)
+    for attempt in (lambda: build("norm", spec, n_in=1), lambda: resolve("norm", spec)):
+        with pytest.raises(ConfigError, match=r"no option 'widht'; did you mean 'width'\? .*n_in, width, act"):
+            attempt()
+
+
+def test_unknown_options_of_a_class_without_any():
+    with pytest.raises(ConfigError, match="no option 'depth'; it takes none"):
+        build("norm", partial(Bare, depth=1))
+    assert isinstance(build("norm", Bare, depth=1), Bare)
+
+
+def test_an_option_given_twice_is_refused_naming_both_places():
+    with pytest.raises(
+        ConfigError, match=r"'n_in' of the norm .*comes twice: 5 in its options, and 2 from what builds"
+    ):
+        build("norm", {"name": "options", "n_in": 5}, n_in=2)
+
+
+def test_a_missing_option_is_named_with_the_signature():
+    with pytest.raises(ConfigError, match=r"needs the option 'n_in'; it is Options\(n_in, width=3, \*, act='relu'\)"):
+        build("norm", "options")
+    assert resolve("norm", "options").func is Options
+
+
+def test_options_by_position_are_refused():
+    with pytest.raises(ConfigError, match="keywords only"):
+        build("norm", partial(Options, 3))
+    with pytest.raises(ConfigError, match="takes first by position only"):
+        build("norm", "by_position")
+
+
+@pytest.mark.parametrize("spec", [{"width": 4}, {}, {"name": 3}, {"name": Options}, {"name": "options", 3: 4}])
+def test_a_dict_needs_a_name(spec):
+    with pytest.raises(ConfigError, match="a norm as a dict has its name under 'name'"):
+        build("norm", spec)
+
+
+@pytest.mark.parametrize("spec", [None, 3, ["relu"], ("relu",), {"relu"}, b"relu", torch.nn.ReLU()])
+def test_other_specifications_are_refused_with_what_is_allowed(spec):
+    with pytest.raises(
+        ConfigError, match=r"an activation is given as a name, a dict with 'name'.*, or a function; got"
+    ):
+        build("activation", spec)
+
+
+@pytest.mark.parametrize("spec", [3, None, [Quiet()], len, lambda: None])
+def test_other_specifications_of_callbacks_are_refused(spec):
+    with pytest.raises(ConfigError, match="or an instance; got"):
+        build("callback", spec)
+
+
+def test_the_class_must_be_of_the_kind():
+    for spec in (Options, partial(Options), torch.nn.Linear):
+        with pytest.raises(ConfigError, match="an optimiser must be a subclass of torch.optim:Optimizer"):
+            build("optimiser", spec)
+
+
+def test_a_plugins_object_must_be_of_the_kind(install):
+    install(
+        "bad",
+        {"optimisers": {"fake": "bad_one:Fake"}, "norms": {"number": "bad_one:x"}},
+        modules={"bad_one": "class Fake: ...\nx = 3"},
+    )
+    with pytest.raises(BrokenPlugin, match=r"bad_one:Fake, the optimiser 'bad/fake', is not a subclass of torch.optim"):
+        build("optimiser", "fake")
+    with pytest.raises(BrokenPlugin, match="is not a class or a function: 3"):
+        build("norm", "number")
+
+
+def test_instances_are_returned_as_they_are():
+    quiet, loss = Quiet(), torch.nn.MSELoss()
+    assert build("callback", quiet) is quiet
+    assert build("loss", loss, reduction="none") is loss
+    assert build("loss", half_squared) is half_squared
+    with pytest.raises(ConfigError, match="a metric is given as"):
+        build("metric", quiet)
+
+
+def test_a_named_loss_function_is_the_loss_itself():
+    assert build("loss", "half_squared") is half_squared
+    assert build("loss", {"name": "half_squared", "scale": 2})(3, 1) == 8
+    assert build("loss", resolve("loss", {"name": "half_squared", "scale": 2}))(3, 1) == 8
+    assert resolve("loss", "half_squared")() is half_squared
+    with pytest.raises(ConfigError, match="no option 'scael'; did you mean 'scale'"):
+        build("loss", {"name": "half_squared", "scael": 2})
+
+
+def test_torch_classes_are_inspected():
+    loss = build("loss", "huber_loss", reduction="none", y_range=3)
+    assert (type(loss), loss.reduction) == (torch.nn.HuberLoss, "none")
+    optimiser = build("optimiser", {"name": "Adam", "lr": 0.1}, params=[torch.zeros(1, requires_grad=True)])
+    assert optimiser.defaults["lr"] == 0.1
+
+
+def test_resolve_gives_a_partial_that_builds():
+    made = resolve("norm", {"name": "options", "width": 7})
+    assert (made.func, made.args, made.keywords) == (Options, (), {"width": 7})
+    assert build("norm", made, n_in=1).width == 7
+    with pytest.raises(UnknownComponent):
+        resolve("norm", "no_such_norm")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"), [("callback", Quiet()), ("loss", torch.nn.MSELoss()), ("loss", half_squared)]
+)
+def test_resolve_refuses_instances(kind, spec):
+    with pytest.raises(ConfigError, match="an instance would be shared between models"):
+        resolve(kind, spec)
+
+
+def test_errors_of_constructors_pass_through():
+    @register("norm", "fails")
+    def make():
+        raise ZeroDivisionError("from inside")
+
+    with pytest.raises(ZeroDivisionError, match="from inside"):
+        build("norm", "fails")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "expected"),
+    [
+        ("activation", "ReLU", "core/relu"),
+        ("activation", torch.nn.ReLU, "core/relu"),
+        ("activation", {"name": "prelu", "init": np.float32(0.5)}, {"name": "core/prelu", "init": 0.5}),
+        ("norm", partial(Options, width=4), {"name": "session/options", "width": 4}),
+        ("norm", partial(partial(Options, act="x"), width=4), {"name": "session/options", "act": "x", "width": 4}),
+        ("norm", {"name": "anything", "a": (1, (2, 3))}, {"name": "session/anything", "a": [1, [2, 3]]}),
+        ("norm", {"name": "anything", "a": torch.nn.ReLU}, {"name": "session/anything", "a": "core/relu"}),
+        (
+            "norm",
+            partial(Anything, a=[partial(torch.optim.Adam, betas=(0.9, np.float64(0.99)))]),
+            {"name": "session/anything", "a": [{"name": "core/adam", "betas": [0.9, 0.99]}]},
+        ),
+        ("norm", {"name": "anything", "a": {"b": {"c": None}}}, {"name": "session/anything", "a": {"b": {"c": None}}}),
+        ("norm", {"name": "anything", "a": np.bool_(True)}, {"name": "session/anything", "a": True}),
+        ("norm", {"name": "anything", "a": np.int64(3)}, {"name": "session/anything", "a": 3}),
+        ("norm", {"name": "anything", "a": half_squared}, {"name": "session/anything", "a": "session/half_squared"}),
+    ],
+)
+def test_to_config_writes_plain_values_that_build_the_same(kind, spec, expected):
+    config = to_config(kind, spec)
+    assert config == expected
+    assert json.loads(json.dumps(config)) == expected
+    assert to_config(kind, config) == expected
+
+
+def test_to_config_gives_exact_python_types():
+    config = to_config("norm", {"name": "anything", "a": np.float64(1.5), "b": np.str_("x"), "c": np.int8(1)})
+    assert [type(config[key]) for key in "abc"] == [float, str, int]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Bare,
+        Quiet(),
+        partial(Bare),
+        {"name": "anything", "a": Bare},
+        {"name": "anything", "a": [lambda: None]},
+        {"name": "anything", "a": np.zeros(2)},
+        {"name": "anything", "a": {0: "zero"}},
+        {"name": "anything", "a": {1, 2}},
+    ],
+)
+def test_to_config_refuses_what_has_no_name(spec):
+    with pytest.raises(UnnamedComponent) as caught:
+        to_config("norm", spec)
+    assert isinstance(caught.value, ConfigError)
+
+
+def test_to_config_refuses_positions_and_dicts_without_name():
+    with pytest.raises(ConfigError, match="keywords only"):
+        to_config("norm", partial(Options, 3))
+    with pytest.raises(ConfigError, match="name under 'name'"):
+        to_config("norm", {"width": 3})
+
+
+def test_to_config_of_a_registered_partial_is_its_name():
+    wide = register("norm", "wide", partial(Options, width=400))
+    assert to_config("norm", wide) == "session/wide"
+    assert to_config("norm", partial(Options, width=400)) == {"name": "session/options", "width": 400}
+
+
+def test_qualified_name_finds_classes_and_functions():
+    assert registry.qualified_name(torch.optim.SGD) == "core/sgd"
+    assert registry.qualified_name(Options) == "session/options"
+    assert registry.qualified_name(half_squared) == "session/half_squared"
+    assert registry.qualified_name(Bare) is None
+    assert registry.qualified_name(3) is None
+
+
+def test_qualified_name_is_undisturbed_by_a_broken_neighbour(install):
+    source = {"neighbours": "class Good: ..."}
+    install("near", {"norms": {"gone": "neighbours:Gone", "good": "neighbours:Good"}}, modules=source)
+    good = registry.find("norm", "good").load()
+    assert registry.qualified_name(good) == "near/good"
+
+
+ABSTRACT = """
+import abc
+class Abstract(abc.ABC):
+    @abc.abstractmethod
+    def forward(self): ...
+class ByPosition:
+    def __init__(self, first, /): ...
+number = 3
+class Good: ...
+class NotACommand: ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("abstract", "abstract; missing are forward"),
+        ("by_position", "takes first by position only"),
+        ("number", "not callable: 3"),
+        ("missing", "AttributeError"),
+        ("good", None),
+    ],
+)
+def test_check_says_what_is_wrong(install, name, problem):
+    entries = {
+        "abstract": "Abstract",
+        "by_position": "ByPosition",
+        "number": "number",
+        "missing": "Missing",
+        "good": "Good",
+    }
+    entries = {key: f"checked:{value}" for key, value in entries.items()}
+    # names of the session must not be in the way: these are asked for with their origin
+    install("chk", {"norms": entries}, modules={"checked": ABSTRACT})
+    found = registry.check(registry.find("norm", f"chk/{name}"))
+    assert found is None if problem is None else problem in found
+
+
+def test_check_compares_with_the_base_class(install):
+    install("chk", {"optimisers": {"good": "checked:Good"}}, modules={"checked": ABSTRACT})
+    assert "no subclass of torch.optim" in registry.check(registry.find("optimiser", "good"))

@@ -1,0 +1,54 @@
+"""The lowest versions that are tested are those that are declared, and each dependency has its reason."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
+NOT_LOWEST = {"torch"}  # held by constraints.txt
+
+
+def requirements(path: Path) -> dict[str, Requirement]:
+    declared = tomllib.loads(path.read_text(encoding="utf-8"))["project"].get("dependencies", [])
+    found = {canonicalize_name(Requirement(text).name): Requirement(text) for text in declared}
+    return {name: requirement for name, requirement in found.items() if not name.startswith("lumin-")}
+
+
+def lower_bounds() -> dict[str, set[str]]:
+    bounds: dict[str, set[str]] = {}
+    for path in PROJECTS:
+        for name, requirement in requirements(path).items():
+            bounds.setdefault(name, set()).update(s.version for s in requirement.specifier if s.operator == ">=")
+    return bounds
+
+
+def test_lowest_versions_are_the_declared_ones():
+    pinned = {}
+    for line in (ROOT / "lowest.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, version = line.split("#")[0].strip().split("==")
+            pinned[canonicalize_name(name)] = {version}
+    declared = {name: versions for name, versions in lower_bounds().items() if name not in NOT_LOWEST}
+    assert {name: pinned.get(name) for name in declared} == declared
+
+
+@pytest.mark.parametrize("path", PROJECTS, ids=lambda path: path.parent.name)
+def test_dependencies_have_a_lower_bound_and_no_upper_one(path):
+    for requirement in requirements(path).values():
+        assert [s.operator for s in requirement.specifier] == [">="], requirement
+
+
+def test_each_dependency_has_its_reason():
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    assert [name for name in lower_bounds() if f"| `{name}`" not in text] == []
+
+
+def test_tox_and_the_folder_name_the_same_plugins():
+    plugins = " ".join(path.parent.name for path in PROJECTS[1:])
+    assert f"\nplugins = {plugins}\n" in (ROOT / "tox.ini").read_text(encoding="utf-8")

@@ -1,0 +1,89 @@
+"""Every example of the README, of docs/ and of the plugins' READMEs runs, in a folder of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
+SECONDS = 300
+
+_spec = importlib.util.spec_from_file_location("markdown_examples", Path(__file__).with_name("markdown.py"))
+markdown = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = markdown
+_spec.loader.exec_module(markdown)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples_of(page, tmp_path):
+    script = markdown.as_script(page.read_text(encoding="utf-8"))
+    if not script:
+        pytest.skip(f"{page.name} has no examples that run")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    path = tmp_path / f"{page.stem}.py"
+    path.write_text(script, encoding="utf-8")
+    environment = {**os.environ, "PYTHONWARNINGS": "error", "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        [sys.executable, str(path)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n(lines of {path.name} are those of {page})"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    """Relative links, without their anchors."""
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+TEXT = """# Title
+
+```python
+x = 1
+```
+
+<!-- not run: needs a GPU -->
+
+```python
+y = unknown
+```
+
+```shell
+pip install nothing
+lumin list-plugins
+```
+
+```toml
+# run.toml
+seed = 1
+```
+
+```
+plain text
+```
+"""
+
+
+def test_script_keeps_line_numbers_and_leaves_out_what_is_marked():
+    lines = markdown.as_script(TEXT).splitlines()
+    assert lines[3] == "x = 1"
+    assert "unknown" not in "".join(lines)
+    assert lines[14] == "_run('lumin list-plugins')"
+    assert lines[18].startswith("_pathlib.Path('run.toml').write_text(")
+    assert "plain text" not in "".join(lines)
+
+
+def test_block_that_is_not_closed_is_refused():
+    with pytest.raises(ValueError, match="line 1 opens is never closed"):
+        markdown.as_script("```python\nx = 1\n")
+
+
+def test_mark_needs_a_reason():
+    assert "y = 1" in markdown.as_script("<!-- not run: -->\n```python\ny = 1\n```\n")

@@ -1,0 +1,83 @@
+import numpy as np
+import pandas as pd
+import pytest
+from lumin_plugin_tabular import proc_cats
+
+from lumin_core.errors import ConfigError, DataError
+
+
+def frame(**columns):
+    return pd.DataFrame(columns, index=[7, 3, 3])
+
+
+def test_fault_minus_one_zero_one_become_zero_one_two():
+    cats = proc_cats(frame(charge=[-1, 0, 1]), ["charge"])
+    assert cats.train_df["charge"].tolist() == [0, 1, 2]
+    assert cats.cat_maps == {"charge": {0: -1, 1: 0, 2: 1}}
+    assert cats.cat_szs == {"charge": 3}
+
+
+def test_maps_give_the_categories_back():
+    values = ["b", "a", "b"]
+    cats = proc_cats(frame(channel=values), ["channel"])
+    assert cats.train_df["channel"].map(cats.cat_maps["channel"]).tolist() == values
+
+
+@pytest.mark.parametrize(
+    "values", [["mu", "e", "mu"], [1.5, -2.0, 1.5], [True, False, True], pd.Categorical(["b", "a", "b"], ["b", "a"])]
+)
+def test_values_of_any_sort_are_coded_in_their_order(values):
+    cats = proc_cats(pd.DataFrame({"f": values}), "f")
+    assert cats.train_df["f"].tolist() == [1, 0, 1]
+    assert cats.train_df["f"].dtype == np.int64
+
+
+def test_maps_hold_plain_values():
+    cats = proc_cats(frame(f=np.array([3, 1, 2], dtype="int8")), ["f"])
+    assert {type(value) for value in cats.cat_maps["f"].values()} == {int}
+    assert {type(code) for code in cats.cat_maps["f"]} == {int}
+
+
+def test_validation_and_test_data_get_the_same_codes():
+    cats = proc_cats(frame(f=[5, 7, 9]), ["f"], frame(f=[9, 9, 9]), frame(f=[7.0, 5.0, 7.0]))
+    assert cats.val_df["f"].tolist() == [2, 2, 2]
+    assert cats.test_df["f"].tolist() == [1, 0, 1]
+
+
+def test_data_frames_of_the_caller_stay_and_other_columns_are_kept():
+    train, val = frame(f=[5, 7, 9], x=[1.0, 2, 3]), frame(f=[5, 5, 5], x=[1.0, 2, 3])
+    train_before, val_before = train.copy(), val.copy()
+    cats = proc_cats(train, ["f"], val)
+    cats.train_df.loc[7, "x"] = -1
+    pd.testing.assert_frame_equal(train, train_before)
+    pd.testing.assert_frame_equal(val, val_before)
+    assert cats.train_df.index.tolist() == [7, 3, 3]
+    assert cats.test_df is None
+
+
+@pytest.mark.parametrize("where", ["val_df", "test_df"])
+def test_a_new_category_is_refused_by_its_value(where):
+    with pytest.raises(DataError, match=r"'f' has the category 8 in the (validation|test) data.*\[5, 7, 9\]"):
+        proc_cats(frame(f=[5, 7, 9]), ["f"], **{where: frame(f=[5, 8, 9])})
+
+
+@pytest.mark.parametrize(
+    ("values", "feats", "message"),
+    [
+        ([1, 2, None], ["f"], "'f' has 1 missing values in the training data"),
+        ([1, "a", 2], ["f"], "mix int and str"),
+        ([1, 2, 3], ["ff"], "no column 'ff'; did you mean 'f'"),
+    ],
+)
+def test_columns_that_cannot_be_coded_are_refused(values, feats, message):
+    with pytest.raises(DataError, match=message):
+        proc_cats(frame(f=values), feats)
+
+
+def test_a_feature_named_twice_is_refused():
+    with pytest.raises(ConfigError, match="twice"):
+        proc_cats(frame(f=[1, 2, 3]), ["f", "f"])
+
+
+def test_empty_data_have_no_categories():
+    assert proc_cats(pd.DataFrame({"f": []}), ["f"]).cat_szs == {"f": 0}
