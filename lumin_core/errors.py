@@ -83,24 +83,44 @@ class SavedModelError(LuminError, ValueError):
     """A saved model or ensemble cannot be read, or does not match what it is loaded into."""
 
 
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Give what a message says of a name that is not known: ``"; did you mean 'width'?"``, or nothing.
+def nearest(name: object, known: Iterable[str]) -> list[str]:
+    """Give the known names that are nearest to one that is not known, two at most, the nearest first.
 
     Args:
         name: The name that came.
         known: The names that there are. Case, ``-`` and ``_`` do not matter.
 
-    Returns:
-        The hint, or an empty string where no known name is near.
-
     Example:
-        >>> from lumin_core.errors import did_you_mean
-        >>> did_you_mean("widht", ["depth", "width"]), did_you_mean("x", ["depth", "width"])
-        ("; did you mean 'width'?", '')
+        >>> from lumin_core.errors import nearest
+        >>> nearest("widht", ["depth", "width"])
+        ['width']
     """
     import difflib
 
-    by_key = {candidate.lower().replace("-", "").replace("_", ""): candidate for candidate in known}
-    key = str(name).lower().replace("-", "").replace("_", "")
-    near = " or ".join(repr(by_key[match]) for match in difflib.get_close_matches(key, by_key, n=2, cutoff=0.6))
-    return f"; did you mean {near}?" if near else ""
+    by_key = {_plain(candidate): candidate for candidate in map(str, known)}
+    return [by_key[key] for key in difflib.get_close_matches(_plain(str(name)), by_key, n=2, cutoff=0.6)]
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Give the end of a message about a name that is not known: the nearest names, else those that there are.
+
+    Args:
+        name: The name that came.
+        known: The names that there are.
+
+    Example:
+        >>> from lumin_core.errors import did_you_mean
+        >>> did_you_mean("widht", ["depth", "width"])
+        "; did you mean 'width'?"
+        >>> did_you_mean("x", ["depth", "width"]), did_you_mean("x", [])
+        ('; known are depth, width', '')
+    """
+    names = list(map(str, known))
+    if near := nearest(name, names):
+        return f"; did you mean {' or '.join(map(repr, near))}?"
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return f"; known are {', '.join(names[:20])}{more}" if names else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

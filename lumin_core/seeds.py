@@ -134,4 +134,4 @@ def torch_forked(device: str | torch.device = "cpu") -> Iterator[None]:
 def _sequence(seed: int, purpose: str, *key: int) -> np.random.SeedSequence:
     import numpy as np
 
-    return np.random.SeedSequence([seed, zlib.crc32(purpose.encode()), *key])
+    return np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()), *key))

@@ -98,13 +98,13 @@ def _as_command(loaded: Any, name: str) -> click.Command:
 
 
 def _unknown_command(name: str) -> str:
-    from lumin_core.registry.suggest import did_you_mean, not_installed
+    from lumin_core.registry.suggest import near_hint, not_installed
 
     hints = not_installed("command", name)
     if hints:
         return f"there is no command {name!r}; {'; '.join(hints)}"
     known = [*sorted(COMMANDS), *sorted(_of_plugins())]
-    return f"there is no command {name!r}{did_you_mean(name, known) or ';'} commands are {', '.join(known)}"
+    return f"there is no command {name!r}{near_hint(name, known) or ';'} commands are {', '.join(known)}"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -131,12 +131,12 @@ def _kind_option(kind: str) -> str:
 def _of_package(rows: list[Row], package: str | None) -> list[Row]:
     if package is None:
         return rows
-    from lumin_core.registry.suggest import did_you_mean, known_distributions
+    from lumin_core.registry.suggest import near_hint, known_distributions
 
     known = {short(name) for name in known_distributions()}
     wanted = short(package)
     if wanted not in known:
-        hint = did_you_mean(canonical(package), sorted(known)) or ";"
+        hint = near_hint(canonical(package), sorted(known)) or ";"
         message = f"there is no distribution {package!r} with components{hint} known are {', '.join(sorted(known))}"
         raise click.BadParameter(message, param_hint="--package")
     return [row for row in rows if short(str(row["distribution"])) == wanted]

@@ -11,8 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lumin_core.data.checks import did_you_mean
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,23 +26,6 @@ def as_list(names: str | Iterable[str] | None) -> list[str]:
     if names is None:
         return []
     return [names] if isinstance(names, str) else list(names)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Give ``"; did you mean 'x'?"`` for the closest known name, else the known ones, else nothing.
-
-    Example:
-        >>> from lumin_core.data.checks import did_you_mean
-        >>> did_you_mean("tau_ptt", ["tau_pt", "met"]), did_you_mean("x", ["tau_pt", "met"]), did_you_mean("x", [])
-        ("; did you mean 'tau_pt'?", '; known are tau_pt, met', '')
-    """
-    names = [str(k) for k in known]
-    close = difflib.get_close_matches(str(name), names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    if not names:
-        return ""
-    return "; known are " + ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def check_names(what: str, names: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from lumin_core.data import checks, matrix
 from lumin_core.data.fold_file import FoldFileWriter, write_fold
 from lumin_core.data.layout import Layout, matrix_entry, tensor_entry
 from lumin_core.data.splitting import split_events
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -213,7 +213,7 @@ def _check_columns(df: pd.DataFrame | None, asked: Mapping[str, Sequence[str]]) 
             if df is None:
                 raise ConfigError(f"{what} names {name!r}, but there is no data frame; pass df, or leave {what} out")
             if name not in known:
-                raise DataError(f"{what}: the data frame has no column {name!r}{checks.did_you_mean(name, known)}")
+                raise DataError(f"{what}: the data frame has no column {name!r}{did_you_mean(name, known)}")
             if known.count(name) > 1:
                 raise DataError(f"{what}: the data frame has {known.count(name)} columns {name!r}; rename or drop one")
 

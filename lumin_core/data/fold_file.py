@@ -26,7 +26,7 @@ from lumin_core.data.datasets import check_compression, extend_in_grp, save_to_g
 from lumin_core.data.layout import Layout, matrix_entry, tensor_entry
 from lumin_core.data.meta import FORMAT, GROUP, read_meta_data, write_entry
 from lumin_core.data.safe_file import Staged, locked, refuse_existing, rewriting, with_suffix
-from lumin_core.errors import ConfigError, FoldFileError
+from lumin_core.errors import ConfigError, DataError, FoldFileError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+EXACT = 2**24  # integers up to here are exact in float32
 CHECKED = "checked"  # attribute of a fold that we wrote: its values were looked at
 
 
@@ -238,7 +239,12 @@ class FoldFileWriter:
         columns = self.layout.check(
             inputs=inputs, targets=targets, weights=weights, matrix_inputs=matrix_inputs, misc=misc, where=where
         )
-        self._write(f"fold_{fold}", columns)
+        try:
+            self._write(f"fold_{fold}", columns)
+        except OSError as error:
+            if isinstance(error, FoldFileError):
+                raise
+            raise FoldFileError(f"cannot write {self.path}: {error}") from error
 
     def _write(self, name: str, columns: Mapping[str, np.ndarray]) -> None:
         if name not in self.file:
@@ -252,6 +258,8 @@ class FoldFileWriter:
         for column, values in columns.items():
             axis = self.layout.axis(column)
             if axis == 1:  # COO, whose row 1 is the event
+                if values.dtype == np.float32 and n_before + len(columns["inputs"]) > EXACT:
+                    raise DataError(f"{name}: a sparse fold holds at most {EXACT} events; take more folds")
                 values[1] += n_before
             extend_in_grp(group, column, values, axis)
 
@@ -376,7 +384,7 @@ def checked_cat_maps(
         return None
     for feat in cat_maps:
         if feat not in cat_feats:
-            raise ConfigError(f"cat_maps has {feat!r}, which is not in cat_feats{checks.did_you_mean(feat, cat_feats)}")
+            raise ConfigError(f"cat_maps has {feat!r}, which is not in cat_feats{did_you_mean(feat, cat_feats)}")
     return {feat: {int(code): value for code, value in codes.items()} for feat, codes in cat_maps.items()}
 
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import h5py
 import numpy as np
 
 from lumin_core import seeds
 from lumin_core.data import augmentation, checks, matrix, transforms
 from lumin_core.data.batch_yielder import BatchYielder
-from lumin_core.data.fold_file import CHECKED, fold_numbers
-from lumin_core.data.meta import MetaData, read_meta_data
-from lumin_core.data.safe_file import locked, refuse_existing, replacing, with_suffix
-from lumin_core.errors import ConfigError, DataError, FoldFileError, ShapeError
+from lumin_core.data.fold_reader import FoldReader
+from lumin_core.data.safe_file import locked, refuse_existing, replacing
+from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
+    import h5py
     import pandas as pd
 
+    from lumin_core.data.meta import MetaData
     from lumin_core.data.transforms import Transform
 
 _log = logging.getLogger(__name__)
@@ -54,7 +54,6 @@ class FoldYielder:
         foldfile: Path of the file.
         n_folds: Number of folds.
         fld_szs: Number of events by fold.
-        meta: The meta data as they are stored.
         has_matrix: Whether the file has matrix inputs.
 
     Raises:
@@ -81,62 +80,26 @@ class FoldYielder:
         output_pipe: Any = None, yield_matrix: bool = True, matrix_pipe: Any = None, augmentations: Any = None,
         batch_yielder_type: type[BatchYielder] = BatchYielder, seed: int | None = None, *, clip: float | None = None,
     ) -> None:  # fmt: skip
-        self.foldfile = _find(foldfile)
+        self._reader = FoldReader(foldfile, cont_feats, cat_feats)
+        self.foldfile, self.fld_szs = self._reader.path, self._reader.sizes
+        self.n_folds, self.has_matrix = len(self.fld_szs), "matrix_inputs" in self._reader.columns
         self.yield_matrix, self.batch_yielder_type, self.clip = yield_matrix, batch_yielder_type, clip
         self.seed = seeds.fresh() if seed is None else seed
-        self._file: h5py.File | None = None
-        self._stamp: tuple[int, int] | None = None
         self._ignored: list[str] = []
         self._checked: set[int] = set()
-        self.fld_szs: dict[int, int] = {}
         self._gathered: dict[tuple[int, str], np.ndarray] | None = None
-        try:
-            self._read_structure(cont_feats, cat_feats)
-            self._pipes: dict[str, Any] = {}
-            for name, pipe in (("inputs", input_pipe), ("targets", output_pipe), ("matrix", matrix_pipe)):
-                self._add_pipe(name, pipe)
-            self.augmentations = augmentation.build_all(augmentations)
-            self.add_ignore(ignore_feats or [])
-        except BaseException:
-            self.close()
-            raise
+        self._pipes: dict[str, Any] = {}
+        for name, pipe in (("inputs", input_pipe), ("targets", output_pipe), ("matrix", matrix_pipe)):
+            self._add_pipe(name, pipe)
+        self.augmentations = augmentation.build_all(augmentations)
+        self.add_ignore(ignore_feats or [])
 
     # What is in the file
 
-    def _read_structure(self, cont_feats: Sequence[str] | None, cat_feats: Sequence[str] | None) -> None:
-        file = self._open()
-        meta = read_meta_data(file)
-        self.meta = _given_meta(meta, cont_feats, cat_feats, self.foldfile)
-        self.fld_szs = _fold_sizes(file)
-        self.n_folds = len(self.fld_szs)
-        self._columns = _columns(file, self.n_folds)
-        self.has_matrix = "matrix_inputs" in self._columns
-        _check_widths(file, self.meta, self.n_folds)
-
-    def _open(self) -> h5py.File:
-        """Give the open file: after it was replaced, as predictions do, the new one."""
-        stamp = _stamp(self.foldfile)
-        if self._file and (stamp is None or stamp == self._stamp):
-            return self._file
-        if self._file is not None:
-            self._file.close()
-        self._file, self._stamp = _open_file(self.foldfile), stamp
-        if self.fld_szs:  # not the first time
-            self._reread(self._file)
-        return self._file
-
-    def _reread(self, file: h5py.File) -> None:
-        """Take over what was added to the file, and refuse other data under the same name."""
-        try:
-            meta = read_meta_data(file) or self.meta
-            same = _fold_sizes(file) == self.fld_szs and _same_columns(meta, self.meta)
-        except FoldFileError:
-            same = False
-        if not same:
-            self.close()
-            raise FoldFileError(f"{self.foldfile} was replaced by a file with other data; make a new FoldYielder")
-        self.meta, self._columns = meta, _columns(file, self.n_folds)
-        self._checked.clear()
+    @property
+    def meta(self) -> MetaData:
+        """The meta data as they are stored."""
+        return self._reader.meta
 
     @property
     def cont_feats(self) -> list[str]:
@@ -193,8 +156,7 @@ class FoldYielder:
 
     def columns(self) -> list[str]:
         """Give the columns of the file: inputs, targets, weights, misc, predictions."""
-        self._open()
-        return list(self._columns)
+        return self._reader.columns
 
     def get_data_count(self, idxs: int | Iterable[int] | None = None) -> int:
         """Count events.
@@ -222,7 +184,7 @@ class FoldYielder:
         """
         for feat in checks.as_list(feats):
             if feat not in self.input_feats:
-                hint = checks.did_you_mean(feat, self.input_feats)
+                hint = did_you_mean(feat, self.input_feats)
                 raise ConfigError(f"{feat!r} cannot be ignored, it is no input of {self.foldfile.name}{hint}")
             if feat not in self._ignored:
                 self._ignored.append(feat)
@@ -347,12 +309,19 @@ class FoldYielder:
         return data
 
     def _checked_data(self, idx: int) -> dict[str, Any]:
-        inputs, targets = checks.to_float32(self._read("inputs", idx)), _with_axis(self._read("targets", idx))
-        weights = checks.to_float32(_with_axis(self._read("weights", idx))) if "weights" in self._columns else None
+        inputs, targets = (
+            checks.to_float32(self._reader.read("inputs", idx)),
+            _with_axis(self._reader.read("targets", idx)),
+        )
+        weights = (
+            checks.to_float32(_with_axis(self._reader.read("weights", idx)))
+            if "weights" in self._reader.columns
+            else None
+        )
         where = f"fold {idx} of {self.foldfile.name}"
         if self.clip is not None:
             inputs = checks.check_inputs(inputs, self.input_feats, f"{where}, inputs", self.clip)
-        if idx not in self._checked and not self._is_checked(idx):
+        if idx not in self._checked and not self._reader.is_checked(idx):
             checks.check_inputs(inputs, self.input_feats, f"{where}, inputs")
             checks.check_finite(targets, self.targ_feats, f"{where}, targets")
             if weights is not None:
@@ -360,14 +329,10 @@ class FoldYielder:
         self._checked.add(idx)
         return {"inputs": inputs, "targets": targets, "weights": weights}
 
-    def _is_checked(self, idx: int) -> bool:
-        """Tell whether the fold was written by us, and checked then."""
-        return bool(self._open()[f"fold_{idx}"].attrs.get(CHECKED, False))
-
     def _checked_matrix(self, idx: int) -> np.ndarray:
-        values = checks.to_float32(self._read("matrix_inputs", idx))
+        values = checks.to_float32(self._reader.read("matrix_inputs", idx))
         where = f"fold {idx} of {self.foldfile.name}, matrix_inputs"
-        if self.clip is not None or not self._is_checked(idx):
+        if self.clip is not None or not self._reader.is_checked(idx):
             return checks.check_inputs(values, [], where, self.clip)
         return values
 
@@ -394,12 +359,12 @@ class FoldYielder:
         idxs = self._folds(n_folds, fold_idx)
         if column not in self.columns():
             return None
-        lacking = [i for i in idxs if column not in self._open()[f"fold_{i}"]]
+        lacking = [i for i in idxs if not self._reader.has(column, i)]
         if lacking and fold_idx is not None:
             return None
         if lacking:
             raise DataError(f"column {column!r} is not in folds {lacking}; read the others one by one with fold_idx=")
-        data = _joined([self._read(column, i) for i in idxs])
+        data = _joined([self._reader.read(column, i) for i in idxs])
         return _with_axis(data) if add_newaxis else data
 
     def _fold(self, idx: int) -> int:
@@ -418,22 +383,11 @@ class FoldYielder:
             raise ConfigError(f"n_folds must be 1 or more, got {n_folds}")
         return list(range(self.n_folds if n_folds is None else min(n_folds, self.n_folds)))
 
-    def _read(self, column: str, idx: int) -> np.ndarray:
-        dataset = self._open()[f"fold_{idx}/{column}"]
-        try:
-            values: np.ndarray = dataset[()]
-        except OSError as error:
-            raise FoldFileError(f"{self.foldfile}: fold_{idx}/{column} cannot be read: {error}") from error
-        entry = {"targets": self.meta.target_tensor, "matrix_inputs": self.matrix_feats}.get(column) or {}
-        if entry.get("is_sparse", False):
-            dtype = values.dtype if column == "targets" else np.float32
-            return matrix.from_coo(values, self.fld_szs[idx], entry["shape"], dtype)
-        return _decoded(values, dataset.dtype)
-
     def get_df(
         self, pred_name: str = "pred", targ_name: str = "targets", wgt_name: str = "weights",
-        n_folds: int | None = None, fold_idx: int | None = None, inc_inputs: bool = False, inc_ignore: bool = False, deprocess: bool = False,
-        verbose: bool = True, suppress_warn: bool = False, nan_to_num: bool = False, inc_matrix: bool = False,
+        n_folds: int | None = None, fold_idx: int | None = None, inc_inputs: bool = False, inc_ignore: bool = False,
+        deprocess: bool = False, verbose: bool = True, suppress_warn: bool = False, nan_to_num: bool = False,
+        inc_matrix: bool = False,
     ) -> pd.DataFrame:  # fmt: skip
         """Give a data frame of inputs, if wanted, targets, weights and predictions, with LUMIN's column names.
 
@@ -557,7 +511,7 @@ class FoldYielder:
     def _write_gathered(self) -> None:
         if not self._gathered:
             return
-        self._open()  # refuses a file that was replaced by another meanwhile
+        self._reader.open()  # refuses a file that was replaced by another meanwhile
         with replacing(self.foldfile) as file:
             for (idx, name), values in self._gathered.items():
                 _write_prediction(file[f"fold_{idx}"], name, values)
@@ -591,9 +545,7 @@ class FoldYielder:
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._reader.close()
 
     def __enter__(self) -> Self:
         """Give the yielder."""
@@ -607,81 +559,7 @@ class FoldYielder:
 
     def __getstate__(self) -> dict[str, Any]:
         """Give path and options; the file itself stays here."""
-        return {**self.__dict__, "_file": None, "_gathered": None}
-
-
-def _find(foldfile: str | Path | h5py.File) -> Path:
-    if isinstance(foldfile, h5py.File):
-        foldfile.flush()
-        foldfile = foldfile.filename
-    path = Path(foldfile).expanduser().resolve()
-    if not path.exists() and with_suffix(path).is_file():
-        return with_suffix(path)
-    if not path.is_file():
-        raise FoldFileError(f"there is no fold file {path}; df2foldfile or FoldFileWriter makes one")
-    return path
-
-
-def _open_file(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        if not path.exists():
-            raise FoldFileError(f"{path} is not there any more") from error
-        raise FoldFileError(f"{path} is no HDF5 file, truncated, or not to be read: {error}") from error
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:  # removed while open: what is open can still be read
-        return None
-    return status.st_ino, status.st_mtime_ns
-
-
-def _fold_sizes(file: h5py.File) -> dict[int, int]:
-    numbers = fold_numbers(file)
-    if not numbers:
-        raise FoldFileError(f"{file.filename} is no fold file: it has no group fold_0")
-    for i in numbers:
-        for column in ("inputs", "targets"):
-            if not isinstance(file[f"fold_{i}"].get(column), h5py.Dataset):
-                raise FoldFileError(f"{file.filename} is no fold file: fold_{i} has no {column}")
-    return {i: int(file[f"fold_{i}/inputs"].shape[0]) for i in numbers}
-
-
-def _columns(file: h5py.File, n_folds: int) -> list[str]:
-    return list(dict.fromkeys(name for i in range(n_folds) for name in file[f"fold_{i}"]))
-
-
-def _given_meta(
-    meta: MetaData | None, cont_feats: Sequence[str] | None, cat_feats: Sequence[str] | None, path: Path
-) -> MetaData:
-    if meta is None:
-        if cont_feats is None and cat_feats is None:
-            raise FoldFileError(
-                f"{path} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns"
-            )
-        checks.check_names("cont_feats and cat_feats", [*checks.as_list(cont_feats), *checks.as_list(cat_feats)])
-        return MetaData(cont_feats=cont_feats, cat_feats=cat_feats)
-    for name, given, stored in (("cont_feats", cont_feats, meta.cont_feats), ("cat_feats", cat_feats, meta.cat_feats)):
-        if given is not None and list(given) != stored:
-            raise ConfigError(f"{name} of {path.name} are {stored}, got {list(given)}; leave {name} out")
-    return meta
-
-
-def _same_columns(a: MetaData, b: MetaData) -> bool:
-    return (a.cont_feats, a.cat_feats, a.targ_feats) == (b.cont_feats, b.cat_feats, b.targ_feats)
-
-
-def _check_widths(file: h5py.File, meta: MetaData, n_folds: int) -> None:
-    n_feats = len(meta.cont_feats) + len(meta.cat_feats)
-    for i in range(n_folds):
-        shape = file[f"fold_{i}/inputs"].shape
-        if len(shape) != 2 or shape[1] != n_feats:
-            raise FoldFileError(
-                f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}"
-            )
+        return {**self.__dict__, "_gathered": None}
 
 
 def _joined(parts: list[Any]) -> Any:
@@ -692,17 +570,6 @@ def _joined(parts: list[Any]) -> Any:
 
 def _with_axis(values: np.ndarray) -> np.ndarray:
     return values[:, None] if values.ndim == 1 else values
-
-
-def _decoded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Give text as `str`, whether of fixed or of variable width."""
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8", "surrogateescape")
-    if values.dtype.kind == "O" and h5py.check_string_dtype(dtype) is not None:
-        return np.array([value.decode("utf-8", "surrogateescape") for value in values.reshape(-1)]).reshape(
-            values.shape
-        )
-    return values
 
 
 def _write_prediction(group: h5py.Group, name: str, values: np.ndarray) -> None:

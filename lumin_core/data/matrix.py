@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
-from lumin_core.data.checks import BLOCK, check_names, did_you_mean
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.data.checks import BLOCK, check_names
+from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,6 +141,9 @@ def mark_absent(matrix: np.ndarray, matrix_feats: Mapping[str, Any]) -> np.ndarr
     Returns:
         The same array.
 
+    Raises:
+        ShapeError: If ``matrix_feats`` is of another shape.
+
     Example:
         >>> import numpy as np
         >>> from lumin_core.data.matrix import mark_absent
@@ -150,6 +153,10 @@ def mark_absent(matrix: np.ndarray, matrix_feats: Mapping[str, Any]) -> np.ndarr
     """
     zero_padded = bool(matrix_feats.get("zero_padded", False))
     missing = np.asarray(matrix_feats.get("missing", []), dtype=bool)
+    if missing.any() and missing.size != np.prod(matrix.shape[1:]):
+        raise ShapeError(
+            f"matrix_feats says which of {missing.size} elements exist, but a matrix is {matrix.shape[1:]}"
+        )
     exists = ~missing.reshape(matrix.shape[1:]) if missing.any() else None
     step = max(1, BLOCK // max(1, int(np.prod(matrix.shape[1:]))))
     for start in range(0, len(matrix), step):
@@ -251,12 +258,13 @@ def to_coo(values: Any) -> np.ndarray:
         dense = np.asarray(values)
         coords = np.stack(np.nonzero(dense))
         data = dense[tuple(coords)]
-    return _anchored(np.vstack((data, coords)).astype(np.float64), values.shape[0])
+    return _anchored(np.vstack((data, coords)).astype(np.float64), values.shape)
 
 
-def _anchored(coo: np.ndarray, n: int) -> np.ndarray:
+def _anchored(coo: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Add a zero in the last event where it is empty."""
-    if n == 0 or (coo.shape[1] and coo[1, -1] == n - 1):
+    n = shape[0]
+    if 0 in shape or (coo.shape[1] and coo[1, -1] == n - 1):
         return coo
     last = np.zeros((coo.shape[0], 1))
     last[1] = n - 1

@@ -139,8 +139,13 @@ class Staged:
 
     def commit(self) -> None:
         """Sync the file and rename it to its final name."""
-        _sync(self.part)
-        os.replace(self.part, self.path)  # noqa: PTH105  (the one call that is atomic everywhere)
+        try:
+            _sync(self.part)
+            os.replace(self.part, self.path)  # noqa: PTH105  (the one call that is atomic everywhere)
+        except OSError as error:
+            raise FoldFileError(
+                f"cannot write {self.path}: {error.strerror}; what was there before is unchanged"
+            ) from error
         with suppress(OSError):  # a folder cannot be opened on Windows
             _sync(self.path.parent, os.O_RDONLY)
 

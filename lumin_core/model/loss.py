@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError, ShapeError
+from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor
         >>> event_loss(torch.nn.MSELoss(reduction="none"), torch.ones(2, 2), torch.zeros(2, 2))
         tensor([1., 1.])
     """
-    return _per_event(loss(y_pred, y), loss, y_pred.shape[0])
+    return _per_event(_called(loss, y_pred, y), loss, y_pred.shape[0])
 
 
 def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
@@ -95,6 +95,7 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
 
     Raises:
         ShapeError: If the loss does not give one row an event.
+        DataError: If it cannot take the outputs, as when these are NaN.
 
     Example:
         >>> import torch
@@ -106,8 +107,21 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
     if isinstance(loss, BatchLoss):
         objective: Tensor = loss(y_pred, y, w)
         return objective
-    values = _per_event(loss(y_pred, y), loss, y_pred.shape[0])
+    values = _per_event(_called(loss, y_pred, y), loss, y_pred.shape[0])
     return values.mean() if w is None else torch.dot(values, w.reshape(-1)) / values.shape[0]
+
+
+def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
+    """Compute the loss; where torch refuses values, as binary cross-entropy does NaN, say what that means."""
+    try:
+        return loss(y_pred, y)
+    except (RuntimeError, IndexError) as error:
+        if y_pred.isfinite().all():
+            raise DataError(f"the loss {loss!r} cannot take these outputs and targets: {error}") from error
+        raise DataError(
+            "the network's outputs are NaN or infinite: the training has diverged; take a smaller learning rate, clip "
+            "gradients (grad_clip), or look for extreme values in inputs, targets and weights"
+        ) from error
 
 
 def _per_event(values: Tensor, loss: Any, n_events: int) -> Tensor:
@@ -149,10 +163,9 @@ def build_loss(spec: Any, objective: str) -> Callable[..., Tensor]:
     loss: Any = registry.build("loss", spec)
     if not callable(loss):
         raise ConfigError(f"a loss must be callable as loss(y_pred, y), got {loss!r}")
-    if isinstance(loss, nn.Module):
-        loss = copy.deepcopy(loss)  # an object that was given stays as it is, and is not shared between models
-        if hasattr(loss, "reduction"):
-            loss.reduction = "none"
+    loss = copy.deepcopy(loss)  # an object that was given stays as it is, and is not shared between models
+    if hasattr(loss, "reduction"):
+        loss.reduction = "none"
     return loss  # type: ignore[no-any-return]
 
 

@@ -40,7 +40,9 @@ def join(spec: Any, options: Mapping[str, Any], spec_place: str, options_place: 
         return spec
     if isinstance(spec, str):
         return {"name": spec, **options}
-    return {**spec, **options} if isinstance(spec, dict) else partial(spec, **options)
+    if isinstance(spec, dict):
+        return {**spec, **options}
+    return partial(spec, **options) if callable(spec) else spec  # what is neither is refused where it is built
 
 
 def check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:
@@ -58,9 +60,9 @@ def check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:
         >>> from lumin_core.model.options import check_keys
         >>> check_keys(["haed"], ["head", "body", "tail"], "model_args")
         Traceback (most recent call last):
-        lumin_core.errors.ConfigError: model_args has no 'haed'; did you mean 'head'? known are: head, body, tail
+        lumin_core.errors.ConfigError: model_args has no 'haed'; did you mean 'head'?
     """
     known = list(known)
     for key in given:
         if key not in known:
-            raise ConfigError(f"{place} has no {key!r}{did_you_mean(key, known) or ';'} known are: {', '.join(known)}")
+            raise ConfigError(f"{place} has no {key!r}{did_you_mean(key, known)}")

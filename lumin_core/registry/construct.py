@@ -17,7 +17,7 @@ from lumin_core.registry.config import component_of
 from lumin_core.registry.lookup import find, find_kind
 from lumin_core.registry.names import with_article
 from lumin_core.registry.record import record
-from lumin_core.registry.suggest import did_you_mean
+from lumin_core.registry.suggest import near_hint
 
 if TYPE_CHECKING:
     from lumin_core.registry.component import Component, Kind
@@ -228,7 +228,7 @@ def _check_options(plan: Plan) -> None:
         if option not in known:
             listing = f"its options are {', '.join(known)}" if known else "it takes none"
             raise ConfigError(
-                f"the {plan.label} has no option {option!r}{did_you_mean(option, known) or ';'} {listing}"
+                f"the {plan.label} has no option {option!r}{near_hint(option, known) or ';'} {listing}"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lumin_core.errors import UnknownComponent
+from lumin_core.errors import UnknownComponent, nearest
 from lumin_core.registry.first_party import FIRST_PARTY_COMPONENTS, FIRST_PARTY_KINDS, owners
 from lumin_core.registry.lookup import components, kinds, scanned
 from lumin_core.registry.names import (
@@ -20,23 +20,16 @@ from lumin_core.registry.names import (
 _LISTED = 12
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
+def near_hint(name: str, known: list[str]) -> str:
     """Give ``"; did you mean 'x'?"`` with the nearest of the known names, or nothing.
 
     Example:
-        >>> from lumin_core.registry.suggest import did_you_mean
-        >>> did_you_mean("widht", ["depth", "width"])
+        >>> from lumin_core.registry.suggest import near_hint
+        >>> near_hint("widht", ["depth", "width"])
         "; did you mean 'width'?"
     """
-    near = " or ".join(repr(candidate) for candidate in _nearest(name, known))
+    near = " or ".join(map(repr, nearest(name, known)))
     return f"; did you mean {near}?" if near else ""
-
-
-def _nearest(name: str, known: list[str]) -> list[str]:
-    import difflib
-
-    by_key = {normalise(candidate): candidate for candidate in known}
-    return [by_key[key] for key in difflib.get_close_matches(normalise(name), by_key, n=3, cutoff=0.6)]
 
 
 def unknown_kind(kind: object) -> UnknownComponent:
@@ -51,7 +44,7 @@ def unknown_kind(kind: object) -> UnknownComponent:
     for plural, plugin in FIRST_PARTY_KINDS.items():
         if isinstance(kind, str) and normalise(kind) in (normalise(plural), normalise(singular(plural))):
             return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: pip install {plugin}")
-    hint = did_you_mean(kind, plurals) if isinstance(kind, str) else ""
+    hint = near_hint(kind, plurals) if isinstance(kind, str) else ""
     return UnknownComponent(f"there is no kind {kind!r}{hint or ';'} kinds are {', '.join(plurals)}")
 
 
@@ -130,7 +123,7 @@ def _near(kind: str, bare: str) -> list[str]:
         for name in theirs.get(kind, ())
         if name not in names and not is_installed(plugin)
     }
-    near = _nearest(bare, [*names, *missing])
+    near = nearest(bare, [*names, *missing])
     shown = [f"{name!r} (pip install {missing[name]})" if name in missing else repr(name) for name in near]
     return [f"did you mean {' or '.join(shown)}?"] if shown else []
 

@@ -54,6 +54,16 @@ class CyclicCallback(Protocol):
         cycle_count: Number of whole cycles finished.
         cycle_end: Whether a cycle has just ended.
         cycle_save: Whether the model is to be saved at the end of every cycle.
+
+    Example:
+        >>> from lumin_core import CyclicCallback
+        >>> class Warmup:
+        ...     cycle_count, cycle_end, cycle_save = 0, False, False
+        ...     def on_epoch_begin(self, fit_params): ...
+        ...     def delays_stopping(self):
+        ...         return self.cycle_count == 0
+        >>> isinstance(Warmup(), CyclicCallback)
+        True
     """
 
     cycle_count: int
@@ -66,7 +76,17 @@ class CyclicCallback(Protocol):
 
 @runtime_checkable
 class LossCallback(Protocol):
-    """What a callback that offers another model (an average over weights, say) tells the others."""
+    """What a callback that offers another model (an average over weights, say) tells the others.
+
+    Example:
+        >>> from lumin_core import LossCallback
+        >>> class Average:
+        ...     def on_epoch_end(self, fit_params): ...
+        ...     def get_loss(self): ...
+        ...     def get_module(self): ...
+        >>> isinstance(Average(), LossCallback)
+        True
+    """
 
     def get_loss(self) -> float | None:
         """Give the validation loss of the offered model, or ``None`` where there is none yet."""
@@ -86,6 +106,13 @@ def monitored(fit_params: FitParams) -> tuple[float, Direction]:
 
     Raises:
         ConfigError: If the fit has no validation fold.
+
+    Example:
+        >>> from lumin_core import Callback, monitored
+        >>> class Shout(Callback):
+        ...     def on_epoch_end(self, fit_params):
+        ...         if fit_params.state == "valid":
+        ...             value, better = monitored(fit_params)
     """
     if fit_params.val_idx is None:
         raise ConfigError("early_stopping and save_best read the validation loss: give val_idx, or leave them out")

@@ -75,6 +75,13 @@ class FitParams:
         generator: Torch's generator for the shuffling of events, on the CPU.
         data: For callbacks to share what they like. A callback that ends the fit with other weights than the last puts
             their loss and metrics under ``"kept"``.
+
+    Example:
+        >>> from lumin_core import Callback, FitParams
+        >>> class HalveTheLoss(Callback):
+        ...     def on_forwards_end(self, fit_params: FitParams) -> None:
+        ...         if fit_params.state == "train":
+        ...             fit_params.loss_val = fit_params.loss_val / 2
     """
 
     model: Model

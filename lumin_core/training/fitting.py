@@ -88,6 +88,8 @@ def prepare(
     trn_idxs, val_idx = choose_folds(fy, trn_idxs, val_idx)
     check_features(model.model_builder, fy)
     check_batch_size(fy, trn_idxs, bs)
+    if not any(parameter.requires_grad for parameter in model.model.parameters()):
+        raise ConfigError("all parameters are frozen; unfreeze_layers() of the model or of one of its blocks first")
     callbacks, built_metrics = build_callbacks(cbs), build_metrics(metrics)
     if built_metrics and val_idx is None:
         raise ConfigError("metrics are evaluated on a validation fold: give val_idx")

@@ -92,8 +92,7 @@ def _checked_points(callback: Any) -> list[str]:
     points = [name for name in dir(callback) if name.startswith("on_") and callable(getattr(callback, name))]
     for name in points:
         if name not in POINTS:
-            hint = did_you_mean(name, POINTS) or f"; the points are {', '.join(POINTS)}"
-            raise HookError(f"{_name(callback)}.{name} is no callback point{hint}")
+            raise HookError(f"{_name(callback)}.{name} is no callback point{did_you_mean(name, POINTS)}")
         names = [str(p.replace(annotation=p.empty)) for p in _parameters(getattr(callback, name))]
         if names not in ([], ["fit_params"]) or any(p.kind is p.KEYWORD_ONLY for p in _parameters(getattr(callback, name))):
             raise HookError(

@@ -204,6 +204,20 @@ def train_models(
     Raises:
         ConfigError: If an option is out of range, an instance is given for a callback or metric, or `savepath` holds a run.
         UnknownComponent: If a component is missing, with what to install, before anything is written.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from lumin_core import FoldFileWriter, FoldYielder, ModelBuilder, train_models
+        >>> folder = tempfile.mkdtemp()
+        >>> rng = np.random.default_rng(1)
+        >>> with FoldFileWriter(folder + "/train", cont_feats=["pt", "eta"], targ_feats="is_signal") as file:
+        ...     for fold in range(3):
+        ...         file.append(fold, inputs=rng.normal(size=(64, 2)), targets=rng.integers(0, 2, size=64))
+        >>> fy = FoldYielder(folder + "/train.hdf5")
+        >>> builder = ModelBuilder.from_fy(fy, "classification")
+        >>> results = train_models(fy, n_models=2, bs=32, model_builder=builder, n_epochs=1, savepath=folder + "/run", seed=1)
+        >>> [result["path"].name for result in results]
+        ['model.safetensors', 'model.safetensors']
     """
     for name, value, off in (("resume", resume, False), ("executor", executor, None)):
         if value is not off:

@@ -20,7 +20,7 @@ class Module:
         self.tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
 
     def imports(self):
-        """Give (line, module, name or None) of every import, those inside functions too; relative ones made absolute."""
+        """Give (line, module, name or None) of every import, inside functions too; relative ones absolute."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name, None) for alias in node.names)

@@ -7,7 +7,15 @@ import pytest
 
 HEAVY = {"torch", "numpy", "pandas", "h5py", "sklearn", "scipy", "matplotlib"}
 RUN = "from lumin_core.cli import main; "
-UNKNOWN = "from lumin_core import registry\ntry:\n    registry.{call}\nexcept KeyError:\n    pass\nelse:\n    raise SystemExit(9)"
+UNKNOWN = """
+from lumin_core import registry
+try:
+    registry.{call}
+except KeyError:
+    pass
+else:
+    raise SystemExit(9)
+"""
 LIGHT = {
     "import lumin_core": "import lumin_core",
     "names of lumin_core": "import lumin_core; dir(lumin_core); lumin_core.__version__; lumin_core.errors",

@@ -134,9 +134,10 @@ def dangerous(module):
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
             yield node.lineno, f"{node.func.id}()"
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            if node.attr in FORBIDDEN_ATTRIBUTES.get(node.value.id, ()):
-                yield node.lineno, f"{node.value.id}.{node.attr}"
+        if isinstance(node, ast.Attribute) and node.attr in FORBIDDEN_ATTRIBUTES.get(
+            getattr(node.value, "id", None), ()
+        ):
+            yield node.lineno, ast.unparse(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             yield from unsafe_options(node)
 

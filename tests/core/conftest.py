@@ -36,9 +36,11 @@ def write_folds(
             columns = {
                 "inputs": np.hstack([cont, codes]) if cats else cont,
                 "targets": _targets(rng, cont, objective, n_targ),
-                "weights": rng.uniform(0.5, 2, n) if weights else None,
+                "weights": rng.uniform(0.5, 2, n),
                 "misc": {"event": np.arange(n) + i * n},
             }
+            if not weights:
+                columns["weights"] = None
             if change is not None:
                 change(i, columns)
             file.append(i, **columns)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -203,3 +206,44 @@ def test_a_later_format_asks_for_an_update(tmp_path):
         file["meta_data"].attrs["format"] = 99
     with pytest.raises(FoldFileError, match="update lumin-core"):
         FoldYielder(tmp_path / "a")
+
+
+KILLED = """
+import os, sys
+import numpy as np
+from lumin_core import FoldFileWriter
+file = FoldFileWriter(sys.argv[1], cont_feats=["pt", "eta"], targ_feats=["y"], overwrite=True)
+file.append(0, inputs=np.zeros((4, 2)), targets=np.zeros((4, 1)))
+os._exit(9)
+"""
+
+
+def test_a_killed_writer_harms_nothing_and_blocks_nobody(tmp_path):
+    with writer(tmp_path) as file:
+        file.append(0, **data())
+    before = file.path.read_bytes()
+    assert subprocess.run([sys.executable, "-c", KILLED, file.path], check=False).returncode == 9
+    assert file.path.read_bytes() == before
+    with writer(tmp_path, overwrite=True) as file:
+        file.append(0, **data(n=5))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
+    assert FoldYielder(file.path).fld_szs == {0: 5}
+
+
+def test_a_full_disk_leaves_the_file_of_before(tmp_path, monkeypatch):
+    with writer(tmp_path) as file:
+        file.append(0, **data())
+    before = file.path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lumin_core.data.safe_file.os.fsync", full)
+    file = writer(tmp_path, overwrite=True)
+    file.append(0, **data(n=5))
+    with pytest.raises(FoldFileError, match="No space left on device"):
+        file.close()
+    with pytest.raises(FoldFileError, match="No space left on device"):
+        FoldYielder(file.path).save_fold_pred(np.ones(4), 0)
+    assert file.path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]

@@ -7,6 +7,8 @@ import multiprocessing
 import operator
 import pickle
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
 
@@ -436,3 +438,32 @@ def test_iterating_holds_at_most_two_folds_and_a_permuted_copy(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2.1 * fold_bytes
+
+
+MEMORY = """
+import resource, sys
+from lumin_core import BatchYielder, FoldYielder
+small, large = sys.argv[1:]
+def iterate(path):
+    fy = FoldYielder(path, ignore_feats=["x0"])
+    for i in range(len(fy)):
+        for x, y, w in BatchYielder(**fy[i], bs=256, objective="classification"):
+            pass
+iterate(small)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+iterate(large)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of the resident memory is read as on Linux")
+def test_the_whole_process_holds_at_most_two_folds_and_a_permuted_copy(tmp_path):
+    """Here torch's memory counts too. Folds are large enough to be given back to the system when they are freed."""
+    n_feats, sizes = 30, {"small": 1000, "large": 300_000}
+    for name, n in sizes.items():
+        with FoldFileWriter(tmp_path / name, cont_feats=[f"x{i}" for i in range(n_feats)], targ_feats="y") as file:
+            for i in range(5):
+                file.append(i, inputs=np.full((n, n_feats), i, dtype="float32"), targets=np.zeros(n))
+    paths = [tmp_path / f"{name}.hdf5" for name in sizes]
+    done = subprocess.run([sys.executable, "-c", MEMORY, *paths], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 3.2 * sizes["large"] * (n_feats + 1) * 4

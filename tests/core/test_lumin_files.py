@@ -67,12 +67,13 @@ def run_lumin(code, *arguments, cwd):
 def df():
     rng = np.random.default_rng(0)
     n = 30
-    df = pd.DataFrame(rng.normal(size=(n, 7)), columns=["pt", "eta", "tau_px", "tau_py", "jet_px", "jet_py", "jet_m"])
+    names = ["pt", "eta", "tau_px", "tau_py", "jet_px", "jet_py", "jet_m"]
+    df = pd.DataFrame(rng.normal(size=(n, 7)), columns=names)
     df.loc[:10, ["jet_px", "jet_py", "jet_m"]] = np.nan
     df.loc[3, "pt"] = np.nan
     return df.assign(
-        n_jets=np.arange(n) % 2, y=np.arange(n) % 2, z=rng.normal(size=n), weight=rng.normal(size=n), event=np.arange(n),
-        process=[f"process_{i}" for i in range(n)],
+        n_jets=np.arange(n) % 2, y=np.arange(n) % 2, z=rng.normal(size=n), weight=rng.normal(size=n),
+        event=np.arange(n), process=[f"process_{i}" for i in range(n)],
     )  # fmt: skip
 
 

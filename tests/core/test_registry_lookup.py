@@ -170,22 +170,19 @@ def test_register_refuses_what_is_no_name(name):
         registry.register("callback", name, Shout)
 
 
-@pytest.mark.parametrize("obj", [Shout(), 3, "Shout", partial("x".join)])
+@pytest.mark.parametrize("obj", [Shout(), 3, "Shout"])
 def test_register_takes_constructors_only(obj):
-    if isinstance(obj, partial):
-        pytest.raises(ConfigError, registry.register, "head", "mine", obj)
-        return
     with pytest.raises(ConfigError, match="takes a class, a function or a partial"):
         registry.register("callback", "mine", obj)
 
 
 def test_register_refuses_swapped_arguments():
-    with pytest.raises(ConfigError, match=r"a name is text.*register\('callback', obj=...\)"):
+    with pytest.raises(ConfigError, match=r"a name is text.*register\('callback', obj=\.\.\.\)"):
         registry.register("callback", Shout, Shout)
 
 
 def test_register_refuses_a_class_that_is_not_of_the_kind():
-    with pytest.raises(ConfigError, match="a head is a subclass of lumin_core.model.blocks:Head"):
+    with pytest.raises(ConfigError, match=r"a head is a subclass of lumin_core\.model\.blocks:Head"):
         registry.register("head", "mine", Shout)
 
 

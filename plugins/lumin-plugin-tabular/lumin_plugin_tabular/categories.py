@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lumin_core.data.checks import as_list, check_names, did_you_mean
-from lumin_core.errors import DataError
+from lumin_core.data.checks import as_list, check_names
+from lumin_core.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,13 @@ class ProcessedCats(NamedTuple):
         train_df: The training data with codes.
         val_df: The validation data with codes, or ``None``.
         test_df: The test data with codes, or ``None``.
+
+    Example:
+        >>> import pandas as pd
+        >>> from lumin_plugin_tabular import proc_cats
+        >>> processed = proc_cats(pd.DataFrame({"charge": [1, -1]}), ["charge"])
+        >>> processed.cat_szs, processed.train_df["charge"].tolist()
+        ({'charge': 2}, [1, 0])
     """
 
     cat_maps: dict[str, dict[int, Any]]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from lumin_core.data.checks import did_you_mean
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, did_you_mean
 from lumin_core.model.blocks import Body
 from lumin_core.model.layers import dense_layer
 from lumin_core.model.lookups import lookup_act, normal_initialiser

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lumin_core.data import transforms
-from lumin_core.data.checks import as_list, check_names, did_you_mean
+from lumin_core.data.checks import as_list, check_names
 from lumin_core.data.safe_file import Staged
 from lumin_core.data.transforms import Transform
-from lumin_core.errors import ConfigError, DataError
+from lumin_core.errors import ConfigError, DataError, did_you_mean
 from lumin_plugin_tabular.scaling import PCA, StandardScaler, check_values
 
 if TYPE_CHECKING:

@@ -1,0 +1,132 @@
+"""Raw inputs: the recorded preprocessing and category maps give what the fold file holds."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lumin_core import Ensemble, FoldYielder, Model, ModelBuilder, df2foldfile
+from lumin_core.data.fold_file import add_preprocessing
+from lumin_core.errors import ConfigError, DataError
+from lumin_plugin_tabular import Chain, StandardScaler, proc_cats
+
+CONT = ["pt", "eta", "time"]
+
+
+def raw_frame(n=40):
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "pt": rng.exponential(50, n), "eta": rng.normal(size=n), "time": 1.7e9 + rng.uniform(0, 500, n),
+            "channel": rng.choice(["ee", "em", "mm"], n), "charge": rng.choice([-1, 0, 1], n), "y": rng.integers(0, 2, n),
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A frame as it was, and the fold file of what became of it; ``time`` is exact in double precision only."""
+    frame = raw_frame()
+    chain = Chain([StandardScaler()]).fit(frame[CONT].to_numpy())
+    ready = frame.copy()
+    maps, _ = proc_cats(ready, ["channel", "charge"])[:2]
+    ready[CONT] = chain.transform(frame[CONT].to_numpy())
+    path = df2foldfile(
+        ready, 2, CONT, ["channel", "charge"], "y", tmp_path_factory.mktemp("raw") / "a", "int", shuffle=False, cat_maps=maps
+    )
+    add_preprocessing(path, input_pipe=chain)
+    return frame, path
+
+
+@pytest.fixture(params=[[], ["eta"], ["pt", "channel"]], ids=["all", "less eta", "less pt, channel"])
+def model(request, prepared):
+    fy = FoldYielder(prepared[1], ignore_feats=request.param)
+    model = Model(ModelBuilder.from_fy(fy, "classification", seed=1, body={"name": "fully_connected", "depth": 1, "width": 5}))
+    model.fit(1, fy, 5, seed=1)
+    return model, fy
+
+
+def expected(model, fy):
+    return np.concatenate([model.predict(fold["inputs"]) for fold in fy])
+
+
+def test_raw_frames_give_what_the_file_gives(model, prepared, tmp_path):
+    model, fy = model
+    frame = prepared[0]
+    for asked in (model, Model.from_save(model.save(tmp_path / "m")), Ensemble([model, model])):
+        preds = asked.predict(frame.sample(frac=1, random_state=1).sort_index(), raw=True)
+        np.testing.assert_allclose(preds, expected(model, fy), rtol=1e-5, atol=1e-7)
+
+
+def test_raw_arrays_hold_all_features_of_the_file_in_its_order(model, prepared):
+    model, fy = model
+    cats = [feat for feat in ("channel", "charge") if feat in fy.get_use_cat_feats()]
+    raw = prepared[0][[*CONT, *cats]]
+    values = raw.to_numpy() if "channel" in cats else raw.to_numpy(dtype=float)
+    np.testing.assert_allclose(model.predict(values, raw=True), expected(model, fy), rtol=1e-5, atol=1e-7)
+
+
+def test_raw_frames_are_not_changed(model, prepared):
+    before = prepared[0].copy()
+    model[0].predict(prepared[0], raw=True)
+    pd.testing.assert_frame_equal(prepared[0], before)
+
+
+def test_categorical_columns_of_pandas_are_mapped(model, prepared):
+    model, fy = model
+    frame = prepared[0].astype({"channel": "category", "charge": "category"})
+    np.testing.assert_allclose(model.predict(frame, raw=True), expected(model, fy), rtol=1e-5, atol=1e-7)
+
+
+def test_unknown_categories_are_named(prepared):
+    fy = FoldYielder(prepared[1])
+    model = Model(ModelBuilder.from_fy(fy, "classification"))
+    model.fit(1, fy, 5)
+    with pytest.raises(DataError, match=r"'channel' has values that training did not have: \['xx'\]; known are"):
+        model.predict(prepared[0].assign(channel="xx"), raw=True)
+    with pytest.raises(DataError, match="no 'eta'"):
+        model.predict(prepared[0].drop(columns="eta"), raw=True)
+    with pytest.raises(ConfigError, match="a fold file holds what was preprocessed"):
+        model.predict(fy, raw=True)
+    with pytest.raises(ConfigError, match="flat inputs alone"):
+        model.predict((np.zeros((1, 5)), np.zeros((1, 2))), raw=True)
+
+
+def test_nothing_recorded_is_said(fy, make_builder):
+    model = Model(make_builder(fy))
+    with pytest.raises(ConfigError, match="raw=True needs a recorded preprocessing"):
+        model.predict(np.zeros((1, 4)), raw=True)
+
+
+class Odd:
+    """A pipeline that cannot be stored."""
+
+    def transform(self, x):
+        return x / 3
+
+    def inverse_transform(self, x):
+        return x * 3
+
+
+def test_a_pipeline_that_cannot_be_stored_serves_in_memory_and_is_refused_on_saving(shared_path, make_builder, tmp_path):
+    fy = FoldYielder(shared_path, input_pipe=Odd())
+    model = Model(make_builder(fy))
+    model.fit(1, fy, 8, seed=1)
+    x = fy.get_fold(0)["inputs"]
+    raw = pd.DataFrame(x * [3, 3, 3, 1], columns=["a", "b", "c", "d"])
+    raw["d"] = raw["d"].map({0: "low", 1: "mid", 2: "high"})
+    np.testing.assert_allclose(model.predict(raw, raw=True), model.predict(x), rtol=1e-5)
+    with pytest.raises(ConfigError, match="Odd"):
+        model.save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_record_is_json(prepared):
+    fy = FoldYielder(prepared[1])
+    model = Model(ModelBuilder.from_fy(fy, "classification"))
+    model.fit(1, fy, 5)
+    record = json.loads(json.dumps(model.describe()))
+    assert record["features"]["cont_feats"] == CONT
+    assert record["cat_maps"]["charge"] == {"0": -1, "1": 0, "2": 1}
+    assert record["preprocessing"][0]["name"] == "tabular/standard_scaler"
