@@ -1,5 +1,7 @@
 """Adult income: area under the ROC curve on its test file, with two layers of 100, ten epochs, batches of 64.
 
+The epoch that is best on a tenth of the training file is kept. Activation, rate and dropout were chosen among six by the
+loss on such tenths (folds 0, 4 and 9): swish and relu, rates 1e-3 and 3e-4, dropout 0, 0.1 and 0.2.
 The set (UCI Adult census income) is looked for beside the repository, in ../shared/data/adult; without it nothing is done.
 """
 
@@ -45,7 +47,16 @@ def prepare(folder: Path) -> tuple[FoldYielder, pd.DataFrame]:
     pipe = fit_input_pipe(train, CONT)
     train[CONT], test[CONT] = pipe.transform(train[CONT].to_numpy(float)), pipe.transform(test[CONT].to_numpy(float))
     path = df2foldfile(
-        train, N_FOLDS, CONT, CAT, "target", folder / "adult", "float32", strat_key="target", cat_maps=cats.cat_maps, seed=1
+        train,
+        N_FOLDS,
+        CONT,
+        CAT,
+        "target",
+        folder / "adult",
+        "float32",
+        strat_key="target",
+        cat_maps=cats.cat_maps,
+        seed=1,
     )
     return FoldYielder(path), test
 
@@ -57,15 +68,16 @@ def roc_auc(score: np.ndarray, target: np.ndarray) -> float:
     return float((ranks[target == 1].sum() - n_signal * (n_signal + 1) / 2) / (n_signal * (len(target) - n_signal)))
 
 
-def train_and_test(fy: FoldYielder, test: pd.DataFrame, seed: int) -> tuple[float, float]:
-    """Train on all folds, and give the area on the test file and the seconds of training."""
-    builder = ModelBuilder.from_fy(
-        fy, "classification", body={"name": "fully_connected", "depth": 2, "width": 100}, opt_args={"lr": 1e-3}, seed=seed
-    )
-    model = Model(builder)
+def train_and_test(fy: FoldYielder, test: pd.DataFrame, seed: int, folder: Path) -> tuple[float, float]:
+    """Train on all folds but the last, and give the area on the test file and the seconds of training."""
+    body = {"name": "fully_connected", "depth": 2, "width": 100, "act": "swish", "do": 0.2}
+    model = Model(ModelBuilder.from_fy(fy, "classification", body=body, opt_args={"lr": 1e-3}, seed=seed))
     start = perf_counter()
     with contextlib.redirect_stderr(io.StringIO()):
-        model.fit(EPOCHS, fy, bs=BS, cbs=["metric_logger"], visible_bar=False, seed=seed)
+        model.fit(
+            EPOCHS, fy, bs=BS, val_idx=N_FOLDS - 1, cbs=["metric_logger", "save_best"], cb_savepath=folder / str(seed),
+            visible_bar=False, seed=seed,
+        )  # fmt: skip
     seconds = perf_counter() - start
     return roc_auc(model.predict(test)[:, 0], test["target"].to_numpy()), seconds
 
@@ -77,7 +89,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         fy, test = prepare(Path(folder))
-        runs = {seed: train_and_test(fy, test, seed) for seed in SEEDS}
+        runs = {seed: train_and_test(fy, test, seed, Path(folder)) for seed in SEEDS}
     mean = statistics.mean(area for area, _ in runs.values())
     rows = [*([f"seed {seed}", area, seconds] for seed, (area, seconds) in runs.items()), ["mean", mean, ""]]
     common.show(f"Adult income (goal {GOAL})", ["", "ROC AUC", "training [s]"], rows)

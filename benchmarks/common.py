@@ -37,7 +37,9 @@ def write_fold_file(path: Path, n_folds: int, n_per_fold: int) -> Path:
         for fold in range(n_folds):
             inputs = rng.normal(size=(n_per_fold, N_FEATURES)).astype("float32")
             line, bend = (inputs @ axis).T
-            file.append(fold, inputs=inputs, targets=(line + bend**2 + rng.normal(size=n_per_fold) > 1).astype("float32"))
+            file.append(
+                fold, inputs=inputs, targets=(line + bend**2 + rng.normal(size=n_per_fold) > 1).astype("float32")
+            )
     return path
 
 

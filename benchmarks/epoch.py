@@ -84,9 +84,7 @@ def validate(network, loss, fold, bs) -> float:  # noqa: ANN001
     """Compute the validation loss, in slices of the batch's size: larger ones leave the cache."""
     network.eval()
     with torch.no_grad():
-        sums = [
-            loss(network(x), y) * len(x) for x, y in zip(*(column.split(bs) for column in fold), strict=True)
-        ]
+        sums = [loss(network(x), y) * len(x) for x, y in zip(*(column.split(bs) for column in fold), strict=True)]
     return float(torch.stack(sums).sum()) / N_PER_FOLD
 
 

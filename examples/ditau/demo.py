@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from lumin_plugin_metrics import roc_auc_score
-from lumin_plugin_tabular import fit_input_pipe, proc_cats
 
 from lumin_core import Ensemble, FoldYielder, Model, ModelBuilder, df2foldfile, train_models
 from lumin_core.statistics import bootstrap
+from lumin_plugin_metrics import roc_auc_score
+from lumin_plugin_tabular import fit_input_pipe, proc_cats
 
 SEED = 2026
 folder = Path(tempfile.mkdtemp(prefix="ditau_"))
@@ -28,7 +28,9 @@ cont_feats = [name for name in events if name not in truth + cat_feats]
 held_back = np.random.default_rng(SEED).random(len(events)) < 1 / 3
 train, test = events[~held_back], events[held_back]
 total = events.groupby("process")["gen_weight"].sum()
-for_process = {name: total / part.groupby("process")["gen_weight"].sum() for name, part in (("train", train), ("test", test))}
+for_process = {
+    name: total / part.groupby("process")["gen_weight"].sum() for name, part in (("train", train), ("test", test))
+}
 train = train.assign(weight=train["gen_weight"] * train["process"].map(for_process["train"]))
 test = test.assign(weight=test["gen_weight"] * test["process"].map(for_process["test"]))
 

@@ -131,7 +131,7 @@ def _kind_option(kind: str) -> str:
 def _of_package(rows: list[Row], package: str | None) -> list[Row]:
     if package is None:
         return rows
-    from lumin_core.registry.suggest import near_hint, known_distributions
+    from lumin_core.registry.suggest import known_distributions, near_hint
 
     known = {short(name) for name in known_distributions()}
     wanted = short(package)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from lumin_core.data import checks, matrix
+from lumin_core.data import matrix
 from lumin_core.data.datasets import check_compression, extend_in_grp, save_to_grp
 from lumin_core.data.layout import Layout, matrix_entry, tensor_entry
 from lumin_core.data.meta import FORMAT, GROUP, read_meta_data, write_entry

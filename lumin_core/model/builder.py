@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
 
 _SPELLINGS = {
-    "class": "classification", "classifier": "classification", "binary": "classification", "multilabel": "classification",
+    "class": "classification", "classifier": "classification", "binary": "classification",
+    "multilabel": "classification",
     "multiclassifier": "multiclass", "multiclassclassification": "multiclass",
     "regressor": "regression",
 }  # fmt: skip
@@ -241,7 +242,10 @@ class ModelBuilder:
         if self.cat_embedder is not None:
             config["cat_embedder"] = self.cat_embedder.to_config()
         if self.cont_subsample_rate is not None:
-            config |= {"cont_subsample_rate": float(self.cont_subsample_rate), "guaranteed_feats": self.guaranteed_feats}
+            config |= {
+                "cont_subsample_rate": float(self.cont_subsample_rate),
+                "guaranteed_feats": self.guaranteed_feats,
+            }
         if self.seed is not None:
             config["seed"] = int(self.seed)
         config |= {f"freeze_{part}": True for part in _PARTS if self.freeze[part]}
@@ -357,7 +361,9 @@ class ModelBuilder:
         sure = [self.cont_feats.index(feat) for feat in self.guaranteed_feats]
         rest = [i for i in range(n_feats) if i not in sure]
         n_more = max(round(self.cont_subsample_rate * n_feats) - len(sure), 0 if sure else 1)
-        drawn: Any = seeds.stream(seed, "subsampling").choice(rest, min(n_more, len(rest)), replace=False) if rest else []
+        drawn: Any = (
+            seeds.stream(seed, "subsampling").choice(rest, min(n_more, len(rest)), replace=False) if rest else []
+        )
         n_cat = 0 if self.cat_embedder is None else self.cat_embedder.n_cat_in
         return np.array([*sorted([*sure, *map(int, drawn)]), *range(n_feats, n_feats + n_cat)], dtype=np.int64)
 

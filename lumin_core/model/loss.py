@@ -174,6 +174,6 @@ def _refuse_reduction(spec: Any) -> None:
     options = spec if isinstance(spec, dict) else getattr(spec, "keywords", {})
     if options.get("reduction", "none") != "none":
         raise ConfigError(
-            f"reduction={options['reduction']!r} cannot be chosen: losses are per event, and the weighted mean is taken "
-            "once, by the loop; leave reduction out"
+            f"reduction={options['reduction']!r} cannot be chosen: losses are per event, and the weighted mean "
+            "is taken once, by the loop; leave reduction out"
         )

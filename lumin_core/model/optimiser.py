@@ -55,8 +55,8 @@ def build_optimiser(opt_args: Mapping[str, Any] | None, params: Iterable[nn.Para
         The optimiser.
 
     Raises:
-        ConfigError: If the optimiser needs a closure, which the loop does not give, an option is unknown or out of range,
-            or there is no parameter.
+        ConfigError: If the optimiser needs a closure, which the loop does not give, an option is unknown
+            or out of range, or there is no parameter.
 
     Example:
         >>> import torch
@@ -66,7 +66,9 @@ def build_optimiser(opt_args: Mapping[str, Any] | None, params: Iterable[nn.Para
     """
     make = registry.resolve("optimiser", optimiser_spec(opt_args))
     if isinstance(make.func, type) and issubclass(make.func, torch.optim.LBFGS):
-        raise ConfigError("lbfgs needs a closure, which the training loop does not give; choose another optimiser, say adam")
+        raise ConfigError(
+            "lbfgs needs a closure, which the training loop does not give; choose another optimiser, say adam"
+        )
     params = list(params)
     if not params:
         raise ConfigError("the model has no parameter that could be trained; choose another body or tail")

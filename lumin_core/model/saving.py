@@ -1,8 +1,8 @@
 """Saved models and ensembles: one safetensors file each, weights and a JSON header, nothing that runs.
 
-The header, under the key ``lumin``, holds what `ModelRecord` lists; number lists longer than 64 stand beside the weights
-as tensors named ``table.<i>``. A file is read without unpickling, and names in it are looked up in the registry alone: a
-file from a stranger runs none of their code and imports only what is registered.
+The header, under the key ``lumin``, holds what `ModelRecord` lists; number lists longer than 64 stand beside the
+weights as tensors named ``table.<i>``. A file is read without unpickling, and names in it are looked up in the registry
+alone: a file from a stranger runs none of their code and imports only what is registered.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from lumin_core import registry
 from lumin_core.data.safe_file import Staged
 from lumin_core.errors import LuminError, SavedModelError
 from lumin_core.model.builder import ModelBuilder
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
+
+    from lumin_core import registry
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -81,7 +82,9 @@ class ModelRecord:
     input_mask: list[int] | None = field(default=None, validator=validators.optional(_listed(_column)))
     features: dict[str, list[str]] = field(factory=dict, validator=_mapped(_listed(_is(str))))
     preprocessing: list[dict[str, Any]] = field(factory=list, validator=_listed(_is(dict)))
-    cat_maps: dict[str, dict[str, Any]] = field(factory=dict, validator=_mapped(_mapped(_is(str, int, float, type(None)))))
+    cat_maps: dict[str, dict[str, Any]] = field(
+        factory=dict, validator=_mapped(_mapped(_is(str, int, float, type(None))))
+    )
     seeds: dict[str, int] = field(factory=dict, validator=_mapped(_is(int)))
     versions: dict[str, str] = field(
         factory=lambda: {name: version(name) for name in ("lumin-core", "torch")}, validator=_mapped(_is(str))
@@ -146,7 +149,7 @@ def checked(source: Path) -> Iterator[None]:
         >>> with checked(Path("a.safetensors")):
         ...     int("many")
         Traceback (most recent call last):
-        lumin_core.errors.SavedModelError: a.safetensors cannot be built from its header: invalid literal for int() with base 10: 'many'
+        lumin_core.errors.SavedModelError: a.safetensors cannot be built from its header: invalid literal for int()...
     """
     try:
         yield
@@ -161,7 +164,8 @@ def limited(n_values: int) -> Iterator[None]:
     """Refuse to build what has far more parameters than a file holds, before they take memory.
 
     Args:
-        n_values: Number of values in the file. A block may build layers on trial: ten times as many, and a million, pass.
+        n_values: Number of values in the file. Ten times as many, and a million, pass: a block may
+            build layers on trial.
 
     Raises:
         SavedModelError: If a module of more is built in the block, by this thread.
@@ -172,7 +176,7 @@ def limited(n_values: int) -> Iterator[None]:
         >>> with limited(10):
         ...     _ = torch.nn.Linear(2000, 2000)
         Traceback (most recent call last):
-        lumin_core.errors.SavedModelError: the header asks for a model of more than 1000100 parameters, the file holds 10 values
+        lumin_core.errors.SavedModelError: the header asks for a model of more than 1000100 parameters...
     """
     thread, most, n_built = threading.get_ident(), 10 * n_values + 1_000_000, 0
 
@@ -300,7 +304,7 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], source: str) -> N
         >>> from lumin_core.model.saving import load_state
         >>> load_state(torch.nn.Linear(2, 1), {"weight": torch.ones(1, 3)}, "a.safetensors")
         Traceback (most recent call last):
-        lumin_core.errors.SavedModelError: a.safetensors does not fit the model: it has no bias; weight has shape (1, 3) where the model has (1, 2)
+        lumin_core.errors.SavedModelError: a.safetensors does not fit the model: it has no bias; weight has shape...
     """
     own = module.state_dict()
     wrong = [f"it has no {key}" for key in own if key not in state]
@@ -363,7 +367,9 @@ def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any
         header = json.loads(metadata["lumin"])
         found, number = header["sort"], header["format"]
         aliases = header["aliases"]
-        fits = isinstance(aliases, dict) and all(isinstance(key, str) for key in aliases.values()) and "content" in header
+        fits = (
+            isinstance(aliases, dict) and all(isinstance(key, str) for key in aliases.values()) and "content" in header
+        )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise SavedModelError(f"{path} was not saved by lumin-core: it has no header of ours") from error
     if found != sort:

@@ -227,9 +227,7 @@ def _check_options(plan: Plan) -> None:
     for option in plan.options:
         if option not in known:
             listing = f"its options are {', '.join(known)}" if known else "it takes none"
-            raise ConfigError(
-                f"the {plan.label} has no option {option!r}{near_hint(option, known) or ';'} {listing}"
-            )
+            raise ConfigError(f"the {plan.label} has no option {option!r}{near_hint(option, known) or ';'} {listing}")
 
 
 def _checked_given(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:

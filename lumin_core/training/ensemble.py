@@ -165,7 +165,8 @@ class Ensemble:
         """Save all models to one ``.safetensors`` file, keys ``<i>.<parameter>``.
 
         Args:
-            name: The file; ``.safetensors`` is added where it is missing. An existing file is replaced, none else touched.
+            name: The file; ``.safetensors`` is added where it is missing. An existing file is replaced, no other
+                is touched.
 
         Returns:
             The path.

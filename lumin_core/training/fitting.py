@@ -59,9 +59,13 @@ def build_metrics(metrics: Any) -> list[EvalMetric]:
     if twice := sorted({label for label in labels if labels.count(label) > 1}):
         raise ConfigError(f"two metrics are called {', '.join(twice)}; give each a label=... of its own")
     if taken := sorted({"loss", "path", "history", "cycle_losses"} & set(labels)):
-        raise ConfigError(f"a metric cannot be called {', '.join(taken)}, as results hold that too; give it another label=...")
+        raise ConfigError(
+            f"a metric cannot be called {', '.join(taken)}, as results hold that too; give it another label=..."
+        )
     if (n_main := sum(metric.main_metric for metric in built)) > 1:
-        raise ConfigError(f"one metric can be the main one, got {n_main}; set main_metric for one of {', '.join(labels)}")
+        raise ConfigError(
+            f"one metric can be the main one, got {n_main}; set main_metric for one of {', '.join(labels)}"
+        )
     return built
 
 
@@ -95,8 +99,9 @@ def prepare(
         raise ConfigError("metrics are evaluated on a validation fold: give val_idx")
     check_columns(built_metrics, fy)
     fit = FitParams(
-        model=model, device=model.device, opt=model.opt, loss_func=model.loss, fy=fy, n_epochs=int(n_epochs), bs=int(bs),
-        trn_idxs=trn_idxs, val_idx=val_idx, cbs=callbacks, metrics=built_metrics, cb_savepath=Path(cb_savepath),
+        model=model, device=model.device, opt=model.opt, loss_func=model.loss, fy=fy, n_epochs=int(n_epochs),
+        bs=int(bs), trn_idxs=trn_idxs, val_idx=val_idx, cbs=callbacks, metrics=built_metrics,
+        cb_savepath=Path(cb_savepath),
     )  # fmt: skip
     plan = HookPlan(callbacks)
     hand_over(model, callbacks)
@@ -136,9 +141,7 @@ def hand_over(model: Model, callbacks: Sequence[Any]) -> None:
             callback.set_model(model)
 
 
-def choose_folds(
-    fy: FoldYielder, trn_idxs: Sequence[int] | None, val_idx: int | None
-) -> tuple[list[int], int | None]:
+def choose_folds(fy: FoldYielder, trn_idxs: Sequence[int] | None, val_idx: int | None) -> tuple[list[int], int | None]:
     """Choose training and validation folds.
 
     Args:
@@ -154,11 +157,15 @@ def choose_folds(
     """
     folds = range(len(fy))
     chosen = [i for i in folds if i != val_idx] if trn_idxs is None else as_list(trn_idxs)
-    if wrong := [i for i in [*chosen, *([] if val_idx is None else [val_idx])] if isinstance(i, bool) or i not in folds]:
+    if wrong := [
+        i for i in [*chosen, *([] if val_idx is None else [val_idx])] if isinstance(i, bool) or i not in folds
+    ]:
         raise ConfigError(f"the file has folds 0 to {len(fy) - 1}, got {wrong}")
     chosen = [int(i) for i in chosen]
     if not chosen:
-        raise ConfigError(f"no fold is left to train on: the file has {len(fy)}, one of which validates; cut it into more")
+        raise ConfigError(
+            f"no fold is left to train on: the file has {len(fy)}, one of which validates; cut it into more"
+        )
     if val_idx in chosen:
         raise ConfigError(f"fold {val_idx} is val_idx and among trn_idxs: take it out of one of them")
     if len(set(chosen)) < len(chosen):
@@ -180,7 +187,9 @@ def check_features(builder: ModelBuilder, fy: FoldYielder) -> None:
         if own == came or (sort == "continuous" and own == list(fy.get_use_cont_feats())):
             continue
         missing, more = [f for f in own if f not in came], [f for f in came if f not in own]
-        differ = "their order differs" if not missing and not more else f"the data lack {missing} and have {more} beside"
+        differ = (
+            "their order differs" if not missing and not more else f"the data lack {missing} and have {more} beside"
+        )
         raise ConfigError(
             f"the {sort} features of the data are not the builder's: {differ}; "
             "ModelBuilder.from_fy takes those of the data, fy.add_ignore drops some"

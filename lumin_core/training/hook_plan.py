@@ -1,7 +1,8 @@
 """The plan of a fit: for each point, the callbacks' methods in the order listed.
 
-pluggy validates and introspects; per fit its implementations are compiled once into plain tuples, so that an empty point
-costs nothing. Only where a point has a wrapper (``@lumin_core.hookimpl(wrapper=True)``) does pluggy's own loop run it.
+pluggy validates and introspects; per fit its implementations are compiled once into plain tuples, so that an empty
+point costs nothing. Only where a point has a wrapper (``@lumin_core.hookimpl(wrapper=True)``) does pluggy's own loop
+run it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class HookPlan:
     ``calls[point]`` is a tuple of functions of `fit_params`.
 
     Args:
-        callbacks: Objects with ``on_*`` methods, in the order in which they are to be called. Wrappers enclose all others.
+        callbacks: Objects with ``on_*`` methods, in the order of calls. Wrappers enclose all others.
 
     Raises:
         HookError: If a method is no point or has another signature, or a callback has no points, or is listed twice.
@@ -41,7 +42,7 @@ class HookPlan:
         ...     def on_epoch_edn(self, fit_params): ...
         >>> HookPlan([Typo()])
         Traceback (most recent call last):
-        lumin_core.errors.HookError: Typo.on_epoch_edn is no callback point; did you mean 'on_epoch_end' or 'on_epoch_begin'?
+        lumin_core.errors.HookError: Typo.on_epoch_edn is no callback point; did you mean 'on_epoch_end'...
     """
 
     def __init__(self, callbacks: Sequence[Any]) -> None:
@@ -78,23 +79,27 @@ class _Points:
             is_wrapper = bool(options.get("wrapper"))
             if is_wrapper != inspect.isgeneratorfunction(method):
                 raise HookError(
-                    f"{_name(callback)}.{point}: a wrapper is marked @lumin_core.hookimpl(wrapper=True) and yields once, "
-                    "another callback does neither"
+                    f"{_name(callback)}.{point}: a wrapper is marked @lumin_core.hookimpl(wrapper=True) "
+                    "and yields once, another callback does neither"
                 )
             noting = _noting_wrapper if is_wrapper else _noting
             setattr(self, point, hookimpl(noting(method, callback, point), wrapper=is_wrapper))
 
 
 def _checked_points(callback: Any) -> list[str]:
-    """List the points of a callback; refuse what is no callback: an unknown point, another signature, no point at all."""
+    """List the points of a callback; refuse an unknown point, another signature, and an object without any."""
     if isinstance(callback, type):
-        raise HookError(f"{callback.__name__} is a class where a callback object was expected; pass {callback.__name__}(...)")
+        raise HookError(
+            f"{callback.__name__} is a class where a callback object was expected; pass {callback.__name__}(...)"
+        )
     points = [name for name in dir(callback) if name.startswith("on_") and callable(getattr(callback, name))]
     for name in points:
         if name not in POINTS:
             raise HookError(f"{_name(callback)}.{name} is no callback point{did_you_mean(name, POINTS)}")
         names = [str(p.replace(annotation=p.empty)) for p in _parameters(getattr(callback, name))]
-        if names not in ([], ["fit_params"]) or any(p.kind is p.KEYWORD_ONLY for p in _parameters(getattr(callback, name))):
+        if names not in ([], ["fit_params"]) or any(
+            p.kind is p.KEYWORD_ONLY for p in _parameters(getattr(callback, name))
+        ):
             raise HookError(
                 f"{_name(callback)}.{name} must take (self) or (self, fit_params), got ({', '.join(['self', *names])})"
             )

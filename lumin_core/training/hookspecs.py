@@ -1,7 +1,7 @@
 """The thirteen points at which callbacks take part in training and prediction: all of them, on one screen.
 
-Each gets the one argument `fit_params`, the state of the fit (`lumin_core.FitParams`). In training, per epoch, the state
-goes ``"train"``, then ``"valid"`` when a validation fold was given; in prediction it is ``"test"``.
+Each gets the one argument `fit_params`, the state of the fit (`lumin_core.FitParams`). In training, per epoch, the
+state goes ``"train"``, then ``"valid"`` when a validation fold was given; in prediction it is ``"test"``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The loop: epochs of folds of batches, forwards, backwards, step, with the points of `hookspecs` in between.
 
-Speed decides here: what is done for every batch is what is written below and nothing else. Losses of batches are kept as
-tensors and summed once a fold, so that nothing waits for the device in between.
+Speed decides here: what is done for every batch is what is written below and nothing else. Losses of batches are kept
+as tensors and summed once a fold, so that nothing waits for the device in between.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from lumin_core import seeds
-from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.errors import DataError, ShapeError
 from lumin_core.model.loss import BatchLoss, weighted_loss
 from lumin_core.training.progress import progress_bar
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.hook_plan import HookPlan
     from lumin_core.training.model import Model
@@ -76,7 +76,9 @@ class FoldLoss:
         return summed / norm
 
 
-def run_fit(fit: FitParams, plan: HookPlan, seed: int, bulk_move: bool, train_on_weights: bool, visible_bar: bool) -> None:
+def run_fit(
+    fit: FitParams, plan: HookPlan, seed: int, bulk_move: bool, train_on_weights: bool, visible_bar: bool
+) -> None:
     """Run a fit from its first epoch to its last.
 
     Args:
@@ -118,7 +120,7 @@ def run_predict(fit: FitParams, plan: HookPlan) -> None:
 
 def _predict_batches(fit: FitParams, calls: Mapping[str, Any]) -> None:
     with torch.set_grad_enabled(fit.val_requires_grad):
-        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):
+        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):  # noqa: B020  (sets attributes)
             for call in calls["on_batch_begin"]:
                 call(fit)
             fit.y_pred = fit.model.to_prediction(fit.model.forward(fit.x))
@@ -224,7 +226,7 @@ class _Loop:
         backwards_begin, backwards_end = calls["on_backwards_begin"], calls["on_backwards_end"]
         batch_end = calls["on_batch_end"]
         total, fit.n_batches = FoldLoss(), len(fit.by)
-        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):
+        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):  # noqa: B020  (sets attributes)
             for call in batch_begin:
                 call(fit)
             y_pred = fit.y_pred = model.forward(fit.x)
@@ -255,7 +257,7 @@ class _Loop:
     def _validate_fold(self) -> tuple[float, Tensor]:
         fit, calls, model = self.fit, self.calls, self.fit.model
         total, seen, fit.n_batches = FoldLoss(), [], len(fit.by)
-        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):
+        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):  # noqa: B020  (sets attributes)
             for call in calls["on_batch_begin"]:
                 call(fit)
             y_pred = fit.y_pred = model.forward(fit.x)
@@ -271,10 +273,7 @@ class _Loop:
 
     def _evaluate_metric(self, metric: Any, preds: Tensor) -> float:
         fit, by = self.fit, self.fit.by
-        columns: dict[str, Any] = {
-            name: fit.fy.get_column(name, fold_idx=fit.val_idx)
-            for name in metric.columns
-        }
+        columns: dict[str, Any] = {name: fit.fy.get_column(name, fold_idx=fit.val_idx) for name in metric.columns}
         weights = by.weights if self.train_on_weights else None
         targets = by.targets.reshape(-1) if fit.model.objective == "multiclass" else by.targets
         return float(metric.evaluate(fit.model.to_prediction(preds).cpu().numpy(), targets, weights, columns))
@@ -326,14 +325,17 @@ def check_targets(targets: np.ndarray | None, model: Any) -> None:
     low, high = targets.min(), targets.max()
     if model.objective == "multiclass":
         if high >= model.n_out:
-            raise DataError(f"multiclass targets must be below n_out={model.n_out}, got {high}; set n_out to the number of classes")
+            raise DataError(
+                f"multiclass targets must be below n_out={model.n_out}, got {high}; set n_out to the number of classes"
+            )
         return
     width = 1 if targets.ndim == 1 else targets.shape[1]
     if width != model.n_out:
         raise ShapeError(f"the model has n_out={model.n_out} outputs, but the data have {width} targets an event")
     if isinstance(model.loss, nn.BCELoss) and (low < 0 or high > 1):
         raise DataError(
-            f"targets of a classification must be in [0, 1], got {low} to {high}; use objective='multiclass' for more classes"
+            f"targets of a classification must be in [0, 1], got {low} to {high}; "
+            "use objective='multiclass' for more classes"
         )
 
 

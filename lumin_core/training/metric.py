@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -13,6 +12,8 @@ import numpy as np
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import ArrayLike
 
 Direction = Literal["lower", "higher", "zero"]
@@ -21,9 +22,9 @@ Direction = Literal["lower", "higher", "zero"]
 class EvalMetric(ABC):
     """Base of metrics (kind ``metrics``).
 
-    The loop evaluates metrics on the predictions of the whole validation fold before the valid ``on_epoch_end``; anywhere
-    else they are called on arrays. A class says by `better` which values are good, and by `columns` which further columns
-    of the fold file it needs.
+    The loop evaluates metrics on the predictions of the whole validation fold before the valid ``on_epoch_end``;
+    anywhere else they are called on arrays. A class says by `better` which values are good, and by `columns` which
+    further columns of the fold file it needs.
 
     Attributes:
         better: ``"lower"``, ``"higher"``, or ``"zero"`` (the closer to zero the better, of either sign).
@@ -53,7 +54,9 @@ class EvalMetric(ABC):
 
     def __init__(self, *, main_metric: bool = False, label: str | None = None) -> None:
         self.main_metric = main_metric
-        self.label = label or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
+        self.label = (
+            label or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
+        )
         if getattr(self, "better", None) not in ("lower", "higher", "zero"):
             raise ConfigError(
                 f"{type(self).__name__}.better must be 'lower', 'higher' or 'zero', "

@@ -17,8 +17,6 @@ from lumin_core.data.checks import check_finite
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError
 from lumin_core.model import saving
-from lumin_core.model.blocks import Block
-from lumin_core.model.builder import ModelBuilder
 from lumin_core.training import fitting, loop
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.fit_params import FitParams
@@ -27,6 +25,9 @@ from lumin_core.training.prediction import PREDICT_BS, InputReader, predict_fold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from lumin_core.model.blocks import Block
+    from lumin_core.model.builder import ModelBuilder
 
 _PARTS = {"head": 0, "body": 1, "tail": 2}
 _DTYPES = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
@@ -200,7 +201,9 @@ class Model:
                 raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
             fitting.check_features(self.model_builder, inputs)
             predict_folds(
-                inputs, pred_name, lambda fold: self._predict_batches(self.batches(fold, bs), pred_cb, callbacks, inputs)
+                inputs,
+                pred_name,
+                lambda fold: self._predict_batches(self.batches(fold, bs), pred_cb, callbacks, inputs),
             )
             return None
         inputs = self._read(inputs, bs, raw=raw)
@@ -478,7 +481,9 @@ class Model:
         loop.run_predict(fit, plan)
         return handler.get_preds()
 
-    def _read(self, inputs: Any, bs: int | None, targets: Any = None, weights: Any = None, raw: bool = False) -> BatchYielder:
+    def _read(
+        self, inputs: Any, bs: int | None, targets: Any = None, weights: Any = None, raw: bool = False
+    ) -> BatchYielder:
         """Give all events in their order, as batches; of batches that were given, a copy that gives them so."""
         if isinstance(inputs, BatchYielder):
             if raw or targets is not None or weights is not None:
@@ -534,5 +539,7 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
         chosen = torch.device(asked)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"the device {asked!r} cannot be used: {str(error).splitlines()[0]}; say cpu, cuda or mps") from error
+        raise ConfigError(
+            f"the device {asked!r} cannot be used: {str(error).splitlines()[0]}; say cpu, cuda or mps"
+        ) from error
     return chosen

@@ -67,7 +67,9 @@ class InputReader:
                 raise ConfigError("raw=True takes flat inputs alone; preprocess the matrix yourself")
             if len(inputs) != 2:
                 raise ShapeError(f"a tuple of inputs is (flat, matrix), got {len(inputs)} parts")
-            flat_feats = self.record.features.get("cont_feats", self.cont_feats)  # the builder's hold those of the matrix
+            flat_feats = self.record.features.get(
+                "cont_feats", self.cont_feats
+            )  # the builder's hold those of the matrix
             flat = self._flat(inputs[0], [feat for feat in self.cont_feats if feat in flat_feats], exact=False)
             return self._finite(_as_numbers(flat)), self._matrix(inputs[1])
         return self._finite(self._preprocessed(inputs) if raw else _as_numbers(self._flat(inputs, self.cont_feats)))
@@ -86,8 +88,9 @@ class InputReader:
         expected = len(cont_feats) + len(self.cat_feats)
         if values.ndim != 2 or (exact and values.shape[1] != expected):
             raise ShapeError(
-                f"inputs must be (n, {expected}), the {len(cont_feats)} continuous and {len(self.cat_feats)} categorical "
-                f"features in the order of training, got {values.shape}; a data frame is taken by column name"
+                f"inputs must be (n, {expected}), the {len(cont_feats)} continuous and {len(self.cat_feats)} "
+                f"categorical features in the order of training, got {values.shape}; "
+                "a data frame is taken by column name"
             )
         return values
 
@@ -111,7 +114,9 @@ class InputReader:
         configs, feats = self.record.preprocessing, self.record.features.get("file_feats", self.cont_feats)
         pipes = transforms.from_config(configs) if self._pipes is None else self._pipes
         if not pipes and not self.record.cat_maps:
-            raise ConfigError("raw=True needs a recorded preprocessing, but the training data recorded none; leave it out")
+            raise ConfigError(
+                "raw=True needs a recorded preprocessing, but the training data recorded none; leave it out"
+            )
         if not isinstance(inputs, pd.DataFrame):
             inputs = pd.DataFrame(self._flat(inputs, feats), columns=[*feats, *self.cat_feats])
         inputs = inputs.assign(**{feat: self._codes(inputs, feat) for feat in self.cat_feats if feat in inputs})
@@ -128,7 +133,9 @@ class InputReader:
         codes = {value: int(code) for code, value in self.record.cat_maps[feat].items()}
         unknown = [value for value in frame[feat].unique() if value not in codes]
         if unknown:
-            raise DataError(f"{feat!r} has values that training did not have: {unknown[:5]}; known are {sorted(codes, key=str)}")
+            raise DataError(
+                f"{feat!r} has values that training did not have: {unknown[:5]}; known are {sorted(codes, key=str)}"
+            )
         return frame[feat].astype(object).map(codes).to_numpy(np.float64)
 
     def _finite(self, values: np.ndarray) -> np.ndarray:

@@ -202,7 +202,7 @@ def train_models(
         The results.
 
     Raises:
-        ConfigError: If an option is out of range, an instance is given for a callback or metric, or `savepath` holds a run.
+        ConfigError: If an option is out of range, a callback or metric is an instance, or `savepath` holds a run.
         UnknownComponent: If a component is missing, with what to install, before anything is written.
 
     Example:
@@ -215,7 +215,9 @@ def train_models(
         ...         file.append(fold, inputs=rng.normal(size=(64, 2)), targets=rng.integers(0, 2, size=64))
         >>> fy = FoldYielder(folder + "/train.hdf5")
         >>> builder = ModelBuilder.from_fy(fy, "classification")
-        >>> results = train_models(fy, n_models=2, bs=32, model_builder=builder, n_epochs=1, savepath=folder + "/run", seed=1)
+        >>> results = train_models(
+        ...     fy, n_models=2, bs=32, model_builder=builder, n_epochs=1, savepath=folder + "/run", seed=1
+        ... )
         >>> [result["path"].name for result in results]
         ['model.safetensors', 'model.safetensors']
     """
@@ -224,7 +226,8 @@ def train_models(
             raise ConfigError(f"{name}={value!r} is not available in lumin-core 0.1; leave it out")
     folds = split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs)
     plan = _Plan(
-        builder=model_builder, n_epochs=fitting.check_positive(n_epochs, "n_epochs"), bs=fitting.check_positive(bs, "bs"),
+        builder=model_builder, n_epochs=fitting.check_positive(n_epochs, "n_epochs"),
+        bs=fitting.check_positive(bs, "bs"),
         train_on_weights=train_on_weights, bulk_move=bulk_move,
         callbacks=_callbacks(cb_partials, patience, save_best),
         metrics=fitting.as_list(metric_partials), folder=Path(savepath).expanduser().resolve(), seed=seeds.check(seed),
@@ -260,7 +263,9 @@ def split_folds(
         raise ConfigError(f"excl_idxs must be among the folds 0 to {len(fy) - 1}, got {wrong}")
     idxs = [i for i in range(len(fy)) if i not in excluded]
     if len(idxs) < 2:
-        raise ConfigError(f"training and validation need two folds, but {len(idxs)} of {len(fy)} is left; cut the file into more")
+        raise ConfigError(
+            f"training and validation need two folds, but {len(idxs)} of {len(fy)} is left; cut the file into more"
+        )
     if not unique:
         val_idxs = [idxs[i % len(idxs)] for i in range(n_models)]
         return [([j for j in idxs if j != val], val) for val in val_idxs]
@@ -268,7 +273,8 @@ def split_folds(
     size = len(idxs) // n_models
     if size == 0 or n_models == 1:
         raise ConfigError(
-            f"unique_trn_idxs needs at least two models and a fold for each, got {n_models} models and {len(idxs)} folds"
+            f"unique_trn_idxs needs at least two models and a fold for each, "
+            f"got {n_models} models and {len(idxs)} folds"
         )
     rotated = [*idxs[1:], idxs[0]]
     return [(rotated[i * size : (i + 1) * size], idxs[i]) for i in range(n_models)]
@@ -310,7 +316,9 @@ def _check(plan: _Plan, fy: FoldYielder, folds: list[tuple[list[int], int]]) -> 
         for spec in plan.callbacks:
             registry.resolve("callback", spec)
     except UnknownComponent as error:
-        error.add_note("train_models adds metric_logger, early_stopping and save_best: pip install lumin-plugin-callbacks")
+        error.add_note(
+            "train_models adds metric_logger, early_stopping and save_best: pip install lumin-plugin-callbacks"
+        )
         raise
     for spec in plan.metrics:
         registry.resolve("metric", spec)
@@ -330,11 +338,18 @@ def _prepare_folder(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"savepath {folder} is a file; give a folder")
     if models and not earlier:
-        raise ConfigError(f"{folder} holds model folders that belong to no run ({models[0].name}); choose another savepath")
+        raise ConfigError(
+            f"{folder} holds model folders that belong to no run ({models[0].name}); choose another savepath"
+        )
     if earlier and not overwrite:
-        raise ConfigError(f"{folder} holds an earlier run; choose another savepath, or pass overwrite=True to replace it")
+        raise ConfigError(
+            f"{folder} holds an earlier run; choose another savepath, or pass overwrite=True to replace it"
+        )
     try:
-        for path in [*(file for model in models for file in model.iterdir() if _OWN.fullmatch(file.name)), *reversed(earlier)]:
+        for path in [
+            *(file for model in models for file in model.iterdir() if _OWN.fullmatch(file.name)),
+            *reversed(earlier),
+        ]:
             path.unlink()
         for path in models:
             with suppress(OSError):  # files of others are in it

@@ -156,7 +156,14 @@ def test_nothing_that_is_passed_is_changed_or_followed():
     blocks, feats, opt = {"body": {"depth": 1, "width": 4}}, list(FEATS), {"opt": "sgd", "lr": 0.5}
     body = {"name": "fully_connected"}
     builder = ModelBuilder(
-        "classification", 1, feats, model_args=blocks, opt_args=opt, body=body, cont_subsample_rate=0.5, guaranteed_feats=feats[:1]
+        "classification",
+        1,
+        feats,
+        model_args=blocks,
+        opt_args=opt,
+        body=body,
+        cont_subsample_rate=0.5,
+        guaranteed_feats=feats[:1],
     )
     builder.set_lr(0.1)
     builder.get_model()

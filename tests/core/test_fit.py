@@ -75,7 +75,10 @@ def test_callbacks_come_back_in_order(model, fy):
         ({"cbs": "save_best"}, "give val_idx"),
         ({"cbs": {"name": "early_stopping", "patience": 3}}, "give val_idx"),
         ({"resume": True}, "resume=True is not available"),
-        ({"val_idx": 1, "metrics": ["binary_accuracy", "binary_accuracy"]}, "two metrics are called binary_accuracy.*label"),
+        (
+            {"val_idx": 1, "metrics": ["binary_accuracy", "binary_accuracy"]},
+            "two metrics are called binary_accuracy.*label",
+        ),
         ({"val_idx": 1, "metrics": [{"name": "binary_accuracy", "label": "loss"}]}, "cannot be called loss"),
         (
             {"val_idx": 1, "metrics": [{"name": n, "main_metric": True} for n in ("binary_accuracy", "roc_auc_score")]},
@@ -233,7 +236,9 @@ def test_a_loss_that_becomes_nan_is_logged(make_builder, fy, caplog):
 
 @pytest.mark.parametrize("precision", ["bf16", "16"])
 @pytest.mark.parametrize("objective", ["classification", "multiclass"])
-def test_mixed_precision_trains_and_keeps_single_precision_weights(make_fy, tmp_path, make_builder, precision, objective):
+def test_mixed_precision_trains_and_keeps_single_precision_weights(
+    make_fy, tmp_path, make_builder, precision, objective
+):
     fy = make_fy(tmp_path / "a.hdf5", objective=objective)
     body = {"name": "fully_connected", "depth": 2, "width": 8, "bn": True, "do": 0.1}
     model = Model(make_builder(fy, objective, body=body, opt_args={"lr": 0.01}), precision=precision)
@@ -246,7 +251,9 @@ def test_mixed_precision_trains_and_keeps_single_precision_weights(make_fy, tmp_
 
         def on_backwards_end(self, fit_params):
             norm = sum(float(p.grad.square().sum()) for p in fit_params.model.model.parameters()) ** 0.5
-            assert 0 < norm < 100 or (precision == "16" and not np.isfinite(norm))  # unscaled; the scaler skips overflows
+            assert 0 < norm < 100 or (
+                precision == "16" and not np.isfinite(norm)
+            )  # unscaled; the scaler skips overflows
 
     model.fit(4, fy, 8, val_idx=1, cbs=[Look(), {"name": "grad_clip", "clip": 1.0}], seed=1)
     assert dtypes == {torch.float32}

@@ -135,7 +135,11 @@ def test_stop_ends_training_after_the_fold_and_its_validation(train, state, poin
     train([callback, Trace(log)])
     points = [entry[1] for entry in log if entry[2] == "train" and entry[3]]
     assert points.count("on_fold_end") == 1  # of two folds
-    assert points[-2:] == ["on_fold_end", "on_epoch_end"] or points[-3:] == ["on_fold_end", "on_epoch_end", "on_train_end"]
+    assert points[-2:] == ["on_fold_end", "on_epoch_end"] or points[-3:] == [
+        "on_fold_end",
+        "on_epoch_end",
+        "on_train_end",
+    ]
     assert [entry[1] for entry in log].count("on_train_end") == 1
     assert max(entry[3] for entry in log) == 1
     assert log[-1][1] == "on_train_end"

@@ -124,9 +124,15 @@ def callback_with(name, function):
 @pytest.mark.parametrize(
     ("callback", "message"),
     [
-        (callback_with("on_epoch_edn", lambda self, fit_params: None), r"Mine\.on_epoch_edn .*did you mean 'on_epoch_end'"),
+        (
+            callback_with("on_epoch_edn", lambda self, fit_params: None),
+            r"Mine\.on_epoch_edn .*did you mean 'on_epoch_end'",
+        ),
         (callback_with("on_xyz", lambda self: None), r"on_xyz is no callback point; the points are on_train_begin"),
-        (callback_with("on_fold_end", lambda self, x: None), r"must take \(self\) or \(self, fit_params\), got \(self, x\)"),
+        (
+            callback_with("on_fold_end", lambda self, x: None),
+            r"must take \(self\) or \(self, fit_params\), got \(self, x\)",
+        ),
         (callback_with("on_fold_end", lambda self, fit_params, y: None), "must take"),
         (callback_with("on_fold_end", lambda self, fit_params=None: None), "must take"),
         (callback_with("on_fold_end", lambda self, *args: None), "must take"),
@@ -189,7 +195,9 @@ class GoodWrapper:
         return (yield)
 
 
-@pytest.mark.parametrize("callbacks", [[Bad()], [Recorder("a", []), Bad()], [GoodWrapper(), Bad()], [Bad(), GoodWrapper()]])
+@pytest.mark.parametrize(
+    "callbacks", [[Bad()], [Recorder("a", []), Bad()], [GoodWrapper(), Bad()], [Bad(), GoodWrapper()]]
+)
 def test_an_exception_carries_one_note_with_callback_and_point(callbacks):
     with pytest.raises(ZeroDivisionError) as caught:
         call(HookPlan(callbacks), "on_epoch_end")

@@ -78,7 +78,13 @@ def data(make_fy, folder, objective, n_targ, variant):
 def trained(make_builder, fy, objective, loss):
     """Train one step on a whole fold, by SGD whose rate is that of one event times their number: B L = sum of w l."""
     n = fy.get_data_count(0)
-    builder = make_builder(fy, objective, loss=loss, n_out=3 if objective == "multiclass" else None, opt_args={"opt": "sgd", "lr": 0.01 * n})
+    builder = make_builder(
+        fy,
+        objective,
+        loss=loss,
+        n_out=3 if objective == "multiclass" else None,
+        opt_args={"opt": "sgd", "lr": 0.01 * n},
+    )
     model = Model(builder)
     model.fit(1, fy, n, val_idx=1, metrics=WeightedBias(), seed=2)
     return model
@@ -86,7 +92,9 @@ def trained(make_builder, fy, objective, loss):
 
 @pytest.mark.parametrize(("objective", "n_targ", "loss"), CASES)
 @pytest.mark.parametrize(("variant", "same"), [("zero", "none"), ("double", "twice")])
-def test_weight_zero_is_no_event_and_weight_two_is_two(make_fy, make_builder, tmp_path, objective, n_targ, loss, variant, same):
+def test_weight_zero_is_no_event_and_weight_two_is_two(
+    make_fy, make_builder, tmp_path, objective, n_targ, loss, variant, same
+):
     results = []
     for kind in (variant, same):
         fy = data(make_fy, tmp_path, objective, n_targ, kind)
@@ -166,10 +174,15 @@ def test_the_objective_of_a_batch_is_one_over_b_times_the_weighted_sum():
 
 
 def test_matrix_losses_are_averaged_over_all_but_the_first_axis():
-    assert weighted_loss(lambda a, b: torch.ones(3, 2, 2) * torch.arange(3.0)[:, None, None], torch.ones(3, 1), None, None) == 1
+    assert (
+        weighted_loss(lambda a, b: torch.ones(3, 2, 2) * torch.arange(3.0)[:, None, None], torch.ones(3, 1), None, None)
+        == 1
+    )
 
 
-@pytest.mark.parametrize("loss", [F.mse_loss, nn.MSELoss(), lambda a, b: (a - b).square().mean(), lambda a, b: torch.ones(3)])
+@pytest.mark.parametrize(
+    "loss", [F.mse_loss, nn.MSELoss(), lambda a, b: (a - b).square().mean(), lambda a, b: torch.ones(3)]
+)
 def test_a_loss_that_averages_by_itself_is_refused(loss):
     with pytest.raises(ShapeError, match=r"one value per event, \(2, \.\.\.\), got .*reduction='none'.*BatchLoss"):
         weighted_loss(loss, torch.ones(2, 1), torch.zeros(2, 1), None)
@@ -191,14 +204,22 @@ def test_a_loss_may_be_given_in_every_form(fy, make_builder, spec, same_weights)
 
 
 @pytest.mark.parametrize(
-    "spec", [{"name": "mse_loss", "reduction": "mean"}, partial(nn.MSELoss, reduction="sum"), partial(F.mse_loss, reduction="mean")]
+    "spec",
+    [
+        {"name": "mse_loss", "reduction": "mean"},
+        partial(nn.MSELoss, reduction="sum"),
+        partial(F.mse_loss, reduction="mean"),
+    ],
 )
 def test_a_chosen_reduction_is_refused(spec):
     with pytest.raises(ConfigError, match="reduction='(mean|sum)' cannot be chosen.*leave reduction out"):
         build_loss(spec, "regression")
 
 
-@pytest.mark.parametrize("spec", [3, None, [nn.MSELoss], {"nam": "mse_loss"}, "no_such_loss", nn.MSELoss, {"name": "mse_loss", "redcution": 1}])
+@pytest.mark.parametrize(
+    "spec",
+    [3, None, [nn.MSELoss], {"nam": "mse_loss"}, "no_such_loss", nn.MSELoss, {"name": "mse_loss", "redcution": 1}],
+)
 def test_what_is_no_loss_is_refused(spec):
     if spec is nn.MSELoss:
         return
@@ -259,10 +280,14 @@ def test_batch_loss_trains_validates_and_evaluates_on_the_whole(fy, make_builder
     model.fit(3, fy, 8, val_idx=2, seed=1, metrics=WeightedBias())
     fold = fy.get_fold(2)
     expected = bias(model.predict(fold["inputs"]), fold["targets"], fold["weights"])
-    assert model.evaluate(fold["inputs"], fold["targets"], fold["weights"], bs=5) == pytest.approx(expected, rel=1e-5, abs=1e-9)
+    assert model.evaluate(fold["inputs"], fold["targets"], fold["weights"], bs=5) == pytest.approx(
+        expected, rel=1e-5, abs=1e-9
+    )
     assert model.fit_params.history["valid"]["loss"][-1] == pytest.approx(expected, rel=1e-5, abs=1e-9)
     plain = model.evaluate(fold["inputs"], fold["targets"], bs=5)
-    assert plain == pytest.approx(bias(model.predict(fold["inputs"]), fold["targets"], np.ones((16, 1))), rel=1e-5, abs=1e-9)
+    assert plain == pytest.approx(
+        bias(model.predict(fold["inputs"]), fold["targets"], np.ones((16, 1))), rel=1e-5, abs=1e-9
+    )
 
 
 def test_batch_loss_sees_what_callbacks_make_of_targets_in_validation(fy, make_builder):

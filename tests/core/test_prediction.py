@@ -29,11 +29,19 @@ def prepared(tmp_path_factory):
     """A frame as it was, and the fold file of what became of it; ``time`` is exact in double precision only."""
     frame = raw_frame()
     chain = Chain([StandardScaler()]).fit(frame[CONT].to_numpy())
-    ready = frame.copy()
-    maps, _ = proc_cats(ready, ["channel", "charge"])[:2]
+    cats = proc_cats(frame, ["channel", "charge"])
+    ready, maps = cats.train_df.copy(), cats.cat_maps
     ready[CONT] = chain.transform(frame[CONT].to_numpy())
     path = df2foldfile(
-        ready, 2, CONT, ["channel", "charge"], "y", tmp_path_factory.mktemp("raw") / "a", "int", shuffle=False, cat_maps=maps
+        ready,
+        2,
+        CONT,
+        ["channel", "charge"],
+        "y",
+        tmp_path_factory.mktemp("raw") / "a",
+        "int",
+        shuffle=False,
+        cat_maps=maps,
     )
     add_preprocessing(path, input_pipe=chain)
     return frame, path
@@ -42,7 +50,9 @@ def prepared(tmp_path_factory):
 @pytest.fixture(params=[[], ["eta"], ["pt", "channel"]], ids=["all", "less eta", "less pt, channel"])
 def model(request, prepared):
     fy = FoldYielder(prepared[1], ignore_feats=request.param)
-    model = Model(ModelBuilder.from_fy(fy, "classification", seed=1, body={"name": "fully_connected", "depth": 1, "width": 5}))
+    model = Model(
+        ModelBuilder.from_fy(fy, "classification", seed=1, body={"name": "fully_connected", "depth": 1, "width": 5})
+    )
     model.fit(1, fy, 5, seed=1)
     return model, fy
 
@@ -109,7 +119,9 @@ class Odd:
         return x * 3
 
 
-def test_a_pipeline_that_cannot_be_stored_serves_in_memory_and_is_refused_on_saving(shared_path, make_builder, tmp_path):
+def test_a_pipeline_that_cannot_be_stored_serves_in_memory_and_is_refused_on_saving(
+    shared_path, make_builder, tmp_path
+):
     fy = FoldYielder(shared_path, input_pipe=Odd())
     model = Model(make_builder(fy))
     model.fit(1, fy, 8, seed=1)

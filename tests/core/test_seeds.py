@@ -65,7 +65,7 @@ def test_bulk_move_changes_nothing(fit, same_weights, bulk_move):
 
 def test_what_was_drawn_before_changes_nothing(fit, same_weights):
     first = fit()
-    torch.rand(5), np.random.random(5), random.random()  # noqa: NPY002
+    torch.rand(5), np.random.random(5), random.random()
     assert same_weights(first, fit())
 
 
@@ -87,7 +87,7 @@ def test_callbacks_may_draw_from_seeded_generators(fit, same_weights):
 
 
 def generators():
-    return torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    return torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
 
 
 def unchanged(before):

@@ -5,10 +5,10 @@ import copy
 import numpy as np
 import pytest
 import torch
-from lumin_plugin_losses import WeightedBinnedHuber, WeightedFractionalBinnedHuber
 
 from lumin_core import BatchLoss, build
 from lumin_core.errors import ConfigError, ShapeError
+from lumin_plugin_losses import WeightedBinnedHuber, WeightedFractionalBinnedHuber
 
 BINS = [0.0, 1.0, 2.0, 4.0]
 

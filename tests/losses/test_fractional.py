@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lumin_plugin_losses import WeightedFractionalBinnedHuber, WeightedFractionalMSE
 
 from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_plugin_losses import WeightedFractionalBinnedHuber, WeightedFractionalMSE
 
 
 def test_fractional_mse_is_squared_error_over_true():

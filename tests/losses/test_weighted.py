@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lumin_plugin_losses import WeightedCCE, WeightedMAE, WeightedMSE
 from torch import nn
 
 from lumin_core import build
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_core.model.loss import weighted_loss
+from lumin_plugin_losses import WeightedCCE, WeightedMAE, WeightedMSE
 
 
 def regression(n=20, n_targ=2):

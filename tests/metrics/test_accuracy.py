@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lumin_plugin_metrics import BinaryAccuracy, binary_accuracy
 from sklearn import metrics as sk
 
 from lumin_core import build
 from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_plugin_metrics import BinaryAccuracy, binary_accuracy
 
 
 def sample(n=200, seed=0, negative=False):

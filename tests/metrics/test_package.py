@@ -3,8 +3,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import lumin_plugin_metrics
 import pytest
+
+import lumin_plugin_metrics
 
 
 def test_every_public_name_loads():

@@ -4,12 +4,12 @@ import time
 
 import numpy as np
 import pytest
-from lumin_plugin_metrics import RocAucScore, roc_auc_score
 from sklearn import metrics as sk
 
 from lumin_core import EvalMetric, build
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_core.statistics import bootstrap
+from lumin_plugin_metrics import RocAucScore, roc_auc_score
 
 
 def sample(n=300, seed=0, negative=False):

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from lumin_plugin_tabular import CatEmbHead
 
 from lumin_core import CatEmbedder, build
 from lumin_core.errors import ConfigError, DataError, SavedModelError, ShapeError
+from lumin_plugin_tabular import CatEmbHead
 
 CONT = ["pt", "eta"]
 EMBEDDER = CatEmbedder(["n_jets", "channel", "charge"], [5, 3, 2], [3, 2, 1])

@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from lumin_plugin_tabular import proc_cats
 
 from lumin_core.errors import ConfigError, DataError
+from lumin_plugin_tabular import proc_cats
 
 
 def frame(**columns):

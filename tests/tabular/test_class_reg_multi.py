@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from lumin_plugin_tabular import ClassRegMulti, IdentBody, IdentTail
 from torch import nn
 
 from lumin_core import build
 from lumin_core.errors import ConfigError
+from lumin_plugin_tabular import ClassRegMulti, IdentBody, IdentTail
 
 
 def tail(n_out=2, objective="regression", **options):

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from lumin_plugin_tabular import FullyConnected
 from torch import nn
 
 from lumin_core import build
 from lumin_core.errors import ConfigError
+from lumin_plugin_tabular import FullyConnected
 
 VARIANTS = [{}, {"res": True}, {"dense": True}, {"growth_rate": 0.5}, {"dense": True, "growth_rate": -0.2}]
 MAP = {"a": [0], "b": [1], "c": [2]}

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from lumin_plugin_tabular import FullyConnected, IdentBody, MultiBlock
 from torch import nn
 
 from lumin_core import build
 from lumin_core.errors import ConfigError
+from lumin_plugin_tabular import FullyConnected, IdentBody, MultiBlock
 
 MAP = {"tau_pt": [0], "tau_eta": [1], "met": [2], "channel": [3, 4]}
 SMALL = {"name": "fully_connected", "depth": 1, "width": 4}

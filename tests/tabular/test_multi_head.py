@@ -2,12 +2,12 @@ from functools import partial
 
 import pytest
 import torch
-from lumin_plugin_tabular import CatEmbHead, MultiHead
 from torch import nn
 
 from lumin_core import CatEmbedder, build, registry
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model.blocks import MatrixHead
+from lumin_plugin_tabular import CatEmbHead, MultiHead
 
 VECS, FEATS = ["tau", "jet"], ["px", "py"]
 CONT = ["tau_px", "met", "tau_py", "jet_px", "mt"]  # jet_py does not exist; flat and matrix features are mixed

@@ -3,6 +3,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import decomposition, pipeline, preprocessing
+
+from lumin_core import FoldYielder, df2foldfile
+from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_tabular import (
     PCA,
     Chain,
@@ -13,10 +17,6 @@ from lumin_plugin_tabular import (
     get_pre_proc_pipes,
     load_pipe,
 )
-from sklearn import decomposition, pipeline, preprocessing
-
-from lumin_core import FoldYielder, df2foldfile
-from lumin_core.errors import ConfigError, DataError
 
 FEATS = ["pt", "eta", "phi"]
 

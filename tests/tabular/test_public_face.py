@@ -1,9 +1,9 @@
 import subprocess
 import sys
 
-import lumin_plugin_tabular
 import pytest
 
+import lumin_plugin_tabular
 from lumin_core import registry
 
 COMPONENTS = [component for component in registry.components() if component.distribution == "lumin-plugin-tabular"]

@@ -4,10 +4,10 @@ from math import sqrt
 import numpy as np
 import pytest
 import torch
-from lumin_plugin_tabular import RunningBatchNorm1d, RunningBatchNorm2d, RunningBatchNorm3d
 
 from lumin_core import build
 from lumin_core.errors import ConfigError, ShapeError
+from lumin_plugin_tabular import RunningBatchNorm1d, RunningBatchNorm2d, RunningBatchNorm3d
 
 SIZES = [(RunningBatchNorm1d, (6,)), (RunningBatchNorm2d, (3, 2)), (RunningBatchNorm3d, (3, 2, 2))]
 

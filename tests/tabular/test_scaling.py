@@ -2,12 +2,12 @@ import json
 
 import numpy as np
 import pytest
-from lumin_plugin_tabular import PCA, StandardScaler
 from sklearn import decomposition, preprocessing
 
 from lumin_core import build
 from lumin_core.data import transforms
 from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_plugin_tabular import PCA, StandardScaler
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(5, 3, (200, 3)) @ RNG.normal(0, 1, (3, 3))
