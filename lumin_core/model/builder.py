@@ -217,7 +217,7 @@ class ModelBuilder:
         embedder = config.get("cat_embedder")
         if isinstance(embedder, dict):
             check_keys(embedder, inspect.signature(CatEmbedder).parameters, "cat_embedder")
-            config = {**config, "cat_embedder": CatEmbedder.from_config(embedder)}
+            config: dict[str, Any] = {**config, "cat_embedder": CatEmbedder.from_config(embedder)}
         return cls(**config)
 
     def to_config(self) -> dict[str, Any]:

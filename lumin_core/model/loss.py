@@ -78,7 +78,9 @@ def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor
         >>> event_loss(torch.nn.MSELoss(reduction="none"), torch.ones(2, 2), torch.zeros(2, 2))
         tensor([1., 1.])
     """
-    return _per_event(_called(loss, y_pred, y), loss, y_pred.shape[0])
+    values = _called(loss, y_pred, y)
+    _check_rows(values, loss, y_pred.shape[0])
+    return _per_event(values)
 
 
 def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
@@ -107,8 +109,11 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
     if isinstance(loss, BatchLoss):
         objective: Tensor = loss(y_pred, y, w)
         return objective
-    values = _per_event(_called(loss, y_pred, y), loss, y_pred.shape[0])
-    return values.mean() if w is None else torch.dot(values, w.reshape(-1)) / values.shape[0]
+    values = _called(loss, y_pred, y)
+    _check_rows(values, loss, y_pred.shape[0])
+    if w is None:
+        return values.mean()  # which is the mean over events of their means
+    return torch.dot(_per_event(values), w.reshape(-1)) / values.shape[0]
 
 
 def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
@@ -124,16 +129,18 @@ def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
         ) from error
 
 
-def _per_event(values: Tensor, loss: Any, n_events: int) -> Tensor:
-    """Reduce ``(B, ...)`` to ``(B,)`` by the mean over all but the first axis."""
+def _check_rows(values: Tensor, loss: Any, n_events: int) -> None:
+    """Refuse what is no row an event."""
     if values.dim() == 0 or values.shape[0] != n_events:
         raise ShapeError(
             f"a loss must give one value per event, ({n_events}, ...), got {tuple(values.shape)} from {loss!r}; "
             "switch its own averaging off (reduction='none'), or derive it from lumin_core.BatchLoss"
         )
-    if values.dim() == 1:
-        return values
-    return values.view(-1) if values.numel() == n_events else values.flatten(1).mean(1)
+
+
+def _per_event(values: Tensor) -> Tensor:
+    """Reduce ``(B, ...)`` to ``(B,)`` by the mean over all but the first axis."""
+    return values.reshape(-1) if values.numel() == len(values) else values.flatten(1).mean(1)
 
 
 def build_loss(spec: Any, objective: str) -> Callable[..., Tensor]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
 import threading
+import warnings
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -51,13 +53,18 @@ def _listed(member: Any) -> Any:
     return validators.deep_iterable(member, _is(list))
 
 
-def _mapped(value: Any) -> Any:
-    return validators.deep_mapping(_is(str), value, _is(dict))
+def _mapped(value: Any, key: Any = None) -> Any:
+    return validators.deep_mapping(key or _is(str), value, _is(dict))
 
 
 def _column(_: Any, attribute: Any, value: Any) -> None:
     if type(value) is not int or not 0 <= value < 2**31:
         raise ValueError(f"{attribute.name} must hold column numbers, got {value!r}")
+
+
+def _code(_: Any, attribute: Any, value: Any) -> None:
+    if not isinstance(value, str) or not value.removeprefix("-").isdecimal():
+        raise ValueError(f"{attribute.name} must hold codes, got {value!r}")
 
 
 @define(kw_only=True)
@@ -83,7 +90,7 @@ class ModelRecord:
     features: dict[str, list[str]] = field(factory=dict, validator=_mapped(_listed(_is(str))))
     preprocessing: list[dict[str, Any]] = field(factory=list, validator=_listed(_is(dict)))
     cat_maps: dict[str, dict[str, Any]] = field(
-        factory=dict, validator=_mapped(_mapped(_is(str, int, float, type(None))))
+        factory=dict, validator=_mapped(_mapped(_is(str, int, float), _code))
     )
     seeds: dict[str, int] = field(factory=dict, validator=_mapped(_is(int)))
     versions: dict[str, str] = field(
@@ -160,34 +167,33 @@ def checked(source: Path) -> Iterator[None]:
 
 
 @contextmanager
-def limited(n_values: int) -> Iterator[None]:
-    """Refuse to build what has far more parameters than a file holds, before they take memory.
+def limited(state: Mapping[str, Tensor]) -> Iterator[None]:
+    """Refuse to build, in this thread, what is far larger than a file's weights, before it takes memory or time.
 
     Args:
-        n_values: Number of values in the file. Ten times as many, and a million, pass: a block may
-            build layers on trial.
+        state: The weights. Ten times as many pass, and a million values in a thousand tensors: a block may build
+            layers on trial.
 
     Raises:
-        SavedModelError: If a module of more is built in the block, by this thread.
+        SavedModelError: If more is built in the block.
 
     Example:
         >>> import torch
         >>> from lumin_core.model.saving import limited
-        >>> with limited(10):
+        >>> with limited({}):
         ...     _ = torch.nn.Linear(2000, 2000)
         Traceback (most recent call last):
-        lumin_core.errors.SavedModelError: the header asks for a model of more than 1000100 parameters...
+        lumin_core.errors.SavedModelError: the header asks for far more than the 0 values that the file holds
     """
-    thread, most, n_built = threading.get_ident(), 10 * n_values + 1_000_000, 0
+    thread, n_values = threading.get_ident(), sum(values.numel() for values in state.values())
+    left = [10 * n_values + 1_000_000, 10 * len(state) + 1000]
 
-    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
-        nonlocal n_built
-        if threading.get_ident() == thread and parameter is not None:
-            n_built += parameter.numel()
-            if n_built > most:
-                raise SavedModelError(
-                    f"the header asks for a model of more than {most} parameters, the file holds {n_values} values"
-                )
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        if threading.get_ident() != thread or parameter is None:
+            return
+        left[:] = left[0] - parameter.numel(), left[1] - 1
+        if min(left) < 0:
+            raise SavedModelError(f"the header asks for far more than the {n_values} values that the file holds")
 
     hook = register_module_parameter_registration_hook(count)
     try:
@@ -340,9 +346,9 @@ def _read_lumin(path: Path) -> State:
     multiarray = getattr(np, "_core", None) or np.core
     arrays = [multiarray.multiarray._reconstruct, np.ndarray, np.dtype, type(np.dtype(np.int64))]
     try:
-        with torch.serialization.safe_globals(arrays):
+        with torch.serialization.safe_globals(arrays), warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (pickle.UnpicklingError, struct.error, EOFError, OSError, *_ODD) as error:
         raise SavedModelError(
             f"{path} cannot be read as weights: it is neither a saved model of ours (.safetensors) nor one of LUMIN "
             "that holds tensors alone"

@@ -79,6 +79,7 @@ class Ensemble:
         metric: str = "loss",
         weighting: str = "reciprocal",
         snapshot_args: Mapping[str, Any] | None = None,
+        model_builder: ModelBuilder | None = None,
     ) -> Ensemble:
         """Make an ensemble of the best models of a run.
 
@@ -88,6 +89,7 @@ class Ensemble:
             metric: ``"loss"``, or the label of a metric of the run.
             weighting: ``"reciprocal"`` (1/value where lower is better, the value where higher is) or ``"uniform"``.
             snapshot_args: Not available yet: see the changelog.
+            model_builder: Needed only where a component had no name to be saved under.
 
         Returns:
             The ensemble.
@@ -104,7 +106,7 @@ class Ensemble:
         weights = None
         if weighting == "reciprocal":
             weights = _reciprocal([float(result[metric]) for result in chosen], results.direction(metric), metric)
-        return cls([Model.from_save(result["path"]) for result in chosen], weights)
+        return cls([Model.from_save(result["path"], model_builder) for result in chosen], weights)
 
     def __len__(self) -> int:
         """Number of models."""

@@ -275,7 +275,8 @@ class _Loop:
         fit, by = self.fit, self.fit.by
         columns: dict[str, Any] = {name: fit.fy.get_column(name, fold_idx=fit.val_idx) for name in metric.columns}
         weights = by.weights if self.train_on_weights else None
-        targets = by.targets.reshape(-1) if fit.model.objective == "multiclass" else by.targets
+        targets: Any = by.targets
+        targets = targets.reshape(-1) if fit.model.objective == "multiclass" else targets
         return float(metric.evaluate(fit.model.to_prediction(preds).cpu().numpy(), targets, weights, columns))
 
     def _batches(self, fold: dict[str, Any], shuffle: bool) -> BatchYielder:
@@ -322,8 +323,12 @@ def check_targets(targets: np.ndarray | None, model: Any) -> None:
         raise DataError("there are no events, so that a loss is undefined")
     if type(model.loss).__module__ != nn.MSELoss.__module__:
         return
+    if targets.dtype.kind not in "biuf":
+        raise DataError(f"targets must be numbers, got {targets.dtype}; encode them first")
     low, high = targets.min(), targets.max()
     if model.objective == "multiclass":
+        if targets.size != len(targets):
+            raise ShapeError(f"multiclass takes one target an event, the number of its class, got shape {targets.shape}")
         if high >= model.n_out:
             raise DataError(
                 f"multiclass targets must be below n_out={model.n_out}, got {high}; set n_out to the number of classes"

@@ -375,7 +375,7 @@ class Model:
         model = cls.__new__(cls)
         with registry.pinned(record.pins()):
             builder = model_builder or saving.builder_of(record, source)
-            with saving.checked(source), saving.limited(sum(values.numel() for values in state.values())):
+            with saving.checked(source), saving.limited(state):
                 model._set_up(builder, device, "32", compiled=False, input_mask=record.input_mask)
         model.load_state_dict(state, str(source))
         model.record = record

@@ -120,6 +120,7 @@ class InputReader:
         if not isinstance(inputs, pd.DataFrame):
             inputs = pd.DataFrame(self._flat(inputs, feats), columns=[*feats, *self.cat_feats])
         inputs = inputs.assign(**{feat: self._codes(inputs, feat) for feat in self.cat_feats if feat in inputs})
+        check_keys(self.cont_feats, feats, "the preprocessing's record of features")
         flat = self._flat(inputs, feats)
         cont = transforms.apply(pipes, flat[:, : len(feats)])
         if cont.shape[1] == len(feats):

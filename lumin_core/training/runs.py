@@ -24,11 +24,13 @@ from typing import TYPE_CHECKING, Any, overload
 from attrs import define
 
 from lumin_core import registry, seeds
+from lumin_core.data.checks import check_finite
 from lumin_core.data.safe_file import Staged
 from lumin_core.errors import ConfigError, UnknownComponent
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.training import fitting
 from lumin_core.training.hook_plan import HookPlan
+from lumin_core.training.loop import check_targets
 from lumin_core.training.model import Model
 
 if TYPE_CHECKING:
@@ -132,6 +134,8 @@ class Results(Sequence[dict[str, Any]]):
         path = path / "results.json" if path.is_dir() else path
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+            if content["schema"] > _SCHEMA:
+                raise ValueError(f"schema {content['schema']} is of a later lumin-core, which reads it")
             results = [{**result, "path": path.parent / result["path"]} for result in content["results"]]
             return cls(results, content["directions"])
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -326,7 +330,11 @@ def _check(plan: _Plan, fy: FoldYielder, folds: list[tuple[list[int], int]]) -> 
     metrics = fitting.build_metrics(plan.metrics)
     fitting.check_columns(metrics, fy)
     _ = fy.preprocessing_config  # raises where it cannot be stored with the models
-    plan.builder.get_model()
+    model = Model(plan.builder, device="cpu")
+    for i in {i for trn_idxs, val_idx in folds for i in (*trn_idxs, val_idx)}:
+        targets: Any = fy.get_column("targets", fold_idx=i, add_newaxis=True)
+        check_finite(targets, fy.targ_feats, f"targets of fold {i}")
+        check_targets(targets, model)
     return metrics
 
 

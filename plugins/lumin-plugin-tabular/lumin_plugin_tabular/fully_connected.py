@@ -105,8 +105,10 @@ class FullyConnected(Body):
             return self._add(x)
         if self.dense:
             return self._concatenate(x)
-        out: Tensor = self.layers(x)
-        return out
+        for layer in self.layers:
+            for step in layer:  # not layer(x): calling a nested Sequential costs as much as a small matrix product
+                x = step(x)
+        return x
 
     def get_out_size(self) -> int:
         """Give the width of the last layer."""
