@@ -2,8 +2,8 @@
 
     python .ci/build_wheels.py FOLDER
 
-Each wheel is built from its own source distribution, so that neither files that a source distribution lacks nor leftovers
-of earlier builds get into it. Needs `build` and `setuptools`, which are not installed anew for every distribution.
+Each wheel is built from its own source distribution, so that neither files that a source distribution lacks nor
+leftovers of earlier builds get into it. Needs `build` and `setuptools`, which are not installed anew for each.
 """
 
 from __future__ import annotations

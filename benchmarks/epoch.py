@@ -5,7 +5,8 @@ binary cross-entropy, one thread. All ways read the same file, run in one proces
 batch. What is measured is a whole fit of `EPOCHS` epochs, divided by their number, so that what a fit does once counts
 too; networks and optimisers are built before. Ours is measured without a progress bar.
 
-With the environment variable LUMIN_PYTHON (a Python that has lumin 0.9.1) LUMIN is measured too, in a process of its own.
+With the environment variable LUMIN_PYTHON (a Python that has lumin 0.9.1) LUMIN is measured too, in a process of its
+own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -125,7 +127,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = common.write_fold_file(Path(folder) / "events.hdf5", N_FOLDS, N_PER_FOLD)
         for bs in BATCH_SIZES:
-            seconds = common.alternate({name: lambda w=way: w(path, bs) for name, way in ways.items()}, REPETITIONS)
+            seconds = common.alternate({name: partial(way, path, bs) for name, way in ways.items()}, REPETITIONS)
             results[bs] = common.ratios(seconds, "by hand")
             rows = [[name, r["median_s"], r["spread_s"], r["ratio"]] for name, r in results[bs].items()]
             title = f"epoch of 90,000 x 30 and validation on 10,000, batch {bs} (goal {GOALS[bs]})"

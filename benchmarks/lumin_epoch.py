@@ -1,6 +1,6 @@
 """The epoch of `epoch.py` in LUMIN 0.9.1: run by a Python that has it, prints seconds an epoch.
 
-    python lumin_epoch.py FOLDFILE BATCH_SIZE VALIDATION_FOLD EPOCHS
+Run as ``python lumin_epoch.py FOLDFILE BATCH_SIZE VALIDATION_FOLD EPOCHS``.
 """
 
 from __future__ import annotations

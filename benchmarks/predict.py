@@ -1,7 +1,7 @@
 """`predict` on a fold file of 1,000,000 x 30, against the bare forward pass plus reading and writing as safely.
 
-Safely means: the file is copied, the predictions are added to the copy, it is synced and renamed. One thread. The file is
-brought back to how it was before each measurement.
+Safely means: the file is copied, the predictions are added to the copy, it is synced and renamed. One thread. The file
+is brought back to how it was before each measurement.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ class ModelBuilder:
         embedder = config.get("cat_embedder")
         if isinstance(embedder, dict):
             check_keys(embedder, inspect.signature(CatEmbedder).parameters, "cat_embedder")
-            config: dict[str, Any] = {**config, "cat_embedder": CatEmbedder.from_config(embedder)}
+            config = {**config, "cat_embedder": CatEmbedder.from_config(embedder)}
         return cls(**config)
 
     def to_config(self) -> dict[str, Any]:
@@ -226,7 +226,7 @@ class ModelBuilder:
         Raises:
             UnnamedComponent: If a component has no registered name.
         """
-        config = {
+        config: dict[str, Any] = {
             "objective": self.objective,
             "n_out": self.n_out,
             "cont_feats": self.cont_feats,

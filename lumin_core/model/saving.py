@@ -89,9 +89,7 @@ class ModelRecord:
     input_mask: list[int] | None = field(default=None, validator=validators.optional(_listed(_column)))
     features: dict[str, list[str]] = field(factory=dict, validator=_mapped(_listed(_is(str))))
     preprocessing: list[dict[str, Any]] = field(factory=list, validator=_listed(_is(dict)))
-    cat_maps: dict[str, dict[str, Any]] = field(
-        factory=dict, validator=_mapped(_mapped(_is(str, int, float), _code))
-    )
+    cat_maps: dict[str, dict[str, Any]] = field(factory=dict, validator=_mapped(_mapped(_is(str, int, float), _code)))
     seeds: dict[str, int] = field(factory=dict, validator=_mapped(_is(int)))
     versions: dict[str, str] = field(
         factory=lambda: {name: version(name) for name in ("lumin-core", "torch")}, validator=_mapped(_is(str))
@@ -343,8 +341,9 @@ def load_pretrained(module: nn.Module, path: Path) -> None:
 
 def _read_lumin(path: Path) -> State:
     """Read LUMIN's save: a pickled dict of which torch's loader takes tensors and, for the input mask, arrays."""
-    multiarray = getattr(np, "_core", None) or np.core
-    arrays = [multiarray.multiarray._reconstruct, np.ndarray, np.dtype, type(np.dtype(np.int64))]
+    rebuild = (getattr(np, "_core", None) or np.core).multiarray._reconstruct
+    spellings = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]  # of numpy 1 and 2
+    arrays: list[Any] = [*spellings, np.ndarray, np.dtype, type(np.dtype(np.int64))]
     try:
         with torch.serialization.safe_globals(arrays), warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)

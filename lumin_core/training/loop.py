@@ -328,7 +328,7 @@ def check_targets(targets: np.ndarray | None, model: Any) -> None:
     low, high = targets.min(), targets.max()
     if model.objective == "multiclass":
         if targets.size != len(targets):
-            raise ShapeError(f"multiclass takes one target an event, the number of its class, got shape {targets.shape}")
+            raise ShapeError(f"multiclass takes one target an event, its class, got shape {targets.shape}")
         if high >= model.n_out:
             raise DataError(
                 f"multiclass targets must be below n_out={model.n_out}, got {high}; set n_out to the number of classes"

@@ -72,7 +72,10 @@ def test_one_feature_alone_is_one_feature():
         ({"cont_feats": None}, "needs inputs"),
         ({"model_args": {"haed": {}}}, "model_args has no 'haed'.*did you mean 'head'"),
         ({"model_args": {"body": {"depht": 3}}}, "no option 'depht'.*did you mean 'depth'"),
-        ({"body": {"name": "fully_connected", "depth": 2}, "model_args": {"body": {"depth": 3}}}, "'depth' is given in body and in model_args"),
+        (
+            {"body": {"name": "fully_connected", "depth": 2}, "model_args": {"body": {"depth": 3}}},
+            "'depth' is given in body and in model_args",
+        ),
         ({"opt_args": {"opt": {"name": "adam", "lr": 1}, "lr": 2}}, "'lr' is given in opt_args"),
         ({"opt_args": {"lrr": 2}}, "no option 'lrr'.*did you mean 'lr'"),
         ({"cont_subsample_rate": 0}, r"cont_subsample_rate must be in \(0, 1\]"),
@@ -85,7 +88,7 @@ def test_one_feature_alone_is_one_feature():
         ({"body": nn.Linear}, "must be a subclass"),
         ({"body": 3}, "is given as a name"),
     ],
-)  # fmt: skip
+)
 def test_wrong_options_are_refused_at_once(options, words):
     with pytest.raises(ConfigError, match=words):
         ModelBuilder(**{"objective": "classification", "n_out": 1, "cont_feats": FEATS, **options})
@@ -107,7 +110,7 @@ def test_unknown_names_are_refused_at_once(options, words):
 
 
 def test_optimiser_options_out_of_range_are_our_errors():
-    with pytest.raises(ConfigError, match="opt_args cannot be used for Adam: .*learning rate"):
+    with pytest.raises(ConfigError, match=r"opt_args cannot be used for Adam: .*learning rate"):
         build(opt_args={"lr": -1}).get_model()
 
 
@@ -184,10 +187,19 @@ def test_nothing_that_is_passed_is_changed_or_followed():
 def test_fault_from_model_builder_keeps_every_argument():
     embedder = CatEmbedder(["k"], [4])
     builder = ModelBuilder(
-        "regression", 2, FEATS, model_args={"body": {"depth": 2, "width": 3, "act": "selu"}, "tail": {"y_range": (0, 1)}},
-        opt_args={"opt": "adamw", "lr": 0.3, "weight_decay": 0.5, "betas": (0.8, 0.9)}, cat_embedder=embedder,
-        cont_subsample_rate=0.6, guaranteed_feats=["b"], loss="l1_loss", lookup_init="uniform", freeze_head=True, seed=4,
-    )  # fmt: skip
+        "regression",
+        2,
+        FEATS,
+        model_args={"body": {"depth": 2, "width": 3, "act": "selu"}, "tail": {"y_range": (0, 1)}},
+        opt_args={"opt": "adamw", "lr": 0.3, "weight_decay": 0.5, "betas": (0.8, 0.9)},
+        cat_embedder=embedder,
+        cont_subsample_rate=0.6,
+        guaranteed_feats=["b"],
+        loss="l1_loss",
+        lookup_init="uniform",
+        freeze_head=True,
+        seed=4,
+    )
     builder.set_lr(0.2)
     copy = ModelBuilder.from_model_builder(builder)
     assert copy.to_config() == builder.to_config()
@@ -212,13 +224,22 @@ def test_set_lr_replaces_the_rate_wherever_it_was_given(spec):
 def full_builder(**options):
     return ModelBuilder(
         **{
-            "objective": "multiclass", "n_out": 3, "cont_feats": FEATS, "cat_embedder": CatEmbedder(["k"], [4]),
-            "body": {"name": "multi_block", "blocks": [{"name": "fully_connected", "depth": 1, "width": 3}, "ident_body"],
-                     "feats_per_block": [["a", "b"], ["c", "d", "e", "k"]]},
+            "objective": "multiclass",
+            "n_out": 3,
+            "cont_feats": FEATS,
+            "cat_embedder": CatEmbedder(["k"], [4]),
+            "body": {
+                "name": "multi_block",
+                "blocks": [{"name": "fully_connected", "depth": 1, "width": 3}, "ident_body"],
+                "feats_per_block": [["a", "b"], ["c", "d", "e", "k"]],
+            },
             "opt_args": {"opt": partial(torch.optim.AdamW, betas=(0.8, 0.9)), "lr": np.float32(0.5)},
-            "loss": {"name": "weighted_cce", "class_weights": [1.0, 2.0, 0.5]}, "seed": 3, "freeze_tail": True, **options,
+            "loss": {"name": "weighted_cce", "class_weights": [1.0, 2.0, 0.5]},
+            "seed": 3,
+            "freeze_tail": True,
+            **options,
         }
-    )  # fmt: skip
+    )
 
 
 def test_config_goes_to_and_from_dicts_json_and_toml(tmp_path):
@@ -245,7 +266,7 @@ def test_config_of_one_part_missing_or_unknown_is_refused(tmp_path):
         ModelBuilder.from_config({"objective": "regression"})
     with pytest.raises(ConfigError, match="did you mean 'n_out'"):
         ModelBuilder.from_config({"objective": "regression", "nout": 1})
-    with pytest.raises(ConfigError, match="cannot read the config .*TOML"):
+    with pytest.raises(ConfigError, match=r"cannot read the config .*TOML"):
         ModelBuilder.from_config(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("a = = 3")
     with pytest.raises(ConfigError, match="is no TOML file"):
@@ -262,7 +283,7 @@ def test_unnamed_components_cannot_be_written_as_config():
 
     builder = build(head=Mine)
     assert Model(builder).predict(np.ones((2, 5))).shape == (2, 1)
-    with pytest.raises(UnnamedComponent, match="Mine.* has no registered name; register it"):
+    with pytest.raises(UnnamedComponent, match=r"Mine.* has no registered name; register it"):
         builder.to_config()
     with pytest.raises(UnnamedComponent, match="lookup_act is a function without a name"):
         build(lookup_act=lambda name: nn.ReLU()).to_config()
@@ -332,7 +353,7 @@ def test_pretrain_file_starts_from_saved_weights(tmp_path, same_weights):
     path = trained.save(tmp_path / "start")
     assert same_weights(Model(build(seed=1, pretrain_file=path)), trained)
     assert same_weights(Model(build(seed=1, pretrain_file=tmp_path / "start")), trained)
-    with pytest.raises(SavedModelError, match="does not fit the model.*shape"):
+    with pytest.raises(SavedModelError, match=r"does not fit the model.*shape"):
         Model(build(pretrain_file=path, model_args={"body": {"depth": 1, "width": 5}}))
     with pytest.raises(SavedModelError, match="there is no file"):
         Model(build(pretrain_file=tmp_path / "none"))

@@ -22,7 +22,10 @@ def results(models, tmp_path):
         {"loss": 0.5, "auc": 0.6, "pull": -0.1, "bad": -1.0}, {"loss": 0.25, "auc": 0.9, "pull": 2.0, "bad": 2.0},
         {"loss": 1.0, "auc": 0.3, "pull": 1.0, "bad": float("nan")},
     ]  # fmt: skip
-    rows = [{**v, "path": m.save(tmp_path / f"model_{i}" / "model")} for i, (v, m) in enumerate(zip(values, models, strict=True))]
+    rows = [
+        {**v, "path": m.save(tmp_path / f"model_{i}" / "model")}
+        for i, (v, m) in enumerate(zip(values, models, strict=True))
+    ]
     return Results(rows, {"auc": "higher", "pull": "zero", "bad": "lower"})
 
 
@@ -65,7 +68,19 @@ def test_models_with_other_input_masks_each_see_their_own(fy, make_builder):
 
 
 @pytest.mark.parametrize(
-    "weights", [[1, 2], [1, 2, 3, 4], [1, 0, 1], [1, -1, 1], [1, float("nan"), 1], [1, float("inf"), 1], [], ["a", 1, 1], [[1], [1], [1]], [None] * 3]
+    "weights",
+    [
+        [1, 2],
+        [1, 2, 3, 4],
+        [1, 0, 1],
+        [1, -1, 1],
+        [1, float("nan"), 1],
+        [1, float("inf"), 1],
+        [],
+        ["a", 1, 1],
+        [[1], [1], [1]],
+        [None] * 3,
+    ],
 )
 def test_weights_must_be_positive_one_a_model(models, weights):
     with pytest.raises(ConfigError, match="weights must be 3 positive numbers, one a model"):

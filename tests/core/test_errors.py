@@ -7,10 +7,17 @@ import pytest
 from lumin_core import errors
 
 TREE = {
-    "UnknownComponent": KeyError, "AmbiguousComponent": LookupError, "BrokenPlugin": ImportError, "IncompatiblePlugin": ImportError,
-    "HookError": TypeError, "FoldFileError": OSError, "ShapeError": ValueError, "DataError": ValueError, "ConfigError": ValueError,
+    "UnknownComponent": KeyError,
+    "AmbiguousComponent": LookupError,
+    "BrokenPlugin": ImportError,
+    "IncompatiblePlugin": ImportError,
+    "HookError": TypeError,
+    "FoldFileError": OSError,
+    "ShapeError": ValueError,
+    "DataError": ValueError,
+    "ConfigError": ValueError,
     "SavedModelError": ValueError,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("name", "builtin"), TREE.items())

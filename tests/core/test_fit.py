@@ -100,9 +100,9 @@ def test_training_folds_may_be_given_in_every_form(model, fy, trn_idxs):
 
 
 def test_unknown_names_come_with_a_hint(model, fy):
-    with pytest.raises(UnknownComponent, match="did you mean.*save_best"):
+    with pytest.raises(UnknownComponent, match=r"did you mean.*save_best"):
         model.fit(1, fy, 8, cbs="save_bets", val_idx=1)
-    with pytest.raises(UnknownComponent, match="did you mean.*roc_auc_score"):
+    with pytest.raises(UnknownComponent, match=r"did you mean.*roc_auc_score"):
         model.fit(1, fy, 8, metrics="roc_auc_socre", val_idx=1)
 
 
@@ -230,7 +230,7 @@ def test_a_loss_that_becomes_nan_is_logged(make_builder, fy, caplog):
     with caplog.at_level(logging.WARNING):
         model.fit(1, fy, 8, seed=1, cbs=Spoil(), trn_idxs=[0])
     assert "training loss of fold 0 in epoch 1 is nan" in caplog.text
-    with pytest.raises(DataError, match="outputs are NaN.*diverged; take a smaller learning rate"):
+    with pytest.raises(DataError, match=r"outputs are NaN.*diverged; take a smaller learning rate"):
         Model(make_builder(fy)).fit(1, fy, 8, seed=1, cbs=Spoil(), trn_idxs=[0])
 
 

@@ -1,4 +1,4 @@
-"""The order of the thirteen points is that of DESIGN 6: recorded, in training and in prediction."""
+"""The order of the thirteen points, recorded in training and in prediction."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ class TracingWrapper:
 
 
 def expected_training(n_epochs=N_EPOCHS, validated=True, n_trn=N_FOLDS - 1):
-    """Give the points of DESIGN 6, as (point, state, epoch, sub_epoch, batch, n_batches); None where any value will do."""
+    """Give the points in order, as (point, state, epoch, sub_epoch, batch, n_batches); None where any value will do."""
     points, sub_epoch = [("on_train_begin", "train", 0, 0, 0, 0)], 0
     in_batch = ["on_batch_begin", "on_forwards_end", "on_backwards_begin", "on_backwards_end", "on_batch_end"]
     for epoch in range(1, n_epochs + 1):

@@ -32,9 +32,20 @@ def call(plan, point, fit_params=None):
 
 def test_points_are_the_thirteen_of_the_design():
     assert POINTS == (
-        "on_train_begin", "on_epoch_begin", "on_fold_begin", "on_batch_begin", "on_forwards_end", "on_backwards_begin",
-        "on_backwards_end", "on_batch_end", "on_fold_end", "on_epoch_end", "on_train_end", "on_pred_begin", "on_pred_end",
-    )  # fmt: skip
+        "on_train_begin",
+        "on_epoch_begin",
+        "on_fold_begin",
+        "on_batch_begin",
+        "on_forwards_end",
+        "on_backwards_begin",
+        "on_backwards_end",
+        "on_batch_end",
+        "on_fold_end",
+        "on_epoch_end",
+        "on_train_end",
+        "on_pred_begin",
+        "on_pred_end",
+    )
     for point in POINTS:
         spec = getattr(LuminSpec, point)
         assert spec.__doc__.startswith("Called")
@@ -128,7 +139,7 @@ def callback_with(name, function):
             callback_with("on_epoch_edn", lambda self, fit_params: None),
             r"Mine\.on_epoch_edn .*did you mean 'on_epoch_end'",
         ),
-        (callback_with("on_xyz", lambda self: None), r"on_xyz is no callback point; the points are on_train_begin"),
+        (callback_with("on_xyz", lambda self: None), r"on_xyz is no callback point; known are on_train_begin"),
         (
             callback_with("on_fold_end", lambda self, x: None),
             r"must take \(self\) or \(self, fit_params\), got \(self, x\)",
@@ -153,19 +164,19 @@ def test_what_is_no_callback_is_refused(callback, message):
 
 def test_the_same_object_twice_is_refused():
     callback = Recorder("a", [])
-    with pytest.raises(HookError, match="listed twice.*once, or make a second"):
+    with pytest.raises(HookError, match=r"listed twice.*once, or make a second"):
         HookPlan([callback, Recorder("b", []), callback])
 
 
 @pytest.mark.parametrize("option", ["tryfirst", "trylast", "hookwrapper"])
 def test_other_options_of_pluggy_are_refused(option):
     callback = callback_with("on_epoch_end", hookimpl(**{option: True})(lambda self, fit_params: None))
-    with pytest.raises(HookError, match="order listed.*only wrapper=True"):
+    with pytest.raises(HookError, match=r"order listed.*only wrapper=True"):
         HookPlan([callback])
 
 
 def test_a_wrapper_that_is_no_generator_is_refused():
-    with pytest.raises(HookError, match="a wrapper is marked .* and yields once"):
+    with pytest.raises(HookError, match=r"a wrapper is marked .* and yields once"):
         HookPlan([callback_with("on_epoch_end", hookimpl(wrapper=True)(lambda self, fit_params: None))])
 
 

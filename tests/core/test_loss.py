@@ -17,12 +17,17 @@ LOSSES = {
     "classification": ["auto", "bce_loss", "mse_loss", "l1_loss", "weighted_mse", "weighted_mae"],
     "multiclass": ["auto", "nll_loss", {"name": "weighted_cce", "class_weights": [1.0, 2.0, 0.5]}, nn.CrossEntropyLoss],
     "regression": [
-        "auto", "l1_loss", "huber_loss", "smooth_l1_loss", "weighted_mse", "weighted_mae",
+        "auto",
+        "l1_loss",
+        "huber_loss",
+        "smooth_l1_loss",
+        "weighted_mse",
+        "weighted_mae",
         {"name": "weighted_fractional_mse", "min_true": 0.1},
         {"name": "weighted_binned_huber", "perc": 0.7, "bins": [-10.0, 0.0, 10.0]},
         {"name": "weighted_fractional_binned_huber", "perc": 0.7, "bins": [-10.0, 10.0], "min_true": 0.1},
     ],
-}  # fmt: skip
+}
 CASES = [
     pytest.param(objective, n_targ, loss, id=f"{objective}-{n_targ}-{loss['name'] if isinstance(loss, dict) else loss}")
     for objective, losses in LOSSES.items()
@@ -191,11 +196,20 @@ def test_a_loss_that_averages_by_itself_is_refused(loss):
 @pytest.mark.parametrize(
     "spec",
     [
-        "mse_loss", "MSELoss", "core/mse_loss", {"name": "mse_loss"}, {"name": "mse_loss", "reduction": "none"}, nn.MSELoss,
-        partial(nn.MSELoss, reduction="none"), nn.MSELoss(), nn.MSELoss(reduction="sum"), "weighted_mse",
-        partial(F.mse_loss, reduction="none"), lambda y_pred, y: (y_pred - y).square(),
+        "mse_loss",
+        "MSELoss",
+        "core/mse_loss",
+        {"name": "mse_loss"},
+        {"name": "mse_loss", "reduction": "none"},
+        nn.MSELoss,
+        partial(nn.MSELoss, reduction="none"),
+        nn.MSELoss(),
+        nn.MSELoss(reduction="sum"),
+        "weighted_mse",
+        partial(F.mse_loss, reduction="none"),
+        lambda y_pred, y: (y_pred - y).square(),
     ],
-)  # fmt: skip
+)
 def test_a_loss_may_be_given_in_every_form(fy, make_builder, spec, same_weights):
     reference, model = (Model(make_builder(fy, "regression", loss=loss)) for loss in ("auto", spec))
     for each in (reference, model):
@@ -212,7 +226,7 @@ def test_a_loss_may_be_given_in_every_form(fy, make_builder, spec, same_weights)
     ],
 )
 def test_a_chosen_reduction_is_refused(spec):
-    with pytest.raises(ConfigError, match="reduction='(mean|sum)' cannot be chosen.*leave reduction out"):
+    with pytest.raises(ConfigError, match=r"reduction='(mean|sum)' cannot be chosen.*leave reduction out"):
         build_loss(spec, "regression")
 
 

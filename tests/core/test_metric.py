@@ -25,13 +25,25 @@ class Count(EvalMetric):
 @pytest.mark.parametrize(
     ("value", "best", "better", "expected"),
     [
-        (1, None, "lower", True), (1, 2, "lower", True), (2, 2, "lower", False), (3, 2, "lower", False),
-        (3, 2, "higher", True), (1, 2, "higher", False),
-        (-5, 0, "zero", False), (0, -5, "zero", True), (-1, 2, "zero", True), (2, -1, "zero", False), (1, -1, "zero", False),
-        (float("nan"), None, "lower", False), (float("nan"), 1, "zero", False), (1, float("nan"), "lower", False),
-        (float("inf"), None, "lower", False), (float("-inf"), 3, "lower", False), (float("inf"), 3, "higher", False),
+        (1, None, "lower", True),
+        (1, 2, "lower", True),
+        (2, 2, "lower", False),
+        (3, 2, "lower", False),
+        (3, 2, "higher", True),
+        (1, 2, "higher", False),
+        (-5, 0, "zero", False),
+        (0, -5, "zero", True),
+        (-1, 2, "zero", True),
+        (2, -1, "zero", False),
+        (1, -1, "zero", False),
+        (float("nan"), None, "lower", False),
+        (float("nan"), 1, "zero", False),
+        (1, float("nan"), "lower", False),
+        (float("inf"), None, "lower", False),
+        (float("-inf"), 3, "lower", False),
+        (float("inf"), 3, "higher", False),
     ],
-)  # fmt: skip
+)
 def test_fault_closest_to_zero_is_best_and_nan_never(value, best, better, expected):
     assert is_better(value, best, better) is expected
 
@@ -51,7 +63,7 @@ def test_label_is_the_class_in_snake_case_or_given():
 
 @pytest.mark.parametrize("better", ["best", None, "Lower"])
 def test_direction_must_be_one_of_three(better):
-    with pytest.raises(ConfigError, match="Odd.better must be 'lower', 'higher' or 'zero'"):
+    with pytest.raises(ConfigError, match=r"Odd.better must be 'lower', 'higher' or 'zero'"):
         type("Odd", (Count,), {"better": better})()
 
 
@@ -84,7 +96,7 @@ def test_weights_are_left_out_where_they_are_not_trained_on(fy, make_builder):
 
 def test_columns_that_the_file_lacks_are_refused_before_training(fy, make_builder):
     metric = type("Needs", (Count,), {"columns": ("evnet",)})
-    with pytest.raises(ConfigError, match="needed by the metric 'needs'.*no 'evnet'.*did you mean 'event'"):
+    with pytest.raises(ConfigError, match=r"needed by the metric 'needs'.*no 'evnet'.*did you mean 'event'"):
         Model(make_builder(fy)).fit(1, fy, 8, val_idx=1, metrics=metric)
 
 
@@ -92,8 +104,11 @@ def test_several_metrics_have_their_own_history(fy, make_builder):
     model = Model(make_builder(fy))
     model.fit(3, fy, 8, val_idx=1, metrics=["roc_auc_score", Count(label="n"), Count], seed=1)
     assert {name: len(values) for name, values in model.fit_params.history["valid"].items()} == {
-        "loss": 3, "roc_auc_score": 3, "n": 3, "count": 3
-    }  # fmt: skip
+        "loss": 3,
+        "roc_auc_score": 3,
+        "n": 3,
+        "count": 3,
+    }
 
 
 def test_what_is_no_metric_is_refused(fy, make_builder):

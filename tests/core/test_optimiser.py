@@ -61,7 +61,7 @@ def test_fused_and_plain_optimisers_agree(fy, make_builder):
 
 def test_an_optimiser_that_needs_a_closure_is_refused():
     for spec in (torch.optim.LBFGS, partial(torch.optim.LBFGS, max_iter=3)):
-        with pytest.raises(ConfigError, match="needs a closure.*choose another"):
+        with pytest.raises(ConfigError, match=r"needs a closure.*choose another"):
             build_optimiser({"opt": spec}, params())
 
 

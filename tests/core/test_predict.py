@@ -1,11 +1,13 @@
 """Model.predict: the same numbers whatever comes in, and columns of the fold file."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from lumin_core import BatchYielder, FoldYielder, Model, PredHandler
+from lumin_core import BatchYielder, FoldYielder, MatrixHead, Model, ModelBuilder, PredHandler, df2foldfile
 from lumin_core.data.augmentation import Augmentation
 from lumin_core.errors import ConfigError, DataError, FoldFileError, HookError, LuminError, ShapeError
 
@@ -212,8 +214,8 @@ def test_another_collecting_callback_gives_what_is_returned(model):
 def test_a_collecting_callback_needs_get_preds(model):
     with pytest.raises(ConfigError, match=r"pred_cb must have get_preds\(\)"):
         model.predict(np.zeros((1, 4)), pred_cb=Shift())
+    handler = PredHandler()
     with pytest.raises(HookError, match="listed twice"):
-        handler = PredHandler()
         model.predict(np.zeros((1, 4)), pred_cb=handler, cbs=handler)
 
 
@@ -251,3 +253,90 @@ def test_evaluate_refuses_what_has_no_loss(model):
         model.evaluate(x, np.zeros((2, 2)))
     with pytest.raises(ConfigError, match="holds its own targets"):
         model.evaluate(BatchYielder(x, 2, "classification", np.zeros(2)), np.zeros(2))
+
+
+# Matrices
+
+
+class Sum(MatrixHead):
+    """Sums the features over the objects."""
+
+    def __init__(self, cont_feats, vecs, feats_per_vec, row_wise=True):
+        super().__init__(cont_feats, vecs, feats_per_vec, row_wise)
+        self.feat_map = self.map_to_all()
+
+    def forward(self, x):
+        return self.get_matrix(x)[0].sum(1)
+
+    def get_out_size(self):
+        return self.n_fpv
+
+
+@pytest.fixture
+def with_matrix(tmp_path):
+    rng = np.random.default_rng(1)
+    columns = {name: rng.normal(size=24) for name in ("met", "j0_px", "j0_py", "j1_px", "j1_py")}
+    frame = pd.DataFrame({**columns, "y": rng.integers(0, 2, 24)})
+    frame.loc[:3, ["j1_px", "j1_py"]] = np.nan  # absent
+    vecs = {"vecs": ["j0", "j1"], "feats_per_vec": ["px", "py"]}
+    path = df2foldfile(
+        frame,
+        2,
+        ["met"],
+        [],
+        "y",
+        tmp_path / "matrix",
+        "int",
+        matrix_vecs=vecs["vecs"],
+        matrix_feats_per_vec=vecs["feats_per_vec"],
+        matrix_row_wise=True,
+        seed=1,
+    )
+    fy = FoldYielder(path)
+    head = {"name": "multi_head", "matrix_head": partial(Sum, **vecs)}
+    body = {"name": "fully_connected", "depth": 1, "width": 4}
+    model = Model(ModelBuilder.from_fy(fy, "classification", head=head, body=body, seed=1))
+    model.fit(2, fy, 4, val_idx=1, metrics="roc_auc_score", seed=1)
+    return model, fy
+
+
+def test_flat_and_matrix_are_predicted_as_from_the_file(with_matrix):
+    model, fy = with_matrix
+    model.predict(fy)
+    for i, fold in enumerate(fy):
+        flat, matrix = fold["inputs"]
+        expected = fy.get_column("pred", fold_idx=i)
+        assert np.isfinite(expected).all()
+        forms = [
+            (flat, matrix),
+            (torch.from_numpy(flat), torch.from_numpy(matrix)),
+            (pd.DataFrame({"met": flat[:, 0]}), matrix),
+            BatchYielder((flat, matrix), 5, "classification"),
+        ]
+        for form in forms:
+            np.testing.assert_allclose(model.predict(form)[:, 0], expected, rtol=1e-5, atol=1e-7)
+        assert model.evaluate((flat, matrix), fold["targets"]) == pytest.approx(
+            model.evaluate((flat, matrix), fold["targets"], bs=5)
+        )
+
+
+def test_a_model_of_a_matrix_takes_all_features_flat_too(with_matrix):
+    model, fy = with_matrix
+    flat, matrix = fy.get_fold(0)["inputs"]
+    together = np.hstack([flat, np.nan_to_num(matrix).reshape(len(flat), -1)])
+    np.testing.assert_allclose(model.predict(together), model.predict((flat, matrix)), rtol=1e-5)
+
+
+def test_bad_matrices_are_refused(with_matrix):
+    model, fy = with_matrix
+    flat, matrix = fy.get_fold(0)["inputs"]
+    wrong = matrix.copy()
+    wrong[0, 0, 0] = np.inf
+    with pytest.raises(DataError, match="matrix has infinite elements"):
+        model.predict((flat, wrong))
+    with pytest.raises(ShapeError, match="expected a matrix"):
+        model.predict((flat, matrix[:, :1]))
+    with pytest.raises(ShapeError, match="one row for each"):
+        model.predict((flat, matrix[:3]))
+    with pytest.raises(DataError, match="numbers"):
+        model.predict((flat, "matrix"))

@@ -18,10 +18,14 @@ def raw_frame(n=40):
     rng = np.random.default_rng(1)
     return pd.DataFrame(
         {
-            "pt": rng.exponential(50, n), "eta": rng.normal(size=n), "time": 1.7e9 + rng.uniform(0, 500, n),
-            "channel": rng.choice(["ee", "em", "mm"], n), "charge": rng.choice([-1, 0, 1], n), "y": rng.integers(0, 2, n),
+            "pt": rng.exponential(50, n),
+            "eta": rng.normal(size=n),
+            "time": 1.7e9 + rng.uniform(0, 500, n),
+            "channel": rng.choice(["ee", "em", "mm"], n),
+            "charge": rng.choice([-1, 0, 1], n),
+            "y": rng.integers(0, 2, n),
         }
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")

@@ -56,10 +56,17 @@ def test_a_run_can_be_repeated_from_its_json(run, tmp_path, same_weights, fy):
     assert record["versions"].keys() == {"lumin-core", "torch", "numpy"}
     assert record["callbacks"][:2] == [{"name": "callbacks/grad_clip", "clip": 1.0}, "callbacks/metric_logger"]
     second = train_models(
-        FoldYielder(record["foldfile"], ignore_feats=record["ignore_feats"]), len(record["folds"]), record["bs"],
-        ModelBuilder.from_config(record["model_builder"]), record["n_epochs"], metric_partials=record["metrics"],
-        cb_partials=record["callbacks"][:1], patience=5, savepath=tmp_path / "again", seed=record["seed"],
-    )  # fmt: skip
+        FoldYielder(record["foldfile"], ignore_feats=record["ignore_feats"]),
+        len(record["folds"]),
+        record["bs"],
+        ModelBuilder.from_config(record["model_builder"]),
+        record["n_epochs"],
+        metric_partials=record["metrics"],
+        cb_partials=record["callbacks"][:1],
+        patience=5,
+        savepath=tmp_path / "again",
+        seed=record["seed"],
+    )
     for a, b in zip(first, second, strict=True):
         assert same_weights(Model.from_save(a["path"]), Model.from_save(b["path"]))
         assert a["history"] == b["history"]
@@ -98,8 +105,14 @@ def test_a_run_is_moved_and_still_works(run, tmp_path, fy):
 
 
 def test_results_that_are_damaged_are_refused(tmp_path):
-    for content in ("", "{}", "[]", '{"schema": 1, "results": [1], "directions": {}}',
-                    '{"schema": 1, "results": [], "directions": []}', '{"schema": "x", "results": []}'):
+    for content in (
+        "",
+        "{}",
+        "[]",
+        '{"schema": 1, "results": [1], "directions": {}}',
+        '{"schema": 1, "results": [], "directions": []}',
+        '{"schema": "x", "results": []}',
+    ):
         (tmp_path / "results.json").write_text(content)
         with pytest.raises(ConfigError, match="cannot read the results"):
             Results.load(tmp_path)
@@ -127,9 +140,14 @@ def test_fault_overwriting_removes_what_a_run_writes_and_nothing_else(run, tmp_p
     (tmp_path / "my").mkdir()
     run(3, cb_partials="epoch_saver")
     mine = [
-        tmp_path / "my" / "a", tmp_path / "run", folder / "notes.txt", folder / "model_2" / "plot.pdf",
-        folder / "model_x" / "model.safetensors", folder / "model_1_old" / "b", folder / "model_0" / "mine.safetensors",
-    ]  # fmt: skip
+        tmp_path / "my" / "a",
+        tmp_path / "run",
+        folder / "notes.txt",
+        folder / "model_2" / "plot.pdf",
+        folder / "model_x" / "model.safetensors",
+        folder / "model_1_old" / "b",
+        folder / "model_0" / "mine.safetensors",
+    ]
     for path in mine:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
@@ -278,7 +296,9 @@ except UnknownComponent as error:
     print(error, *error.__notes__)
 """
     environment = {**os.environ, "LUMIN_DISABLE_PLUGINS": "callbacks", "LUMIN_DEVICE": "cpu"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
+    )
     assert "metric_logger" in done.stdout
     assert "pip install lumin-plugin-callbacks" in done.stdout
     assert list(tmp_path.iterdir()) == []
@@ -287,11 +307,20 @@ except UnknownComponent as error:
 # What is kept
 
 
-@pytest.mark.parametrize(("better", "values", "best"), [
-    ("lower", [3.0, 1.0, 2.0], 1), ("higher", [1.0, 3.0, 2.0], 1), ("zero", [0.5, -5.0, 1.0], 0), ("zero", [-5.0, 0.0, 1.0], 1),
-    ("lower", [float("nan"), 2.0, float("nan")], 1), ("higher", [float("inf"), 2.0, 1.0], 1),
-])  # fmt: skip
-def test_fault_the_model_that_is_kept_is_the_best_by_the_main_metric(run, same_weights, fy, tmp_path, better, values, best):
+@pytest.mark.parametrize(
+    ("better", "values", "best"),
+    [
+        ("lower", [3.0, 1.0, 2.0], 1),
+        ("higher", [1.0, 3.0, 2.0], 1),
+        ("zero", [0.5, -5.0, 1.0], 0),
+        ("zero", [-5.0, 0.0, 1.0], 1),
+        ("lower", [float("nan"), 2.0, float("nan")], 1),
+        ("higher", [float("inf"), 2.0, 1.0], 1),
+    ],
+)
+def test_fault_the_model_that_is_kept_is_the_best_by_the_main_metric(
+    run, same_weights, fy, tmp_path, better, values, best
+):
     class Scripted(EvalMetric):
         def evaluate(self, preds, targets, weights, columns):
             self.n = getattr(self, "n", -1) + 1

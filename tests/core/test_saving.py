@@ -73,17 +73,21 @@ def saved(trained, tmp_path):
 OPTIONS = {
     "plain": {},
     "batch norm": {"body": {"name": "fully_connected", "depth": 2, "width": 5, "bn": True, "do": 0.2, "res": True}},
-    "running norm": {"body": {"name": "fully_connected", "depth": 1, "width": 5, "bn": True, "bn_class": "running_batch_norm1d"}},
+    "running norm": {
+        "body": {"name": "fully_connected", "depth": 1, "width": 5, "bn": True, "bn_class": "running_batch_norm1d"}
+    },
     "subsampled": {"cont_subsample_rate": 0.5, "guaranteed_feats": ["b"]},
     "multi block": {
         "body": {
-            "name": "multi_block", "blocks": [{"name": "fully_connected", "depth": 1, "width": 3}, "ident_body"],
-            "feats_per_block": [["a", "b"], ["d"]], "bottleneck_sz": 2,
+            "name": "multi_block",
+            "blocks": [{"name": "fully_connected", "depth": 1, "width": 3}, "ident_body"],
+            "feats_per_block": [["a", "b"], ["d"]],
+            "bottleneck_sz": 2,
         }
     },
     "wide embedding": {"cat_embedder": CatEmbedder(["d"], [3], emb_szs=[7])},
     "frozen": {"freeze_head": True, "lookup_init": "uniform", "opt_args": {"opt": "adamw", "betas": (0.8, 0.9)}},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
@@ -99,7 +103,9 @@ def test_a_model_comes_back_bit_for_bit(trained, fy, tmp_path, same_weights, opt
     assert loaded.model_builder.to_config() == model.model_builder.to_config()
     assert loaded.describe() == model.describe()
     assert loaded.save(tmp_path / "again").read_bytes() == path.read_bytes()
-    assert (model.input_mask is None and loaded.input_mask is None) or np.array_equal(model.input_mask, loaded.input_mask)
+    assert (model.input_mask is None and loaded.input_mask is None) or np.array_equal(
+        model.input_mask, loaded.input_mask
+    )
     loaded.fit(1, fy, 8, seed=1)
 
 
@@ -182,7 +188,11 @@ def test_the_header_tells_names_and_versions(saved):
 
 
 def test_bare_nested_names_mean_what_they_meant(trained, fy, tmp_path):
-    body = {"name": "multi_block", "blocks": [{"name": "fully_connected", "depth": 1, "width": 3, "act": "swish"}], "feats_per_block": [["*"]]}
+    body = {
+        "name": "multi_block",
+        "blocks": [{"name": "fully_connected", "depth": 1, "width": 3, "act": "swish"}],
+        "feats_per_block": [["*"]],
+    }
     model = trained(body=body)
     x = fy.get_fold(0)["inputs"]
     path = model.save(tmp_path / "m")
@@ -231,7 +241,9 @@ def test_unnamed_components_are_saved_and_ask_for_the_builder(trained, tmp_path)
     x = np.ones((2, 4))
     loaded = Model.from_save(path, model.model_builder)
     assert np.array_equal(loaded.predict(x), model.predict(x))
-    assert np.array_equal(Model.from_save(loaded.save(tmp_path / "n"), model.model_builder).predict(x), model.predict(x))
+    assert np.array_equal(
+        Model.from_save(loaded.save(tmp_path / "n"), model.model_builder).predict(x), model.predict(x)
+    )
     ensemble = Ensemble([model, loaded])
     ensemble.save(tmp_path / "e")
     with pytest.raises(SavedModelError, match="needs model_builder="):
@@ -257,7 +269,7 @@ def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(saving, "save_file", fail)
-    with pytest.raises(SavedModelError, match="cannot write .*no space left"):
+    with pytest.raises(SavedModelError, match=r"cannot write .*no space left"):
         model.save(tmp_path / "m")
     with pytest.raises(SavedModelError, match="cannot write"):
         model.save(tmp_path / "new folder" / "m")
@@ -289,8 +301,10 @@ def test_a_save_replaces_the_file_and_no_other(trained, tmp_path):
     model.save(tmp_path / "v1.2")
     assert all(path.read_text() == "mine" for path in others)
     assert {p.name for p in tmp_path.iterdir()} - {p.name for p in others} == {
-        "m.safetensors", "my model.safetensors", "v1.2.safetensors"
-    }  # fmt: skip
+        "m.safetensors",
+        "my model.safetensors",
+        "v1.2.safetensors",
+    }
     assert Model.from_save(tmp_path / "my model").n_out == 1
 
 
@@ -338,7 +352,7 @@ def test_a_truncated_file_is_refused(saved, tmp_path):
     bad = tmp_path / "bad.safetensors"
     for size in (0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1):
         bad.write_bytes(content[:size])
-        with pytest.raises(SavedModelError, match="cannot be read as a saved model.*damaged, or another program's"):
+        with pytest.raises(SavedModelError, match=r"cannot be read as a saved model.*damaged, or another program's"):
             Model.from_save(bad)
 
 
@@ -365,7 +379,9 @@ def test_foreign_files_are_refused(tmp_path, saved, trained):
     torch.save({"model": {}}, tmp_path / "lumin.h5")
     with pytest.raises(SavedModelError, match="pretrain_file"):
         Model.from_save(tmp_path / "lumin.h5")
-    with pytest.raises(SavedModelError, match="holds a saved model, expected a ensemble|holds a saved model, expected an"):
+    with pytest.raises(
+        SavedModelError, match=r"holds a saved model, expected a ensemble|holds a saved model, expected an"
+    ):
         Ensemble.from_save(saved)
     Ensemble([trained()]).save(tmp_path / "e")
     with pytest.raises(SavedModelError, match="holds a saved ensemble, expected a model"):
@@ -437,10 +453,15 @@ def test_fault_loading_unpickles_nothing(bombs, fy, make_builder):
     builder = make_builder(fy)
     for path in files:
         loads = (
-            Model.from_save, Ensemble.from_save, Ensemble.load, Model(builder).load,
+            Model.from_save,
+            Ensemble.from_save,
+            Ensemble.load,
+            Model(builder).load,
             lambda p: Model(ModelBuilder.from_model_builder(builder, pretrain_file=p)),
-            lambda p: Model(ModelBuilder.from_model_builder(builder, cat_embedder=CatEmbedder(["d"], [3], emb_load_path=p))),
-        )  # fmt: skip
+            lambda p: Model(
+                ModelBuilder.from_model_builder(builder, cat_embedder=CatEmbedder(["d"], [3], emb_load_path=p))
+            ),
+        )
         for load in loads:
             with pytest.raises(SavedModelError):
                 load(path)
@@ -451,7 +472,15 @@ def test_a_pretrain_file_of_any_bytes_is_refused_plainly(tmp_path, fy, make_buil
     rng = random.Random(2)
     torch.save({"model": {"weight": torch.ones(3)}}, tmp_path / "good.h5")
     good = (tmp_path / "good.h5").read_bytes()
-    contents = [b"", b"\x80", b"PK\x03\x04", b"\x80\x02}q\x00.", pickle.dumps([1, 2]), pickle.dumps({"model": {"a": 1}}), good[:200]]
+    contents = [
+        b"",
+        b"\x80",
+        b"PK\x03\x04",
+        b"\x80\x02}q\x00.",
+        pickle.dumps([1, 2]),
+        pickle.dumps({"model": {"a": 1}}),
+        good[:200],
+    ]
     contents += [bytes(rng.randrange(256) for _ in range(60)) for _ in range(20)]
     for _ in range(40):
         changed = bytearray(good)
@@ -464,29 +493,41 @@ def test_a_pretrain_file_of_any_bytes_is_refused_plainly(tmp_path, fy, make_buil
 
 
 def test_a_malicious_config_runs_nothing(saved, bombs, tmp_path):
-    files, sentinel = bombs
+    _, sentinel = bombs
     command = f"touch '{sentinel}'"
     attacks = [
-        {"body": "os:system"}, {"body": {"name": "os:system", "command": command}}, {"body": "os.system"},
-        {"head": "builtins:eval"}, {"tail": {"name": "builtins/exec", "source": command}}, {"loss": "os:system"},
-        {"loss": {"name": "subprocess:run", "args": command, "shell": True}}, {"lookup_init": "os:system"},
-        {"opt_args": {"opt": "os:system"}}, {"body": str(tmp_path / "plain.pkl")}, {"lookup_act": "os:system"},
-        {"body": {"name": "fully_connected", "act": "os:system"}}, {"body": {"name": "fully_connected", "act": command}},
+        {"body": "os:system"},
+        {"body": {"name": "os:system", "command": command}},
+        {"body": "os.system"},
+        {"head": "builtins:eval"},
+        {"tail": {"name": "builtins/exec", "source": command}},
+        {"loss": "os:system"},
+        {"loss": {"name": "subprocess:run", "args": command, "shell": True}},
+        {"lookup_init": "os:system"},
+        {"opt_args": {"opt": "os:system"}},
+        {"body": str(tmp_path / "plain.pkl")},
+        {"lookup_act": "os:system"},
+        {"body": {"name": "fully_connected", "act": "os:system"}},
+        {"body": {"name": "fully_connected", "act": command}},
         {"body": {"name": "fully_connected", "bn": True, "bn_class": "subprocess:Popen"}},
         {"body": {"name": "fully_connected", "lookup_init": "os:system"}},
         {"body": {"name": "fully_connected", "lookup_act": {"name": "os:system"}}},
         {"body": {"name": "multi_block", "blocks": ["os:system"], "feats_per_block": [["*"]]}},
-        {"body": {"name": "__class__"}}, {"body": {"name": "../../etc/passwd"}}, {"body": "lumin_plugin_tabular:FullyConnected"},
-    ]  # fmt: skip
+        {"body": {"name": "__class__"}},
+        {"body": {"name": "../../etc/passwd"}},
+        {"body": "lumin_plugin_tabular:FullyConnected"},
+    ]
     for i, attack in enumerate(attacks):
-        path = rewrite(saved, tmp_path / f"{i}.safetensors", lambda header, a=attack: header["content"]["config"].update(a))
+        path = rewrite(
+            saved, tmp_path / f"{i}.safetensors", lambda header, a=attack: header["content"]["config"].update(a)
+        )
         with pytest.raises(LuminError):
             Model.from_save(path)
     assert not sentinel.exists()
 
 
 def test_files_that_a_stranger_names_are_not_read(saved, bombs, tmp_path):
-    files, sentinel = bombs
+    _, sentinel = bombs
 
     def name_files(header):
         header["content"]["config"]["pretrain_file"] = str(tmp_path / "torch.h5")
@@ -496,7 +537,10 @@ def test_files_that_a_stranger_names_are_not_read(saved, bombs, tmp_path):
     assert not sentinel.exists()
     assert loaded.model_builder.pretrain_file is None
     Model(loaded.model_builder)
-    nested = {"name": "cat_emb_head", "cat_embedder": {"cat_names": ["d"], "emb_load_path": str(tmp_path / "plain.pkl.safetensors")}}
+    nested = {
+        "name": "cat_emb_head",
+        "cat_embedder": {"cat_names": ["d"], "emb_load_path": str(tmp_path / "plain.pkl.safetensors")},
+    }
     with pytest.raises(SavedModelError):
         Model.from_save(
             rewrite(saved, tmp_path / "y.safetensors", lambda header: header["content"]["config"].update(head=nested))
@@ -553,9 +597,35 @@ def test_nesting_without_end_is_refused(saved, tmp_path):
 
 
 VALUES = [
-    None, True, 0, -1, 1, 3.5, 10**40, float("nan"), "", "x", "a", "core/relu", [], {}, [1], ["a"], [[]], {"a": 1}, {"name": "x"},
-    {"name": 3}, {"name": "tabular/ident_body"}, {"table": "table.9"}, {"table": 1}, [None], [-1, 5], ["a", "a"], [10**40], {"": {}},
-]  # fmt: skip
+    None,
+    True,
+    0,
+    -1,
+    1,
+    3.5,
+    10**40,
+    float("nan"),
+    "",
+    "x",
+    "a",
+    "core/relu",
+    [],
+    {},
+    [1],
+    ["a"],
+    [[]],
+    {"a": 1},
+    {"name": "x"},
+    {"name": 3},
+    {"name": "tabular/ident_body"},
+    {"table": "table.9"},
+    {"table": 1},
+    [None],
+    [-1, 5],
+    ["a", "a"],
+    [10**40],
+    {"": {}},
+]
 
 
 def places(value, place=()):
@@ -597,15 +667,12 @@ def test_every_mutation_of_the_header_is_loaded_or_refused_plainly(trained, tmp_
         save_file(tensors, tmp_path / "b.safetensors", metadata={"lumin": json.dumps(changed)})
         try:
             loaded = load(tmp_path / "b.safetensors")
-        except LuminError as error:
-            assert str(error)
+        except LuminError:
             refused += 1
             continue
-        try:
+        with contextlib.suppress(LuminError):
             loaded.predict(np.zeros((2, 4)))
             loaded.predict(np.zeros((2, 4)), raw=True)
-        except LuminError:
-            pass
     assert refused > 10
 
 

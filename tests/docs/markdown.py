@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-FENCE = re.compile(r"^```(\S*)")
+FENCE = re.compile(r"^( *)```(\S*)")
 NOT_RUN = re.compile(r"^<!--\s*not run:\s*(\S.*?)\s*-->$")
 FILE_NAME = re.compile(r"^# (\w+\.toml)$")
 PRELUDE = (
@@ -34,11 +34,13 @@ def find_blocks(text: str) -> list[Block]:
     blocks, i = [], 0
     while i < len(lines):
         if opening := FENCE.match(lines[i]):
-            end = next((j for j in range(i + 1, len(lines)) if lines[j].startswith("```")), None)
+            indent, language = opening.groups()
+            end = next((j for j in range(i + 1, len(lines)) if lines[j].startswith(f"{indent}```")), None)
             if end is None:
                 raise ValueError(f"the block that line {i + 1} opens is never closed")
             before = next((line.strip() for line in reversed(lines[:i]) if line.strip()), "")
-            blocks.append(Block(opening[1], i + 2, lines[i + 1 : end], not NOT_RUN.match(before)))
+            inside = [line.removeprefix(indent) for line in lines[i + 1 : end]]
+            blocks.append(Block(language, i + 2, inside, not NOT_RUN.match(before)))
             i = end
         i += 1
     return blocks

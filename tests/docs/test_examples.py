@@ -85,6 +85,11 @@ def test_script_keeps_line_numbers_and_leaves_out_what_is_marked():
     assert "plain text" not in "".join(lines)
 
 
+def test_blocks_in_lists_lose_their_indentation():
+    script = markdown.as_script("1. First:\n\n   ```python\n   if True:\n       x = 1\n   ```\n")
+    assert script.splitlines()[3:] == ["if True:", "    x = 1"]
+
+
 def test_block_that_is_not_closed_is_refused():
     with pytest.raises(ValueError, match="line 1 opens is never closed"):
         markdown.as_script("```python\nx = 1\n")

@@ -32,11 +32,11 @@ class EarlyStopping(Callback):
     _best: float | None
 
     def __init__(self, patience: int, min_change: float = 0) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+        if isinstance(patience, bool) or not hasattr(patience, "__index__") or patience < 1:
             raise ConfigError(f"patience must be a positive number of epochs, got {patience!r}")
-        if not min_change >= 0:
+        if not hasattr(min_change, "__float__") or not min_change >= 0:
             raise ConfigError(f"min_change must be at least 0, got {min_change!r}")
-        self.patience, self.min_change = patience, min_change
+        self.patience, self.min_change = int(patience), min_change
         self._reset()
 
     def on_train_begin(self, fit_params: FitParams) -> None:

@@ -33,7 +33,7 @@ class GradClip(Callback):
     """
 
     def __init__(self, clip: float, clip_norm: bool = True) -> None:
-        if not clip > 0:
+        if not hasattr(clip, "__float__") or not clip > 0:
             raise ConfigError(f"clip must be positive, got {clip!r}")
         self.clip, self.clip_norm = clip, clip_norm
 
