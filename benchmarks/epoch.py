@@ -43,8 +43,8 @@ GOALS = {256: 1.05, 64: 1.15}
 
 def ours(path: Path, bs: int) -> float:
     """Fit by names."""
-    model, fy = Model(common.our_builder(seed=1), device="cpu"), FoldYielder(path)
-    with contextlib.redirect_stderr(io.StringIO()):
+    model = Model(common.our_builder(seed=1), device="cpu")
+    with FoldYielder(path) as fy, contextlib.redirect_stderr(io.StringIO()):
         start = perf_counter()
         model.fit(EPOCHS, fy, bs=bs, val_idx=VALID, cbs=["metric_logger"], visible_bar=False, seed=1)
         return (perf_counter() - start) / EPOCHS

@@ -48,7 +48,7 @@ def find_blocks(text: str) -> list[Block]:
 
 def as_script(text: str) -> str:
     """Give the examples as a Python script, each line where it stands in the text; empty if there are none."""
-    script = [""] * (len(text.splitlines()) + 1)
+    script = [""] * len(text.splitlines())
     for block in find_blocks(text):
         if block.is_run:
             for number, line in _statements(block):

@@ -87,7 +87,7 @@ def test_script_keeps_line_numbers_and_leaves_out_what_is_marked():
 
 def test_blocks_in_lists_lose_their_indentation():
     script = markdown.as_script("1. First:\n\n   ```python\n   if True:\n       x = 1\n   ```\n")
-    assert script.splitlines()[3:] == ["if True:", "    x = 1"]
+    assert script.splitlines()[3:] == ["if True:", "    x = 1", ""]
 
 
 def test_block_that_is_not_closed_is_refused():
