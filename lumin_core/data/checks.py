@@ -72,14 +72,20 @@ def check_column_name(name: str, taken: Collection[str] = RESERVED) -> None:
 def to_float32(values: Any) -> np.ndarray:
     """Convert to float32; what is too large becomes infinite, without numpy's warning, for `check_inputs` to name.
 
+    Raises:
+        DataError: If the values are no numbers.
+
     Example:
         >>> import numpy as np
         >>> from lumin_core.data.checks import to_float32
         >>> to_float32([1, 1e300])
         array([ 1., inf], dtype=float32)
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(values, dtype=np.float32)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"inputs, weights and predictions must hold numbers: {error}") from error
 
 
 def check_inputs(values: np.ndarray, names: Sequence[str], where: str, clip: float | None = None) -> np.ndarray:

@@ -12,7 +12,7 @@ targets) their mean is :math:`l_i`.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +30,12 @@ class BatchLoss(nn.Module):
     """Base of losses that are no sum over events, such as a significance or a distance correlation.
 
     ``forward(y_pred, y, w)`` gives the scalar objective of the whole batch; ``w`` is ``(B, 1)`` or ``None``. A reported
-    value is the loss of the whole fold taken as one batch. Such a loss may be any function of the batch; whatever it
-    is, an event of weight zero should not change it.
+    value is the loss of the whole fold taken as one batch; while training, it is the mean over the fold's batches.
+    Such a loss may be any function of the batch; whatever it is, an event of weight zero should not change it.
+
+    Attributes:
+        is_weighted_sum: Whether it gives (1/B) Σ w l in training all the same, with an l that depends on the other
+            events: then what is reported while training is divided by Σ w, as for losses per event.
 
     Example:
         >>> import torch
@@ -43,6 +47,8 @@ class BatchLoss(nn.Module):
         >>> MeanBias()(torch.ones(4, 1), torch.zeros(4, 1), None)
         tensor(1.)
     """
+
+    is_weighted_sum: ClassVar[bool] = False
 
     def forward(self, y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
         """Compute the objective of a batch.

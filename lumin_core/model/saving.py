@@ -12,7 +12,7 @@ import pickle
 import struct
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -344,8 +344,10 @@ def _read_lumin(path: Path) -> State:
     rebuild = (getattr(np, "_core", None) or np.core).multiarray._reconstruct
     spellings = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]  # of numpy 1 and 2
     arrays: list[Any] = [*spellings, np.ndarray, np.dtype, type(np.dtype(np.int64))]
+    # torch before 2.5 has no such list: there, saves without an input mask can be read
+    safe_globals = getattr(torch.serialization, "safe_globals", lambda _: nullcontext())
     try:
-        with torch.serialization.safe_globals(arrays), warnings.catch_warnings(action="ignore"):
+        with safe_globals(arrays), warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, struct.error, EOFError, OSError, *_ODD) as error:
         raise SavedModelError(

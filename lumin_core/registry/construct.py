@@ -202,6 +202,8 @@ def _check_constructor(kind: Kind, constructor: Any, component: Component | None
 
 def _parameters(constructor: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
     """Give the parameters by name, or None where Python does not know them (some functions written in C)."""
+    if getattr(getattr(constructor, "__init__", None), "__module__", None) == "torch.nn.modules.module":
+        return {}  # torch's own constructor of modules says (*args, **kwargs), and takes none
     try:
         return inspect.signature(constructor).parameters
     except ValueError:

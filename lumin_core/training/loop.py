@@ -225,6 +225,7 @@ class _Loop:
         batch_begin, forwards_end = calls["on_batch_begin"], calls["on_forwards_end"]
         backwards_begin, backwards_end = calls["on_backwards_begin"], calls["on_backwards_end"]
         batch_end = calls["on_batch_end"]
+        is_sum = not isinstance(fit.loss_func, BatchLoss) or fit.loss_func.is_weighted_sum
         total, fit.n_batches = FoldLoss(), len(fit.by)
         for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):  # noqa: B020  (sets attributes)
             for call in batch_begin:
@@ -251,7 +252,7 @@ class _Loop:
                 scaler.update()
             for call in batch_end:
                 call(fit)
-            total.add(fit.loss_val, len(y_pred), fit.w)
+            total.add(fit.loss_val, len(y_pred), fit.w if is_sum else None)
         return total.value()
 
     def _validate_fold(self) -> tuple[float, Tensor]:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lumin_core import BatchLoss, BatchYielder, EvalMetric, Model, registry
+from lumin_core import BatchLoss, BatchYielder, EvalMetric, FoldFileWriter, FoldYielder, Model, ModelBuilder, registry
 from lumin_core.errors import ConfigError, LuminError, ShapeError
 from lumin_core.model.loss import build_loss, weighted_loss
 
@@ -337,3 +337,28 @@ def test_evaluate_takes_a_batch_yielder_whole_and_in_order(fy, make_builder):
     by = BatchYielder(fold["inputs"], 5, "classification", fold["targets"], fold["weights"])
     assert model.evaluate(by) == pytest.approx(model.evaluate(*fold.values()), rel=1e-6)
     assert (by.shuffle, by.drop_last) == (True, True)
+
+
+class MeanSquaredBias(BatchLoss):
+    """Divides by its own weights."""
+
+    def forward(self, y_pred, y, w):
+        w = torch.ones_like(y) if w is None else w
+        return ((y_pred - y) * w).sum().square() / w.sum().square()
+
+
+def test_the_training_history_of_a_batch_loss_is_its_mean_whatever_the_weights(make_fy, tmp_path):
+    """Weights of five change nothing where the loss divides by them itself."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(2, 32, 2)), rng.normal(size=(2, 32))
+    losses = []
+    for weight in (1.0, 5.0):
+        with FoldFileWriter(tmp_path / f"{weight}", cont_feats=["a", "b"], targ_feats="y", wgt_feat="w") as file:
+            for fold in range(2):
+                file.append(fold, inputs=x[fold], targets=y[fold], weights=np.full(32, weight))
+        builder = ModelBuilder("regression", 1, ["a", "b"], loss=MeanSquaredBias, opt_args={"opt": "sgd"}, seed=1)
+        model = Model(builder, device="cpu")
+        model.fit(1, FoldYielder(tmp_path / f"{weight}"), bs=8, val_idx=1, visible_bar=False, seed=1)
+        losses.append(model.fit_params.history)
+    assert losses[0]["train"]["loss"] == pytest.approx(losses[1]["train"]["loss"], rel=1e-4)
+    assert losses[0]["valid"]["loss"] == pytest.approx(losses[1]["valid"]["loss"], rel=1e-4)

@@ -43,6 +43,8 @@ _ROUNDING = 1e-6  # relative: that of summed single-precision weights
 class _BinnedHuber(BatchLoss):
     """What both losses share; they differ in what an event's loss is divided by."""
 
+    is_weighted_sum = True
+
     edges: Tensor
     thresholds: Tensor
 

@@ -16,7 +16,7 @@ References:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -86,16 +86,20 @@ class FullyConnected(Body):
         _check(depth, width, res, dense, growth_rate)
         self.res, self.dense = res, dense
         layer = partial(dense_layer, act=act, do=do, lookup_init=lookup_init, lookup_act=lookup_act, bn_class=bn_class)
-        widths = [max(1, width + int(width * d * growth_rate)) for d in range(depth)]
+
+        def width_of(d: int) -> int:
+            return max(1, width + int(width * d * growth_rate))
+
         if res:
             self.layers: nn.Module = _residual_layers(n_in, depth, width, partial(layer, bn=bn), layer)
             norms = [build("norm", bn_class, num_features=width) if bn else nn.Identity() for _ in range(depth // 2)]
             self.res_bns = nn.ModuleList(norms)
         else:
-            n_ins = [n_in + sum(widths[:d]) for d in range(depth)] if dense else [n_in, *widths[:-1]]
-            pairs = zip(n_ins, widths, strict=True)
-            self.layers = nn.Sequential(*(layer(fan_in, fan_out, bn=bn) for fan_in, fan_out in pairs))
-        self.n_out = widths[-1]
+            self.layers = nn.Sequential()
+            for d in range(depth):
+                self.layers.append(layer(n_in, width_of(d), bn=bn))
+                n_in = n_in + width_of(d) if dense else width_of(d)
+        self.n_out = width_of(depth - 1)
         if freeze:
             self.freeze_layers()
 
@@ -105,7 +109,8 @@ class FullyConnected(Body):
             return self._add(x)
         if self.dense:
             return self._concatenate(x)
-        for layer in self.layers:
+        layers: Any = self.layers
+        for layer in layers:
             for step in layer:  # not layer(x): calling a nested Sequential costs as much as a small matrix product
                 x = step(x)
         return x
