@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 AUTO = {"classification": "core/bce_loss", "multiclass": "core/nll_loss", "regression": "core/mse_loss"}
 
-# Without weights torch's own mean over all values is the same number, and one call forwards and backwards instead of two.
+# Without weights torch's own mean over all values is the same number, in one call forwards and backwards, not two.
 _MEANS: dict[type, Callable[..., Tensor]] = {
     nn.BCELoss: functional.binary_cross_entropy,
     nn.L1Loss: functional.l1_loss,
@@ -123,13 +123,18 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
     if isinstance(loss, BatchLoss):
         objective: Tensor = loss(y_pred, y, w)
         return objective
-    if w is None and type(loss) in _MEANS and getattr(loss, "weight", None) is None:
-        return _called(_MEANS[type(loss)], y_pred, y)
+    if w is None and (mean := _torch_mean(loss)) is not None:
+        return _called(mean, y_pred, y)
     values = _called(loss, y_pred, y)
     _check_rows(values, loss, y_pred.shape[0])
     if w is None:
         return values.mean()  # which is the mean over events of their means
     return torch.dot(_per_event(values), w.reshape(-1)) / values.shape[0]
+
+
+def _torch_mean(loss: Any) -> Callable[..., Tensor] | None:
+    mean = _MEANS.get(type(loss))
+    return mean if mean and loss.reduction == "none" and getattr(loss, "weight", None) is None else None
 
 
 def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
