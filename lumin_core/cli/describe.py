@@ -41,7 +41,13 @@ def _signature(name: str, loaded: Any) -> str:
         return f"{name}(...)"
     if not parameters:
         return f"{name}()"
-    return "\n".join([f"{name}(", *(f"    {parameter}," for parameter in parameters), ")"])
+    return "\n".join([f"{name}(", *(f"    {_option(parameter)}," for parameter in parameters), ")"])
+
+
+def _option(parameter: inspect.Parameter) -> str:
+    """Write an option; annotations that are kept as text are shown without quotes."""
+    annotation = parameter.annotation
+    return str(parameter).replace(repr(annotation), annotation, 1) if isinstance(annotation, str) else str(parameter)
 
 
 def _docstring(loaded: Any) -> str:
