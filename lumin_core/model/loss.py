@@ -125,11 +125,8 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
         return objective
     if w is None and (mean := _torch_mean(loss)) is not None:
         return _called(mean, y_pred, y)
-    values = _called(loss, y_pred, y)
-    _check_rows(values, loss, y_pred.shape[0])
-    if w is None:
-        return values.mean()  # which is the mean over events of their means
-    return torch.dot(_per_event(values), w.reshape(-1)) / values.shape[0]
+    values = event_loss(loss, y_pred, y)
+    return values.mean() if w is None else torch.dot(values, w.reshape(-1)) / values.shape[0]
 
 
 def _torch_mean(loss: Any) -> Callable[..., Tensor] | None:
