@@ -47,7 +47,7 @@ class FoldYielder:
         matrix_pipe: The same as ``input_pipe``, for the existing columns of the flattened matrix.
         augmentations: One augmentation or a list: names, dicts, classes, partials, instances.
         batch_yielder_type: Class that makes batches of a fold.
-        seed: Of the augmentation; by default fresh.
+        seed: Of the augmentation where folds are asked for by hand, by default fresh; a fit augments by its own seed.
         clip: If given, inputs are limited to ``[-clip, clip]`` rather than infinities refused.
 
     Attributes:
@@ -222,19 +222,20 @@ class FoldYielder:
         """
         return self._used(self._stored(idx))
 
-    def get_train_fold(self, idx: int, epoch: int) -> dict[str, Any]:
+    def get_train_fold(self, idx: int, epoch: int, seed: int | None = None) -> dict[str, Any]:
         """Give a fold for training: augmented, with random numbers from a generator of seed, epoch and fold.
 
         Args:
             idx: Of the fold.
             epoch: Of the training; every epoch augments differently.
+            seed: Of the augmentation; by default the yielder's. A fit gives its own.
 
         Returns:
             As `get_fold`.
         """
-        fold = self._stored(idx)
+        fold, seed = self._stored(idx), self.seed if seed is None else seed
         for place, part in enumerate(self.augmentations):
-            rng = seeds.stream(self.seed, "augmentation", epoch, self._fold(idx), place)
+            rng = seeds.stream(seed, "augmentation", epoch, self._fold(idx), place)
             fold = self._augmented(part.train(fold, rng), part)
         return self._used(fold)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import torch
+from attrs import define
 
 from lumin_core.errors import ConfigError, DataError
+from lumin_core.training.metric import is_better
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from torch import Tensor, nn
 
@@ -52,13 +57,14 @@ class CyclicCallback(Protocol):
 
     Attributes:
         cycle_count: Number of whole cycles finished.
-        cycle_end: Whether a cycle has just ended.
-        cycle_save: Whether the model is to be saved at the end of every cycle.
+        cycle_end: Whether a cycle ended in the epoch that just closed.
+        cycle_save: Whether it saves the model at the end of every cycle, as ``cycle_<k>.safetensors``, from 1.
+        cycle_losses: The validation losses of those.
 
     Example:
         >>> from lumin_core import CyclicCallback
         >>> class Warmup:
-        ...     cycle_count, cycle_end, cycle_save = 0, False, False
+        ...     cycle_count, cycle_end, cycle_save, cycle_losses = 0, False, False, []
         ...     def on_epoch_begin(self, fit_params): ...
         ...     def delays_stopping(self):
         ...         return self.cycle_count == 0
@@ -69,6 +75,7 @@ class CyclicCallback(Protocol):
     cycle_count: int
     cycle_end: bool
     cycle_save: bool
+    cycle_losses: list[float]
 
     def delays_stopping(self) -> bool:
         """Tell whether the training should not be stopped early now."""
@@ -78,21 +85,76 @@ class CyclicCallback(Protocol):
 class LossCallback(Protocol):
     """What a callback that offers another model (an average over weights, say) tells the others.
 
+    Attributes:
+        label: What the offered model is called in tables.
+
     Example:
         >>> from lumin_core import LossCallback
         >>> class Average:
+        ...     label = "average"
         ...     def on_epoch_end(self, fit_params): ...
-        ...     def get_loss(self): ...
+        ...     def get_values(self): ...
         ...     def get_module(self): ...
         >>> isinstance(Average(), LossCallback)
         True
     """
 
-    def get_loss(self) -> float | None:
-        """Give the validation loss of the offered model, or ``None`` where there is none yet."""
+    label: str
+
+    def get_values(self) -> Mapping[str, float] | None:
+        """Give validation loss (``"loss"``) and metrics (by label) of the offered model; ``None`` if there is none yet.
+
+        `lumin_core.validated` computes them.
+        """
 
     def get_module(self) -> nn.Module | None:
         """Give the offered model's module, or ``None`` where there is none yet."""
+
+
+@define(frozen=True)
+class Offer:
+    """A model that a training could end with.
+
+    Attributes:
+        values: Its validation loss (``"loss"``) and metrics (by label).
+        value: What decides: the main metric, else the loss.
+        better: Its direction, ``"lower"``, ``"higher"`` or ``"zero"``.
+        module: The network, or ``None`` for the model's own.
+    """
+
+    values: Mapping[str, float]
+    value: float
+    better: Direction
+    module: nn.Module | None
+
+
+def best_offer(fit_params: FitParams) -> Offer:
+    """Give the best of the model as it is and what `LossCallback` callbacks offer.
+
+    Args:
+        fit_params: The state of the fit, after a validation.
+
+    Returns:
+        The best by the main metric, else the loss; the model itself where none is better.
+
+    Raises:
+        ConfigError: If the fit has no validation fold.
+
+    Example:
+        >>> from lumin_core import Callback, best_offer
+        >>> class Shout(Callback):
+        ...     def on_epoch_end(self, fit_params):
+        ...         if fit_params.state == "valid" and best_offer(fit_params).module is not None:
+        ...             print("an average is better than the model")
+    """
+    value, better = monitored(fit_params)
+    best = Offer({name: values[-1] for name, values in fit_params.history["valid"].items()}, value, better, None)
+    label = next((metric.label for metric in fit_params.metrics if metric.main_metric), "loss")
+    for callback in fit_params.cbs:
+        values = callback.get_values() if isinstance(callback, LossCallback) else None
+        if values is not None and is_better(values[label], best.value if math.isfinite(best.value) else None, better):
+            best = Offer(values, values[label], better, callback.get_module())
+    return best
 
 
 def monitored(fit_params: FitParams) -> tuple[float, Direction]:

@@ -52,7 +52,8 @@ class FitParams:
         bs: Batch size.
         n_batches: Number of batches in the current fold.
         batch: Number of the current batch in its fold, from 1.
-        by: The source of batches for the current fold; may be replaced in ``on_fold_begin``.
+        by: The source of batches for the current fold; may be replaced in ``on_fold_begin``. That of validation stays
+            until the end of its epoch.
         fy: The source of folds; ``None`` when arrays are predicted.
         opt: The optimiser.
         loss_func: The loss, per event or a `BatchLoss`.
@@ -73,8 +74,8 @@ class FitParams:
         history: See `empty_history`.
         rng: Numpy's generator for callbacks.
         generator: Torch's generator for the shuffling of events, on the CPU.
-        data: For callbacks to share what they like. A callback that ends the fit with other weights than the last puts
-            their loss and metrics under ``"kept"``.
+        data: For callbacks to share what they like; it is no part of a checkpoint. A callback that ends the fit with
+            other weights than the last puts their loss and metrics under ``"kept"``.
 
     Example:
         >>> from lumin_core import Callback, FitParams
@@ -114,3 +115,8 @@ class FitParams:
     rng: np.random.Generator = _UNSET
     generator: torch.Generator = _UNSET
     data: dict[str, Any] = field(factory=dict)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of training batches of an epoch, which schedules count by."""
+        return sum(self.fy.get_data_count(i) // self.bs for i in self.trn_idxs)

@@ -19,6 +19,7 @@ from lumin_core.errors import ConfigError
 from lumin_core.model import saving
 from lumin_core.training import fitting, loop
 from lumin_core.training.callback import PredHandler
+from lumin_core.training.checkpoint import Checkpoints
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.hook_plan import HookPlan
 from lumin_core.training.prediction import PREDICT_BS, InputReader, predict_folds
@@ -141,8 +142,10 @@ class Model:
             metrics: Metrics, likewise.
             cb_savepath: Folder for what callbacks save; made when they do.
             visible_bar: Whether to show a progress bar.
-            seed: Seed of fold order, shuffling, dropout and callbacks; ``None`` draws a fresh one. Recorded.
-            resume: Not available yet: see the changelog.
+            seed: Seed of fold order, augmentation, shuffling, dropout and callbacks; ``None`` draws a fresh one.
+                Recorded.
+            resume: Whether to keep a checkpoint in ``cb_savepath/checkpoint`` after every epoch, and to go on from the
+                one that is there: a fit that was killed ends with bit for bit the weights of one that was not.
 
         Returns:
             The callbacks, in the order of `cbs`.
@@ -151,15 +154,19 @@ class Model:
             ConfigError: If an option is out of range, or the features are not the builder's.
             DataError: If a fold is smaller than a batch, or holds what cannot be trained on.
             HookError: If a callback has a point that does not exist.
+            KeyboardInterrupt: After Ctrl-C: the first ends the fit after the batch and saves the model as
+                ``interrupted.safetensors`` in `cb_savepath`, the second ends it at once.
         """
-        if resume:
-            raise ConfigError("resume=True is not available in lumin-core 0.1; start the fit again without it")
         fit, plan = fitting.prepare(self, n_epochs, fy, bs, trn_idxs, val_idx, cbs, metrics, cb_savepath)
-        seed = seeds.check(seed)
+        checkpoints = Checkpoints(fit, seed, train_on_weights=train_on_weights) if resume else None
+        seed = seeds.check(seed) if checkpoints is None else checkpoints.seed
         fit.generator = torch.Generator()
         self.fit_params = fit
         self._record_data(fy, seed)
-        loop.run_fit(fit, plan, seed, bulk_move, train_on_weights, visible_bar)
+        loop.run_fit(
+            fit, plan, seed, bulk_move=bulk_move, train_on_weights=train_on_weights, visible_bar=visible_bar,
+            checkpoints=checkpoints,
+        )  # fmt: skip
         return list(fit.cbs)
 
     def predict(
@@ -232,7 +239,7 @@ class Model:
         for name, values in (("targets", by.targets), ("weights", by.weights)):
             if values is not None:
                 check_finite(values, [], name)
-        return loop.evaluate(self, by)
+        return loop.evaluate(self, by).loss()
 
     def batches(self, inputs: Any, bs: int | None = None, targets: Any = None, weights: Any = None) -> BatchYielder:
         """Make batches, in their order and on the model's device, of inputs that are as a fold's.
@@ -251,19 +258,21 @@ class Model:
             shuffle=False, drop_last=False, input_mask=self.input_mask, device=self.device,
         )  # fmt: skip
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Any, module: nn.Module | None = None) -> Tensor:
         """Run a batch through the network, in the chosen precision.
 
         Args:
             x: ``(B, F)`` or ``(flat, matrix)``, masked already.
+            module: Another network, to be asked in the model's place.
 
         Returns:
             Outputs in single precision, shape ``(B, n_out)``: for multiclass, what the tail gives (log-probabilities).
         """
+        network: Any = self._network if module is None else module
         if self._dtype is None:
-            return self._network(x)  # type: ignore[no-any-return]
+            return network(x)  # type: ignore[no-any-return]
         with torch.autocast(self.device.type, self._dtype):
-            return self._network(x).float()  # type: ignore[no-any-return]
+            return network(x).float()  # type: ignore[no-any-return]
 
     def to_prediction(self, y_pred: Tensor) -> Tensor:
         """Turn the network's outputs into predictions: for multiclass, log-probabilities into probabilities."""

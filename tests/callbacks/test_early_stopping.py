@@ -52,7 +52,7 @@ def test_a_reused_callback_begins_anew(fit, model, scripted):
 
 def test_a_cycle_may_delay_stopping(fit, model, scripted):
     class Cycle:
-        cycle_count, cycle_end, cycle_save = 0, False, False
+        cycle_count, cycle_end, cycle_save, cycle_losses = 0, False, False, []
 
         def delays_stopping(self):
             return self.epoch < 4

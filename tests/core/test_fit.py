@@ -74,7 +74,6 @@ def test_callbacks_come_back_in_order(model, fy):
         ({"metrics": "roc_auc_score"}, "metrics are evaluated on a validation fold: give val_idx"),
         ({"cbs": "save_best"}, "give val_idx"),
         ({"cbs": {"name": "early_stopping", "patience": 3}}, "give val_idx"),
-        ({"resume": True}, "resume=True is not available"),
         (
             {"val_idx": 1, "metrics": ["binary_accuracy", "binary_accuracy"]},
             "two metrics are called binary_accuracy.*label",

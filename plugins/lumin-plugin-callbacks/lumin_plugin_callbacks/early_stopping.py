@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lumin_core import Callback, CyclicCallback, is_better, monitored
+from lumin_core import Callback, CyclicCallback, best_offer, is_better
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lumin_core import FitParams
 
 
 class EarlyStopping(Callback):
     """Stops after some validation epochs in a row without improvement of the main metric, else of the loss.
 
+    What other callbacks offer (an average over weights, say) counts: the best of these and the model is compared.
     While a cyclic callback asks for a delay (in the middle of a cycle, say), epochs are counted but nothing stops.
 
     Args:
@@ -49,14 +52,22 @@ class EarlyStopping(Callback):
         """Count the epochs without improvement, after each validation."""
         if fit_params.state != "valid":
             return
-        value, better = monitored(fit_params)
-        if is_better(value, self._best, better, self.min_change):
-            self._best, self._n_worse = value, 0
+        offer = best_offer(fit_params)
+        if is_better(offer.value, self._best, offer.better, self.min_change):
+            self._best, self._n_worse = offer.value, 0
             return
         self._n_worse += 1
         delayed = any(cb.delays_stopping() for cb in fit_params.cbs if isinstance(cb, CyclicCallback))
         if self._n_worse >= self.patience and not delayed:
             self.stopped = fit_params.stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what a checkpoint keeps."""
+        return {"best": self._best, "n_worse": self._n_worse, "stopped": self.stopped}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take it back."""
+        self._best, self._n_worse, self.stopped = state["best"], state["n_worse"], state["stopped"]
 
     def _reset(self) -> None:
         self._best, self._n_worse, self.stopped = None, 0, False

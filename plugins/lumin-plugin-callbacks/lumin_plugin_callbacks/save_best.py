@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lumin_core import Callback, is_better, monitored
-from lumin_core.errors import ConfigError
+from lumin_core import Callback, best_offer, is_better
+from lumin_core.errors import ConfigError, SavedModelError
+from lumin_core.model.saving import save_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from lumin_core import FitParams
+    from torch import nn
+
+    from lumin_core import FitParams, Model
 
 _log = logging.getLogger(__name__)
 
 
 class SaveBest(Callback):
     """Saves the model as ``best.safetensors`` whenever the main metric, else the loss, is the best so far.
+
+    Where another callback offers a model that is better (an average over weights, say), that one is saved.
 
     Args:
         auto_reload: Whether the training ends with the best model, rather than with its last.
@@ -35,6 +41,7 @@ class SaveBest(Callback):
     path: Path | None
     _best: float | None
     _values: dict[str, float]
+    _file: Path
 
     def __init__(self, auto_reload: bool = True, name: str = "best") -> None:
         self.auto_reload, self.name = auto_reload, name
@@ -43,6 +50,7 @@ class SaveBest(Callback):
     def on_train_begin(self, fit_params: FitParams) -> None:
         """Begin anew; refuse a fit without validation."""
         self._reset()
+        self._file = save_path(fit_params.cb_savepath / self.name)
         if fit_params.val_idx is None:
             raise ConfigError("save_best reads the validation loss: give val_idx, or leave it out")
 
@@ -50,11 +58,10 @@ class SaveBest(Callback):
         """Save after a validation that was the best so far."""
         if fit_params.state != "valid":
             return
-        value, better = monitored(fit_params)
-        if is_better(value, self._best, better):
-            self._best = value
-            self._values = {name: values[-1] for name, values in fit_params.history["valid"].items()}
-            self.path = fit_params.model.save(fit_params.cb_savepath / self.name)
+        offer = best_offer(fit_params)
+        if is_better(offer.value, self._best, offer.better):
+            self._best, self._values = offer.value, dict(offer.values)
+            self.path = _save(fit_params.model, offer.module, self._file)
 
     def on_train_end(self, fit_params: FitParams) -> None:
         """Put the best model in place."""
@@ -64,5 +71,32 @@ class SaveBest(Callback):
             fit_params.model.load(self.path)
             fit_params.data["kept"] = self._values
 
+    def state_dict(self) -> dict[str, Any]:
+        """Give what a checkpoint keeps."""
+        return {"best": self._best, "values": self._values}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take it back.
+
+        Raises:
+            SavedModelError: If the file that was the best is gone.
+        """
+        self._best, self._values = state["best"], dict(state["values"])
+        self.path = None if self._best is None else self._file
+        if self.path is not None and not self.path.is_file():
+            raise SavedModelError(f"the checkpoint goes with {self.path}, which is gone; remove the checkpoint too")
+
     def _reset(self) -> None:
         self._best, self._values, self.path = None, {}, None
+
+
+def _save(model: Model, module: nn.Module | None, path: Path) -> Path:
+    """Save the model, with the weights of another module of its kind where there is one."""
+    if module is None:
+        return model.save(path)
+    own = model.get_weights()
+    model.set_weights(module.state_dict())
+    try:
+        return model.save(path)
+    finally:
+        model.set_weights(own)

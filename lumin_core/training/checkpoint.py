@@ -1,0 +1,245 @@
+"""Checkpoints: the state of a fit at the end of an epoch, from which it goes on bit for bit.
+
+A checkpoint is one file, ``checkpoint/epoch_<k>.safetensors`` in the fit's folder, written whole before the one of the
+epoch before is removed. It holds weights, the optimiser's state, the history, and what callbacks give as
+``state_dict()``. Generators are no part of it: every epoch is seeded from the fit's seed and its number.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lumin_core import seeds
+from lumin_core.errors import ConfigError, HookError, SavedModelError
+from lumin_core.model import saving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lumin_core.training.fit_params import FitParams
+
+FOLDER = "checkpoint"
+_NAME = re.compile(r"epoch_(\d+)\.safetensors")
+_MODEL = "model."
+
+
+class Checkpoints:
+    """The checkpoints of one fit.
+
+    Args:
+        fit: The state of the fit, as prepared.
+        seed: The fit's seed; ``None`` takes the recorded one, or a fresh one.
+        train_on_weights: Whether the weights of the fold file are used.
+
+    Attributes:
+        seed: The fit's seed.
+
+    Raises:
+        ConfigError: If there is a checkpoint of another fit.
+        SavedModelError: If it cannot be read.
+        HookError: If a callback gives a state that it does not take back.
+    """
+
+    def __init__(self, fit: FitParams, seed: int | None, *, train_on_weights: bool) -> None:
+        for callback in fit.cbs:
+            if hasattr(callback, "state_dict") and not hasattr(callback, "load_state_dict"):
+                raise HookError(f"{type(callback).__name__} has state_dict() but no load_state_dict(state); add it")
+        self._folder = fit.cb_savepath / FOLDER
+        self._settings = _settings(fit, train_on_weights=train_on_weights)
+        self._path = newest(fit.cb_savepath)
+        self._tensors: saving.State = {}
+        self._content: dict[str, Any] = {}
+        if self._path is not None:
+            self._tensors, self._content = saving.read(self._path, "checkpoint")
+        self.seed = seeds.check(self._content.get("seed") if seed is None else seed)
+        self._check()
+
+    def restore(self, fit: FitParams) -> None:
+        """Put the state of the last checkpoint in place, where there is one.
+
+        Args:
+            fit: The state of the fit, callbacks begun.
+
+        Raises:
+            SavedModelError: If it does not fit the model.
+        """
+        if self._path is None:
+            return
+        model, tensors = fit.model, self._tensors
+        content = _unpacked(self._content, tensors)
+        weights = {key.removeprefix(_MODEL): value for key, value in tensors.items() if key.startswith(_MODEL)}
+        model.load_state_dict(weights, str(self._path))
+        for name, parameter in model.model.named_parameters():
+            parameter.requires_grad_(name not in content["frozen"])
+        model.set_input_mask(content["input_mask"])
+        model.record.seeds.update(content["seeds"])
+        fit.opt.load_state_dict(content["optimiser"])
+        if model.scaler is not None:
+            model.scaler.load_state_dict(content["scaler"])
+        fit.epoch, fit.sub_epoch, fit.stop = content["epoch"], content["sub_epoch"], content["stop"]
+        fit.history = content["history"]
+        for callback, state in zip(fit.cbs, content["callbacks"], strict=True):
+            if state is not None:
+                callback.load_state_dict(state)
+        self._tensors, self._content = {}, {}
+
+    def write(self, fit: FitParams) -> None:
+        """Keep the state at the end of an epoch.
+
+        Args:
+            fit: The state of the fit.
+
+        Raises:
+            SavedModelError: If the file cannot be written.
+            HookError: If the state of a callback holds what is no tensor, array or JSON value.
+        """
+        model = fit.model
+        tensors = {f"{_MODEL}{key}": value for key, value in model.state_dict().items()}
+        content = {
+            "seed": self.seed,
+            "settings": self._settings,
+            "epoch": fit.epoch,
+            "sub_epoch": fit.sub_epoch,
+            "stop": fit.stop,
+            "history": fit.history,
+            "frozen": [name for name, parameter in model.model.named_parameters() if not parameter.requires_grad],
+            "input_mask": None if model.input_mask is None else [int(i) for i in model.input_mask],
+            "seeds": model.record.seeds,
+            "optimiser": fit.opt.state_dict(),
+            "scaler": None if model.scaler is None else model.scaler.state_dict(),
+            "callbacks": [callback.state_dict() if hasattr(callback, "state_dict") else None for callback in fit.cbs],
+        }
+        content = {key: _packed(value, tensors, key) for key, value in content.items()}
+        saving.write(self._folder / f"epoch_{fit.epoch}", "checkpoint", tensors, content)
+        for path, epoch in _files(fit.cb_savepath):
+            if epoch != fit.epoch:
+                path.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        """Refuse a checkpoint of another fit."""
+        if self._path is None:
+            return
+        try:
+            was = {**_unpacked(self._content["settings"], {}), "seed": self._content["seed"]}
+        except (KeyError, TypeError) as error:
+            raise SavedModelError(f"{self._path} is damaged: its header does not fit: {error}") from error
+        now = {**self._settings, "seed": self.seed}
+        if differ := [f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]]:
+            raise ConfigError(
+                f"{self._path} is the checkpoint of another fit: {'; '.join(differ)}; give these as they were, "
+                "or another cb_savepath, or remove that folder"
+            )
+
+
+def newest(folder: Path) -> Path | None:
+    """Find the newest checkpoint of a fit.
+
+    Args:
+        folder: The fit's folder, ``cb_savepath``.
+
+    Returns:
+        The file, or ``None`` where there is none.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_core.training.checkpoint import newest
+        >>> newest(pathlib.Path(tempfile.mkdtemp())) is None
+        True
+    """
+    return max(_files(folder), key=lambda entry: entry[1], default=(None, 0))[0]
+
+
+def last_epoch(folder: Path) -> int:
+    """Give the number of the epoch of the newest checkpoint, 0 where there is none; reads names alone.
+
+    Args:
+        folder: The fit's folder, ``cb_savepath``.
+    """
+    return max((epoch for _, epoch in _files(folder)), default=0)
+
+
+def remove(folder: Path) -> None:
+    """Remove the checkpoints of a fit, and their folder unless something else is in it.
+
+    Args:
+        folder: The fit's folder, ``cb_savepath``.
+    """
+    for path, _ in _files(folder):
+        path.unlink(missing_ok=True)
+    for part in (folder / FOLDER).glob(".epoch_*.part"):
+        part.unlink(missing_ok=True)
+    if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):
+        (folder / FOLDER).rmdir()
+
+
+def _files(folder: Path) -> list[tuple[Path, int]]:
+    """List the checkpoints of a fit with their epochs."""
+    if not (folder / FOLDER).is_dir():
+        return []
+    found = [(path, _NAME.fullmatch(path.name)) for path in (folder / FOLDER).iterdir()]
+    return [(path, int(match[1])) for path, match in found if match]
+
+
+def _settings(fit: FitParams, *, train_on_weights: bool) -> dict[str, Any]:
+    """Give what must be the same for a fit to go on."""
+    return {
+        "bs": fit.bs,
+        "trn_idxs": list(fit.trn_idxs),
+        "val_idx": fit.val_idx,
+        "train_on_weights": bool(train_on_weights),
+        "fold sizes": [int(fit.fy.get_data_count(i)) for i in range(len(fit.fy))],
+        "callbacks": [type(callback).__name__ for callback in fit.cbs],
+        "metrics": [metric.label for metric in fit.metrics],
+    }
+
+
+def _packed(value: Any, tensors: saving.State, what: str) -> Any:
+    """Give a state as JSON values, its tensors and arrays put among ``tensors``; dicts and tuples are marked."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        name = f"tensor.{len(tensors)}"
+        tensors[name] = value if isinstance(value, torch.Tensor) else _as_tensor(value, what)
+        return {"type": "tensor" if isinstance(value, torch.Tensor) else "array", "name": name}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {
+            "type": "dict",
+            "items": [[_packed(k, tensors, what), _packed(v, tensors, what)] for k, v in value.items()],
+        }
+    if isinstance(value, tuple):
+        return {"type": "tuple", "items": [_packed(entry, tensors, what) for entry in value]}
+    if isinstance(value, list):
+        return [_packed(entry, tensors, what) for entry in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise HookError(
+        f"a checkpoint holds tensors, arrays and JSON values, got {value!r} under {what!r}; "
+        "a callback's state_dict() must give such"
+    )
+
+
+def _as_tensor(array: np.ndarray, what: str) -> torch.Tensor:
+    try:
+        return torch.from_numpy(np.ascontiguousarray(array))
+    except TypeError as error:
+        raise HookError(f"an array in a checkpoint must hold numbers, got {array.dtype} under {what!r}") from error
+
+
+def _unpacked(value: Any, tensors: saving.State) -> Any:
+    """Undo `_packed`."""
+    if isinstance(value, list):
+        return [_unpacked(entry, tensors) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if "type" not in value:  # the frame that `Checkpoints.write` makes
+        return {key: _unpacked(entry, tensors) for key, entry in value.items()}
+    if value["type"] == "dict":
+        return {_unpacked(key, tensors): _unpacked(entry, tensors) for key, entry in value["items"]}
+    if value["type"] == "tuple":
+        return tuple(_unpacked(entry, tensors) for entry in value["items"])
+    tensor = tensors[value["name"]]
+    return tensor if value["type"] == "tensor" else tensor.numpy()

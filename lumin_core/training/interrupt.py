@@ -1,0 +1,77 @@
+"""Ctrl-C: the first ends a fit after its batch and loses nothing, the second ends it at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from lumin_core.training.checkpoint import Checkpoints
+    from lumin_core.training.fit_params import FitParams
+
+
+class Interrupted(Exception):
+    """Raised by the loop after the batch in which Ctrl-C came."""
+
+
+class CtrlC:
+    """Note the first Ctrl-C, inside the block; a second raises `KeyboardInterrupt` there and then.
+
+    Signals reach the main thread alone: in another one, or where somebody handles them already, nothing is changed.
+
+    Attributes:
+        asked: Whether Ctrl-C came.
+
+    Example:
+        >>> from lumin_core.training.interrupt import CtrlC
+        >>> with CtrlC() as ctrl_c:
+        ...     ctrl_c.asked
+        False
+    """
+
+    def __init__(self) -> None:
+        self.asked, self._installed = False, False
+
+    def __enter__(self) -> CtrlC:
+        """Take over from Python's own handler."""
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._note)
+            self._installed = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give back."""
+        if self._installed:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            signal.default_int_handler(number, frame)
+        self.asked = True
+        tqdm.write("Ctrl-C: stopping after this batch; once more stops at once", file=sys.stderr)
+
+
+def keep_interrupted(fit: FitParams, checkpoints: Checkpoints | None) -> str:
+    """Save the model of a fit that was interrupted.
+
+    Args:
+        fit: The state of the fit.
+        checkpoints: Those that the fit keeps, if it does.
+
+    Returns:
+        What happened, and how to go on.
+    """
+    path: Any = fit.model.save(fit.cb_savepath / "interrupted")
+    where = f"interrupted in epoch {fit.epoch} of {fit.n_epochs}, after batch {fit.batch} of {fit.n_batches}"
+    if checkpoints is None:
+        way = "a fit with resume=True keeps checkpoints, from which it can go on"
+    else:
+        way = f"the same call with resume=True goes on after epoch {fit.epoch - 1}, the last whole one"
+    return f"{where}; the model as it is was saved as {path}; {way}"
