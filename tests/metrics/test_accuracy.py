@@ -6,7 +6,7 @@ from sklearn import metrics as sk
 
 from lumin_core import build
 from lumin_core.errors import ConfigError, DataError, ShapeError
-from lumin_plugin_metrics import BinaryAccuracy, binary_accuracy
+from lumin_plugin_metrics import BinaryAccuracy, MultiAccuracy, binary_accuracy, multi_accuracy
 
 
 def sample(n=200, seed=0, negative=False):
@@ -70,3 +70,49 @@ def test_accuracy_refuses_a_threshold_of_nan():
 def test_accuracy_is_found_by_name():
     metric = build("metric", {"name": "BinaryAccuracy", "threshold": 0.2})
     assert (metric.better, metric.label, metric.threshold) == ("higher", "binary_accuracy", 0.2)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_multi_accuracy_equals_sklearn(make_sample, weighted):
+    preds, targets, weights = make_sample("multiclass")
+    weights = weights if weighted else None
+    expected = sk.accuracy_score(targets, preds.argmax(1), sample_weight=weights)
+    assert multi_accuracy(preds, targets, weights) == MultiAccuracy()(preds, targets, weights)
+    assert multi_accuracy(preds, targets, weights) == pytest.approx(expected)
+    assert multi_accuracy(np.log(preds), targets[:, None], weights) == pytest.approx(expected)
+
+
+def test_multi_accuracy_with_negative_weights_is_the_sum_over_events(make_sample):
+    preds, targets, weights = make_sample("multiclass", n=60, sign="negative")
+    right = sum(w for p, t, w in zip(preds, targets, weights, strict=True) if max(range(4), key=lambda k: p[k]) == t)
+    assert multi_accuracy(preds, targets, weights) == pytest.approx(right / sum(weights))
+
+
+def test_multi_accuracy_of_two_classes_is_the_binary_one(make_sample):
+    preds, targets, weights = make_sample("classification", sign="negative")
+    preds = np.where(preds == 0.5, 0.51, preds)  # a tie is class 0 in columns, and class 1 at a threshold
+    columns = np.stack([1 - preds, preds], axis=1)
+    assert multi_accuracy(columns, targets, weights) == pytest.approx(binary_accuracy(preds, targets, weights))
+
+
+def test_multi_accuracy_gives_a_tie_to_the_lowest_class():
+    assert multi_accuracy([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]], [0, 1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("preds", "targets", "error", "message"),
+    [
+        ([0.1, 0.9], [0, 1], ShapeError, r"got \(2, 1\) and \(2, 1\); for a single score use binary_accuracy"),
+        (np.ones((2, 3)), np.ones((2, 3)), ShapeError, "one column of class numbers"),
+        (np.ones((2, 3)), [0, 3], DataError, r"from 0 to 2 for 3 columns of predictions, got \[3\]"),
+        (np.ones((2, 3)), [0, -1], DataError, r"got \[-1\]"),
+    ],
+)
+def test_multi_accuracy_refuses(preds, targets, error, message):
+    with pytest.raises(error, match=message):
+        multi_accuracy(preds, targets)
+
+
+def test_multi_accuracy_is_found_by_name():
+    metric = build("metric", "multi_accuracy")
+    assert (type(metric), metric.better, metric.label) == (MultiAccuracy, "higher", "multi_accuracy")

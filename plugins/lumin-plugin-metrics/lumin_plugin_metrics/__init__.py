@@ -12,10 +12,25 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "BackgroundRejection": "working_point",
     "BinaryAccuracy": "accuracy",
+    "LogLoss": "cross_entropy",
+    "MultiAccuracy": "accuracy",
+    "R2": "determination",
+    "RegAsProxyPull": "pull",
+    "RegPull": "pull",
     "RocAucScore": "roc_auc",
+    "SignalEfficiency": "working_point",
+    "background_rejection": "working_point",
     "binary_accuracy": "accuracy",
+    "log_loss": "cross_entropy",
+    "multi_accuracy": "accuracy",
+    "r2": "determination",
+    "reg_as_proxy_pull": "pull",
+    "reg_pull": "pull",
     "roc_auc_score": "roc_auc",
+    "signal_efficiency": "working_point",
+    "with_uncertainty": "uncertainty",
 }
 __all__ = list(_PUBLIC)
 

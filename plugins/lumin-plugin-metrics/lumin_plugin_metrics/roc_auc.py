@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lumin_core import EvalMetric
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.statistics import total_weight
-from lumin_plugin_metrics.inputs import events, require_binary
+from lumin_plugin_metrics.curve import passing_weights, total_weights
+from lumin_plugin_metrics.inputs import class_numbers, events, require_binary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,12 +73,13 @@ def roc_auc_score(
         Its uncertainty:
 
         >>> import numpy as np
-        >>> from lumin_core.statistics import bootstrap
+        >>> from lumin_core.statistics import uncert_round
+        >>> from lumin_plugin_metrics import with_uncertainty
         >>> rng = np.random.default_rng(0)
         >>> targets = rng.integers(2, size=1000)
         >>> preds, weights = rng.normal(targets), rng.exponential(size=1000)
-        >>> round(float(bootstrap(roc_auc_score, preds, targets, weights, n=50, seed=1).std()), 2)
-        0.02
+        >>> uncert_round(*with_uncertainty(roc_auc_score, preds, targets, weights, seed=1))
+        (0.79, 0.02)
     """
     _check_options(average, multi_class)
     p, t, w = events(preds, targets, weights)
@@ -91,7 +93,7 @@ def roc_auc_score(
         raise ShapeError(
             f"targets must be one column, or as many as the predictions', got {t.shape} for predictions {p.shape}"
         )
-    classes = _class_numbers(t[:, 0], p.shape[1])
+    classes = class_numbers(t[:, 0], p.shape[1])
     if multi_class == "ovo":
         return _one_versus_one(p, classes, w, average)
     return _averaged(p, classes[:, None] == np.arange(p.shape[1]), w, average, "class")
@@ -148,18 +150,10 @@ def _check_options(average: str, multi_class: str) -> None:
 
 def _area(scores: np.ndarray, signal: np.ndarray, w: np.ndarray, names: tuple[str, str]) -> float:
     """Compute the binary area from scores ``(n,)``, a mask of the signal ``(n,)`` and weights ``(n,)``."""
-    for mask, name in ((signal, names[0]), (~signal, names[1])):
-        if not mask.any():
-            raise DataError(f"a ROC curve needs events of {names[0]} and {names[1]}, got no {name} in {len(w)} events")
-    total = total_weight(w[signal], names[0]) * total_weight(w[~signal], names[1])
-    order = np.argsort(scores)
-    ranked = scores[order]
-    last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)  # of each group of equal scores
-    signal_below, background_below = (
-        np.append(0.0, np.cumsum(np.where(mask, w, 0.0)[order])[last]) for mask in (signal, ~signal)
-    )
-    pairs = np.diff(signal_below) @ (background_below[1:] + background_below[:-1]) / 2
-    return float(pairs / total)
+    signal_total, background_total = total_weights(signal, w, names)
+    signal_above, background_above = passing_weights(scores, signal, w)
+    pairs = np.diff(background_above) @ (signal_above[1:] + signal_above[:-1]) / 2
+    return float(pairs / (signal_total * background_total))
 
 
 def _averaged(p: np.ndarray, signal: np.ndarray, w: np.ndarray, average: Average, what: str) -> float:
@@ -189,14 +183,3 @@ def _mean(areas: list[float], shares: list[float] | None) -> float:
     if shares is None:
         return float(np.mean(areas))
     return float(np.dot(areas, shares) / total_weight(shares, "the classes"))
-
-
-def _class_numbers(targets: np.ndarray, n_classes: int) -> np.ndarray:
-    """Give the targets as integers, and refuse what is no class number."""
-    wrong = (targets != np.floor(targets)) | (targets < 0) | (targets >= n_classes)
-    if wrong.any():
-        raise DataError(
-            f"class numbers must be whole, from 0 to {n_classes - 1} for {n_classes} columns of predictions, "
-            f"got {np.unique(targets[wrong])[:5].tolist()}"
-        )
-    return targets.astype(np.int64)
