@@ -15,7 +15,8 @@ Everything that this project raises on purpose is a `LuminError`, and also the b
     ├── ShapeError          (ValueError)    an array or tensor of the wrong shape
     ├── DataError           (ValueError)    values that cannot be trained on
     ├── ConfigError         (ValueError)    an option that is unknown, contradictory or out of range
-    └── SavedModelError     (ValueError)    a saved model that cannot be read or does not match
+    ├── SavedModelError     (ValueError)    a saved model that cannot be read or does not match
+    └── TrainingFailed      (RuntimeError)  models of a run that could not be trained, the others being finished
 """
 
 from __future__ import annotations
@@ -81,6 +82,10 @@ class ConfigError(LuminError, ValueError):
 
 class SavedModelError(LuminError, ValueError):
     """A saved model or ensemble cannot be read, or does not match what it is loaded into."""
+
+
+class TrainingFailed(LuminError, RuntimeError):
+    """Models of a run could not be trained, or the process that trained one died."""
 
 
 def nearest(name: object, known: Iterable[str]) -> list[str]:

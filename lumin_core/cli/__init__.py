@@ -24,7 +24,10 @@ COMMANDS = {
         "lumin_core.cli.describe:describe",
         "Show one component: what it does, its options, where it is from.",
     ),
+    "info": ("lumin_core.cli.info:info", "Show what is in a fold file, a saved model or a run."),
     "list-plugins": ("lumin_core.cli.list_plugins:list_plugins", "List the components that are installed, by kind."),
+    "predict": ("lumin_core.cli.predict:predict", "Save a model's predictions in a fold file."),
+    "train": ("lumin_core.cli.train:train", "Train the models that a run file describes."),
 }
 """The core's own commands: where each is, and what it does in a line."""
 
@@ -38,7 +41,7 @@ class LazyGroup(click.Group):
         >>> import click
         >>> from lumin_core.cli import LazyGroup
         >>> LazyGroup("lumin").list_commands(click.Context(click.Command("lumin")))[:2]
-        ['describe', 'list-plugins']
+        ['describe', 'info']
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -139,7 +142,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.Abort:
+    except click.Abort as stop:
+        if message := str(stop.__cause__ or ""):  # how to go on, where there is something to go on with
+            click.echo(message, err=True)
         return _INTERRUPTED
     except Exception as error:
         if _wants_traceback(arguments):

@@ -12,6 +12,7 @@ import pickle
 import struct
 import threading
 import warnings
+import zlib
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from lumin_core import registry
+    from lumin_core.data.fold_yielder import FoldYielder
 
 FORMAT = 1
 SUFFIX = ".safetensors"
@@ -57,9 +59,9 @@ def _mapped(value: Any, key: Any = None) -> Any:
     return validators.deep_mapping(key or _is(str), value, _is(dict))
 
 
-def _column(_: Any, attribute: Any, value: Any) -> None:
+def _index(_: Any, attribute: Any, value: Any) -> None:
     if type(value) is not int or not 0 <= value < 2**31:
-        raise ValueError(f"{attribute.name} must hold column numbers, got {value!r}")
+        raise ValueError(f"{attribute.name} must hold numbers of columns or folds, got {value!r}")
 
 
 def _code(_: Any, attribute: Any, value: Any) -> None:
@@ -80,17 +82,21 @@ class ModelRecord:
         preprocessing: Configs of the transforms that the training data had gone through.
         cat_maps: Feature to code to value, as the fold file has it (codes as text).
         seeds: ``{"initialisation": ..., "fit": ...}``.
+        trn_idxs: Folds that the model was trained on, in all fits with that file; ``None`` where that is not known.
+        folds: What `fold_ids` gives for the file that these are of.
         versions: Of lumin-core and torch.
     """
 
     config: dict[str, Any] | None = field(default=None, validator=validators.optional(_is(dict)))
     unnamed: str | None = field(default=None, validator=validators.optional(_is(str)))
     components: list[dict[str, str]] = field(factory=list, validator=_listed(_mapped(_is(str))))
-    input_mask: list[int] | None = field(default=None, validator=validators.optional(_listed(_column)))
+    input_mask: list[int] | None = field(default=None, validator=validators.optional(_listed(_index)))
     features: dict[str, list[str]] = field(factory=dict, validator=_mapped(_listed(_is(str))))
     preprocessing: list[dict[str, Any]] = field(factory=list, validator=_listed(_is(dict)))
     cat_maps: dict[str, dict[str, Any]] = field(factory=dict, validator=_mapped(_mapped(_is(str, int, float), _code)))
     seeds: dict[str, int] = field(factory=dict, validator=_mapped(_is(int)))
+    trn_idxs: list[int] | None = field(default=None, validator=validators.optional(_listed(_index)))
+    folds: list[str] | None = field(default=None, validator=validators.optional(_listed(_is(str))))
     versions: dict[str, str] = field(
         factory=lambda: {name: version(name) for name in ("lumin-core", "torch")}, validator=_mapped(_is(str))
     )
@@ -108,10 +114,30 @@ class ModelRecord:
         except (TypeError, ValueError) as error:
             raise SavedModelError(f"{path} is damaged: its header does not fit: {error}") from error
 
+    def add_training(self, fy: FoldYielder, trn_idxs: Sequence[int]) -> None:
+        """Note the folds of a training, beside those of earlier ones with the same file.
+
+        Args:
+            fy: The training data.
+            trn_idxs: The training folds.
+        """
+        folds = fold_ids(fy)
+        earlier = self.trn_idxs or [] if self.folds == folds else []
+        self.folds, self.trn_idxs = folds, sorted({*earlier, *trn_idxs})
+
     def pins(self) -> dict[tuple[str, str], str]:
         """Give the qualified names that bare names in the config meant when it was saved."""
         wanted = {"kind", "name", "qualified"}
         return {(used["kind"], used["name"]): used["qualified"] for used in self.components if wanted <= used.keys()}
+
+
+def fold_ids(fy: FoldYielder) -> list[str]:
+    """Give for each fold a check sum of its targets: it tells whether a file has the events of another, in its folds.
+
+    Args:
+        fy: The data. Copies of a file have the same, whatever predictions were added or inputs preprocessed since.
+    """
+    return [f"{zlib.crc32(np.asarray(fy.get_column('targets', fold_idx=i)).tobytes()):08x}" for i in range(len(fy))]
 
 
 def to_json(record: ModelRecord) -> dict[str, Any]:
@@ -214,8 +240,8 @@ def describe_components(components: Sequence[registry.Component]) -> list[dict[s
     ]
 
 
-def save_path(name: str | Path) -> Path:
-    """Add ``.safetensors`` where it is missing.
+def save_path(name: str | Path, suffix: str = SUFFIX) -> Path:
+    """Add the ending where it is missing.
 
     Example:
         >>> from lumin_core.model.saving import save_path
@@ -223,7 +249,42 @@ def save_path(name: str | Path) -> Path:
         ('best.safetensors', 'v1.2.safetensors', 'a.safetensors')
     """
     path = Path(name).expanduser()
-    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+    return path if path.suffix == suffix else path.with_name(path.name + suffix)
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Give the temporary name under which a file is written, whole or not at all: an earlier one stays on an error.
+
+    Args:
+        path: The final name.
+
+    Raises:
+        SavedModelError: If the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from lumin_core.model.saving import staged
+        >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+        >>> with staged(path) as part:
+        ...     _ = part.write_text("all of it")
+        >>> path.read_text()
+        'all of it'
+    """
+    try:
+        file = Staged(path.resolve())
+    except OSError as error:
+        raise SavedModelError(f"cannot write {path}: {error}") from error
+    try:
+        yield file.part
+        file.commit()
+    except (OSError, SafetensorError) as error:
+        file.discard()
+        raise SavedModelError(f"cannot write {path}: {error}") from error
+    except BaseException:
+        file.discard()
+        raise
 
 
 def write(name: str | Path, sort: str, state: Mapping[str, Tensor], content: Any) -> Path:
@@ -245,16 +306,8 @@ def write(name: str | Path, sort: str, state: Mapping[str, Tensor], content: Any
     tensors, aliases = _untie(state)
     content = _take_tables(content, tensors)
     header = json.dumps({"format": FORMAT, "sort": sort, "aliases": aliases, "content": content})
-    staged = Staged(path.resolve())
-    try:
-        save_file(tensors, staged.part, metadata={"lumin": header})
-        staged.commit()
-    except (OSError, SafetensorError) as error:
-        staged.discard()
-        raise SavedModelError(f"cannot write {path}: {error}") from error
-    except BaseException:
-        staged.discard()
-        raise
+    with staged(path) as part:
+        save_file(tensors, part, metadata={"lumin": header})
     return path
 
 

@@ -14,7 +14,27 @@ FIRST_PARTY_KINDS = {
 
 FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "lumin-plugin-callbacks": {
-        "callback": ("early_stopping", "epoch_saver", "grad_clip", "metric_logger", "save_best"),
+        "callback": (
+            "binary_label_smooth",
+            "bootstrap_resample",
+            "cycle_lr",
+            "cycle_mom",
+            "cycle_step",
+            "early_stopping",
+            "ema",
+            "epoch_saver",
+            "grad_clip",
+            "lr_finder",
+            "lsuv_init",
+            "metric_logger",
+            "one_cycle",
+            "parametrised_prediction",
+            "pivot_training",
+            "save_best",
+            "swa",
+            "targ_replace",
+            "weight_data",
+        ),
     },
     "lumin-plugin-gnn": {
         "head": ("gnn_head",),
@@ -41,7 +61,17 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "lumin-plugin-metrics": {
-        "metric": ("binary_accuracy", "roc_auc_score"),
+        "metric": (
+            "background_rejection",
+            "binary_accuracy",
+            "log_loss",
+            "multi_accuracy",
+            "r2",
+            "reg_as_proxy_pull",
+            "reg_pull",
+            "roc_auc_score",
+            "signal_efficiency",
+        ),
     },
     "lumin-plugin-plots": {
         "command": ("report",),

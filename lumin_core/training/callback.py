@@ -120,6 +120,11 @@ class Offer:
         value: What decides: the main metric, else the loss.
         better: Its direction, ``"lower"``, ``"higher"`` or ``"zero"``.
         module: The network, or ``None`` for the model's own.
+
+    Example:
+        >>> from lumin_core import Offer
+        >>> Offer(values={"loss": 0.3}, value=0.3, better="lower", module=None).value
+        0.3
     """
 
     values: Mapping[str, float]

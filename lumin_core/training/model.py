@@ -17,7 +17,7 @@ from lumin_core.data.checks import check_finite
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError
 from lumin_core.model import saving
-from lumin_core.training import fitting, loop
+from lumin_core.training import export, fitting, loop
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.checkpoint import Checkpoints
 from lumin_core.training.fit_params import FitParams
@@ -295,6 +295,21 @@ class Model:
         """
         return saving.write(name, "model", self.state_dict(), self.describe())
 
+    def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
+        """Write the model as an ONNX file, see `lumin_core.training.export.write_onnx`.
+
+        Args:
+            path: The file; ``.onnx`` is added where it is missing. An existing file is replaced.
+            raw: Whether the recorded preprocessing is inside.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigError: If the extra ``lumin-core[onnx]`` is not installed, or a block cannot be exported.
+        """
+        return export.write_onnx([self], path, raw=raw)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Give the weights, and under ``loss.`` what the loss has learned (running thresholds, say)."""
         loss = self.loss.state_dict() if isinstance(self.loss, nn.Module) else {}
@@ -508,6 +523,7 @@ class Model:
         """Note what is known of the training data, to be saved with the model."""
         record = self.record
         record.seeds["fit"] = seed
+        record.add_training(fy, self.fit_params.trn_idxs)  # type: ignore[union-attr]
         record.features = {
             "cont_feats": fy.get_use_cont_feats(),
             "cat_feats": fy.get_use_cat_feats(),

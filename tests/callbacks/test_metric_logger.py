@@ -1,7 +1,7 @@
 import pytest
 
 from lumin_core import BatchYielder
-from lumin_plugin_callbacks import MetricLogger
+from lumin_plugin_callbacks import EMA, MetricLogger, SaveBest
 
 
 def lines(capsys):
@@ -85,3 +85,73 @@ def test_it_only_reads(fit, make_model):
         fit(cbs, model=model)
         histories.append(model.fit_params.history)
     assert histories[0] == histories[1] == histories[2]
+
+
+class Offers:
+    """Offers what was laid down, an entry an epoch."""
+
+    def __init__(self, label, losses):
+        self.label, self.losses = label, losses
+
+    def on_epoch_end(self, fit_params):
+        loss = self.losses[fit_params.epoch - 1]
+        self.values = None if loss is None else {"loss": loss}
+
+    def get_values(self):
+        return self.values
+
+    def get_module(self):
+        return None
+
+
+def test_offered_models_have_a_column_each_and_the_star_is_for_the_best_of_all(fit, model, capsys):
+    model.set_lr(0.0)  # the model's own loss stays at some 0.7
+    fit([Offers("swa", [None, 0.25, 0.5]), Offers("another average", [9.0, 0.2, 0.125]), MetricLogger()])
+    _, header, *rows = lines(capsys)
+    assert header.split()[5:-1] == ["swa", "loss", "another", "average", "loss"]
+    assert [row.split()[3:5] for row in rows] == [["-", "9"], ["0.25", "0.2"], ["0.5", "0.125"]]
+    assert [row.split()[0] for row in rows] == ["1*", "2*", "3*"]
+    assert len({len(line) for line in (header, *rows)}) == 1
+
+
+def test_an_offer_that_is_not_better_has_no_star(fit, model, capsys):
+    model.set_lr(0.0)
+    fit([Offers("swa", [0.1, 0.2, float("nan")]), MetricLogger()])
+    assert [row.split()[0] for row in lines(capsys)[2:]] == ["1*", "2", "3"]
+
+
+def test_the_star_is_where_the_best_is_saved(fit, model, capsys):
+    saving, paths = SaveBest(), []
+
+    class Saved:
+        def on_epoch_end(self, fit_params):
+            if fit_params.state == "valid":
+                paths.append(saving.path)
+                saving.path = None
+
+        def on_train_end(self):
+            saving.path = next(path for path in paths if path)
+
+    model.set_lr(0.3)
+    fit([EMA(0.5), MetricLogger(), saving, Saved()], n_epochs=8)
+    stars = [row.split()[0].endswith("*") for row in lines(capsys)[2:]]
+    assert stars == [path is not None for path in paths]
+
+
+def test_offers_come_after_detail_and_metrics(fit, scripted, capsys):
+    fit([EMA(), MetricLogger(extra_detail=True)], metrics=scripted(range(99)))
+    header = lines(capsys)[1].split()
+    assert header[3:-1] == ["valid", "loss", "change", "valid/train", "scripted", "ema", "loss"]
+
+
+def test_without_validation_no_offer_is_shown(fit, capsys):
+    fit([EMA(), MetricLogger()], val_idx=None)
+    assert lines(capsys)[1].split() == ["epoch", "train", "loss", "time"]
+
+
+def test_a_resumed_fit_knows_the_best_of_before(fit, make_model, scripted, capsys):
+    values = [2.0, 1.0, 1.5, 0.5]
+    for n_epochs, left in ((2, values[:2]), (4, values[2:])):
+        fit(MetricLogger(), n_epochs=n_epochs, model=make_model(), metrics=scripted(left), resume=True)
+    stars = [line.split()[0] for line in lines(capsys) if line.split()[0].rstrip("*").isdigit()]
+    assert stars == ["1*", "2*", "3", "4*"]

@@ -20,8 +20,26 @@ OPTIONS = {
         "feats_per_block": [["a_*"], ["b_*", "d", "e"]],
     },
     ("head", "multi_head"): None,  # needs a head for the matrix, which the tabular plugin does not have
+    ("callback", "binary_label_smooth"): {"coefs": 0.1},
+    ("callback", "cycle_lr"): {"lr_range": (1e-4, 1e-2)},
+    ("callback", "cycle_mom"): {"mom_range": (0.8, 0.9)},
+    ("callback", "cycle_step"): {"frac_reduction": 0.5, "patience": 1, "lengths": (1, 1), "lr_range": (1e-4, 1e-2)},
     ("callback", "early_stopping"): {"patience": 1},
     ("callback", "grad_clip"): {"clip": 1.0},
+    ("callback", "one_cycle"): {"lengths": (1, 1), "lr_range": (1e-4, 1e-2)},
+    ("callback", "parametrised_prediction"): {"feats": ["a"], "param_feat": "a", "param_val": 1.0},
+    ("callback", "pivot_training"): {
+        "n_pretrain_main": 1,
+        "n_pretrain_adv": 1,
+        "adv_coef": 1.0,
+        "adv_model_builder": ModelBuilder("regression", 1, ["pred"]),
+        "adv_targets": ["a"],
+    },
+    ("callback", "swa"): {"start_epoch": 1},
+    ("callback", "targ_replace"): {"targ_feats": ["a"]},
+    ("callback", "weight_data"): {"func": len, "on_eval": False},
+    ("metric", "reg_as_proxy_pull"): {"proxy_func": lambda preds, columns: preds[:, 0], "return_mean": True},
+    ("metric", "reg_pull"): {"return_mean": True},
 }  # fmt: skip
 
 
@@ -135,7 +153,7 @@ def test_callbacks_have_only_points_that_there_are(component):
 
 @pytest.mark.parametrize("component", [c for c in ALL if c.kind == "metric"], ids=ident)
 def test_metrics_say_what_is_better(component):
-    metric = registry.build("metric", component.qualified)
+    metric = registry.build("metric", {"name": component.qualified, **options_of(component)})
     assert metric.better in ("lower", "higher", "zero")
     assert metric.label == component.name
     assert metric.main_metric is False

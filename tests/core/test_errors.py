@@ -17,6 +17,7 @@ TREE = {
     "DataError": ValueError,
     "ConfigError": ValueError,
     "SavedModelError": ValueError,
+    "TrainingFailed": RuntimeError,
 }
 
 

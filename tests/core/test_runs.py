@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lumin_core import Callback, Ensemble, EvalMetric, FoldYielder, Model, ModelBuilder, Results, train_models
-from lumin_core.errors import ConfigError, DataError, HookError, LuminError, SavedModelError, UnknownComponent
+from lumin_core.errors import ConfigError, DataError, HookError, LuminError, UnknownComponent
 from lumin_core.training.runs import split_folds
 
 
@@ -34,7 +34,8 @@ def test_the_folder_holds_models_results_and_how_to_repeat_them(run, tmp_path, f
     results = run(metric_partials=["roc_auc_score"], cb_partials=["epoch_saver"])
     folder = tmp_path / "my run"
     models = [f"model_{i}/{name}.safetensors" for i in (0, 1) for name in ("best", "epoch_1", "epoch_2", "model")]
-    assert tree(folder) == sorted([*models, "results.json", "run.json"])
+    assert tree(folder) == sorted([*models, *(f"model_{i}/result.json" for i in (0, 1)), "results.json", "run.json"])
+    assert not list(folder.rglob("checkpoint"))
     assert tree(tmp_path) == [f"my run/{name}" for name in tree(folder)]
     assert len(results) == 2
     for i, result in enumerate(results):
@@ -53,7 +54,8 @@ def test_a_run_can_be_repeated_from_its_json(run, tmp_path, same_weights, fy):
     assert record["seed"] == 1
     assert record["foldfile"] == str(fy.foldfile)
     assert record["folds"] == [{"train": [1, 2], "valid": 0}, {"train": [0, 2], "valid": 1}]
-    assert record["versions"].keys() == {"lumin-core", "torch", "numpy"}
+    plugins = {f"lumin-plugin-{name}" for name in ("callbacks", "metrics", "tabular")}
+    assert record["versions"].keys() == {"lumin-core", "torch", "numpy", *plugins}
     assert record["callbacks"][:2] == [{"name": "callbacks/grad_clip", "clip": 1.0}, "callbacks/metric_logger"]
     second = train_models(
         FoldYielder(record["foldfile"], ignore_feats=record["ignore_feats"]),
@@ -130,7 +132,7 @@ def test_fault_an_earlier_run_is_kept_unless_overwritten(run, tmp_path):
     folder = tmp_path / "my run"
     run(2)
     before = {name: (folder / name).read_bytes() for name in tree(folder)}
-    with pytest.raises(ConfigError, match="holds an earlier run; choose another savepath, or pass overwrite=True"):
+    with pytest.raises(ConfigError, match="holds an earlier run; choose another savepath, pass resume=True"):
         run(2, seed=2)
     assert {name: (folder / name).read_bytes() for name in tree(folder)} == before
 
@@ -139,6 +141,12 @@ def test_fault_overwriting_removes_what_a_run_writes_and_nothing_else(run, tmp_p
     folder = tmp_path / "my run"
     (tmp_path / "my").mkdir()
     run(3, cb_partials="epoch_saver")
+    for name in ("checkpoint/epoch_7.safetensors", "checkpoint/.epoch_8.safetensors.part", "interrupted.safetensors",
+                 "cycle_1.safetensors", "training.log", ".model.safetensors.part", ".result.json.part"):  # fmt: skip
+        for i in (1, 2):
+            path = folder / f"model_{i}" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("a run's")
     mine = [
         tmp_path / "my" / "a",
         tmp_path / "run",
@@ -147,6 +155,7 @@ def test_fault_overwriting_removes_what_a_run_writes_and_nothing_else(run, tmp_p
         folder / "model_x" / "model.safetensors",
         folder / "model_1_old" / "b",
         folder / "model_0" / "mine.safetensors",
+        folder / "model_2" / "checkpoint" / "mine.txt",
     ]
     for path in mine:
         path.parent.mkdir(exist_ok=True)
@@ -154,7 +163,8 @@ def test_fault_overwriting_removes_what_a_run_writes_and_nothing_else(run, tmp_p
     run(1, 1, overwrite=True, seed=2)
     assert all(path.read_text() == "mine" for path in mine)
     own = {name for name in tree(folder) if folder / name not in mine}
-    assert own == {"model_0/best.safetensors", "model_0/model.safetensors", "results.json", "run.json"}
+    of_model = {f"model_0/{name}" for name in ("best.safetensors", "model.safetensors", "result.json")}
+    assert own == {*of_model, "results.json", "run.json"}
     assert not (folder / "model_1").exists()
 
 
@@ -211,6 +221,34 @@ class Typo:
         pass
 
 
+class Cycling(Callback):
+    """A cycle of two epochs, of which every end is saved."""
+
+    def __init__(self, cycle_save=False):
+        self.cycle_save = cycle_save
+
+    def on_train_begin(self):
+        self.cycle_count, self.cycle_end, self.cycle_losses = 0, False, []
+
+    cycle_count, cycle_end, cycle_losses = 0, False, ()
+
+    def on_epoch_end(self, fit_params):
+        self.cycle_end = fit_params.epoch % 2 == 0
+        if fit_params.state == "valid" and self.cycle_end:
+            self.cycle_count += 1
+            fit_params.model.save(fit_params.cb_savepath / f"cycle_{self.cycle_count}")
+            self.cycle_losses.append(fit_params.history["valid"]["loss"][-1])
+
+    def delays_stopping(self):
+        return False
+
+    def state_dict(self):
+        return {"count": self.cycle_count, "losses": self.cycle_losses}
+
+    def load_state_dict(self, state):
+        self.cycle_count, self.cycle_losses = state["count"], list(state["losses"])
+
+
 class NeedsColumn(EvalMetric):
     better = "lower"
     columns = ("mass",)
@@ -245,8 +283,9 @@ class NeedsColumn(EvalMetric):
         ({"metric_partials": NeedsColumn}, ConfigError, "needed by the metric 'needs_column'"),
         ({"metric_partials": ["roc_auc_score"] * 2}, ConfigError, "two metrics are called roc_auc_score"),
         ({"metric_partials": {"name": "roc_auc_score", "label": "path"}}, ConfigError, "cannot be called path"),
-        ({"resume": True}, ConfigError, "resume=True is not available"),
-        ({"executor": "processes"}, ConfigError, "executor='processes' is not available"),
+        ({"resume": True, "overwrite": True}, ConfigError, "choose one"),
+        ({"excl_idxs": [False, True, False]}, ConfigError, "excl_idxs must be among the folds 0 to 2"),
+        ({"cb_partials": [partial(Cycling, cycle_save=True)] * 2}, ConfigError, "one callback can save its cycles"),
     ],
 )
 def test_what_would_fail_later_is_refused_before_anything_is_written(run, tmp_path, options, error, words):
@@ -352,11 +391,18 @@ def test_losses_that_are_never_numbers_end_in_the_last_model(run, fy, make_build
     assert len(results[0]["history"]["valid"]["loss"]) == 2  # early stopping
     assert "save_best saved nothing" in caplog.text
     assert np.isnan(Results.load(tmp_path / "my run")[0]["loss"])
-    with pytest.raises(ConfigError, match="all positive"):
+    with pytest.raises(ConfigError, match="training went wrong"):
         Ensemble.from_results(results, 2)
-    with pytest.raises(SavedModelError, match="needs model_builder="):
-        Ensemble.from_results(results, 2, weighting="uniform")
-    assert len(Ensemble.from_results(results, 2, weighting="uniform", model_builder=builder)) == 2
+
+
+def test_losses_of_saved_cycles_belong_to_their_files(run, fy, tmp_path):
+    results = run(2, 5, cb_partials=[Cycling, partial(Cycling, cycle_save=True)])
+    for i, result in enumerate(results):
+        assert result["cycle_losses"] == result["history"]["valid"]["loss"][1::2]
+        for k, loss in enumerate(result["cycle_losses"], 1):
+            saved = Model.from_save(result["path"].parent / f"cycle_{k}.safetensors")
+            assert saved.evaluate(*fy.get_fold(i).values()) == pytest.approx(loss, rel=1e-6)
+    assert run(1, 2, cb_partials=Cycling, savepath=tmp_path / "b")[0]["cycle_losses"] == []
 
 
 def test_fold_file_and_yielder_are_as_before(run, shared_path, fy):
@@ -374,6 +420,48 @@ def test_nothing_that_is_passed_is_changed(run, fy, make_builder):
     assert cbs == [{"name": "grad_clip", "clip": 1.0}]
     assert metrics == ["roc_auc_score"]
     assert builder.to_config() == before
+
+
+# What is shown
+
+
+def test_a_data_frame_has_a_row_a_model(run):
+    results = run(3, 1, metric_partials="roc_auc_score")
+    frame = results.get_df()
+    assert frame.index.tolist() == [0, 1, 2]
+    assert frame.columns.tolist() == ["loss", "roc_auc_score", "path"]
+    assert frame["loss"].tolist() == [result["loss"] for result in results]
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([0.41, 0.38, 0.40], "0.397 ± 0.009"),
+        ([1.0, 3.0], "2 ± 1"),
+        ([120.0, 180.0], "150 ± 30"),
+        ([1500.0, 2500.0], "2000 ± 500"),
+        ([0.25], "0.25"),
+        ([0.25, 0.25], "0.25"),
+        ([float("nan"), 1.0, 3.0], "2 ± 1 (of 2 of 3 models)"),
+        ([float("inf"), float("nan")], "nan"),
+    ],
+)
+def test_the_summary_is_the_mean_and_its_standard_error(values, text):
+    results = Results([{"loss": value, "auc": 1.0} for value in values], {"auc": "higher"})
+    assert results.summary() == f"loss {text}, auc 1"
+    assert repr(results).splitlines()[-1] == f"  mean: loss {text}, auc 1"
+
+
+def test_the_error_of_the_mean_is_that_of_the_text_books():
+    values = np.random.default_rng(0).normal(10, 1, 50)
+    mean, error = Results([{"loss": value} for value in values], {}).summary().removeprefix("loss ").split(" ± ")
+    assert float(error) == pytest.approx(values.std(ddof=1) / np.sqrt(50), rel=0.3)
+    assert float(mean) == pytest.approx(values.mean(), abs=float(error))
+
+
+def test_a_run_ends_with_its_mean(run, capsys):
+    results = run(2, 1)
+    assert capsys.readouterr().err.splitlines()[-1] == f"mean of 2 models: {results.summary()}"
 
 
 # Folds

@@ -12,11 +12,28 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "AbsWeightData": "weights",
+    "BinaryLabelSmooth": "label_smooth",
+    "BootstrapResample": "bootstrap",
+    "CycleLR": "cycle",
+    "CycleMom": "cycle",
+    "CycleStep": "cycle_step",
+    "EMA": "ema",
     "EarlyStopping": "early_stopping",
     "EpochSaver": "epoch_saver",
     "GradClip": "grad_clip",
+    "LRFindResult": "lr_finder",
+    "LRFinder": "lr_finder",
+    "LsuvInit": "lsuv",
     "MetricLogger": "metric_logger",
+    "OneCycle": "one_cycle",
+    "ParametrisedPrediction": "parametrised",
+    "PivotTraining": "pivot",
+    "SWA": "swa",
     "SaveBest": "save_best",
+    "TargReplace": "targets",
+    "WeightData": "weights",
+    "lr_find": "lr_finder",
 }
 __all__ = list(_PUBLIC)
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from lumin_core import Callback, is_better, monitored
+from lumin_core import Callback, LossCallback, best_offer, is_better
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lumin_core import FitParams
 
 
 class MetricLogger(Callback):
     """Writes a line an epoch: training loss, validation loss, every metric, seconds; a star marks the best so far.
 
-    The training loss is the mean over the epoch's folds, while the model still changed. Lines go to standard error,
-    above a progress bar.
+    The training loss is the mean over the epoch's folds, while the model still changed. Where callbacks listed before
+    offer other models (averages over weights), the validation loss of each is shown too, ``-`` while it has none. The
+    star is for the best of the model and all that are offered, which is what `save_best` keeps: by the main metric,
+    else the loss. Lines go to standard error, above a progress bar.
 
     Args:
         extra_detail: Whether to add the change of the validation loss since the last epoch, and its ratio to the
@@ -46,6 +50,7 @@ class MetricLogger(Callback):
         if fit_params.val_idx is not None:
             columns += ["valid loss", *(["change", "valid/train"] if self.extra_detail else [])]
             columns += [metric.label for metric in fit_params.metrics]
+            columns += [f"{callback.label} loss" for callback in _offering(fit_params)]
         self._widths = [max(11, len(column)) for column in columns]
         self._write("epoch", [f"{c:>{width}}" for c, width in zip(columns, self._widths, strict=True)], "time")
 
@@ -60,21 +65,37 @@ class MetricLogger(Callback):
             return
         losses = fit_params.history["train"]["loss"][self._n_folds :]
         train = sum(losses) / len(losses)
-        values, mark = [train], " "
+        values: list[float | None] = [train]
+        mark = " "
         if fit_params.val_idx is not None:
             values += self._valid_values(fit_params, train)
-            value, better = monitored(fit_params)
-            if is_better(value, self._best, better):
-                self._best, mark = value, "*"
-        cells = [f"{value:>{width}.5g}" for value, width in zip(values, self._widths, strict=True)]
+            offer = best_offer(fit_params)
+            if is_better(offer.value, self._best, offer.better):
+                self._best, mark = offer.value, "*"
+        texts = ["-" if value is None else f"{value:.5g}" for value in values]
+        cells = [f"{text:>{width}}" for text, width in zip(texts, self._widths, strict=True)]
         self._write(f"{fit_params.epoch}{mark}", cells, f"{perf_counter() - self._start:.1f} s")
 
-    def _valid_values(self, fit_params: FitParams, train: float) -> list[float]:
+    def state_dict(self) -> dict[str, Any]:
+        """Give what a checkpoint keeps."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take it back."""
+        self._best = state["best"]
+
+    def _valid_values(self, fit_params: FitParams, train: float) -> list[float | None]:
         valid = fit_params.history["valid"]
         loss = valid["loss"]
         change = loss[-1] - loss[-2] if len(loss) > 1 else float("nan")
         extra = [change, loss[-1] / train if train else float("nan")] if self.extra_detail else []
-        return [loss[-1], *extra, *(valid[metric.label][-1] for metric in fit_params.metrics)]
+        offers = [callback.get_values() for callback in _offering(fit_params)]
+        return [
+            loss[-1],
+            *extra,
+            *(valid[metric.label][-1] for metric in fit_params.metrics),
+            *(None if offer is None else offer["loss"] for offer in offers),
+        ]
 
     def _write(self, epoch: str, cells: list[str], seconds: str) -> None:
         self._show(" ".join([f"{epoch:>6}", *cells, f"{seconds:>8}"]))
@@ -84,3 +105,7 @@ class MetricLogger(Callback):
 
     def _reset(self) -> None:
         self._best, self._widths, self._start, self._n_folds = None, [], 0.0, 0
+
+
+def _offering(fit_params: FitParams) -> list[LossCallback]:
+    return [callback for callback in fit_params.cbs if isinstance(callback, LossCallback)]

@@ -1,0 +1,80 @@
+"""The header of a saved model or ensemble, read without torch and without its weights."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from lumin_core.errors import SavedModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SUFFIX = ".safetensors"
+
+
+@define(frozen=True)
+class SavedHeader:
+    """What a saved file says of itself.
+
+    Attributes:
+        path: The file.
+        sort: ``"model"``, ``"ensemble"``, ``"embeddings"``, ``"checkpoint"``.
+        format: Number of the format.
+        content: The JSON values; see docs/saved_files.md.
+        shapes: Shapes of the tensors by name, tied ones once.
+    """
+
+    path: Path
+    sort: str
+    format: int
+    content: Any
+    shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def n_values(self) -> int:
+        """Number of weights and buffers: of all tensors but tables and what the loss has learned."""
+        other = re.compile(r"table\.|(\d+\.)?loss\." if self.sort == "ensemble" else r"table\.|loss\.")
+        return sum(math.prod(shape) for name, shape in self.shapes.items() if not other.match(name))
+
+
+def read_header(name: Path) -> SavedHeader:
+    """Read the header.
+
+    Args:
+        name: The file, with or without ``.safetensors``.
+
+    Raises:
+        SavedModelError: If there is no such file, it is damaged, or something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = _existing(name)
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SavedModelError(
+            f"{path} cannot be read as a saved model or ensemble: {error}; it is damaged, or another program's"
+        ) from error
+    try:
+        header = json.loads(metadata["lumin"])
+        return SavedHeader(path, str(header["sort"]), int(header["format"]), header["content"], shapes)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise SavedModelError(f"{path} was not saved by lumin-core: it has no header of ours") from error
+
+
+def _existing(name: Path) -> Path:
+    path = name.expanduser()
+    if path.is_dir():
+        raise SavedModelError(f"{path} is a folder; give a saved model or ensemble in it, a {_SUFFIX} file")
+    if not path.is_file():
+        path = path.with_name(path.name + _SUFFIX)
+    if not path.is_file():
+        raise SavedModelError(f"there is no file {name}; give a saved model or ensemble, a {_SUFFIX} file")
+    return path

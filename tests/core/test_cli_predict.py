@@ -1,0 +1,159 @@
+"""``lumin predict``: a column that equals Model.predict, for models and ensembles."""
+
+import re
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from lumin_core import Ensemble, FoldFileWriter, FoldYielder, MatrixHead, Model, ModelBuilder, df2foldfile, registry
+from lumin_core.cli import main
+
+
+@pytest.fixture
+def lumin(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        capsys.readouterr()
+        code = main(list(arguments))
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def foldfile(make_fy, tmp_path):
+    fy = make_fy(tmp_path / "test.hdf5", n_folds=2)
+    fy.close()
+    return fy.foldfile
+
+
+@pytest.fixture
+def models(fy, make_builder, tmp_path):
+    """Two saved models, and their ensemble."""
+    built = [Model(make_builder(fy, seed=seed)) for seed in (1, 2)]
+    for i, model in enumerate(built):
+        model.save(tmp_path / f"model_{i}")
+    Ensemble(built, [1, 3]).save(tmp_path / "both")
+    return built
+
+
+def test_model_predicts_a_column(lumin, models, foldfile):
+    code, out, _ = lumin("predict", "model_0.safetensors", "test.hdf5")
+    assert code == 0
+    assert re.fullmatch(rf"32 events predicted: column 'pred' of {foldfile}, \d+\.\d s\n", out)
+    with FoldYielder(foldfile) as fy:
+        assert np.array_equal(fy.get_column("pred"), models[0].predict(fy.get_data()["inputs"])[:, 0])
+
+
+def test_ensemble_is_known_by_its_header(lumin, models, foldfile):
+    assert lumin("predict", "both", "test", "--name", "mean", "--bs", "5", "--device", "cpu")[0] == 0
+    with FoldYielder(foldfile) as fy:
+        x = fy.get_data()["inputs"]
+        expected = (models[0].predict(x) + 3 * models[1].predict(x))[:, 0] / 4
+        assert np.allclose(fy.get_column("mean"), expected, atol=1e-7)
+        assert fy.get_column("pred") is None
+
+
+def test_column_of_before_is_replaced_and_that_is_said(lumin, models, foldfile):
+    lumin("predict", "model_0", "test.hdf5")
+    _, out, _ = lumin("predict", "model_1", "test.hdf5")
+    assert "replaced column 'pred'" in out
+    with FoldYielder(foldfile) as fy:
+        assert np.array_equal(fy.get_column("pred"), models[1].predict(fy.get_data()["inputs"])[:, 0])
+
+
+def test_inputs_that_the_model_does_not_know_are_left_out(lumin, fy, make_builder, foldfile, tmp_path):
+    with FoldYielder(foldfile, ignore_feats=["b", "d"]) as smaller:
+        model = Model(make_builder(smaller))
+        model.save(tmp_path / "small")
+        assert lumin("predict", "small", "test")[0] == 0
+        x = np.concatenate([fold["inputs"] for fold in smaller])
+        assert np.array_equal(smaller.get_column("pred"), model.predict(x)[:, 0])
+
+
+def test_several_outputs(lumin, make_fy, make_builder, tmp_path):
+    fy = make_fy(tmp_path / "classes.hdf5", objective="multiclass")
+    Model(make_builder(fy, "multiclass")).save(tmp_path / "model")
+    assert lumin("predict", "model", "classes")[0] == 0
+    assert np.allclose(fy.get_column("pred").sum(1), 1, atol=1e-6)
+
+
+class SumOfObjects(MatrixHead):
+    def __init__(self, cont_feats, vecs, feats_per_vec):
+        super().__init__(cont_feats, vecs, feats_per_vec)
+        self.feat_map = self.map_to_all()
+
+    def forward(self, x):
+        return self.get_matrix(x)[0].sum(1)
+
+    def get_out_size(self):
+        return self.n_fpv
+
+
+@pytest.mark.parametrize("with_matrix", [True, False])
+def test_matrix_is_given_to_models_that_take_one(lumin, tmp_path, with_matrix):
+    df = pd.DataFrame(np.random.default_rng(1).normal(size=(24, 4)), columns=["met", "ht", "tau_px", "tau_py"])
+    path = df2foldfile(
+        df.assign(y=np.tile([0, 1], 12)), 2, ["met", "ht"], [], "y", tmp_path / "matrix", "int",
+        matrix_vecs=["tau"], matrix_feats_per_vec=["px", "py"], matrix_row_wise=True, seed=1,
+    )  # fmt: skip
+    objects = {"name": "sum_of_objects", "vecs": ["tau"], "feats_per_vec": ["px", "py"]}
+    head = {"name": "multi_head", "matrix_head": objects} if with_matrix else "cat_emb_head"
+    with registry.temporary(), FoldYielder(path, yield_matrix=with_matrix, ignore_feats="ht") as fy:
+        registry.register("head", "sum_of_objects")(SumOfObjects)
+        model = Model(ModelBuilder.from_fy(fy, "classification", head=head, body={"name": "ident_body"}))
+        model.save(tmp_path / "model")
+        assert lumin("predict", "model", "matrix")[0] == 0
+        expected = np.concatenate([model.predict(fold["inputs"])[:, 0] for fold in fy])
+        assert np.array_equal(fy.get_column("pred"), expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none", "test"], "there is no file none; give a saved model or ensemble, a .safetensors file"),
+        (["test.hdf5", "test"], "test.hdf5 cannot be read as a saved model or ensemble"),
+        ([".", "test"], ". is a folder; give a saved model or ensemble in it"),
+        (["embeds", "test"], "embeds.safetensors holds a saved embeddings; predictions need a model or an ensemble"),
+        (["model_0", "none"], "there is no fold file"),
+        (["model_0", "."], "there is no fold file"),
+        (["model_0", "model_0.safetensors"], "is no HDF5 file"),
+        (["model_0", "lacking"], "the continuous features of the data are not the builder's: the data lack ['a']"),
+        (["model_0", "test", "--name", "inputs"], "'inputs'"),
+        (["model_0", "test", "--device", "gpu"], "the device 'gpu' cannot be used"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(lumin, models, foldfile, tmp_path, make_fy, arguments, message):
+    models[0].head.save_embeds(tmp_path / "embeds")
+    write_without_a(tmp_path / "lacking.hdf5")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    code, out, err = lumin("predict", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def write_without_a(path):
+    with FoldFileWriter(path, cont_feats=["b", "c"], targ_feats="y") as file:
+        file.append(0, inputs=np.ones((4, 2)), targets=np.ones(4))
+
+
+def test_damaged_model_is_refused(lumin, models, foldfile, tmp_path):
+    path = tmp_path / "model_0.safetensors"
+    path.write_bytes(path.read_bytes()[:-40])
+    code, _, err = lumin("predict", "model_0", "test")
+    assert code == 1
+    assert "it is damaged, or another program's" in err
+    with h5py.File(foldfile) as file:
+        assert "pred" not in file["fold_0"]
+
+
+@pytest.mark.parametrize("bs", ["0", "many"])
+def test_batch_size_is_checked_as_usage(lumin, bs):
+    code, _, err = lumin("predict", "model_0", "test", "--bs", bs)
+    assert code == 2
+    assert "--bs" in err
