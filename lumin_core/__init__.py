@@ -47,6 +47,7 @@ _HOMES = {
     "lumin_core.training.metric": ["EvalMetric", "is_better"],
     "lumin_core.training.model": ["Model"],
     "lumin_core.training.results": ["Results"],
+    "lumin_core.training.run_file": ["RunFile"],
     "lumin_core.training.runs": ["train_models"],
 }
 _PUBLIC = {name: home for home, names in _HOMES.items() for name in names}

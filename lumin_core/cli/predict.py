@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def predict(*, model: Path, foldfile: Path, name: str, bs: int | None, device: str | None) -> None:
     """Save a model's predictions in a fold file.
 
-    MODEL is a saved model or ensemble (.safetensors). The predictions are a column of FOLDFILE; inputs that the model does
-    not know are left out.
+    MODEL is a saved model or ensemble (.safetensors). The predictions are a column of FOLDFILE; inputs that the model
+    does not know are left out.
     """
     from lumin_core.data.fold_yielder import FoldYielder
 

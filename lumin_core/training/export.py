@@ -277,34 +277,46 @@ def _converted(mean: _Mean, inputs: _Inputs) -> Any:
 
 
 def _convert(module: nn.Module, x: Any, other: Any, names: list[str] | None = None) -> Any:
-    """Convert a module that is called with ``x``, the number of events being free; check it with other events."""
-    events = {0: torch.export.Dim(_EVENTS)}
-    shapes = ((events,) * len(x) if isinstance(x, tuple) else events,)
-    with _quiet(), torch.no_grad():
-        program = torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
-        same = torch.allclose(program.module()(other), module(other), rtol=1e-4, atol=1e-5, equal_nan=True)
-        if not same:
-            raise ConfigError(
-                "the graph gives other values than the model; is there a state, or are random numbers drawn?"
-            )
+    """Convert a module, the number of events being free."""
+    program = _traced(module, x, other)
+    with _quiet():
         return torch.onnx.export(
             program, (), None, input_names=names, output_names=["predictions"], dynamo=True, verbose=False
         )
 
 
+def _traced(module: nn.Module, x: Any, other: Any) -> Any:
+    """Trace a module with the inputs ``x``, and check what comes out with another number of events."""
+    events = {0: torch.export.Dim(_EVENTS)}
+    shapes = ((events,) * len(x) if isinstance(x, tuple) else events,)
+    with _quiet(), torch.no_grad():
+        program = torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
+        same = torch.allclose(program.module()(other), module(other), rtol=1e-4, atol=1e-5, equal_nan=True)
+    if not same:
+        raise ConfigError("the graph gives other values than the model; is there a state, or are random numbers drawn?")
+    return program
+
+
 def _culprit(mean: _Mean, x: Inputs, other: Inputs) -> tuple[str, Exception] | None:
     """Find the first block that cannot be exported, and why."""
-    network: Any
-    for network in mean.networks:
-        ready, other_ready = network.prepare(x), network.prepare(other)
-        for part, block in zip(("head", "body", "tail"), network.network, strict=True):
+    for attempt in (_traced, _convert):  # the second takes seconds a block
+        for part, block, given, others in _blocks(mean, x, other):
             try:
-                _convert(block, ready, other_ready)
-                with torch.no_grad():
-                    ready, other_ready = block(ready), block(other_ready)
+                attempt(block, given, others)
             except _ODD as error:
                 return f"the {part} {registry.qualified_name(type(block)) or type(block).__name__}", error
     return None
+
+
+def _blocks(mean: _Mean, x: Inputs, other: Inputs) -> Iterator[tuple[str, nn.Module, Any, Any]]:
+    """Go through the blocks, each with what it is given of both inputs."""
+    network: Any
+    for network in mean.networks:
+        given, others = network.prepare(x), network.prepare(other)
+        for part, block in zip(("head", "body", "tail"), network.network, strict=True):
+            yield part, block, given, others
+            with torch.no_grad():
+                given, others = block(given), block(others)
 
 
 def _reason(error: BaseException) -> str:

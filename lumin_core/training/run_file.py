@@ -7,16 +7,14 @@
     n_models = 5                     train_models: n_models, bs, n_epochs, cb_partials, savepath, seed, ...
     [ensemble]                       Ensemble.from_results: size, metric, weighting, ...
 
-Keys, their types and their defaults are read from these signatures. The one ``seed`` is that of the run.
+Keys, their types and their defaults are read from these signatures, see `lumin_core.training.run_keys`. There is one
+``seed``, that of the run.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
-import tomllib
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,127 +27,20 @@ from lumin_core.data.safe_file import Staged
 from lumin_core.errors import ConfigError, LuminError
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.embedding import CatEmbedder
-from lumin_core.model.options import check_keys
 from lumin_core.training.ensemble import WEIGHTINGS, Ensemble
 from lumin_core.training.fitting import as_list, build_metrics
 from lumin_core.training.results import Results
+from lumin_core.training.run_keys import Table, keys_of, read_toml, read_values
 from lumin_core.training.runs import train_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 NAME, ENSEMBLE = "run.toml", "ensemble.safetensors"
 """What a run file adds to the run's folder: itself, resolved, and the ensemble if it asks for one."""
 
 _RESOLVED = "# This run, resolved."  # how the one in the run's folder begins
-_LEFT_OUT: dict[Callable[..., Any], tuple[str, ...]] = {  # of other arguments, or nothing that TOML could hold
-    FoldYielder: ("input_pipe", "output_pipe", "matrix_pipe", "batch_yielder_type", "seed"),
-    ModelBuilder: ("cont_feats", "lookup_act", "seed"),  # its features are those of the fold file
-    train_models: ("fy", "model_builder", "resume", "overwrite"),
-    CatEmbedder.from_fy: ("fy",),
-    Ensemble.from_results: ("results", "model_builder"),
-}
 _LISTS = {"augmentations": "augmentation", "cb_partials": "callback", "metric_partials": "metric"}
-_CALL = ("resume", "overwrite")
-
-Table = dict[str, Any]
-
-
-@define(frozen=True)
-class Key:
-    """One key of a run file, as the signature that it belongs to has it.
-
-    Attributes:
-        name: The key.
-        types: Its annotation's alternatives, ``("int", "None")``.
-        default: Its default, or ``inspect.Parameter.empty`` where it must be given.
-
-    Example:
-        >>> from lumin_core.training.run_file import keys
-        >>> keys()["bs"].types, keys()["save_best"].default
-        (('int',), True)
-    """
-
-    name: str
-    types: tuple[str, ...]
-    default: Any
-
-    @property
-    def is_required(self) -> bool:
-        """Whether it has no default."""
-        return self.default is inspect.Parameter.empty
-
-    @property
-    def is_path(self) -> bool:
-        """Whether it names a file or a folder."""
-        return "Path" in self.types
-
-    def check(self, value: Any, place: str) -> None:
-        """Refuse a value of another type; what may be of any type is checked by the component that it is for.
-
-        Raises:
-            ConfigError: Naming key, file and type.
-        """
-        kinds = [_TYPES[kind] for kind in self.types if kind in _TYPES]
-        if "Any" not in self.types and kinds and not any(fits(value) for _, fits in kinds):
-            expected = " or ".join(dict.fromkeys(name for name, _ in kinds))
-            raise ConfigError(f"{place}: {self.name} must be {expected}, got {value!r}")
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str | Path)
-
-
-def _is_list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list | tuple) and all(map(fits, value))
-
-
-_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "bool": ("true or false", lambda value: isinstance(value, bool)),
-    "int": ("an integer", _is_int),
-    "float": ("a number", lambda value: _is_int(value) or isinstance(value, float)),
-    "str": ("text", _is_text),
-    "Path": ("text", _is_text),
-    "Sequence[int]": ("a list of integers", _is_list_of(_is_int)),
-    "Sequence[str]": ("a list of text", _is_list_of(_is_text)),
-    "Mapping": ("a table", lambda value: isinstance(value, dict)),
-}
-
-
-@cache
-def keys() -> dict[str, Key]:
-    """Give the keys of a run file, from the signatures of what they are arguments of.
-
-    Example:
-        >>> from lumin_core.training.run_file import keys
-        >>> [key.name for key in keys().values() if key.is_required]
-        ['foldfile', 'objective', 'n_models', 'bs', 'n_epochs']
-    """
-    found = {
-        **_keys_of(FoldYielder),
-        **_keys_of(ModelBuilder),
-        "n_out": Key("n_out", ("int", "None"), None),  # ModelBuilder.from_fy finds it
-        "cat_embedder": Key("cat_embedder", ("Mapping", "None"), None),
-        **_keys_of(train_models),
-    }
-    return {**found, "ensemble": Key("ensemble", ("Mapping", "None"), None)}
-
-
-def _keys_of(function: Callable[..., Any]) -> dict[str, Key]:
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in _LEFT_OUT[function]]
-    return {p.name: Key(p.name, _alternatives(str(p.annotation)), p.default) for p in parameters}
-
-
-def _alternatives(annotation: str) -> tuple[str, ...]:
-    types = annotation.split(" | ")
-    return tuple("Mapping" if kind.startswith("Mapping[") else kind for kind in types)
-
-
-_TABLES: dict[str, Callable[..., Any]] = {"cat_embedder": CatEmbedder.from_fy, "ensemble": Ensemble.from_results}
 
 
 @define(frozen=True)
@@ -192,21 +83,7 @@ class RunFile:
             ConfigError: If it cannot be read, is no TOML, lacks keys, or a key is unknown or of the wrong type.
         """
         path = Path(path).expanduser()
-        given = _read(path)
-        _check_known(given, keys(), f"{path}:")
-        values: Table = {key.name: None if key.is_required else key.default for key in keys().values()}
-        values = _with_paths({**values, **given}, keys(), path.parent)
-        for name, value in (changes or {}).items():
-            top, *inner = name.split(".")
-            _check_known([top], keys(), f"{path}, changed:")
-            values[top] = _changed(values[top], inner, value, f"{path}: {top}")
-        _check_types(values, keys(), str(path))
-        values = _with_paths(values, keys(), Path())
-        _check_complete(values, keys(), str(path))
-        for name, function in _TABLES.items():
-            if values[name] is not None:
-                _check_table(values[name], _keys_of(function), f"{path}, [{name}]")
-        return cls(path, values)
+        return cls(path, read_values(path, changes or {}))
 
     def run(self, *, resume: bool = False, overwrite: bool = False, executor: Any = None) -> Results:
         """Train, and write ``run.toml``, the run file with all that was chosen, into the run's folder.
@@ -243,7 +120,7 @@ class RunFile:
         return Path(self.values["savepath"])
 
     def _train(self, values: Table, fy: FoldYielder, builder: ModelBuilder, text: str, **how: bool) -> Results:
-        options: Table = {name: values[name] for name in _keys_of(train_models)}
+        options: Table = {name: values[name] for name in keys_of(train_models)}
         before = _stamp(self.folder)
         try:
             results = train_models(fy, model_builder=builder, **{**options, **how})
@@ -282,73 +159,13 @@ class RunFile:
             raise type(error)(f"{self.path}: {error}") from error
 
 
-def _read(path: Path) -> Table:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the run file {path}: {error.strerror}; give a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
-
-
-def _check_known(given: Iterable[str], known: Mapping[str, Key], place: str) -> None:
-    for name in given:
-        if name in _CALL:
-            raise ConfigError(f"{place} {name} is no key, but an option of the call: lumin train --{name}")
-    check_keys(given, known, f"{place} a run file")
-
-
-def _check_types(values: Mapping[str, Any], known: Mapping[str, Key], place: str) -> None:
-    for name, value in values.items():
-        if value is not None:
-            known[name].check(value, place)
-
-
-def _check_complete(values: Mapping[str, Any], known: Mapping[str, Key], place: str) -> None:
-    if missing := [key.name for key in known.values() if key.is_required and values.get(key.name) is None]:
-        raise ConfigError(f"{place} needs {', '.join(missing)}")
-
-
-def _check_table(table: Table, known: Mapping[str, Key], place: str) -> None:
-    check_keys(table, known, place)
-    _check_complete(table, known, place)
-    _check_types(table, known, place)
-
-
-def _with_paths(values: Table, known: Mapping[str, Key], folder: Path) -> Table:
-    """Make paths absolute that are relative to a folder; text alone, other types are refused later."""
-    found = dict(values)
-    for name, value in values.items():
-        if name in _TABLES and isinstance(value, dict):
-            found[name] = _with_paths(value, _keys_of(_TABLES[name]), folder)
-        elif name in known and known[name].is_path and _is_text(value):
-            found[name] = str((folder / Path(value).expanduser()).resolve())
-    return found
-
-
-def _changed(value: Any, names: Sequence[str], new: Any, place: str) -> Any:
-    """Give a value with one entry of it replaced, at any depth: the name of a component becomes a table for options."""
-    if not names:
-        return new
-    name, inner = names[0], f"{place}.{names[0]}"
-    if isinstance(value, list):
-        if not name.isdecimal() or int(name) >= len(value):
-            raise ConfigError(f"{place} has {len(value)} entries, counted from 0, got the number {name!r}")
-        i = int(name)
-        return [*value[:i], _changed(value[i], names[1:], new, inner), *value[i + 1 :]]
-    table = {"name": value} if isinstance(value, str) else {} if value is None else value
-    if not isinstance(table, dict):
-        raise ConfigError(f"{place} is {value!r}, no table that could have {name!r}")
-    return {**table, name: _changed(table.get(name), names[1:], new, inner)}
-
-
 def _yielder(values: Table) -> FoldYielder:
-    options = {name: values[name] for name in _keys_of(FoldYielder)}
+    options = {name: values[name] for name in keys_of(FoldYielder)}
     return FoldYielder(**options, seed=values["seed"])
 
 
 def _builder(values: Table, fy: FoldYielder) -> ModelBuilder:
-    options = {name: values[name] for name in _keys_of(ModelBuilder) if name != "cat_embedder"}
+    options = {name: values[name] for name in keys_of(ModelBuilder) if name != "cat_embedder"}
     if values["cat_embedder"] is not None:
         options["cat_embedder"] = CatEmbedder.from_fy(fy, **values["cat_embedder"])
     return ModelBuilder.from_fy(fy, **options)
@@ -367,7 +184,7 @@ def _check_ensemble(values: Table) -> None:
 
 def _resolved(values: Table, builder: ModelBuilder) -> Table:
     """Give the values as they repeat the run: components by their qualified names, the folder as the file's own."""
-    config = {name: value for name, value in builder.to_config().items() if name in _keys_of(ModelBuilder)}
+    config = {name: value for name, value in builder.to_config().items() if name in keys_of(ModelBuilder)}
     config.pop("cat_embedder", None)  # of the fold file, as the values have it
     lists = {name: [_config(kind, spec) for spec in as_list(values[name])] for name, kind in _LISTS.items()}
     return {**values, **config, "model_args": None, **lists, "savepath": "."}
@@ -392,7 +209,7 @@ def _left_before(path: Path) -> Table:
         return {}
     if not path.read_bytes().startswith(_RESOLVED.encode()):
         raise ConfigError(f"{path} stands where the run would leave its own {NAME}; rename it, or change savepath")
-    return _read(path)
+    return read_toml(path)
 
 
 def _earlier_seed(folder: Path) -> Any:

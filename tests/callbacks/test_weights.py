@@ -23,7 +23,7 @@ def write(tmp_path_factory):
 
     def make(name, weigh=lambda i, x, y, w: w):
         named = {} if weigh is None else {"wgt_feat": "w"}
-        with FoldFileWriter(folder / name, cont_feats=["a", "b"], targ_feats="y", **named) as file:
+        with FoldFileWriter(folder / name, cont_feats=["a", "b"], targ_feats="y", overwrite=True, **named) as file:
             for i in range(3):
                 x, y, w = events(i)
                 file.append(i, inputs=x, targets=y, weights=None if weigh is None else weigh(i, x, y, w))
@@ -80,7 +80,7 @@ def test_it_is_a_training_on_a_file_with_those_weights(fy, write, make, on_eval)
     def weigh(i, x, y, w):
         return by_class(x, None, y[:, None], w[:, None])[:, 0] if i != 1 or on_eval else w
 
-    with write(f"expected {on_eval}", weigh) if not hasattr(write, "x") else None as other:
+    with write("expected", weigh) as other:
         expected = fit(other)
     weighted = fit(fy, make(on_eval=on_eval))
     assert same(weighted, expected)
@@ -135,7 +135,7 @@ def test_a_fit_that_ignores_weights_is_refused(fy):
             r"the weights of WeightData must be \((\d+),\) or \(\1, 1\).* got shape \(\d+, 1\)",
         ),
         (lambda w: 1.0, ShapeError, r"got shape \(\)"),
-        (lambda w: None, DataError, "WeightData are NaN or infinite|ShapeError"),
+        (lambda w: None, ShapeError, r"got shape \(\)"),
         (lambda w: np.ones((len(w), 2)), ShapeError, r"got shape \(\d+, 2\)"),
         (lambda w: w * np.nan, DataError, r"of the \d+ weights of WeightData are NaN or infinite"),
         (lambda w: w.astype(float) * 1e300, DataError, "too large for float32"),

@@ -237,7 +237,7 @@ def test_reciprocal_weights_of_cycles_are_of_their_own_losses(results, models, c
     assert ensemble.weights.tolist() == pytest.approx(expected / expected.sum())
 
 
-def test_paths_may_be_text(results, models, cycles, same_weights):
+def test_fault_string_paths_work(results, models, cycles, same_weights):
     texts = Results([{**result, "path": str(result["path"])} for result in results], {})
     ensemble = Ensemble.from_results(texts, 1, snapshot_args={"n_cycles": 1, "load_cycles_only": True})
     assert taken(ensemble, models, cycles, same_weights) == [(1, 3)]

@@ -14,7 +14,8 @@ from lumin_core.data.augmentation import Augmentation
 from lumin_core.errors import ConfigError, DataError, FoldFileError, LuminError, UnknownComponent
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.training.metric import EvalMetric
-from lumin_core.training.run_file import _LEFT_OUT, _TYPES, RunFile, keys
+from lumin_core.training.run_file import RunFile
+from lumin_core.training.run_keys import _LEFT_OUT, _TYPES, keys
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "run_files.md"
 BASE = """

@@ -1,4 +1,4 @@
-"""Callbacks of lumin-core: monitors, and what acts on gradients.
+"""Callbacks of lumin-core: monitors, schedules, averages, initialisation, and what acts on data and gradients.
 
 Example:
     >>> from lumin_plugin_callbacks import EarlyStopping

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from lumin_core import BatchLoss, BatchYielder, Callback, Model, ModelBuilder, hookimpl, seeds
+from lumin_core.data.batch_yielder import check_classes
 from lumin_core.data.checks import as_list, check_names
 from lumin_core.errors import ConfigError
 from lumin_core.model.loss import weighted_loss
@@ -151,7 +152,7 @@ class PivotTraining(Callback):
         """Give the fold its nuisance, when all others have changed it; pretrain and refine, where it is time."""
         result = yield
         targets = current_columns(fit_params, self.adv_targets)
-        check_targets(targets, self.adversary)
+        self._check(targets)
         if fit_params.state == "train":
             if fit_params.sub_epoch == 1:
                 self._pretrain(fit_params)
@@ -205,6 +206,12 @@ class PivotTraining(Callback):
     def _reset(self) -> None:
         self.adversary = None
         self.history = {state: {"main": [], "adversary": []} for state in ("train", "valid")}
+
+    def _check(self, targets: np.ndarray) -> None:
+        adversary: Any = self.adversary
+        if adversary.objective == "multiclass":
+            check_classes(targets)
+        check_targets(targets, adversary)
 
     def _is_due(self, number: int) -> bool:
         return (number - 1) % self.adv_update_freq == 0
