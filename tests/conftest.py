@@ -1,11 +1,15 @@
 """Distributions that are made up for a test: metadata and modules in a folder on ``sys.path``."""
 
+import signal
 import sys
 from textwrap import dedent
 
 import pytest
 
 from lumin_core import registry
+
+# a shell that runs the tests in the background ignores Ctrl-C, which some of them press
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

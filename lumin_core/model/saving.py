@@ -136,6 +136,18 @@ def fold_ids(fy: FoldYielder) -> list[str]:
 
     Args:
         fy: The data. Copies of a file have the same, whatever predictions were added or inputs preprocessed since.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from lumin_core import FoldFileWriter, FoldYielder
+        >>> from lumin_core.model.saving import fold_ids
+        >>> path = tempfile.mkdtemp() + "/train.hdf5"
+        >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
+        ...     for i in range(2):
+        ...         file.append(i, inputs=np.ones((3, 1)), targets=np.array([0.0, i, 1.0]))
+        >>> first, second = fold_ids(FoldYielder(path))
+        >>> first == second
+        False
     """
     return [f"{zlib.crc32(np.asarray(fy.get_column('targets', fold_idx=i)).tobytes()):08x}" for i in range(len(fy))]
 

@@ -20,18 +20,18 @@ import queue
 import signal
 import sys
 import threading
-import traceback
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lumin_core.errors import ConfigError, TrainingFailed
+from lumin_core.training.worker import block_ctrl_c, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
     from types import FrameType
@@ -148,7 +148,7 @@ class _Worker(threading.Thread):
         self._signal: int | None = None
 
     def run(self) -> None:
-        _block_ctrl_c()  # which the process inherits: it lets it in when it is ready
+        block_ctrl_c()  # which the process inherits: it lets it in when it is ready
         while (task := self._tasks.get()) is not None:
             future, payload = task
             if future.set_running_or_notify_cancel():
@@ -185,7 +185,7 @@ class _Worker(threading.Thread):
         if self._process is None or self._pipe is None:
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs,), daemon=True, name=self.name)
+            process = context.Process(target=work, args=(theirs,), daemon=True, name=self.name)
             process.start()
             theirs.close()  # so that its death is the end of the pipe
             with self._lock:
@@ -287,64 +287,3 @@ def _cause_of_death(code: int | None) -> str:
         return f"its process ended with exit code {code}"
     hint = ", as the system does when memory runs out" if code == -getattr(signal, "SIGKILL", 0) else ""
     return f"its process was killed by {signal.Signals(-code).name}{hint}"
-
-
-# In the worker
-
-
-def _work(pipe: Connection[Any, Any]) -> None:
-    """Answer calls until the pipe is closed."""
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()
-    _block_ctrl_c()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError):
-        while True:
-            pipe.send_bytes(_answer(pipe.recv_bytes()))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _answer(payload: bytes) -> bytes:
-    """Call, and pickle ``(value, error)``."""
-    try:
-        with _letting_ctrl_c_in():
-            fn, args, kwargs = pickle.loads(payload)  # noqa: S301  (from our own parent)
-            value = fn(*args, **kwargs)
-        return pickle.dumps((value, None))
-    except BaseException as error:  # noqa: BLE001  (whatever it is, it is the answer)
-        error.add_note(f"In the worker:\n{traceback.format_exc()}")
-        return pickle.dumps((None, _portable(error)))
-
-
-def _portable(error: BaseException) -> BaseException:
-    """Give the exception, or where it cannot be pickled one that says the same."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301
-    except Exception:  # noqa: BLE001  (an exception's own way to be pickled may raise anything)
-        other = TrainingFailed(f"{type(error).__name__}: {error}")
-        other.add_note(error.__notes__[-1])
-        return other
-    return error
-
-
-def _block_ctrl_c() -> None:
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-
-
-@contextmanager
-def _letting_ctrl_c_in() -> Iterator[None]:
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        _block_ctrl_c()

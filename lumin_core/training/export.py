@@ -18,7 +18,7 @@ import json
 import logging
 import re
 import warnings
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
 from textwrap import shorten
@@ -80,6 +80,13 @@ def write_onnx(
         ConfigError: If the extra ``lumin-core[onnx]`` is not installed, a block cannot be exported, `raw` is asked for
             and nothing is recorded or a step is not affine, or the models differ in their features.
         SavedModelError: If the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from lumin_core import Model, ModelBuilder
+        >>> model = Model(ModelBuilder("classification", n_out=1, cont_feats=["pt", "eta"], seed=1))
+        >>> write_onnx([model], tempfile.mkdtemp() + "/model").name
+        'model.onnx'
     """
     _require_onnx()
     inputs = [_inputs_of(model, raw=raw) for model in models]
@@ -271,6 +278,10 @@ def _converted(mean: _Mean, inputs: _Inputs) -> Any:
     x, other = inputs.example(2), inputs.example(3)
     try:
         return _convert(mean, x, other, inputs.names)
+    except ImportError as error:
+        raise ConfigError(
+            f"the installed onnxscript does not fit torch {torch.__version__} ({error}): pip install -U onnxscript"
+        ) from error
     except _ODD as error:
         block, cause = _culprit(mean, x, other) or ("the model", error)
         raise ConfigError(f"{block} cannot be exported to ONNX: {_reason(cause)}") from cause
@@ -333,7 +344,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
+        with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
             yield
     finally:
         logger.setLevel(level)

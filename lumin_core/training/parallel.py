@@ -208,8 +208,8 @@ def _watch(plan: RunPlan, futures: dict[Future[float], int]) -> dict[int, BaseEx
     failures: dict[int, BaseException] = {}
     pending = set(futures)
     with progress_bar(total=len(plan.folds) * plan.n_epochs, desc="Training", unit="epoch") as bar:
+        bar.update(_epochs(plan))
         while pending:
-            bar.update(_epochs(plan) - bar.n)
             done, pending = wait(pending, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
             for future in sorted(done, key=futures.__getitem__):
                 number = futures[future]
@@ -218,6 +218,7 @@ def _watch(plan: RunPlan, futures: dict[Future[float], int]) -> dict[int, BaseEx
                     _say(f"model {number} failed: {_cause(error)}")
                 else:
                     _say(f"model {number}: {_values(plan.folder.result(number))}, {future.result():.1f} s")
+            bar.update(_epochs(plan) - bar.n)
     return failures
 
 

@@ -112,11 +112,8 @@ class Results(Sequence[dict[str, Any]]):
 
         Example:
             >>> from lumin_core import Results
-            >>> Results([{"loss": 0.4, "history": {}}, {"loss": 0.3, "history": {}}], {}).get_df()
-                   loss
-            model
-            0       0.4
-            1       0.3
+            >>> Results([{"loss": 0.4, "history": {}}, {"loss": 0.3, "history": {}}], {}).get_df()["loss"].tolist()
+            [0.4, 0.3]
         """
         import pandas as pd
 

@@ -71,7 +71,13 @@ class RunFolder:
         Raises:
             ConfigError: If it cannot be read.
         """
-        return _read_json(self.path / "run.json") if (self.path / "run.json").exists() else None
+        path = self.path / "run.json"
+        if not path.exists():
+            return None
+        content = _read_json(path)
+        if not {"schema", "seed"} <= content.keys():
+            raise ConfigError(f"{path} holds no run; choose another savepath, or pass overwrite=True")
+        return content
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -229,8 +235,11 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _differences(was: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Give name, old and new value of what differs, looking into dicts."""
-    if isinstance(was, dict) and isinstance(now, dict):
+    """Give name, old and new value of what differs, looking into dicts and lists."""
+    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for i, pair in enumerate(zip(was, now, strict=True)):
+            yield from _differences(*pair, f"{name}[{i}]")
+    elif isinstance(was, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*was, *now]):
             yield from _differences(was.get(key, _ABSENT), now.get(key, _ABSENT), f"{name}.{key}" if name else key)
     elif was != now:

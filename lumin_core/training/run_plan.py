@@ -124,7 +124,7 @@ class RunPlan:
         try:
             config: Any = self.builder.to_config()
         except registry.UnnamedComponent as error:
-            config = _unnamed(error)
+            config = _unnamed(error, **vars(self.builder))
         used = {component.distribution: component.version for component in components if component.version}
         return {
             "schema": SCHEMA,
@@ -186,9 +186,10 @@ def _spec_config(kind: str, spec: Any) -> Any:
     try:
         return registry.to_config(kind, spec)
     except registry.UnnamedComponent as error:
-        return _unnamed(error)
+        return _unnamed(error, given=spec)
 
 
-def _unnamed(error: registry.UnnamedComponent) -> dict[str, str]:
-    """Say why there is no config, in the words of every process: without addresses in memory."""
-    return {"unnamed": re.sub(r" at 0x[0-9a-fA-F]+", "", str(error))}
+def _unnamed(error: registry.UnnamedComponent, **options: Any) -> dict[str, str]:
+    """Say why there is no config, and what there is instead, in the words of every process: without addresses."""
+    texts = {"unnamed": str(error), **{name: repr(value) for name, value in options.items()}}
+    return {name: re.sub(r" at 0x[0-9a-fA-F]+", "", text) for name, text in texts.items()}

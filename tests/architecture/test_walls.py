@@ -154,7 +154,7 @@ def unsafe_options(call):
 
 
 # what a process and its own workers send each other through a pipe is no file
-BETWEEN_PROCESSES = ("lumin_core.training.executors", "pickle.loads")
+BETWEEN_PROCESSES = {(f"lumin_core.training.{name}", "pickle.loads") for name in ("executors", "worker")}
 
 
 def test_nothing_shells_out_evaluates_unpickles_or_prints(core_modules, plugin_modules):
@@ -163,7 +163,7 @@ def test_nothing_shells_out_evaluates_unpickles_or_prints(core_modules, plugin_m
         f"{module.name}:{line}: {what}"
         for module in everything
         for line, what in dangerous(module)
-        if (module.name, what) != BETWEEN_PROCESSES
+        if (module.name, what) not in BETWEEN_PROCESSES
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lumin_core import Augmentation, Ensemble, FoldYielder, Model, PredHandler, Results
+from lumin_core import Augmentation, Ensemble, FoldYielder, Model, PredHandler, Results, train_models
 from lumin_core.errors import ConfigError, LuminError, SavedModelError
 
 
@@ -276,6 +276,27 @@ def test_a_missing_cycle_is_named(results, cycles):
 def test_cycles_have_no_metric_to_be_weighed_by(results, cycles):
     with pytest.raises(ConfigError, match="no 'auc' to be weighed by: take metric='loss' or weighting='uniform'"):
         Ensemble.from_results(results, 1, "auc", snapshot_args={"n_cycles": 1})
+
+
+def test_a_run_with_cycles_becomes_an_ensemble(trained, make_builder, tmp_path):
+    fy, _ = trained
+    cycle = {"name": "cycle_lr", "lr_range": (1e-3, 0.1), "cycle_save": True}
+    results = train_models(
+        fy, 3, 8, make_builder(fy), 3, cb_partials=cycle, save_best=False, savepath=tmp_path / "run", seed=1
+    )
+    assert [len(result["cycle_losses"]) for result in results] == [3, 3, 3]
+    options = {"n_cycles": 2, "load_cycles_only": True}
+    ensemble = Ensemble.from_results(Results.load(tmp_path / "run"), 3, snapshot_args=options)
+    last = [result["cycle_losses"][-1 - i] for result in results.best(3) for i in range(2)]
+    assert ensemble.weights.tolist() == pytest.approx(1 / np.array(last) / np.sum(1 / np.array(last)))
+    assert sorted(model.record.trn_idxs for model in ensemble.models) == [[0, 1]] * 2 + [[0, 2]] * 2 + [[1, 2]] * 2
+    ensemble.predict_with_spread(fy, out_of_fold=True)
+    for fold in range(3):
+        asked = [i for i, model in enumerate(ensemble.models) if fold not in model.record.trn_idxs]
+        assert len(asked) == 2
+        answers = [ensemble.models[i].predict(fy.get_fold(fold)["inputs"]) for i in asked]
+        expected = np.average(answers, 0, ensemble.weights[asked])[:, 0]
+        np.testing.assert_allclose(fy.get_column("pred", fold_idx=fold), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), 0.0, -1.0])

@@ -18,6 +18,7 @@ import pytest
 
 from lumin_core import Callback, Model, ModelBuilder, Results, build, registry, train_models
 from lumin_core.errors import ConfigError, DataError, TrainingFailed, UnknownComponent
+from lumin_core.training import parallel
 from lumin_core.training.executors import Processes, available_cores, pack
 from lumin_core.training.parallel import threads_each
 
@@ -268,6 +269,38 @@ def test_models_side_by_side_are_those_of_a_serial_run(setting, serial, pool, sa
         assert log.count("\n") == 2 + 2 + 3
     records = [json.loads((setting.folder / name / "run.json").read_text()) for name in ("serial", "parallel")]
     assert records[0].keys() == records[1].keys()
+
+
+def test_one_bar_shows_the_epochs_of_all_models(setting, pool, monkeypatch, tmp_path):
+    steps = []
+
+    class Bar:
+        n = 0
+
+        def __init__(self, **options):
+            steps.append(options["total"])
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def update(self, n):
+            self.n += n
+            steps.append(self.n)
+
+    monkeypatch.setattr(parallel, "progress_bar", Bar)
+    options = {"cb_partials": partial(run_parts.Failed, number=1, marker=tmp_path / "failed"), "executor": pool}
+    with pytest.raises(TrainingFailed):
+        setting("bar", **options)
+    assert steps[:2] == [9, 0]
+    assert steps[-1] == 3 + 1 + 3
+    assert steps[1:] == sorted(steps[1:])
+    steps.clear()
+    setting("bar", resume=True, **options)
+    assert steps[:2] == [9, 7]
+    assert steps[-1] == 9
 
 
 def test_a_name_or_a_dict_makes_the_executor(setting, serial, same_weights):

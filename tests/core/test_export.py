@@ -319,3 +319,9 @@ def test_a_missing_extra_says_what_to_install(monkeypatch, tmp_path, missing):
         Model(flat_builder("regression", 1)).export_onnx(tmp_path / "m")
     assert isinstance(error.value.__cause__, ImportError)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_onnxscript_that_does_not_fit_torch_is_named(onnx, monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.onnx.export", lambda *args, **options: importlib.import_module("onnxscript.torch_9"))
+    with pytest.raises(ConfigError, match=r"onnxscript does not fit torch .*pip install -U onnxscript"):
+        Model(flat_builder("regression", 1)).export_onnx(tmp_path / "m")

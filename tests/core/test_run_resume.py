@@ -7,10 +7,12 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+import torch
 
-from lumin_core import Callback, Model, Results, train_models
+from lumin_core import Callback, Model, Results, registry, train_models
 from lumin_core.data.safe_file import locked
 from lumin_core.errors import ConfigError
 from lumin_core.training.run_folder import RunFolder
@@ -23,16 +25,21 @@ class Death(Exception):
 
 
 class DieOnce(Callback):
-    """Raises in an epoch of one model, once; the list is how the next attempt knows."""
+    """Raises in an epoch of one model, unless the marker is there; makes it."""
 
-    def __init__(self, number, epoch, died):
-        self.number, self.epoch, self.died = number, epoch, died
+    def __init__(self, number, epoch, marker):
+        self.number, self.epoch, self.marker = number, epoch, marker
 
     def on_epoch_end(self, fit_params):
         here = (fit_params.cb_savepath.name, fit_params.epoch)
-        if here == (f"model_{self.number}", self.epoch) and not self.died:
-            self.died.append(here)
+        if here == (f"model_{self.number}", self.epoch) and not self.marker.exists():
+            self.marker.touch()
             raise Death
+
+
+@pytest.fixture
+def dies(tmp_path):
+    return lambda number, epoch: partial(DieOnce, number=number, epoch=epoch, marker=tmp_path / "died")
 
 
 @pytest.fixture
@@ -61,9 +68,8 @@ def assert_same(results, others, same_weights):
 
 
 @pytest.mark.parametrize(("number", "epoch"), [(0, 1), (0, 3), (1, 1), (1, 4)])
-def test_fault_a_run_that_died_goes_on_bit_for_bit(train, same_weights, tmp_path, number, epoch):
-    died = []
-    options = {"cb_partials": [{"name": "epoch_saver"}, partial(DieOnce, number=number, epoch=epoch, died=died)]}
+def test_fault_a_run_that_died_goes_on_bit_for_bit(train, same_weights, tmp_path, number, epoch, dies):
+    options = {"cb_partials": [{"name": "epoch_saver"}, dies(number, epoch)]}
     with pytest.raises(Death):
         train(resume=True, **options)  # there is nothing to resume: it begins
     assert not (tmp_path / "run" / "results.json").exists()
@@ -77,8 +83,7 @@ def test_fault_a_run_that_died_goes_on_bit_for_bit(train, same_weights, tmp_path
 class Trained(Callback):
     """Notes which models are trained, and whether there are results then."""
 
-    def __init__(self, seen):
-        self.seen = seen
+    seen: ClassVar = []
 
     def on_train_begin(self, fit_params):
         folder = fit_params.cb_savepath
@@ -86,24 +91,25 @@ class Trained(Callback):
 
 
 def test_fault_finished_models_are_not_trained_again(train, tmp_path):
-    seen, folder = [], tmp_path / "run"
-    options = {"cb_partials": partial(Trained, seen=seen)}
-    results = train(**options)
+    seen, folder = Trained.seen, tmp_path / "run"
+    seen.clear()
+    results = train(cb_partials=Trained)
     assert seen == [("model_0", False), ("model_1", False)]
     for missing, trained in ((None, []), ("model.safetensors", ["model_1"]), ("result.json", ["model_1"])):
         seen.clear()
         if missing is not None:
             (folder / "model_1" / missing).unlink()
         stamps = {path: path.stat().st_mtime_ns for path in (folder / "model_0").iterdir()}
-        assert [dict(result) for result in train(resume=True, **options)] == [dict(result) for result in results]
+        assert [dict(result) for result in train(resume=True, cb_partials=Trained)] == [
+            dict(result) for result in results
+        ]
         assert seen == [(name, False) for name in trained]
         assert {path: path.stat().st_mtime_ns for path in (folder / "model_0").iterdir()} == stamps
     assert len(Results.load(folder)) == 2
 
 
-def test_without_a_seed_that_of_the_run_is_taken(train, tmp_path, same_weights):
-    died = []
-    options = {"seed": None, "cb_partials": partial(DieOnce, number=1, epoch=2, died=died)}
+def test_without_a_seed_that_of_the_run_is_taken(train, tmp_path, same_weights, dies):
+    options = {"seed": None, "cb_partials": dies(1, 2)}
     with pytest.raises(Death):
         train(**options)
     seed = json.loads((tmp_path / "run" / "run.json").read_text())["seed"]
@@ -111,9 +117,8 @@ def test_without_a_seed_that_of_the_run_is_taken(train, tmp_path, same_weights):
     assert_same(results, train("whole", **{**options, "seed": seed}), same_weights)
 
 
-def test_a_run_that_has_moved_goes_on(train, tmp_path, fy, same_weights):
-    died = []
-    options = {"cb_partials": partial(DieOnce, number=1, epoch=2, died=died)}
+def test_a_run_that_has_moved_goes_on(train, tmp_path, fy, same_weights, dies):
+    options = {"cb_partials": dies(1, 2)}
     with pytest.raises(Death):
         train(**options)
     shutil.move(tmp_path / "run", tmp_path / "moved")
@@ -134,10 +139,11 @@ def test_a_run_that_has_moved_goes_on(train, tmp_path, fy, same_weights):
         ({"n_epochs": 5}, "  n_epochs was 4, is 5"),
         ({"bs": 16}, "  bs was 8, is 16"),
         ({"lr": 0.02}, "  model_builder.opt_args.lr was 0.01, is 0.02"),
-        ({"patience": 3}, "  callbacks was "),
+        ({"patience": 3}, r"  callbacks\[1\].patience was 9, is 3"),
+        ({"save_best": False}, "  callbacks was "),
         ({"metric_partials": []}, r'  metrics was \["metrics/roc_auc_score"\], is \[\]'),
         ({"train_on_weights": False}, "  train_on_weights was true, is false"),
-        ({"unique_trn_idxs": True}, "  folds was "),
+        ({"unique_trn_idxs": True}, r"  folds\[0\].train was \[1, 2\], is \[1\]"),
     ],
 )
 def test_another_config_is_refused_by_key(train, tmp_path, options, words):
@@ -153,7 +159,7 @@ def test_other_data_are_refused(train, make_fy, tmp_path, fy):
     train()
     (tmp_path / "data").mkdir()
     other = make_fy(tmp_path / "data" / Path(fy.foldfile).name, seed=5)
-    with pytest.raises(ConfigError, match=r"fold_ids was .* is "):
+    with pytest.raises(ConfigError, match=r"fold_ids\[0\] was .* is "):
         train(fy=other, resume=True)
     renamed = type(fy)(shutil.copy(fy.foldfile, tmp_path / "data" / "other.hdf5"))
     with pytest.raises(ConfigError, match=r'foldfile was "shared.hdf5", is "other.hdf5"'):
@@ -169,16 +175,44 @@ def test_other_versions_are_worth_a_warning(train, tmp_path, caplog):
     assert "was begun with torch 1.0 and goes on with" in caplog.text
 
 
-def test_what_is_unnamed_is_compared_by_what_it_is_called(train, fy):
+@pytest.mark.parametrize("registered", [True, False])
+def test_what_has_no_name_is_compared_by_what_it_looks_like(train, registered):
     """An address in memory is no difference."""
-    for name in ("a", "a", "b"):
-        option = type(name, (), {"__repr__": lambda self: f"<{type(self).__name__} object at {id(self):#x}>"})()
-        options = {"cb_partials": partial(_Takes, option=option), "n_models": 1, "resume": True}
-        if name == "b":
-            with pytest.raises(ConfigError, match="callbacks was"):
+
+    class Option:
+        def __init__(self, value):
+            self.value = value
+
+        def __repr__(self):
+            return f"<{self.value} at {id(self):#x}>"
+
+    with registry.temporary():
+        registry.register("callback", "takes", _Takes)
+        kept = []
+        for value in (1, 1, 2):
+            option = Option(value)
+            kept.append(option)  # so that the next has another address
+            spec = {"name": "takes", "option": option} if registered else partial(_Takes, option=option)
+            options = {"cb_partials": spec, "n_models": 1, "resume": True}
+            if value == 1:
                 train(**options)
+            else:
+                with pytest.raises(ConfigError, match=r"callbacks\[0\].*was"):
+                    train(**options)
+
+
+def test_a_builder_without_names_is_compared_too(train, fy, make_builder):
+    class Loss(torch.nn.Module):
+        def forward(self, y_pred, y):
+            return (y_pred - y).square()
+
+    for lr in (0.1, 0.1, 0.2):
+        builder = make_builder(fy, loss=Loss, opt_args={"opt": "sgd", "lr": lr})
+        if lr == 0.1:
+            train(n_models=1, builder=builder, resume=True)
         else:
-            train(**options)
+            with pytest.raises(ConfigError, match=r"model_builder.opt_args was"):
+                train(n_models=1, builder=builder, resume=True)
 
 
 class _Takes(Callback):
@@ -228,26 +262,21 @@ def test_a_run_that_another_process_trains_is_left_to_it(train, tmp_path):
 # Killed anywhere
 
 KILLED = """
-import hashlib, json, os, sys
+import hashlib, json, os, shutil, sys
 from pathlib import Path
 from lumin_core import FoldYielder, ModelBuilder, train_models
-import lumin_core.training.parallel, lumin_plugin_callbacks.save_best, lumin_plugin_callbacks.metric_logger
 
-data, base, earlier = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "overwrite"
+data, base, way = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
 def train(folder, **options):
     fy = FoldYielder(data)
-    builder = ModelBuilder.from_fy(fy, "classification", body="ident_body", seed=0)
-    train_models(fy, 2, 8, builder, 2, savepath=folder, **{"seed": 1, **options})
-
-def in_a_process(function, *args, **options):
-    if (pid := os.fork()) == 0:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        function(*args, **options)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    builder = ModelBuilder.from_fy(fy, "classification", body="ident_body")
+    options = {"seed": 1, "n_epochs": 2 if way == "resume" else 1, **options}
+    train_models(fy, 2 if way == "resume" else 1, 8, builder, savepath=folder, **options)
 
 def killed_at(n, folder, **options):
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     left = [n]
     def killing(function):
         def wrapped(*args, **kwargs):
@@ -260,22 +289,23 @@ def killed_at(n, folder, **options):
     for name in ("unlink", "rmdir", "mkdir", "write_text"):
         setattr(Path, name, killing(getattr(Path, name)))
     train(folder, **options)
+    os._exit(0)
 
 def content(folder):
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
-assert in_a_process(train, base / "whole") == 0
-runs, codes, n = [], [9], 0
+os.fsync = lambda descriptor: None  # here no power fails, and it takes time
+train(base / "whole")
+train(base / "earlier", seed=2)
+runs, codes = [], [9]
 while codes[-1] == 9:
-    folder = base / f"killed_{n}"
-    if earlier:
-        assert in_a_process(train, folder, seed=2) == 0
-    how = {"overwrite": True} if earlier else {"resume": True}
-    codes.append(in_a_process(killed_at, n, folder, **how))
-    assert in_a_process(train, folder, **how) == 0
+    folder = base / f"killed_{len(runs)}"
+    if way == "overwrite":
+        shutil.copytree(base / "earlier", folder)
+    codes.append(killed_at(len(runs), folder, **{way: True}))
+    train(folder, **{way: True})
     runs.append(content(folder))
-    n += 1
 print(json.dumps({"whole": content(base / "whole"), "runs": runs, "codes": codes}))
 """
 
@@ -283,7 +313,7 @@ print(json.dumps({"whole": content(base / "whole"), "runs": runs, "codes": codes
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to be quick")
 @pytest.mark.parametrize("way", ["resume", "overwrite"])
 def test_a_run_may_be_killed_before_any_operation_on_a_file(shared_path, tmp_path, way):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LUMIN_DEVICE": "cpu"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LUMIN_DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KILLED, shared_path, tmp_path, way],
         capture_output=True, text=True, env=environment, check=False,
@@ -292,6 +322,6 @@ def test_a_run_may_be_killed_before_any_operation_on_a_file(shared_path, tmp_pat
     found = json.loads(done.stdout)
     assert found["codes"][-1] == 0
     assert len(found["codes"]) > 20
-    assert {"run.json", "results.json", "model_1/result.json", "model_1/model.safetensors"} < found["whole"].keys()
+    assert {"run.json", "results.json", "model_0/result.json", "model_0/model.safetensors"} < found["whole"].keys()
     for n, run in enumerate(found["runs"]):
         assert run == found["whole"], f"killed before operation {n}"
