@@ -208,6 +208,15 @@ def test_what_is_kept_scales_events_of_a_group_alike(make_fy):
             assert value == pytest.approx(w[i] * ratio, rel=1e-6)
 
 
+def test_without_classes_all_events_scale_alike(make_fy):
+    fy, look = make_fy("one factor"), Look()
+    fit(fy, [BootstrapResample(), look], "regression", n_epochs=1)
+    for fold in look.folds[:3]:
+        stored = fy.get_fold(fold["idx"])["weights"][:, 0]
+        factors = fold["weights"][:, 0] / stored[fold["events"]]
+        np.testing.assert_allclose(factors, stored.sum() / stored[fold["events"]].sum(), rtol=1e-6)
+
+
 def test_without_reweighting_events_keep_their_weights(make_fy):
     fy, look = make_fy("kept"), Look()
     fit(fy, [BootstrapResample(reweight=False), look], n_epochs=1)
