@@ -78,7 +78,8 @@ def main(kills: int, seed: int, events: int) -> int:
         start_up = time.perf_counter() - begun
         finish(process)
         seconds = time.perf_counter() - begun - start_up
-        moments = [start_up + rng.uniform(0, 0.5) * seconds for _ in range(kills)]
+        # together shorter than a whole run, so that there is something left to kill
+        moments = [start_up + rng.uniform(0, 1 / kills) * seconds for _ in range(kills)]
         n_killed = sum(killed(start(foldfile, folder / "killed"), moment) for moment in moments)
         finish(start(foldfile, folder / "killed"))
         same = weights(folder / "whole") == weights(folder / "killed")
