@@ -230,6 +230,32 @@ def uncert_round(value: float, uncert: float) -> tuple[float, float]:
     return round(value, -exponent), round(uncert, -exponent)
 
 
+def mean_as_text(values: ArrayLike) -> str:
+    r"""Write the mean with its standard error, rounded to it; the error is left out where there is none.
+
+    Args:
+        values: Shape ``(n,)``; those that are not finite are left out.
+
+    Returns:
+        ``"mean ± error"``, the mean alone for a single value or equal ones, ``"nan"`` for none.
+
+    Example:
+        >>> from lumin_core.statistics import mean_as_text
+        >>> mean_as_text([0.41, 0.38, 0.40]), mean_as_text([0.5]), mean_as_text([float("inf")])
+        ('0.397 ± 0.009', '0.5', 'nan')
+    """
+    column = _column(values, "values")
+    finite = column[np.isfinite(column)]
+    if len(finite) == 0:
+        return "nan"
+    moments = get_moments(finite)
+    mean, error = uncert_round(moments.mean, moments.mean_error)
+    if not error > 0:
+        return f"{mean:.5g}"
+    decimals = max(0, -int(f"{error:.0e}".partition("e")[2]))
+    return f"{mean:.{decimals}f} ± {error:.{decimals}f}"
+
+
 def _events(values: ArrayLike, weights: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give values and weights of the events, those of weight zero left out."""
     x = _column(values, "values")

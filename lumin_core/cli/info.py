@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import textwrap
 from pathlib import Path
@@ -185,9 +184,11 @@ def _finished(path: Path) -> list[dict[str, Any]]:
 
 
 def _run(path: Path, run: Mapping[str, Any], finished: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    from lumin_core.statistics import mean_as_text
+
     for label, value in finished[0].items() if finished else ():
-        if isinstance(value, int | float) and label != "val_idx":
-            yield label, _mean([float(result[label]) for result in finished])
+        if isinstance(value, int | float):
+            yield label, mean_as_text([float(result[label]) for result in finished])
     builder = run["model_builder"]
     yield "objective", str(builder.get("objective", "unknown: a component has no name"))
     yield "training", f"{run['n_epochs']} epochs at most, batches of {run['bs']}"
@@ -203,21 +204,6 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
-
-
-def _mean(values: Sequence[float]) -> str:
-    """Write the mean over models, with its uncertainty where there are several; what is not finite is left out."""
-    from lumin_core.statistics import get_moments, uncert_round
-
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
-        return "nan"
-    moments = get_moments(finite)
-    mean, error = uncert_round(moments.mean, moments.mean_error)
-    if not error > 0:  # one model has none, equal ones have zero
-        return f"{mean:.5g}"
-    digits = max(0, -math.floor(math.log10(error)))
-    return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
 def _span(sizes: Sequence[int]) -> str:

@@ -113,7 +113,7 @@ def _is_same(descriptor: int, path: Path) -> bool:
 
 
 class Staged:
-    """A file in the making, beside its final name.
+    """A file in the making, beside its final name; as a context, committed at the end and discarded on an error.
 
     Args:
         path: The final name. Missing folders above it are made, and removed again by `discard`.
@@ -122,8 +122,8 @@ class Staged:
         >>> import pathlib, tempfile
         >>> from lumin_core.data.safe_file import Staged
         >>> staged = Staged(pathlib.Path(tempfile.mkdtemp()) / "train.hdf5")
-        >>> _ = staged.part.write_text("all of it")
-        >>> staged.commit()
+        >>> with staged as part:
+        ...     _ = part.write_text("all of it")
         >>> staged.path.read_text(), staged.part.exists()
         ('all of it', False)
     """
@@ -136,6 +136,21 @@ class Staged:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FoldFileError(f"cannot make the folder of {path}: {error.strerror}") from error
+
+    def __enter__(self) -> Path:
+        """Give the temporary name."""
+        return self.part
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Commit, or discard where the block or the commit raised."""
+        try:
+            if kind is None:
+                self.commit()
+        except BaseException:
+            self.discard()
+            raise
+        if kind is not None:
+            self.discard()
 
     def commit(self) -> None:
         """Sync the file and rename it to its final name."""
@@ -247,14 +262,8 @@ def replacing(path: Path) -> Iterator[h5py.File]:
         ...     _ = file.create_group("fold_0")
     """
     refuse_existing(path, overwrite=True)
-    staged = Staged(path)
-    try:
-        with _open_copy(path, staged.part) as file:
-            yield file
-        staged.commit()
-    except BaseException:
-        staged.discard()
-        raise
+    with Staged(path) as part, _open_copy(path, part) as file:
+        yield file
 
 
 def _open_copy(path: Path, part: Path) -> h5py.File:

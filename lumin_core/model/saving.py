@@ -285,18 +285,10 @@ def staged(path: Path) -> Iterator[Path]:
         'all of it'
     """
     try:
-        file = Staged(path.resolve())
-    except OSError as error:
-        raise SavedModelError(f"cannot write {path}: {error}") from error
-    try:
-        yield file.part
-        file.commit()
+        with Staged(path.resolve()) as part:
+            yield part
     except (OSError, SafetensorError) as error:
-        file.discard()
         raise SavedModelError(f"cannot write {path}: {error}") from error
-    except BaseException:
-        file.discard()
-        raise
 
 
 def write(name: str | Path, sort: str, state: Mapping[str, Tensor], content: Any) -> Path:

@@ -133,6 +133,27 @@ class Offer:
     module: nn.Module | None
 
 
+def deciding(fit_params: FitParams) -> tuple[str, Direction]:
+    """Give the name of the value that decides which model is best, and its direction: the main metric, else the loss.
+
+    Args:
+        fit_params: The state of the fit.
+
+    Returns:
+        The metric's label or ``"loss"``, and ``"lower"``, ``"higher"`` or ``"zero"``.
+
+    Example:
+        >>> from lumin_core import Callback
+        >>> from lumin_core.training.callback import deciding
+        >>> class Compare(Callback):
+        ...     def on_epoch_end(self, fit_params):
+        ...         label, better = deciding(fit_params)
+    """
+    return next(
+        ((metric.label, metric.better) for metric in fit_params.metrics if metric.main_metric), ("loss", "lower")
+    )
+
+
 def best_offer(fit_params: FitParams) -> Offer:
     """Give the best of the model as it is and what `LossCallback` callbacks offer.
 
@@ -154,7 +175,7 @@ def best_offer(fit_params: FitParams) -> Offer:
     """
     value, better = monitored(fit_params)
     best = Offer({name: values[-1] for name, values in fit_params.history["valid"].items()}, value, better, None)
-    label = next((metric.label for metric in fit_params.metrics if metric.main_metric), "loss")
+    label, _ = deciding(fit_params)
     for callback in fit_params.cbs:
         values = callback.get_values() if isinstance(callback, LossCallback) else None
         if values is not None and is_better(values[label], best.value if math.isfinite(best.value) else None, better):
@@ -183,11 +204,8 @@ def monitored(fit_params: FitParams) -> tuple[float, Direction]:
     """
     if fit_params.val_idx is None:
         raise ConfigError("early_stopping and save_best read the validation loss: give val_idx, or leave them out")
-    valid = fit_params.history["valid"]
-    for metric in fit_params.metrics:
-        if metric.main_metric:
-            return valid[metric.label][-1], metric.better
-    return valid["loss"][-1], "lower"
+    label, better = deciding(fit_params)
+    return fit_params.history["valid"][label][-1], better
 
 
 class PredHandler(Callback):

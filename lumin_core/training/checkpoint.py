@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoint"
 _NAME = re.compile(r"epoch_(\d+)\.safetensors")
-_MODEL = "model."
 
 
 class Checkpoints:
@@ -69,17 +68,12 @@ class Checkpoints:
         """
         if self._path is None:
             return
-        model, tensors = fit.model, self._tensors
-        content = _unpacked(self._content, tensors)
-        weights = {key.removeprefix(_MODEL): value for key, value in tensors.items() if key.startswith(_MODEL)}
-        model.load_state_dict(weights, str(self._path))
+        model, content = fit.model, _unpacked(self._content, self._tensors)
+        model.load_training_state(content["model"], str(self._path))
         for name, parameter in model.model.named_parameters():
             parameter.requires_grad_(name not in content["frozen"])
         model.set_input_mask(content["input_mask"])
         model.record.seeds.update(content["seeds"])
-        fit.opt.load_state_dict(content["optimiser"])
-        if model.scaler is not None:
-            model.scaler.load_state_dict(content["scaler"])
         fit.epoch, fit.sub_epoch, fit.stop = content["epoch"], content["sub_epoch"], content["stop"]
         fit.history = content["history"]
         for callback, state in zip(fit.cbs, content["callbacks"], strict=True):
@@ -98,7 +92,7 @@ class Checkpoints:
             HookError: If the state of a callback holds what is no tensor, array or JSON value.
         """
         model = fit.model
-        tensors = {f"{_MODEL}{key}": value for key, value in model.state_dict().items()}
+        tensors: saving.State = {}
         content = {
             "seed": self.seed,
             "settings": self._settings,
@@ -109,8 +103,7 @@ class Checkpoints:
             "frozen": [name for name, parameter in model.model.named_parameters() if not parameter.requires_grad],
             "input_mask": None if model.input_mask is None else [int(i) for i in model.input_mask],
             "seeds": model.record.seeds,
-            "optimiser": fit.opt.state_dict(),
-            "scaler": None if model.scaler is None else model.scaler.state_dict(),
+            "model": model.training_state(),
             "callbacks": [callback.state_dict() if hasattr(callback, "state_dict") else None for callback in fit.cbs],
         }
         content = {key: _packed(value, tensors, key) for key, value in content.items()}

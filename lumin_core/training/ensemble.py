@@ -26,6 +26,7 @@ from lumin_core.model import saving
 from lumin_core.training.export import write_onnx
 from lumin_core.training.fitting import check_features, check_positive
 from lumin_core.training.model import Model
+from lumin_core.training.prediction import predict_folds
 from lumin_core.training.snapshots import WEIGHTINGS, choose_members
 
 if TYPE_CHECKING:
@@ -318,15 +319,12 @@ class Ensemble:
         asked = self._not_trained_on(fy, chosen) if out_of_fold else [chosen] * len(fy)
         if len(names) > 1:
             _check_spread(asked)
-        with fy.writing():
-            for fold, numbers in enumerate(asked):
-                answers: list[Any] = [0.0] * len(numbers)
-                for variant in range(fy.aug_mult):
-                    inputs = fy.get_test_fold(fold, variant)["inputs"]
-                    for place, i in enumerate(numbers):
-                        answers[place] = answers[place] + question.ask_fold(self.models[i], inputs) / fy.aug_mult
-                for name, preds in zip(names, _combine(answers, self.weights[numbers]), strict=False):
-                    fy.save_fold_pred(preds[:, 0] if preds.shape[1:] == (1,) else preds, fold, name)
+        predict_folds(
+            fy,
+            names,
+            lambda fold, inputs: [question.ask_fold(self.models[i], inputs) for i in asked[fold]],
+            lambda fold, answers: _combine(answers, self.weights[asked[fold]]),
+        )
 
     def _not_trained_on(self, fy: FoldYielder, chosen: Sequence[int]) -> list[list[int]]:
         """Give for each fold the models that were not trained on it."""

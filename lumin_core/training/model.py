@@ -209,8 +209,8 @@ class Model:
             fitting.check_features(self.model_builder, inputs)
             predict_folds(
                 inputs,
-                pred_name,
-                lambda fold: self._predict_batches(self.batches(fold, bs), pred_cb, callbacks, inputs),
+                [pred_name],
+                lambda _, fold: [self._predict_batches(self.batches(fold, bs), pred_cb, callbacks, inputs)],
             )
             return None
         inputs = self._read(inputs, bs, raw=raw)
@@ -329,6 +329,26 @@ class Model:
         if isinstance(self.loss, nn.Module):
             loss = {k.removeprefix("loss."): v for k, v in state.items() if k.startswith("loss.")}
             saving.load_state(self.loss, loss, f"the loss in {source}")
+
+    def training_state(self) -> dict[str, Any]:
+        """Give what a training goes on from: ``weights``, ``optimiser`` (rates included) and ``scaler``; no copies."""
+        scaler = None if self.scaler is None else self.scaler.state_dict()
+        return {"weights": self.state_dict(), "optimiser": self.opt.state_dict(), "scaler": scaler}
+
+    def load_training_state(self, state: Mapping[str, Any], source: str = "the given state") -> None:
+        """Take back what `training_state` gave.
+
+        Args:
+            state: The state; it is copied.
+            source: Where it comes from, for the message.
+
+        Raises:
+            SavedModelError: If names or shapes of the weights differ.
+        """
+        self.load_state_dict(state["weights"], source)
+        self.opt.load_state_dict(copy.deepcopy(state["optimiser"]))  # torch would keep the tensors themselves
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
 
     def describe(self) -> dict[str, Any]:
         """Give what `save` writes beside the weights, as JSON values.

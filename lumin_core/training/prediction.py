@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,16 +162,28 @@ def _as_numbers(values: np.ndarray) -> np.ndarray:
         raise DataError(f"inputs must hold numbers: {error}") from error
 
 
-def predict_folds(fy: FoldYielder, pred_name: str, ask: Callable[[Any], Any]) -> None:
-    """Predict every fold, averaged over test-time variants, and save all predictions at once.
+def predict_folds(
+    fy: FoldYielder,
+    pred_names: Sequence[str],
+    ask: Callable[[int, Any], Sequence[Any]],
+    combine: Callable[[int, list[np.ndarray]], Sequence[np.ndarray]] = lambda _, answers: answers,
+) -> None:
+    """Predict every fold, each answer averaged over test-time variants, and save all predictions at once.
 
     Args:
         fy: The data.
-        pred_name: The column's name.
-        ask: Function from the inputs of a fold to predictions of shape ``(n, n_out)``; one output is saved as ``(n,)``.
+        pred_names: The columns' names.
+        ask: Function from the number and the inputs of a fold to answers, one a model, of shape ``(n, n_out)``.
+        combine: Function from the number of a fold and its averaged answers to the columns, of which as many are saved
+            as have names; one output is saved as ``(n,)``. By default the answers are the columns.
     """
     with fy.writing():
         for fold in range(len(fy)):
-            total: Any = sum(np.asarray(ask(fy.get_test_fold(fold, i)["inputs"])) for i in range(fy.aug_mult))
-            preds = (total / fy.aug_mult).astype(np.float32)
-            fy.save_fold_pred(preds[:, 0] if preds.shape[1:] == (1,) else preds, fold, pred_name)
+            totals: Any = repeat(0)
+            for variant in range(fy.aug_mult):
+                answers = ask(fold, fy.get_test_fold(fold, variant)["inputs"])
+                totals = [total + np.asarray(answer) for total, answer in zip(totals, answers, strict=False)]
+            columns = combine(fold, [total / fy.aug_mult for total in totals])
+            for name, column in zip(pred_names, columns, strict=False):
+                preds = column.astype(np.float32)
+                fy.save_fold_pred(preds[:, 0] if preds.shape[1:] == (1,) else preds, fold, name)

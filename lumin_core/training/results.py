@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from lumin_core.errors import ConfigError
-from lumin_core.statistics import get_moments, uncert_round
+from lumin_core.statistics import mean_as_text
 from lumin_core.training.run_folder import SCHEMA, write_json
 
 if TYPE_CHECKING:
@@ -152,17 +152,6 @@ class Results(Sequence[dict[str, Any]]):
 
 
 def _mean(values: list[float]) -> str:
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
-        return "nan"
-    moments = get_moments(finite)
-    left_out = f" (of {len(finite)} of {len(values)} models)" if len(finite) < len(values) else ""
-    return _with_error(*uncert_round(moments.mean, moments.mean_error)) + left_out
-
-
-def _with_error(value: float, error: float) -> str:
-    """Write a rounded value and its error with the same number of decimals."""
-    if not error > 0:  # one model has none, equal ones have zero
-        return f"{value:.5g}"
-    decimals = max(0, -int(f"{error:.0e}".partition("e")[2]))
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+    n_finite = sum(map(math.isfinite, values))
+    left_out = f" (of {n_finite} of {len(values)} models)" if 0 < n_finite < len(values) else ""
+    return mean_as_text(values) + left_out

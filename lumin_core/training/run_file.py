@@ -23,13 +23,13 @@ from attrs import define
 
 from lumin_core import registry, seeds
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.data.safe_file import Staged
 from lumin_core.errors import ConfigError, LuminError
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.training.ensemble import WEIGHTINGS, Ensemble
 from lumin_core.training.fitting import as_list, build_metrics
 from lumin_core.training.results import Results
+from lumin_core.training.run_folder import write_text
 from lumin_core.training.run_keys import Table, keys_of, read_toml, read_values
 from lumin_core.training.runs import train_models
 
@@ -136,7 +136,7 @@ class RunFile:
     def _leave(self, text: str) -> None:
         if "ensemble" in _left_before(self.folder / NAME):
             (self.folder / ENSEMBLE).unlink(missing_ok=True)
-        _write(self.folder / NAME, text)
+        write_text(self.folder / NAME, text)
 
     def _save_ensemble(self, results: Results, options: Table) -> None:
         try:
@@ -160,8 +160,7 @@ class RunFile:
 
 
 def _yielder(values: Table) -> FoldYielder:
-    options = {name: values[name] for name in keys_of(FoldYielder)}
-    return FoldYielder(**options, seed=values["seed"])
+    return FoldYielder(**{name: values[name] for name in keys_of(FoldYielder)})
 
 
 def _builder(values: Table, fy: FoldYielder) -> ModelBuilder:
@@ -227,16 +226,3 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
     """Tell one ``run.json`` from another."""
     path = folder / "run.json"
     return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
-
-
-def _write(path: Path, text: str) -> None:
-    staged = Staged(path)
-    try:
-        staged.part.write_text(text, encoding="utf-8")
-        staged.commit()
-    except OSError as error:
-        staged.discard()
-        raise ConfigError(f"cannot write {path}: {error}") from error
-    except BaseException:
-        staged.discard()
-        raise

@@ -181,26 +181,26 @@ class RunFolder:
                 folder.rmdir()
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON under a temporary name, then rename: a reader never sees half of it.
+def write_text(path: Path, text: str) -> None:
+    """Write text under a temporary name, then rename: a reader never sees half of it.
 
     Args:
         path: The file.
-        content: JSON values.
+        text: What it is to hold.
 
     Raises:
         ConfigError: If it cannot be written.
     """
-    staged = Staged(path)
     try:
-        staged.part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        staged.commit()
+        with Staged(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
-        staged.discard()
         raise ConfigError(f"cannot write {path}: {error}") from error
-    except BaseException:
-        staged.discard()
-        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON values so; arguments and errors as for `write_text`."""
+    write_text(path, json.dumps(content, indent=1))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

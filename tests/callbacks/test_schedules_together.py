@@ -10,7 +10,7 @@ import torch
 from lumin_core import Callback, CyclicCallback, LossCallback, Model, train_models, validated
 from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks import CycleLR, CycleMom, CycleStep, EarlyStopping, LRFinder, OneCycle, SaveBest
-from lumin_plugin_callbacks.schedule import INTERPOLATIONS, keep, put_back
+from lumin_plugin_callbacks.schedule import INTERPOLATIONS
 
 LR = {
     "CycleLR": lambda: CycleLR((0.0, 0.1)),
@@ -75,15 +75,6 @@ class Average(Callback):
         if state["weights"] is not None:
             self.module = copy.deepcopy(self.model.model)
             self.module.load_state_dict(state["weights"])
-
-
-class Death(Callback):
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_batch_end(self, fit_params):
-        if (fit_params.epoch, fit_params.state) == (self.epoch, "train"):
-            raise InterruptedError
 
 
 def same(a, b):
@@ -177,10 +168,10 @@ def test_a_schedule_an_average_the_best_and_early_stopping_go_together(fit, make
 
 @pytest.mark.parametrize("name", list(SCHEDULES))
 @pytest.mark.parametrize("death", [1, 2, 4, 5])
-def test_together_they_go_on_bit_for_bit(fit, make_model, tmp_path, name, death):
+def test_together_they_go_on_bit_for_bit(fit, make_model, tmp_path, name, death, die_at):
     def run(folder, death):
         model = make_model(model_args={"body": {"depth": 1, "width": 3, "do": 0.2}}, opt_args={"opt": "adamw"})
-        cbs = [*SCHEDULES[name](), Average(), EarlyStopping(9), SaveBest(), Death(death)]
+        cbs = [*SCHEDULES[name](), Average(), EarlyStopping(9), SaveBest(), die_at(death)]
         fit(cbs, model=model, n_epochs=6, resume=True, cb_savepath=tmp_path / folder)
         return model
 
@@ -225,10 +216,10 @@ def test_a_model_that_is_kept_is_put_back_whole(fit, make_model):
     model, twin = (make_model(model_args=None, body=body) for _ in range(2))
     for each in (model, twin):
         fit(None, model=each, n_epochs=1)
-    kept = keep(model)
+    kept = copy.deepcopy(model.training_state())
     for _ in range(2):
         fit(CycleLR((0.1, 0.5)), model=model)
-        put_back(model, kept)
+        model.load_training_state(kept)
         assert same(model.get_weights(), twin.get_weights())
         mine, theirs = model.opt.state_dict(), twin.opt.state_dict()
         assert mine["param_groups"] == theirs["param_groups"]

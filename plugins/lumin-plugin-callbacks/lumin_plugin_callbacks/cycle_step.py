@@ -6,13 +6,13 @@ learning rate is multiplied by a factor after every so many epochs without impro
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from lumin_core import is_better, monitored
 from lumin_core.errors import ConfigError
 from lumin_core.training.fitting import check_positive
 from lumin_plugin_callbacks.one_cycle import SingleCycle
-from lumin_plugin_callbacks.schedule import keep, put_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ class CycleStep(SingleCycle):
         if fit_params.state == "train" and self.cycle_count and not self.stepping:
             self.stepping = True
             if self._kept is not None:
-                put_back(fit_params.model, self._kept)
+                fit_params.model.load_training_state(self._kept)
                 self._kept = None
 
     def on_batch_begin(self, fit_params: FitParams) -> None:
@@ -98,7 +98,7 @@ class CycleStep(SingleCycle):
         value, better = monitored(fit_params)
         if is_better(value, self._best, better):
             self._best, self._n_worse = value, 0
-            self._kept = None if self.stepping else keep(fit_params.model)
+            self._kept = None if self.stepping else copy.deepcopy(fit_params.model.training_state())
         elif self.stepping:
             self._n_worse += 1
             if self._n_worse >= self.patience:

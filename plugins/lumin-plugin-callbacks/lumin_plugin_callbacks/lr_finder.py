@@ -17,6 +17,7 @@ References:
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from attrs import frozen
 from lumin_core import Callback, Model, ModelBuilder, hookimpl, registry, seeds
 from lumin_core.errors import ConfigError
 from lumin_core.training.fitting import as_list, check_batch_size, check_positive, choose_folds
-from lumin_plugin_callbacks.schedule import check_alone, check_range, keep, put_back
+from lumin_plugin_callbacks.schedule import check_alone, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -180,7 +181,7 @@ class LRFinder(Callback):
         nb = self.nb or _check_nb(fit_params.n_epochs * fit_params.batches_per_epoch)
         self._rates = np.geomspace(*self.lr_bounds, nb)
         self._reset()
-        self._kept = keep(fit_params.model)
+        self._kept = copy.deepcopy(fit_params.model.training_state())
 
     @hookimpl(wrapper=True)
     def on_fold_begin(self, fit_params: FitParams) -> Generator[None, Any, Any]:
@@ -237,7 +238,7 @@ class LRFinder(Callback):
     def _end(self, fit_params: FitParams) -> None:
         fit_params.stop = self.finished = True
         if self._kept is not None:
-            put_back(fit_params.model, self._kept)
+            fit_params.model.load_training_state(self._kept)
             self._kept = None
 
     def _look(self) -> None:

@@ -190,7 +190,7 @@ class PivotTraining(Callback):
     def state_dict(self) -> dict[str, Any]:
         """Give the adversary's weights and optimiser, and the history."""
         adversary: Any = self.adversary
-        return {"weights": adversary.state_dict(), "optimiser": adversary.opt.state_dict(), "history": self.history}
+        return {**adversary.training_state(), "history": self.history}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put them back.
@@ -199,8 +199,7 @@ class PivotTraining(Callback):
             state: As from `state_dict`.
         """
         adversary: Any = self.adversary
-        adversary.load_state_dict(state["weights"])
-        adversary.opt.load_state_dict(state["optimiser"])
+        adversary.load_training_state(state)
         self.history = state["history"]
 
     def _reset(self) -> None:

@@ -12,7 +12,6 @@ so that :math:`v_\mathrm{end}` is reached by the batch after the stage. Past its
 
 from __future__ import annotations
 
-import copy
 import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -283,42 +282,6 @@ def check_range(values: Any, name: str, below: float = math.inf) -> tuple[float,
         limit = "" if below == math.inf else f", below {below:g}"
         raise ConfigError(f"{name} must be (lowest, highest){limit}, got {values!r}")
     return numbers[0], numbers[1]
-
-
-def keep(model: Model) -> dict[str, Any]:
-    """Give a copy of a model's weights and of its optimiser, rates included.
-
-    Args:
-        model: The model.
-
-    Returns:
-        What `put_back` takes: dicts and lists of tensors and plain values.
-
-    Example:
-        >>> from lumin_core import Model, ModelBuilder
-        >>> from lumin_plugin_callbacks.schedule import keep, put_back
-        >>> model = Model(ModelBuilder("regression", 1, cont_feats=["pt"], seed=1), device="cpu")
-        >>> kept = keep(model)
-        >>> model.set_lr(5.0)
-        >>> put_back(model, kept)
-        >>> model.get_lr()
-        0.002
-    """
-    scaler = None if model.scaler is None else model.scaler.state_dict()
-    return copy.deepcopy({"weights": model.state_dict(), "optimiser": model.opt.state_dict(), "scaler": scaler})
-
-
-def put_back(model: Model, kept: dict[str, Any]) -> None:
-    """Put back what `keep` gave.
-
-    Args:
-        model: The model.
-        kept: From `keep`; not changed.
-    """
-    model.load_state_dict(kept["weights"])
-    model.opt.load_state_dict(copy.deepcopy(kept["optimiser"]))
-    if model.scaler is not None:
-        model.scaler.load_state_dict(kept["scaler"])
 
 
 def _is_number(value: Any) -> bool:

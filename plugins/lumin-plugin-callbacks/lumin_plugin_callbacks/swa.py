@@ -11,8 +11,9 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any
 
-from lumin_core import CyclicCallback, is_better, monitored, validated
+from lumin_core import CyclicCallback, is_better, validated
 from lumin_core.errors import ConfigError
+from lumin_core.training.callback import deciding
 from lumin_core.training.fitting import check_positive
 from lumin_plugin_callbacks.averaging import Average, Averaging
 
@@ -149,6 +150,6 @@ def _cyclic(fit_params: FitParams) -> list[CyclicCallback]:
 
 
 def _is_better(values: Mapping[str, float], others: Mapping[str, float], fit_params: FitParams) -> bool:
-    label = next((metric.label for metric in fit_params.metrics if metric.main_metric), "loss")
+    label, better = deciding(fit_params)
     other = others[label] if math.isfinite(others[label]) else None
-    return is_better(values[label], other, monitored(fit_params)[1])
+    return is_better(values[label], other, better)
