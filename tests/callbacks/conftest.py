@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from lumin_core import EvalMetric, FoldFileWriter, FoldYielder, Model, ModelBuilder
+from lumin_core import Callback, EvalMetric, FoldFileWriter, FoldYielder, Model, ModelBuilder
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +71,36 @@ class Scripted(EvalMetric):
 @pytest.fixture(scope="session")
 def scripted():
     return partial(Scripted, main_metric=True)
+
+
+class DieAt(Callback):
+    """Raises at a point of an epoch of training, as if the process died; -1 is never."""
+
+    def __init__(self, epoch=-1, point="on_batch_end"):
+        def die(fit_params):
+            if (fit_params.epoch, fit_params.state) == (epoch, "train"):
+                raise InterruptedError
+
+        setattr(self, point, die)
+
+
+@pytest.fixture(scope="session")
+def die_at():
+    return DieAt
+
+
+class Rates(Callback):
+    """Notes what each batch is trained at; NaN where there is no momentum."""
+
+    def on_train_begin(self):
+        self.lr, self.mom = [], []
+
+    def on_backwards_end(self, fit_params):
+        self.lr.append(fit_params.model.get_lr())
+        group = fit_params.opt.param_groups[0]
+        self.mom.append(group["betas"][0] if "betas" in group else group.get("momentum", np.nan))
+
+
+@pytest.fixture(scope="session")
+def make_rates():
+    return Rates

@@ -45,21 +45,6 @@ class Candidates:
                 self.seen.append((validated(fit_params, module)["loss"], weights))
 
 
-class Death(Exception):
-    pass
-
-
-class DieAt:
-    """Raises in a batch of an epoch; -1 is never."""
-
-    def __init__(self, epoch=-1):
-        self.epoch = epoch
-
-    def on_batch_end(self, fit_params):
-        if fit_params.epoch == self.epoch:
-            raise Death
-
-
 def same(weights, others):
     return all(torch.equal(value, others[key]) for key, value in weights.items())
 
@@ -103,15 +88,15 @@ def test_averages_do_not_disturb_each_other(fit, make_model):
 
 
 @pytest.mark.parametrize("epochs", [(2,), (3, 4), (5, 5, 6)])
-def test_a_fit_that_died_with_all_of_them_goes_on_bit_for_bit(fit, make_model, tmp_path, epochs, capsys):
+def test_a_fit_that_died_with_all_of_them_goes_on_bit_for_bit(fit, make_model, tmp_path, epochs, capsys, die_at):
     def run(folder, *deaths):
         for death in (*deaths, -1):
             averages = [SWA(1, renewal_period=1, update_on_cycle_end=False), SWA(2), EMA(0.9)]
             model = make_model(body=NORMED, model_args=None)
-            cbs = [LsuvInit(), Cycles(), *averages, MetricLogger(), EarlyStopping(20), SaveBest(), DieAt(death)]
+            cbs = [LsuvInit(), Cycles(), *averages, MetricLogger(), EarlyStopping(20), SaveBest(), die_at(death)]
             try:
                 fit(cbs, n_epochs=6, model=model, resume=True, cb_savepath=tmp_path / folder)
-            except Death:
+            except InterruptedError:
                 continue
         return model, averages
 

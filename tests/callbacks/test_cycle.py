@@ -10,18 +10,6 @@ from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks import CycleLR, CycleMom, EarlyStopping
 
 
-class Rates(Callback):
-    """Notes what each batch is trained at; NaN where there is no momentum."""
-
-    def on_train_begin(self):
-        self.lr, self.mom = [], []
-
-    def on_backwards_end(self, fit_params):
-        self.lr.append(fit_params.model.get_lr())
-        group = fit_params.opt.param_groups[0]
-        self.mom.append(group["betas"][0] if "betas" in group else group.get("momentum", np.nan))
-
-
 class Notes(Callback):
     """Notes what a cycle tells at the ends of epochs."""
 
@@ -123,8 +111,8 @@ def test_by_default_values_are_those_of_one_cycle():
 @pytest.mark.parametrize("interp", ["cosine", "linear"])
 @pytest.mark.parametrize("options", [{}, {"scale": 2}, {"cycle_mult": 2}, {"scale": 0.4}, {"scale": 1.5}])
 @pytest.mark.parametrize("opt", ["adam", "sgd", "adadelta"])
-def test_training_takes_exactly_the_values_that_were_drawn(unequal, interp, options, opt, tmp_path):
-    cbs = [CycleLR((0.01, 0.1), interp, **options), rates := Rates()]
+def test_training_takes_exactly_the_values_that_were_drawn(unequal, interp, options, opt, tmp_path, make_rates):
+    cbs = [CycleLR((0.01, 0.1), interp, **options), rates := make_rates()]
     if opt != "adadelta":
         cbs.append(CycleMom((0.5, 0.9), interp, **options))
     builder = ModelBuilder.from_fy(unequal, "classification", opt_args={"opt": opt}, seed=1)
@@ -135,7 +123,7 @@ def test_training_takes_exactly_the_values_that_were_drawn(unequal, interp, opti
         assert np.array_equal(cbs[2].values(8, 5)["mom"], rates.mom)
 
 
-def test_batches_that_others_bring_count_as_they_come(fit):
+def test_batches_that_others_bring_count_as_they_come(fit, make_rates):
     class Twice(Callback):
         def on_fold_begin(self, fit_params):
             if fit_params.state == "train":
@@ -143,7 +131,7 @@ def test_batches_that_others_bring_count_as_they_come(fit):
                 by.inputs, by.targets = np.repeat(by.inputs, 2, axis=0), np.repeat(by.targets, 2, axis=0)
                 by.weights = np.repeat(by.weights, 2, axis=0)
 
-    cycle, rates = CycleLR((0.0, 0.1)), Rates()
+    cycle, rates = CycleLR((0.0, 0.1)), make_rates()
     fit([Twice(), cycle, rates], n_epochs=3)
     assert cycle.cycle_count == 6
     assert np.array_equal(cycle.values(4, 6)["lr"], rates.lr)
@@ -172,8 +160,8 @@ def test_stopping_waits_for_the_end_of_a_cycle(fit, model, scripted):
     assert len(model.fit_params.history["valid"]["loss"]) == 3
 
 
-def test_a_reused_cycle_begins_anew(fit, make_model):
-    cycle, rates, seen = CycleLR((0.01, 0.1), scale=2, cycle_save=True), Rates(), []
+def test_a_reused_cycle_begins_anew(fit, make_model, make_rates):
+    cycle, rates, seen = CycleLR((0.01, 0.1), scale=2, cycle_save=True), make_rates(), []
     for n_epochs in (3, 2):
         fit([cycle, rates], model=make_model(), n_epochs=n_epochs)
         seen.append((rates.lr, cycle.cycle_count, cycle.cycle_losses))
@@ -221,19 +209,17 @@ def test_fault_cycle_lr_in_train_models_finishes(fy, make_model, tmp_path, how):
     assert json.loads((tmp_path / "run" / "run.json").read_text())["callbacks"][0]["name"] == "callbacks/cycle_lr"
 
 
-def test_a_resumed_fit_goes_on_bit_for_bit(fit, make_model, tmp_path):
-    class Death(Callback):
-        def on_epoch_begin(self, fit_params):
-            if fit_params.epoch == 4 and self.dies:
-                raise InterruptedError
-
-        def __init__(self, dies):
-            self.dies = dies
-
+def test_a_resumed_fit_goes_on_bit_for_bit(fit, make_model, tmp_path, die_at, make_rates):
     def run(folder, dies):
-        model, rates = make_model(), Rates()
+        model, rates = make_model(), make_rates()
         cycle = CycleLR((0.01, 0.1), scale=2, cycle_mult=2, cycle_save=True)
-        fit([cycle, rates, Death(dies)], model=model, n_epochs=6, resume=True, cb_savepath=tmp_path / folder)
+        fit(
+            [cycle, rates, die_at(4 if dies else -1, "on_epoch_begin")],
+            model=model,
+            n_epochs=6,
+            resume=True,
+            cb_savepath=tmp_path / folder,
+        )
         return model, rates.lr, cycle
 
     whole, lr, cycle = run("whole", dies=False)
@@ -309,7 +295,7 @@ def test_an_optimiser_without_momentum_is_refused_before_the_first_batch(fit, ma
 
 
 @pytest.mark.parametrize("opt", ["adam", "adamw", "adamax", "nadam", "radam", "rmsprop", "sgd"])
-def test_every_optimiser_with_momentum_is_served(fit, make_model, opt):
-    rates = Rates()
+def test_every_optimiser_with_momentum_is_served(fit, make_model, opt, make_rates):
+    rates = make_rates()
     fit([CycleLR((0.0, 0.01)), CycleMom((0.8, 0.9)), rates], model=make_model(opt_args={"opt": opt}), n_epochs=2)
     assert rates.mom == CycleMom((0.8, 0.9)).values(4, 2)["mom"].tolist()

@@ -119,23 +119,15 @@ def test_a_reused_schedule_begins_anew(fit, make_model):
 
 
 @pytest.mark.parametrize("death", [2, 3, 4, 5, 7])
-def test_a_resumed_fit_goes_on_bit_for_bit(fit, make_model, scripted, tmp_path, death):
+def test_a_resumed_fit_goes_on_bit_for_bit(fit, make_model, scripted, tmp_path, death, die_at):
     """Killed within the cycle, as it ends, before the best model is put back, and while stepping."""
     script = [3, 1, 2, 1.5, 0.5, 0.6, 0.7, 0.8]
-
-    class Death(Callback):
-        def on_batch_end(self, fit_params):
-            if fit_params.epoch == self.epoch and fit_params.state == "train":
-                raise InterruptedError
-
-        def __init__(self, epoch):
-            self.epoch = epoch
 
     def run(folder, death, done=0):
         model, rates = make_model(), Rates()
         schedule = CycleStep(0.5, 1, **OPTIONS)
         fit(
-            [rates, schedule, Death(death)], model=model, n_epochs=8, resume=True, cb_savepath=tmp_path / folder,
+            [rates, schedule, die_at(death)], model=model, n_epochs=8, resume=True, cb_savepath=tmp_path / folder,
             metrics=scripted(script[done:]),
         )  # fmt: skip
         return model, rates

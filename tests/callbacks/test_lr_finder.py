@@ -170,18 +170,16 @@ def test_a_reused_finder_begins_anew(fit, make_model):
     assert np.isfinite(results[1].losses).all()
 
 
-def test_a_resumed_test_goes_on_bit_for_bit(fit, make_model, tmp_path):
-    class Death(Callback):
-        def on_epoch_begin(self, fit_params):
-            if fit_params.epoch == 3 and self.dies:
-                raise InterruptedError
-
-        def __init__(self, dies):
-            self.dies = dies
-
+def test_a_resumed_test_goes_on_bit_for_bit(fit, make_model, tmp_path, die_at):
     def run(folder, dies):
         model, finder = make_model(), LRFinder((1e-4, 10))
-        fit([finder, Death(dies)], model=model, n_epochs=4, resume=True, cb_savepath=tmp_path / folder)
+        fit(
+            [finder, die_at(3 if dies else -1, "on_epoch_begin")],
+            model=model,
+            n_epochs=4,
+            resume=True,
+            cb_savepath=tmp_path / folder,
+        )
         return model.get_weights(), finder.result.losses
 
     weights, losses = run("whole", dies=False)

@@ -12,18 +12,6 @@ from lumin_plugin_callbacks import EarlyStopping, OneCycle
 LENGTHS, LR = (1, 2), (0.01, 0.1)
 
 
-class Rates(Callback):
-    """Notes what each batch is trained at."""
-
-    def on_train_begin(self):
-        self.lr, self.mom = [], []
-
-    def on_backwards_end(self, fit_params):
-        self.lr.append(fit_params.model.get_lr())
-        group = fit_params.opt.param_groups[0]
-        self.mom.append(group["betas"][0] if "betas" in group else group.get("momentum", np.nan))
-
-
 @pytest.mark.parametrize("interp", ["cosine", "linear"])
 @pytest.mark.parametrize(
     ("lengths", "n_batches"), [((1, 1), 8), ((1, 2), 4), ((3, 7), 5), ((2, 1), 6), ((0.5, 1.5), 8)]
@@ -75,12 +63,12 @@ def test_by_default_values_are_those_of_the_whole_cycle():
 @pytest.mark.parametrize("lengths", [(1, 2), (0.5, 2.5), (1.3, 1.7)])
 @pytest.mark.parametrize("opt", ["adam", "sgd"])
 @pytest.mark.parametrize("interp", ["cosine", "linear"])
-def test_training_takes_exactly_the_values_that_were_drawn(tmp_path, lengths, opt, interp):
+def test_training_takes_exactly_the_values_that_were_drawn(tmp_path, lengths, opt, interp, make_rates):
     rng = np.random.default_rng(1)
     with FoldFileWriter(tmp_path / "a", cont_feats=["a", "b"], targ_feats="y") as file:
         for i, n in enumerate((16, 27, 41)):
             file.append(i, inputs=rng.normal(size=(n, 2)), targets=rng.integers(0, 2, n))
-    cycle, rates = OneCycle(lengths, LR, interp=interp), Rates()
+    cycle, rates = OneCycle(lengths, LR, interp=interp), make_rates()
     with FoldYielder(tmp_path / "a.hdf5") as fy:
         model = Model(ModelBuilder.from_fy(fy, "classification", opt_args={"opt": opt}, seed=1))
         model.fit(3, fy, 8, val_idx=0, cbs=[rates, cycle], visible_bar=False, seed=1)
@@ -102,16 +90,16 @@ def test_a_cycle_that_ends_within_an_epoch_ends_the_training_after_that_fold(fit
     assert len(model.fit_params.history["valid"]["loss"]) == 2
 
 
-def test_fault_after_the_cycle_the_final_rate_stays(fit):
-    cycle, rates = OneCycle(LENGTHS, (0.01, 0.1, 0.003), cycle_ends_training=False), Rates()
+def test_fault_after_the_cycle_the_final_rate_stays(fit, make_rates):
+    cycle, rates = OneCycle(LENGTHS, (0.01, 0.1, 0.003), cycle_ends_training=False), make_rates()
     fit([cycle, rates], n_epochs=5)
     assert rates.lr[12:] == [0.003] * 8
     assert rates.mom[12:] == [0.95] * 8
     assert np.array_equal(cycle.values(4, 5)["lr"], rates.lr)
 
 
-def test_fault_a_reused_cycle_begins_anew(fit, make_model):
-    cycle, rates, seen = OneCycle(LENGTHS, LR), Rates(), []
+def test_fault_a_reused_cycle_begins_anew(fit, make_model, make_rates):
+    cycle, rates, seen = OneCycle(LENGTHS, LR), make_rates(), []
     for _ in range(2):
         fit([cycle, rates], model=make_model(), n_epochs=9)
         seen.append((rates.lr, rates.mom))
@@ -119,7 +107,7 @@ def test_fault_a_reused_cycle_begins_anew(fit, make_model):
     assert seen[0][0][0] == 0.01
 
 
-def test_batches_that_others_bring_do_not_run_past_the_end(fit, model):
+def test_batches_that_others_bring_do_not_run_past_the_end(fit, model, make_rates):
     class Twice(Callback):
         def on_fold_begin(self, fit_params):
             if fit_params.state == "train":
@@ -127,7 +115,7 @@ def test_batches_that_others_bring_do_not_run_past_the_end(fit, model):
                 by.inputs, by.targets = np.repeat(by.inputs, 3, axis=0), np.repeat(by.targets, 3, axis=0)
                 by.weights = np.repeat(by.weights, 3, axis=0)
 
-    rates = Rates()
+    rates = make_rates()
     fit([Twice(), OneCycle(LENGTHS, (0.01, 0.1, 0.02)), rates], n_epochs=9)
     assert len(model.fit_params.history["valid"]["loss"]) == 1
     assert rates.lr == [*OneCycle(LENGTHS, (0.01, 0.1, 0.02)).values(4)["lr"]][:12]
@@ -150,16 +138,16 @@ def test_a_fit_too_short_for_the_cycle_is_logged(fit, caplog):
 
 
 @pytest.mark.parametrize("opt", ["adadelta", "adagrad", "adafactor", "asgd", "rprop"])
-def test_without_momentum_mom_range_is_turned_off(fit, make_model, opt):
-    model, rates = make_model(opt_args={"opt": opt}), Rates()
+def test_without_momentum_mom_range_is_turned_off(fit, make_model, opt, make_rates):
+    model, rates = make_model(opt_args={"opt": opt}), make_rates()
     with pytest.raises(ConfigError, match="has no momentum that a schedule could set; mom_range=None turns it off"):
         fit([OneCycle(LENGTHS, LR), rates], model=model)
     fit([OneCycle(LENGTHS, LR, mom_range=None), rates], model=model)
     assert rates.lr == OneCycle(LENGTHS, LR).values(4)["lr"].tolist()
 
 
-def test_momentum_is_left_alone_on_request(fit, model):
-    rates = Rates()
+def test_momentum_is_left_alone_on_request(fit, model, make_rates):
+    rates = make_rates()
     fit([OneCycle(LENGTHS, LR, mom_range=None), rates], model=model)
     assert set(rates.mom) == {0.9}
 
@@ -185,19 +173,11 @@ def test_fault_one_cycle_in_train_models_finishes(fy, make_model, tmp_path, how)
     assert all(result["path"].is_file() and result["cycle_losses"] == [] for result in results)
 
 
-def test_a_resumed_fit_goes_on_bit_for_bit(fit, make_model, tmp_path):
-    class Death(Callback):
-        def on_epoch_begin(self, fit_params):
-            if fit_params.epoch == 3 and self.dies:
-                raise InterruptedError
-
-        def __init__(self, dies):
-            self.dies = dies
-
+def test_a_resumed_fit_goes_on_bit_for_bit(fit, make_model, tmp_path, die_at, make_rates):
     def run(folder, dies):
-        model, rates = make_model(), Rates()
+        model, rates = make_model(), make_rates()
         fit(
-            [OneCycle((2, 2.5), LR), rates, Death(dies)],
+            [OneCycle((2, 2.5), LR), rates, die_at(3 if dies else -1, "on_epoch_begin")],
             model=model,
             n_epochs=9,
             resume=True,
