@@ -44,8 +44,8 @@ def start(foldfile: Path, folder: Path) -> subprocess.Popen[bytes]:
     """Do so in a process of its own, and come back once the training begins: a start-up's length is no matter here."""
     command = [sys.executable, __file__, "--train", foldfile, folder]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
+    if process.stdout:
+        process.stdout.readline()
     return process
 
 
