@@ -293,7 +293,7 @@ class _Loop:
         for fit.trn_idx in order:
             fit.sub_epoch += 1
             fit.by = self._batches(self._train_fold_data(), shuffle=True)
-            self.call("on_fold_begin")
+            self._begin_fold()
             loss = self._train_fold()
             fit.history["train"]["loss"].append(loss)
             self._end_fold()
@@ -316,7 +316,7 @@ class _Loop:
         self.call("on_epoch_begin")
         with torch.set_grad_enabled(fit.val_requires_grad):
             fit.by = self._batches(fit.fy.get_fold(val_idx), shuffle=False)
-            self.call("on_fold_begin")
+            self._begin_fold()
             for name, value in _values(fit, self._validate_fold()).items():
                 fit.history["valid"].setdefault(name, []).append(value)
             by = fit.by
@@ -381,7 +381,6 @@ class _Loop:
 
     def _batches(self, fold: dict[str, Any], shuffle: bool) -> BatchYielder:
         fit = self.fit
-        check_targets(fold["targets"], fit.model)
         by: BatchYielder = fit.fy.batch_yielder_type(
             fold["inputs"],
             fit.bs,
@@ -398,6 +397,11 @@ class _Loop:
         )
         fit.batch, fit.n_batches = 0, len(by)
         return by
+
+    def _begin_fold(self) -> None:
+        """Open a fold; what is trained on is what callbacks made of it."""
+        self.call("on_fold_begin")
+        check_targets(self.fit.by.targets, self.fit.model)
 
     def _end_fold(self) -> None:
         """Close a fold, and let go of its data before the next is loaded."""

@@ -62,7 +62,8 @@ class Results(Sequence[dict[str, Any]]):
         """Show a line a model, and the summary."""
         values = [", ".join(f"{name} {result[name]:.5g}" for name in self._names()) for result in self._results]
         lines = [f"  {i}: {line}" for i, line in enumerate(values)]
-        return "\n".join([f"Results of {len(self)} models", *lines, f"  mean: {self.summary()}"])
+        noun = "model" if len(self) == 1 else "models"
+        return "\n".join([f"Results of {len(self)} {noun}", *lines, f"  mean: {self.summary()}"])
 
     def summary(self) -> str:
         r"""Give the mean of loss and metrics over models and its standard error, :math:`s / \sqrt{n}`, as text.

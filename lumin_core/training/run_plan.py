@@ -82,13 +82,13 @@ class RunPlan:
             fitting.check_batch_size(self.fy, trn_idxs, self.bs)
         fitting.check_features(self.builder, self.fy)
         with registry.recording() as used:
-            metrics = self._check_parts()
+            metrics, plan = self._check_parts()
             model = Model(self.builder, device="cpu")
         _ = self.fy.preprocessing_config  # raises where it cannot be stored with the models
-        self._check_targets(model)
+        self._check_targets(model, replaced=bool(plan.calls["on_fold_begin"]))
         return Checked({metric.label: metric.better for metric in metrics}, used)
 
-    def _check_parts(self) -> list[EvalMetric]:
+    def _check_parts(self) -> tuple[list[EvalMetric], HookPlan]:
         """Build callbacks and metrics once."""
         try:
             for spec in self.callbacks:
@@ -101,19 +101,21 @@ class RunPlan:
         for spec in self.metrics:
             registry.resolve("metric", spec)
         callbacks = fitting.build_callbacks(self.callbacks)
-        HookPlan(callbacks)
+        plan = HookPlan(callbacks)
         if len(savers := _cycle_savers(callbacks)) > 1:
             names = " and ".join(type(callback).__name__ for callback in savers)
             raise ConfigError(f"one callback can save its cycles, got {names}; set cycle_save=False for all but one")
         metrics = fitting.build_metrics(self.metrics)
         fitting.check_columns(metrics, self.fy)
-        return metrics
+        return metrics, plan
 
-    def _check_targets(self, model: Model) -> None:
+    def _check_targets(self, model: Model, replaced: bool) -> None:
+        """Look at the targets of the file; whether they suit the model only where no callback may replace them."""
         for i in {i for trn_idxs, val_idx in self.folds for i in (*trn_idxs, val_idx)}:
             targets: Any = self.fy.get_column("targets", fold_idx=i, add_newaxis=True)
             check_finite(targets, self.fy.targ_feats, f"targets of fold {i}")
-            check_targets(targets, model)
+            if not replaced:
+                check_targets(targets, model)
 
     def describe(self, components: Iterable[Component]) -> dict[str, Any]:
         """Give what ``run.json`` says: all that is needed to repeat the run.

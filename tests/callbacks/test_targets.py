@@ -177,6 +177,17 @@ def test_columns_that_are_no_targets_are_refused(fy, column, error, message):
         fit(fy, TargReplace(column))
 
 
+def test_the_new_targets_decide_how_many_outputs_there_are(fy, two, tmp_path):
+    spec = {"name": "targ_replace", "targ_feats": "pair"}
+    assert same(fit(fy, spec, "regression", n_out=2), fit(two, None, "regression", n_out=2))
+    builder = ModelBuilder.from_fy(fy, "regression", n_out=2)
+    results = train_models(fy, 1, 16, builder, 1, cb_partials=[spec], savepath=tmp_path / "run", seed=1)
+    assert len(results) == 1
+    with pytest.raises(ShapeError, match="n_out=2 outputs, but the data have 1 targets"):
+        train_models(fy, 1, 16, builder, 1, savepath=tmp_path / "other", seed=1)
+    assert not (tmp_path / "other").exists()
+
+
 def test_events_that_were_taken_out_are_asked_for(fy):
     class Half(Callback):
         def on_fold_begin(self, fit_params):

@@ -9,7 +9,6 @@ import numpy as np
 from lumin_core import Callback
 from lumin_core.data.checks import as_list, check_finite, check_names, to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
-from lumin_core.training.loop import check_targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +49,7 @@ class TargReplace(Callback):
 
     def on_fold_begin(self, fit_params: FitParams) -> None:
         """Replace the targets."""
-        targets = to_float32(current_columns(fit_params, self.targ_feats))
-        check_targets(targets, fit_params.model)
-        fit_params.by.targets = targets
+        fit_params.by.targets = to_float32(current_columns(fit_params, self.targ_feats))
 
 
 def check_columns(fy: FoldYielder, columns: Sequence[str], place: str) -> None:
