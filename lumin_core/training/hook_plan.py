@@ -110,11 +110,11 @@ def _checked_points(callback: Any) -> list[str]:
 
 def _noting(method: Any, callback: Any, point: str) -> Call:
     """Add to any exception which callback raised it, and where."""
-    arguments = len(_parameters(method))
+    takes_it = bool(_parameters(method))
 
     def call(fit_params: FitParams) -> None:
         try:
-            method(*(fit_params,)[:arguments])
+            method(fit_params) if takes_it else method()
         except Exception as error:
             error.add_note(f"{_NOTE} {_name(callback)} in {point}")
             raise
