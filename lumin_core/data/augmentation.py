@@ -14,22 +14,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lumin_core.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
 
 
 class Fold(dict[str, Any]):
-    """One fold, as augmentations see it: what ``get_fold`` gives, with all stored columns, so that vectors are whole.
+    """One fold, as augmentations see it: what is stored, with all columns, so that vectors are whole.
 
     The keys are ``inputs``, an array ``(n, n_cont + n_cat)`` or ``(flat, matrix)``, ``targets`` and ``weights``.
-    Ignored features are still there, and are taken out afterwards.
+    Ignored features are still there, and missing values are still NaN: a zero may be a value like any other once inputs
+    are standardised. Both are taken out afterwards.
 
     Args:
         data: The arrays.
         input_feats: Names of the columns of flat inputs.
         targ_feats: Names of the columns of targets.
         matrix_feats: What the matrix holds; see `lumin_core.data.layout.matrix_entry`.
+        n_cont: Number of continuous features, the first of the inputs; by default all.
+        get_pipes: Function from ``"inputs"``, ``"targets"`` or ``"matrix"`` to the preprocessing's steps; see `pipes`.
 
     Example:
         >>> import numpy as np
@@ -41,10 +44,13 @@ class Fold(dict[str, Any]):
 
     def __init__(
         self, data: Mapping[str, Any], *, input_feats: Sequence[str] = (), targ_feats: Sequence[str] = (),
-        matrix_feats: Mapping[str, Any] | None = None,
+        matrix_feats: Mapping[str, Any] | None = None, n_cont: int | None = None,
+        get_pipes: Callable[[str], list[Any]] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(data)
         self.input_feats, self.targ_feats, self.matrix_feats = list(input_feats), list(targ_feats), matrix_feats
+        self.n_cont = len(self.input_feats) if n_cont is None else n_cont
+        self._get_pipes = get_pipes
 
     @property
     def flat(self) -> np.ndarray:
@@ -55,9 +61,26 @@ class Fold(dict[str, Any]):
 
     @property
     def matrix(self) -> np.ndarray | None:
-        """Matrix, shape ``(n, ...)``, absent objects NaN; or ``None``."""
+        """Matrix, shape ``(n, ...)``, all that is missing NaN; or ``None``."""
         inputs = self["inputs"]
         return inputs[1] if isinstance(inputs, tuple) else None
+
+    def pipes(self, part: str) -> list[Any]:
+        """Give the preprocessing that the stored values went through; see `FoldYielder.get_pipes`.
+
+        They are built when they are asked for, and no sooner: a file can be read without the plugin that has them.
+
+        Args:
+            part: ``"inputs"``, whose steps take all continuous features; ``"targets"``; or ``"matrix"``, whose steps
+                take the existing columns of the flattened matrix.
+
+        Returns:
+            Objects with ``transform`` and ``inverse_transform``, in their order; none where nothing is recorded.
+
+        Raises:
+            UnknownComponent: If the plugin of a stored one is not installed.
+        """
+        return [] if self._get_pipes is None else self._get_pipes(part)
 
     def column(self, name: str) -> np.ndarray:
         """Give a column of flat inputs or targets, shape ``(n,)``: a view, so that writing to it changes the fold.

@@ -220,7 +220,7 @@ class FoldYielder:
             ConfigError: If there is no such fold.
             DataError: If inputs hold infinities, or targets or weights NaN or infinities, in a file of others.
         """
-        return self._used(self._stored(idx))
+        return self._used(self._filled(self._stored(idx)))
 
     def get_train_fold(self, idx: int, epoch: int, seed: int | None = None) -> dict[str, Any]:
         """Give a fold for training: augmented, with random numbers from a generator of seed, epoch and fold.
@@ -233,11 +233,11 @@ class FoldYielder:
         Returns:
             As `get_fold`.
         """
-        fold, seed = self._stored(idx), self.seed if seed is None else seed
+        fold, seed = self._with_nan(self._stored(idx)), self.seed if seed is None else seed
         for place, part in enumerate(self.augmentations):
             rng = seeds.stream(seed, "augmentation", epoch, self._fold(idx), place)
             fold = self._augmented(part.train(fold, rng), part)
-        return self._used(fold)
+        return self._used(self._filled(fold))
 
     def get_test_fold(self, idx: int, aug_idx: int) -> dict[str, Any]:
         """Give a variant of a fold for prediction.
@@ -253,10 +253,10 @@ class FoldYielder:
             ConfigError: If there is no such variant.
         """
         parts = augmentation.split_variant(self.augmentations, aug_idx)
-        fold = self._stored(idx)
+        fold = self._with_nan(self._stored(idx))
         for part, variant in zip(self.augmentations, parts, strict=True):
             fold = self._augmented(part.test(fold, variant), part)
-        return self._used(fold)
+        return self._used(self._filled(fold))
 
     @property
     def aug_mult(self) -> int:
@@ -272,15 +272,32 @@ class FoldYielder:
 
     def _as_fold(self, data: Mapping[str, Any]) -> augmentation.Fold:
         return augmentation.Fold(
-            data, input_feats=self.input_feats, targ_feats=self.targ_feats, matrix_feats=self.matrix_feats
-        )
+            data, input_feats=self.input_feats, targ_feats=self.targ_feats, matrix_feats=self.matrix_feats,
+            n_cont=len(self.meta.cont_feats), get_pipes=self.get_pipes,
+        )  # fmt: skip
 
     def _stored(self, idx: int) -> augmentation.Fold:
-        """Read a fold with all its columns."""
-        fold = self._as_fold(self.get_data(fold_idx=idx))
+        """Read a fold with all its columns, NaN where a value is missing."""
+        fold = self._as_fold(self._checked_data(self._fold(idx)))
         if self.has_matrix and self.yield_matrix:
-            stored = self._checked_matrix(self._fold(idx))
-            fold["inputs"] = (fold["inputs"], matrix.mark_absent(stored, self.matrix_feats or {}))
+            fold["inputs"] = (fold["inputs"], self._checked_matrix(self._fold(idx)))
+        return fold
+
+    def _with_nan(self, fold: augmentation.Fold) -> augmentation.Fold:
+        """Make objects that are absent by zero padding NaN, as augmentations take them."""
+        if fold.matrix is not None and (self.matrix_feats or {}).get("zero_padded", False):
+            marked = matrix.mark_absent(fold.matrix.copy(), self.matrix_feats or {})
+            fold.matrix[np.isnan(marked)] = np.nan
+        return fold
+
+    def _filled(self, fold: augmentation.Fold) -> augmentation.Fold:
+        """Replace what is missing by 0, but for objects that are absent."""
+        flat = checks.nan_to_zero(np.ascontiguousarray(fold.flat))
+        if fold.matrix is None:
+            fold["inputs"] = flat
+        else:
+            stored = np.ascontiguousarray(fold.matrix)
+            fold["inputs"] = (flat, matrix.mark_absent(stored, self.matrix_feats or {}))
         return fold
 
     def _used(self, fold: Mapping[str, Any]) -> dict[str, Any]:

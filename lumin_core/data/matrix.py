@@ -14,6 +14,7 @@ always has an entry, if need be a zero, since LUMIN takes the number of events f
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
@@ -55,10 +56,10 @@ def object_mask(matrix: Any, row_wise: bool | None = True) -> Any:
     if matrix.ndim < 2:
         raise ShapeError(f"matrix must be (B, N, F) or (B, F, N), got shape {tuple(matrix.shape)}")
     present = matrix == matrix  # false for NaN; the same for numpy and torch
+    n, *middle, last = matrix.shape  # sizes written out, as -1 is ambiguous where there are no events
     if row_wise is False:
-        n = matrix.shape[-1]
-        return present.reshape(matrix.shape[0], -1, n).any(1)
-    return present if matrix.ndim == 2 else present.reshape(*matrix.shape[:2], -1).any(-1)
+        return present.reshape(n, math.prod(middle), last).any(1)
+    return present if matrix.ndim == 2 else present.reshape(*matrix.shape[:2], math.prod(matrix.shape[2:])).any(-1)
 
 
 def matrix_lookup(

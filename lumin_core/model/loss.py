@@ -24,6 +24,8 @@ from lumin_core.errors import ConfigError, DataError, ShapeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
 AUTO = {"classification": "core/bce_loss", "multiclass": "core/nll_loss", "regression": "core/mse_loss"}
 
 # Without weights torch's own mean over all values is the same number, in one call forwards and backwards, not two.
@@ -70,6 +72,17 @@ class BatchLoss(nn.Module):
             A scalar.
         """
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, y_pred, y, w)")
+
+    def main_targets(self, targets: np.ndarray) -> np.ndarray:
+        """Give those targets that the predictions are of, which is what metrics see: all, unless some are nuisances.
+
+        Args:
+            targets: Shape ``(n, n_targ)``, for multiclass ``(n,)``.
+
+        Returns:
+            The same, or fewer columns.
+        """
+        return targets
 
 
 def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:

@@ -242,6 +242,8 @@ def _values(fit: FitParams, answers: Answers) -> dict[str, float]:
     preds = model.to_prediction(answers.y_pred()).cpu().numpy()
     targets: Any = by.targets
     targets = targets.reshape(-1) if model.objective == "multiclass" else targets
+    if isinstance(fit.loss_func, BatchLoss):
+        targets = fit.loss_func.main_targets(targets)
     for metric in fit.metrics:
         columns: dict[str, Any] = {name: fit.fy.get_column(name, fold_idx=fit.val_idx) for name in metric.columns}
         weights = by.weights if by.use_weights else None

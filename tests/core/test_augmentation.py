@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lumin_core.data.augmentation import Augmentation, split_variant
+from lumin_core import registry
+from lumin_core.data.augmentation import Augmentation, Fold, split_variant
 from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.errors import ConfigError
+from lumin_core.data.transforms import Transform
+from lumin_core.errors import ConfigError, UnknownComponent
 
 
 class Shift(Augmentation):
@@ -111,3 +113,112 @@ def test_what_is_no_fold_or_no_column_is_refused(path):
 def test_the_last_augmentation_varies_fastest():
     parts = [Shift("px", 2), Shift("py", 3)]
     assert [split_variant(parts, i) for i in range(6)] == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
+
+
+class Notes(Augmentation):
+    """Keeps what it was given."""
+
+    n_test = 2
+
+    def train(self, fold, rng):
+        return self.test(fold, 0)
+
+    def test(self, fold, idx):
+        self.flat, self.matrix = fold.flat.copy(), None if fold.matrix is None else fold.matrix.copy()
+        self.pipes = fold.pipes
+        return fold
+
+
+@pytest.fixture
+def with_gaps(tmp_path):
+    """Write flat inputs and three objects of two features, of which some are missing."""
+    nan = np.nan
+    rows = np.array([[[1, nan], [3, 4], [5, 6]], [[nan, nan], [3, 4], [0, 0]]])
+
+    def make(row_wise=True, **entry):
+        feats = {
+            "present_feats": ["a_x", "a_y", "b_x", "b_y", "c_x", "c_y"], "vecs": ["a", "b", "c"], "missing": [0] * 6,
+            "feats_per_vec": ["x", "y"], "row_wise": row_wise, "shape": [3, 2] if row_wise else [2, 3], **entry,
+        }  # fmt: skip
+        matrix = rows if row_wise else rows.transpose(0, 2, 1)
+        with FoldFileWriter(
+            tmp_path / "m.hdf5", cont_feats=["px", "py"], targ_feats="y", matrix_feats=feats, overwrite=True
+        ) as file:
+            file.append(0, inputs=np.array([[1.0, nan], [0.0, 2.0]]), targets=np.zeros(2), matrix_inputs=matrix)
+        return tmp_path / "m.hdf5"
+
+    return make
+
+
+@pytest.mark.parametrize("row_wise", [True, False])
+def test_augmentations_see_what_is_missing_as_nan(with_gaps, row_wise):
+    notes = Notes()
+    fy = FoldYielder(with_gaps(row_wise), augmentations=notes)
+    for fold in (fy.get_train_fold(0, 0), fy.get_test_fold(0, 1)):
+        np.testing.assert_array_equal(notes.flat, [[1, np.nan], [0, 2]])
+        rows = notes.matrix if row_wise else notes.matrix.transpose(0, 2, 1)
+        np.testing.assert_array_equal(rows[0, 0], [1, np.nan])
+        np.testing.assert_array_equal(rows[1, 0], [np.nan, np.nan])
+        for ours, stored in zip(fold["inputs"], fy[0]["inputs"], strict=True):
+            np.testing.assert_array_equal(ours, stored)
+    np.testing.assert_array_equal(fy[0]["inputs"][0], [[1, 0], [0, 2]])
+
+
+@pytest.mark.parametrize("row_wise", [True, False])
+def test_objects_absent_by_zero_padding_are_nan_before_and_after(with_gaps, row_wise):
+    notes = Notes()
+    fy = FoldYielder(with_gaps(row_wise, zero_padded=True), augmentations=notes)
+    yielded = fy.get_train_fold(0, 0)["inputs"][1]
+    for matrix in (notes.matrix, yielded):
+        rows = matrix if row_wise else matrix.transpose(0, 2, 1)
+        assert np.isnan(rows[1, 2]).all()
+        np.testing.assert_array_equal(rows[0, 1], [3, 4])
+    np.testing.assert_array_equal(yielded, fy[0]["inputs"][1])
+
+
+def test_missing_values_become_0_whatever_the_memory_layout(path):
+    class Sideways(Augmentation):
+        def train(self, fold, rng):
+            return {**fold, "inputs": np.asfortranarray(np.where(fold.flat == 0, np.nan, 1).astype("float32"))}
+
+    fold = FoldYielder(path, augmentations=Sideways).get_train_fold(0, 0)
+    np.testing.assert_array_equal(fold["inputs"], np.zeros((4, 2)))
+    assert fold["inputs"].flags.c_contiguous
+
+
+def test_augmentations_reach_the_recorded_preprocessing_and_it_is_built_on_use_alone(tmp_path):
+    with registry.temporary():
+        registry.register("transform", "times", Times)
+        with FoldFileWriter(
+            tmp_path / "p.hdf5", cont_feats=["px"], targ_feats="y", preprocessing={"targets": [Times(3.0)]}
+        ) as file:
+            file.append(0, inputs=np.ones((1, 1)), targets=np.ones(1))
+        notes = Notes()
+        fy = FoldYielder(tmp_path / "p.hdf5", augmentations=notes, input_pipe=Times(2.0))
+        fy.get_train_fold(0, 0)
+        assert [step.factor for step in notes.pipes("inputs")] == [2.0]
+        assert [step.factor for step in notes.pipes("targets")] == [3.0]
+        assert notes.pipes("matrix") == []
+    fy.get_train_fold(0, 0)  # nobody knows the step any more, and nobody asks
+    with pytest.raises(UnknownComponent, match="times"):
+        notes.pipes("targets")
+
+
+def test_a_fold_by_itself_has_no_preprocessing():
+    fold = Fold({"inputs": np.zeros((1, 2))}, input_feats=["a", "b"])
+    assert fold.pipes("inputs") == []
+    assert fold.n_cont == 2
+
+
+class Times(Transform):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def transform(self, x):
+        return x * self.factor
+
+    def inverse_transform(self, x):
+        return x / self.factor
+
+    def to_config(self):
+        return {"factor": self.factor}

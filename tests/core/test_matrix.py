@@ -20,6 +20,8 @@ def test_objects_are_present_where_any_value_is(library):
     assert object_mask(library(matrix.transpose(0, 2, 1).copy()), row_wise=False).tolist() == expected
     assert object_mask(library(matrix), row_wise=None).tolist() == expected
     assert type(object_mask(library(matrix))) is type(library(matrix))
+    for shape, row_wise, mask in (((0, 3, 2), True, (0, 3)), ((0, 2, 3), False, (0, 3)), ((5, 0, 2), True, (5, 0))):
+        assert object_mask(library(np.ones(shape)), row_wise=row_wise).shape == mask
 
 
 def test_masks_of_other_ranks():
