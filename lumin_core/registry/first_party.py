@@ -42,7 +42,7 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
         "graph_extractor": ("grav_net", "interaction_net"),
     },
     "lumin-plugin-hep": {
-        "augmentation": ("axis_reflection", "phi_rotation"),
+        "augmentation": ("axis_reflection", "phi_rotation", "z_boost"),
         "head": ("auto_extract_lorentz_boost_net", "lorentz_boost_net"),
         "loss": ("disco", "significance_loss"),
         "metric": ("ams", "multi_ams"),

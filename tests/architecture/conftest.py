@@ -59,9 +59,7 @@ def core_modules():
 def plugins():
     """Give the folders of the plugins by their distribution's name."""
     found = {path.parent.name: path.parent for path in sorted((ROOT / "plugins").glob("*/pyproject.toml"))}
-    assert {"lumin-plugin-tabular", "lumin-plugin-losses", "lumin-plugin-callbacks", "lumin-plugin-metrics"} <= set(
-        found
-    )
+    assert {f"lumin-plugin-{name}" for name in ("callbacks", "hep", "losses", "metrics", "tabular")} <= set(found)
     return found
 
 

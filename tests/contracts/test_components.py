@@ -19,6 +19,8 @@ OPTIONS = {
         "blocks": ["ident_body", {"name": "fully_connected", "depth": 1, "width": 3}],
         "feats_per_block": [["a_*"], ["b_*", "d", "e"]],
     },
+    ("head", "auto_extract_lorentz_boost_net"): None,  # needs a matrix
+    ("head", "lorentz_boost_net"): None,
     ("head", "multi_head"): None,  # needs a head for the matrix, which the tabular plugin does not have
     ("callback", "binary_label_smooth"): {"coefs": 0.1},
     ("callback", "cycle_lr"): {"lr_range": (1e-4, 1e-2)},
@@ -38,6 +40,8 @@ OPTIONS = {
     ("callback", "swa"): {"start_epoch": 1},
     ("callback", "targ_replace"): {"targ_feats": ["a"]},
     ("callback", "weight_data"): {"func": len, "on_eval": False},
+    ("metric", "ams"): {"n_total": 1, "wgt_name": "w"},
+    ("metric", "multi_ams"): {"n_total": 1, "wgt_name": "w", "targ_name": "y", "zero_preds": [0], "one_preds": [1]},
     ("metric", "reg_as_proxy_pull"): {"proxy_func": lambda preds, columns: preds[:, 0], "return_mean": True},
     ("metric", "reg_pull"): {"return_mean": True},
 }  # fmt: skip
@@ -53,9 +57,10 @@ def on_the_cpu(monkeypatch):
 
 
 def test_there_are_components_of_every_plugin():
-    assert {"lumin-core", *(f"lumin-plugin-{name}" for name in ("callbacks", "losses", "metrics", "tabular"))} <= {
-        c.distribution for c in ALL
-    }
+    assert {
+        "lumin-core",
+        *(f"lumin-plugin-{name}" for name in ("callbacks", "hep", "losses", "metrics", "tabular")),
+    } <= {c.distribution for c in ALL}
 
 
 @pytest.mark.parametrize("component", ALL, ids=ident)

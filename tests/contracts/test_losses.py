@@ -7,10 +7,12 @@ import copy
 import pytest
 import torch
 
-from lumin_core import registry
+from lumin_core import BatchLoss, registry
 from lumin_core.model.loss import build_loss, weighted_loss
 
 OPTIONS = {
+    "hep/disco": {"loss": "mse_loss", "coef": 0.1, "on": "all"},
+    "hep/significance_loss": {"sig_wgt": 50.0, "bkg_wgt": 1000.0},
     "losses/weighted_binned_huber": {"perc": 0.68, "bins": [0.0, 0.3, 0.6, 1.0]},
     "losses/weighted_fractional_binned_huber": {"perc": 0.68, "bins": [0.0, 0.3, 0.6, 1.0]},
 }
@@ -27,6 +29,8 @@ def make(name):
     z = torch.randn(N, n_out, generator=generator, dtype=torch.float64)
     y = torch.rand(N, 1, generator=generator, dtype=torch.float64)
     y = (3 * y[:, 0]).long() if name in MULTICLASS else y.clamp(min=0.01)
+    if name == "hep/disco":  # the nuisance is a target, too
+        y = torch.cat([y, torch.rand(N, 1, generator=generator, dtype=torch.float64)], dim=1)
     return loss, z, y, -torch.rand(N, 1, generator=generator, dtype=torch.float64).log()
 
 
@@ -34,7 +38,10 @@ def summed(name, loss, z, y, w):
     """Σ w l and its gradients, by a copy of the loss: some have state."""
     z = z.clone().requires_grad_()
     y_pred = z.log_softmax(1) if name in MULTICLASS else z.sigmoid()
-    total = len(y) * weighted_loss(copy.deepcopy(loss).double(), y_pred, y, w)
+    if isinstance(loss, BatchLoss) and not loss.is_weighted_sum:  # as reported: no sum over events
+        total = copy.deepcopy(loss).double().eval()(y_pred, y, w)
+    else:
+        total = len(y) * weighted_loss(copy.deepcopy(loss).double(), y_pred, y, w)
     total.backward()
     return total.detach(), z.grad
 

@@ -1,0 +1,204 @@
+"""The largest significance of all cuts on a classifier's prediction, as a metric of trainings.
+
+Weights are those of a column of the fold file, which hold the expected yields: the weights of the training often do
+not, having been balanced. A fold is a part of the data, so that all weights are scaled by the number of events in all
+folds over that in this one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lumin_core import EvalMetric
+from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
+from lumin_core.training.fitting import check_positive
+from lumin_plugin_hep.cut_scan import ams_scan_quick, ams_scan_slow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+class AMS(EvalMetric):
+    """The largest approximate median significance of all cuts on the prediction of a binary classifier.
+
+    Args:
+        n_total: Number of events in all folds; weights are scaled by it over the number of events in the fold.
+        wgt_name: The column of the fold file with the weights. If those of the training were balanced, have the others
+            in a column of their own (``misc_feats``).
+        br: A constant that is added to the background, not negative.
+        syst_unc_b: Systematic uncertainty of the background, as a fraction of it, not negative.
+        use_quick_scan: Whether all cuts are considered, as in `ams_scan_quick`; otherwise those from 0.9 on that leave
+            ten background events, as in `ams_scan_slow`. Both are exact, and equally quick.
+        targ_name: The column with the truth, 0 (background) or 1 (signal); by default the targets, of which there must
+            be one then.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        label: The title in tables, plots and histories.
+
+    Raises:
+        ConfigError: If ``n_total`` is no positive integer, or ``br`` or ``syst_unc_b`` is negative.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_hep import AMS
+        >>> metric = AMS(n_total=6, wgt_name="gen_weight", br=1)
+        >>> weights = np.array([2.0, 1.0, 5.0])
+        >>> round(metric([0.9, 0.4, 0.6], [1, 0, 0], columns={"gen_weight": weights}), 3)  # s = 4, b = 1
+        2.845
+
+    References:
+        G. Cowan, K. Cranmer, E. Gross and O. Vitells, Asymptotic formulae for likelihood-based tests of new physics,
+        Eur. Phys. J. C 71 (2011) 1554, https://arxiv.org/abs/1007.1727
+    """
+
+    better = "higher"
+
+    def __init__(
+        self,
+        n_total: int,
+        wgt_name: str,
+        br: float = 0,
+        syst_unc_b: float = 0,
+        use_quick_scan: bool = True,
+        *,
+        targ_name: str | None = None,
+        main_metric: bool = False,
+        label: str | None = None,
+    ) -> None:
+        super().__init__(main_metric=main_metric, label=label)
+        self.n_total = check_positive(n_total, "n_total")
+        self.wgt_name, self.targ_name = wgt_name, targ_name
+        self.br, self.syst_unc_b, self.use_quick_scan = br, syst_unc_b, use_quick_scan
+        self.columns = list(dict.fromkeys(name for name in (wgt_name, targ_name) if name is not None))
+        self._scan({"pred": [0.0], "gen_target": [0], "gen_weight": [1.0]}, 1)  # refuses what it cannot scan with
+
+    def evaluate(
+        self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, ArrayLike]
+    ) -> float:
+        """Compute the significance.
+
+        Args:
+            preds: Predictions, shape ``(n,)`` or ``(n, 1)``.
+            targets: 0 or 1, shape ``(n,)`` or ``(n, 1)``; not used where ``targ_name`` is given.
+            weights: Not used, for they are those of the training.
+            columns: Those of ``wgt_name`` and ``targ_name``, each ``(n,)``.
+
+        Returns:
+            The significance, in standard deviations; 0 where no cut counts.
+
+        Raises:
+            DataError: If a column is missing, values are NaN, or targets are not 0 or 1.
+            ShapeError: If there are several columns of predictions or targets.
+        """
+        scores = _one_column(self._scores(np.asarray(preds)), "predictions")
+        events = {
+            "pred": scores,
+            "gen_target": _one_column(targets if self.targ_name is None else _get(columns, self.targ_name), "targets"),
+            "gen_weight": _one_column(_get(columns, self.wgt_name), self.wgt_name),
+        }
+        return self._scan(events, self.n_total / max(len(scores), 1))
+
+    def _scores(self, preds: NDArray) -> NDArray:
+        """Give the one score of an event."""
+        return preds
+
+    def _scan(self, events: Mapping[str, ArrayLike], wgt_factor: float) -> float:
+        scan = ams_scan_quick if self.use_quick_scan else ams_scan_slow
+        return scan(events, wgt_factor, self.br, self.syst_unc_b)[0]
+
+
+class MultiAMS(AMS):
+    r"""The same of a multiclass classifier whose classes are kinds of signal and of background.
+
+    The score of an event is the probability of signal among the classes that are named,
+
+    .. math:: p = \frac{\sum_{k \in \text{one}} p_k}{\sum_{k \in \text{one}} p_k + \sum_{k \in \text{zero}} p_k}
+
+    whose cuts are the best there are if the probabilities are right. LUMIN takes the larger of the largest
+    :math:`p_k` in ``one_preds`` and one minus that in ``zero_preds``, which for more than two classes is another order.
+
+    Args:
+        n_total: As in `AMS`.
+        wgt_name: As in `AMS`.
+        targ_name: The column of the fold file with the truth, 0 (background) or 1 (signal).
+        zero_preds: The classes that are background: numbers, or LUMIN's ``"pred_0"``.
+        one_preds: The classes that are signal.
+        br: As in `AMS`.
+        syst_unc_b: As in `AMS`.
+        use_quick_scan: As in `AMS`.
+        main_metric: As in `AMS`.
+        label: As in `AMS`.
+
+    Raises:
+        ConfigError: As `AMS`; and if a class is named twice, or is none, or one list is empty.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_hep import MultiAMS
+        >>> metric = MultiAMS(3, "gen_weight", "is_signal", zero_preds=["pred_0", "pred_1"], one_preds=["pred_2"], br=1)
+        >>> preds = [[0.1, 0.1, 0.8], [0.3, 0.3, 0.4], [0.5, 0.2, 0.3]]
+        >>> columns = {"gen_weight": np.array([2.0, 1.0, 5.0]), "is_signal": np.array([1, 1, 0])}
+        >>> round(metric(preds, [2, 2, 0], columns=columns), 3)  # s = 3, b = 1
+        2.256
+    """
+
+    def __init__(
+        self,
+        n_total: int,
+        wgt_name: str,
+        targ_name: str,
+        zero_preds: Sequence[int | str],
+        one_preds: Sequence[int | str],
+        br: float = 0,
+        syst_unc_b: float = 0,
+        use_quick_scan: bool = True,
+        *,
+        main_metric: bool = False,
+        label: str | None = None,
+    ) -> None:
+        super().__init__(
+            n_total, wgt_name, br, syst_unc_b, use_quick_scan, targ_name=targ_name, main_metric=main_metric, label=label
+        )
+        self.zero_preds, self.one_preds = _classes(zero_preds, "zero_preds"), _classes(one_preds, "one_preds")
+        if len({*self.zero_preds, *self.one_preds}) < len(self.zero_preds) + len(self.one_preds):
+            raise ConfigError(f"a class must be named once, got zero_preds={zero_preds!r} and one_preds={one_preds!r}")
+
+    def _scores(self, preds: NDArray) -> NDArray:
+        if preds.ndim != 2 or max(*self.zero_preds, *self.one_preds) >= preds.shape[1]:
+            raise ShapeError(
+                f"zero_preds={self.zero_preds} and one_preds={self.one_preds} must be among the columns of "
+                f"predictions, got shape {preds.shape}"
+            )
+        zero, one = (preds[:, classes].sum(axis=1) for classes in (self.zero_preds, self.one_preds))
+        total = zero + one
+        return np.divide(one, total, out=np.zeros_like(total), where=total != 0)
+
+
+def _classes(preds: Sequence[int | str], name: str) -> list[int]:
+    """Give the numbers of classes."""
+    texts = [str(pred).removeprefix("pred_") for pred in ([preds] if isinstance(preds, str) else preds)]
+    if not texts or not all(text.isdecimal() for text in texts):
+        raise ConfigError(f"{name} must be classes such as [0, 1] or ['pred_0', 'pred_1'], got {preds!r}")
+    return [int(text) for text in texts]
+
+
+def _get(columns: Mapping[str, ArrayLike], name: str) -> ArrayLike:
+    if name not in columns:
+        raise DataError(f"there is no column {name!r}{did_you_mean(name, columns)}; pass columns={{{name!r}: ...}}")
+    return columns[name]
+
+
+def _one_column(values: ArrayLike, what: str) -> NDArray:
+    """Give ``(n,)`` or ``(n, 1)`` as ``(n,)``."""
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        return array[:, 0]
+    if array.ndim != 1:
+        raise ShapeError(
+            f"the significance needs one column of {what}, (n,) or (n, 1), got {array.shape}; for several classes use "
+            "multi_ams, for several targets targ_name="
+        )
+    return array

@@ -1,0 +1,123 @@
+"""What scans and binnings ask of the columns of a data frame: there, numbers, finite; signal and background told apart.
+
+Columns come from a data frame, or from any mapping of names to arrays of one length. The frame's index does not matter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from lumin_core.errors import DataError, ShapeError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+Columns: TypeAlias = "pd.DataFrame | Mapping[str, ArrayLike]"
+
+
+class BinaryEvents(NamedTuple):
+    """Events of signal and background, those of weight zero left out.
+
+    Attributes:
+        scores: Class predictions, shape ``(n,)``, of the type they came in.
+        signal: Whether an event is signal, shape ``(n,)``.
+        weights: Event weights of either sign, shape ``(n,)``, as doubles.
+
+    Example:
+        See `binary_events`.
+    """
+
+    scores: NDArray[Any]
+    signal: NDArray[np.bool_]
+    weights: NDArray[np.float64]
+
+
+def binary_events(df: Columns, pred_name: str, targ_name: str, wgt_name: str) -> BinaryEvents:
+    """Take the events of signal and background.
+
+    Args:
+        df: A data frame, or a mapping of names to arrays.
+        pred_name: The column of class predictions.
+        targ_name: The column of the truth, 0 (background) or 1 (signal).
+        wgt_name: The column of event weights.
+
+    Raises:
+        DataError: If a column is missing, holds no numbers or NaN, if targets are not 0 or 1, or there are no events.
+        ShapeError: If columns are not of one length.
+
+    Example:
+        >>> from lumin_plugin_hep.event_columns import binary_events
+        >>> df = {"pred": [0.2, 0.9, 0.4], "gen_target": [0, 1, 1], "gen_weight": [1, 2, 0]}
+        >>> binary_events(df, "pred", "gen_target", "gen_weight")
+        BinaryEvents(scores=array([0.2, 0.9]), signal=array([False,  True]), weights=array([1., 2.]))
+    """
+    scores, targets = column(df, pred_name), column(df, targ_name)
+    weights = column(df, wgt_name).astype(np.float64)
+    if not len(scores) == len(targets) == len(weights):
+        raise ShapeError(
+            f"columns must have one length, got {len(scores)} of {pred_name!r}, {len(targets)} of {targ_name!r} and "
+            f"{len(weights)} of {wgt_name!r}"
+        )
+    signal = targets == 1
+    if not (signal | (targets == 0)).all():
+        others = np.setdiff1d(targets, (0, 1))[:5].tolist()
+        raise DataError(f"{targ_name!r} must be 0 (background) or 1 (signal), got {others} too; select before the call")
+    used = weights != 0
+    if not used.any():
+        raise DataError(f"at least one event of non-zero weight is needed, got none of {len(scores)}")
+    if used.all():
+        return BinaryEvents(scores, signal, weights)
+    return BinaryEvents(scores[used], signal[used], weights[used])
+
+
+def column(df: Columns, name: str) -> NDArray[Any]:
+    """Take a column of finite numbers.
+
+    Args:
+        df: A data frame, or a mapping of names to arrays.
+        name: The column.
+
+    Returns:
+        Shape ``(n,)``.
+
+    Raises:
+        DataError: If it is missing, or holds no numbers, NaN or infinities.
+        ShapeError: If it is no single column.
+
+    Example:
+        >>> from lumin_plugin_hep.event_columns import column
+        >>> column({"gen_weight": [1.0, 2.0]}, "gen_weigth")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.DataError: there is no column 'gen_weigth'; did you mean 'gen_weight'?
+    """
+    values = any_column(df, name)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"the column {name!r} must hold numbers, got {values.dtype}")
+    n_bad = int((~np.isfinite(values)).sum())
+    if n_bad:
+        raise DataError(
+            f"the column {name!r} must be finite, got {n_bad} NaN or infinite of {len(values)}; select before the call"
+        )
+    return values
+
+
+def any_column(df: Columns, name: str) -> NDArray[Any]:
+    """Take a column of anything, such as names of samples; as `column`.
+
+    Example:
+        >>> from lumin_plugin_hep.event_columns import any_column
+        >>> any_column({"gen_sample": ["ttbar", "higgs"]}, "gen_sample").tolist()
+        ['ttbar', 'higgs']
+    """
+    if name not in df:
+        raise DataError(f"there is no column {name!r}{did_you_mean(name, df.keys())}")
+    values = np.asarray(df[name])
+    if values.ndim != 1:
+        raise ShapeError(f"{name!r} must be one column, (n,), got shape {values.shape}")
+    return values
