@@ -11,8 +11,10 @@ A velocity tells little of a fast particle: near 1 it loses :math:`\gamma^2` tim
 for :math:`\gamma` above 3000 in float32. `boost2cm` therefore gives float64 (save of tensors), and boosts along a
 momentum itself, with ``rescale_boost``, and `delta_r_boosted` need no velocity.
 
-A frame at the speed of light, or beyond, does not exist. Such rows are refused, by their number; with tensors, where
-looking would stall a GPU, they come out as NaN. Absent objects (NaN) stay NaN.
+A massless particle has no rest frame: what is boosted to it, or along it, is NaN. In float32 rounding makes some light
+particles massless, such as electrons above a few GeV: give their energies in float64, or none and a mass. Frames faster
+than light beyond rounding (1e-5) are a mistake, and are refused, with their number; with tensors, where looking would
+stall a GPU, they are NaN as well. Absent objects (NaN) stay NaN.
 """
 
 from __future__ import annotations
@@ -44,10 +46,11 @@ def boost(
         rescale_boost: Whether to boost along momenta: a particle at rest comes to move as that of this momentum does.
 
     Returns:
-        ``(px, py, pz, E)`` [GeV], shape ``(*, 4)``, in the precision of ``ref_vec``.
+        ``(px, py, pz, E)`` [GeV], shape ``(*, 4)``, in the precision of ``ref_vec``; NaN where a velocity is 1, or a
+            momentum to boost along massless.
 
     Raises:
-        DataError: If some velocity is 1 or above (arrays), or a column is missing or holds no numbers.
+        DataError: If some velocity is above 1 (arrays), or a column is missing or holds no numbers.
         ShapeError: If momenta or velocities are of another shape.
         ConfigError: If `df` is needed and not given.
 
@@ -78,10 +81,11 @@ def boost2cm(vec: str | Array, df: Columns | None = None) -> Array:
         df: A data frame, or a mapping of names to arrays or tensors.
 
     Returns:
-        Velocities in units of c, shape ``(*, 3)``: float64, or a tensor of the type that came.
+        Velocities in units of c, shape ``(*, 3)``: float64, or a tensor of the type that came; NaN
+            where a particle is massless.
 
     Raises:
-        DataError: If some particle has no rest frame (arrays), or a column is missing or holds no numbers.
+        DataError: If some particle is faster than light (arrays), or a column is missing or holds no numbers.
         ShapeError: If momenta are of another shape.
         ConfigError: If `df` is needed and not given.
 
@@ -121,7 +125,7 @@ def delta_r_boosted(
         frame has no direction, and the distance to it no meaning.
 
     Raises:
-        DataError: If some ``ref_vec`` has no rest frame (arrays), or a column is missing or holds no numbers.
+        DataError: If some ``ref_vec`` is faster than light (arrays), or a column is missing or holds no numbers.
         ShapeError: If momenta are of another shape.
         ConfigError: If `df` is needed and not given.
 
