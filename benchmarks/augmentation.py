@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
@@ -58,38 +56,15 @@ def timed(get: Callable[[], object]) -> float:
     return (perf_counter() - start) / CALLS
 
 
-class Lumin:
-    """LUMIN in its own Python, which measures when it is asked."""
-
-    def __init__(self, path: Path) -> None:
-        script = Path(__file__).with_name("lumin_augmentation.py")
-        command = [os.environ["LUMIN_PYTHON"], str(script), str(path), str(CALLS)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=path.parent
-        )
-
-    def measure(self, what: str) -> float:
-        """Give the seconds of one call of ``train`` or ``test``."""
-        if self.process.stdin is None or self.process.stdout is None:
-            sys.exit("LUMIN has no pipes")
-        self.process.stdin.write(f"{what}\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit("LUMIN failed; its message is above")
-        return float(answer)
-
-    def close(self) -> None:
-        """End it."""
-        self.process.communicate()
-
-
 def main() -> None:
     """Measure, print, write."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         raw, scaled = (write(folder / f"{kind}.hdf5", standardised=kind == "scaled") for kind in ("raw", "scaled"))
-        lumin = Lumin(Path(shutil.copy(raw, folder / "lumin.hdf5"))) if "LUMIN_PYTHON" in os.environ else None
+        lumin = None
+        if "LUMIN_PYTHON" in os.environ:
+            copy = shutil.copy(raw, folder / "lumin.hdf5")
+            lumin = common.Lumin("lumin_augmentation.py", copy, CALLS, folder=folder)
         plain, ours, in_gev = FoldYielder(raw), HEPAugFoldYielder(raw, seed=1), HEPAugFoldYielder(scaled, seed=1)
         results = {}
         for what in ("train", "test"):
@@ -99,7 +74,7 @@ def main() -> None:
                 "reading alone": lambda: timed(lambda: plain.get_fold(0)),
             }
             if lumin is not None:
-                ways[THEIRS] = lambda w=what: lumin.measure(w)
+                ways[THEIRS] = lambda w=what: lumin.seconds(w)
             results[what] = report(what, common.alternate(ways, REPETITIONS), against_lumin=lumin is not None)
         if lumin is None:
             print("LUMIN is not measured: LUMIN_PYTHON names no Python that has lumin 0.9.1")

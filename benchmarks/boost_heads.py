@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -63,34 +62,14 @@ def ours(head: torch.nn.Module, x: torch.Tensor) -> float:
     return (perf_counter() - start) / PER_TURN
 
 
-def lumin(process: subprocess.Popen[str], name: str) -> float:
-    """Ask the process of LUMIN for the same."""
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("LUMIN's process has no pipes")
-    process.stdin.write(f"{name} {PER_TURN}\n")
-    process.stdin.flush()
-    return float(process.stdout.readline())
-
-
-def start_lumin(folder: Path) -> subprocess.Popen[str]:
-    """Start LUMIN in its own Python and wait until it is ready."""
-    script = Path(__file__).with_name("lumin_boost_heads.py")
-    command = [os.environ["LUMIN_PYTHON"], "-W", "ignore", script, folder / "momenta.npy", json.dumps(SETTINGS)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder)
-    while process.stdout is not None and (line := process.stdout.readline()) != "ready\n":
-        if not line:
-            raise SystemExit(f"LUMIN failed with exit code {process.wait()}")
-    return process
-
-
-def measure(x: torch.Tensor, process: subprocess.Popen[str] | None) -> dict[str, Any]:
+def measure(x: torch.Tensor, lumin: common.Lumin | None) -> dict[str, Any]:
     """Measure both heads, print, and give the ratios."""
     results = {}
     for name, options in SETTINGS.items():
         head = build("head", {"name": name, **options})
         ways: dict[str, Callable[[], float]] = {"lumin-plugin-hep": partial(ours, head.train(), x)}
-        if process is not None:
-            ways["LUMIN 0.9.1"] = partial(lumin, process, name)
+        if lumin is not None:
+            ways["LUMIN 0.9.1"] = partial(lumin.seconds, f"{name} {PER_TURN}")
         results[name] = common.ratios(common.alternate(ways, REPETITIONS), list(ways)[-1])
         rows = [[way, 1e6 * r["median_s"], 1e6 * r["spread_s"], r["ratio"]] for way, r in results[name].items()]
         common.show(f"{name}, forward and backward (goal {GOAL})", ["", "median [us]", "spread [us]", "ratio"], rows)
@@ -99,17 +78,17 @@ def measure(x: torch.Tensor, process: subprocess.Popen[str] | None) -> dict[str,
 
 def main() -> None:
     """Measure, print, write."""
-    if "LUMIN_PYTHON" not in os.environ:
-        print("LUMIN_PYTHON does not name an interpreter that has lumin==0.9.1: ours is measured alone")
-    momenta = make_momenta()
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(Path(folder) / "momenta.npy", momenta)
-        process = start_lumin(Path(folder)) if "LUMIN_PYTHON" in os.environ else None
-        try:
-            results = measure(torch.from_numpy(momenta), process)
-        finally:
-            if process is not None:
-                process.communicate()
+    momenta, lumin = make_momenta(), None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if "LUMIN_PYTHON" in os.environ:
+            np.save(folder / "momenta.npy", momenta)
+            lumin = common.Lumin("lumin_boost_heads.py", "momenta.npy", json.dumps(SETTINGS), folder=folder)
+        else:
+            print("LUMIN is not measured: LUMIN_PYTHON names no Python that has lumin 0.9.1")
+        results = measure(torch.from_numpy(momenta), lumin)
+        if lumin is not None:
+            lumin.close()
     common.keep("boost_heads", results)
 
 

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import common
 
@@ -100,20 +101,10 @@ def timed(calls: tuple[Any, ...]) -> Any:
     return call
 
 
-@contextlib.contextmanager
-def watched() -> Iterator[None]:
-    """Time the callbacks of fits."""
-    fitting.HookPlan = TimedPlan
-    CLOCK.seconds = 0.0
-    try:
-        yield
-    finally:
-        fitting.HookPlan = HookPlan
-
-
 def inside(path: Path, cbs: list[object]) -> float:
     """Give the time that callbacks take of an epoch."""
-    with watched():
+    CLOCK.seconds = 0.0
+    with mock.patch.object(fitting, "HookPlan", TimedPlan):
         ours(path, cbs)
     return CLOCK.seconds / EPOCHS
 

@@ -5,6 +5,8 @@ Run as ``python lumin_boost_heads.py MOMENTA_NPY SETTINGS_JSON``; a line is the 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -14,7 +16,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import torch
-from lumin.nn.models.blocks.head import AutoExtractLorentzBoostNet, LorentzBoostNet
+
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    from lumin.nn.models.blocks.head import AutoExtractLorentzBoostNet, LorentzBoostNet
 
 torch.set_num_threads(1)
 HEADS = {"lorentz_boost_net": LorentzBoostNet, "auto_extract_lorentz_boost_net": AutoExtractLorentzBoostNet}
@@ -24,7 +28,6 @@ def main() -> None:
     """Measure on demand."""
     x, settings = torch.from_numpy(np.load(sys.argv[1])), json.loads(sys.argv[2])
     heads = {name: HEADS[name](**options).train() for name, options in settings.items()}
-    print("ready", flush=True)
     for line in sys.stdin:
         name, n = line.split()
         head = heads[name]

@@ -220,7 +220,7 @@ class FoldYielder:
             ConfigError: If there is no such fold.
             DataError: If inputs hold infinities, or targets or weights NaN or infinities, in a file of others.
         """
-        return self._used(self._filled(self._stored(idx)))
+        return self._used(self._stored(idx))
 
     def get_train_fold(self, idx: int, epoch: int, seed: int | None = None) -> dict[str, Any]:
         """Give a fold for training: augmented, with random numbers from a generator of seed, epoch and fold.
@@ -237,7 +237,7 @@ class FoldYielder:
         for place, part in enumerate(self.augmentations):
             rng = seeds.stream(seed, "augmentation", epoch, self._fold(idx), place)
             fold = self._augmented(part.train(fold, rng), part)
-        return self._used(self._filled(fold))
+        return self._used(fold)
 
     def get_test_fold(self, idx: int, aug_idx: int) -> dict[str, Any]:
         """Give a variant of a fold for prediction.
@@ -256,7 +256,7 @@ class FoldYielder:
         fold = self._with_nan(self._stored(idx))
         for part, variant in zip(self.augmentations, parts, strict=True):
             fold = self._augmented(part.test(fold, variant), part)
-        return self._used(self._filled(fold))
+        return self._used(fold)
 
     @property
     def aug_mult(self) -> int:
@@ -285,12 +285,12 @@ class FoldYielder:
 
     def _with_nan(self, fold: augmentation.Fold) -> augmentation.Fold:
         """Make objects that are absent by zero padding NaN, as augmentations take them."""
-        if fold.matrix is not None and (self.matrix_feats or {}).get("zero_padded", False):
+        if self.augmentations and fold.matrix is not None and (self.matrix_feats or {}).get("zero_padded", False):
             marked = matrix.mark_absent(fold.matrix.copy(), self.matrix_feats or {})
             fold.matrix[np.isnan(marked)] = np.nan
         return fold
 
-    def _filled(self, fold: augmentation.Fold) -> augmentation.Fold:
+    def _fill(self, fold: augmentation.Fold) -> None:
         """Replace what is missing by 0, but for objects that are absent."""
         flat = checks.nan_to_zero(np.ascontiguousarray(fold.flat))
         if fold.matrix is None:
@@ -298,9 +298,10 @@ class FoldYielder:
         else:
             stored = np.ascontiguousarray(fold.matrix)
             fold["inputs"] = (flat, matrix.mark_absent(stored, self.matrix_feats or {}))
-        return fold
 
-    def _used(self, fold: Mapping[str, Any]) -> dict[str, Any]:
+    def _used(self, fold: augmentation.Fold) -> dict[str, Any]:
+        """Give what is yielded of a fold: filled, and without the ignored features."""
+        self._fill(fold)
         data = {name: fold[name] for name in ("inputs", "targets", "weights")}
         if self._ignored:
             inputs, use = data["inputs"], self._use_columns()

@@ -124,11 +124,11 @@ def _noting(method: Any, callback: Any, point: str) -> Call:
 
 def _noting_wrapper(method: Any, callback: Any, point: str) -> Any:
     """Do the same for a wrapper, through which exceptions of others pass too: these have their note."""
-    arguments = len(_parameters(method))
+    takes_it = bool(_parameters(method))
 
     def call(fit_params: FitParams) -> Generator[None, Any, Any]:
         try:
-            return (yield from method(*(fit_params,)[:arguments]))
+            return (yield from (method(fit_params) if takes_it else method()))
         except Exception as error:
             if not any(note.startswith(_NOTE) for note in getattr(error, "__notes__", ())):
                 error.add_note(f"{_NOTE} {_name(callback)} in {point}")

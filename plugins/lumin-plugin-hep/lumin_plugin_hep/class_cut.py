@@ -70,8 +70,6 @@ def binary_class_cut_by_ams(
     """
     if not 0 < top_perc <= 100:
         raise ConfigError(f"top_perc must be a percentage above 0 and up to 100, got {top_perc!r}")
-    if not 0 < wgt_factor < np.inf:
-        raise ConfigError(f"wgt_factor must be positive and finite, got {wgt_factor!r}")
     events = binary_events(df, pred_name, targ_name, wgt_name)
     cuts = find_cuts(events)
     ams = significances(cuts, wgt_factor, br, syst_unc_b)

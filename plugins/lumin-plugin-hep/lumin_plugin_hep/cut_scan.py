@@ -108,8 +108,6 @@ def ams_scan(
         >>> round(ams, 3), cut
         (1.178, 0.7)
     """
-    if not 0 < wgt_factor < np.inf:
-        raise ConfigError(f"wgt_factor must be positive and finite, got {wgt_factor!r}")
     cuts = find_cuts(binary_events(df, pred_name, targ_name, wgt_name))
     counts = (cuts.b * wgt_factor >= min_background) & (cuts.n_background >= min_events)
     if start_cut is not None:
@@ -238,7 +236,7 @@ def significances(
         Shape ``(n_cuts,)``, -1 where a cut does not count, as it leaves no background, or a negative one.
 
     Raises:
-        ConfigError: If ``br`` or ``syst_unc_b`` is negative.
+        ConfigError: If ``wgt_factor`` is not positive, or ``br`` or ``syst_unc_b`` is negative.
 
     Example:
         >>> import numpy as np
@@ -247,6 +245,8 @@ def significances(
         >>> significances(Cuts(np.array([0.9, 0.8]), s, b, b**2, np.array([0, 1])), wgt_factor=1, br=0, syst_unc_b=0)
         array([-1.        ,  2.25618148])
     """
+    if not 0 < wgt_factor < np.inf:
+        raise ConfigError(f"wgt_factor must be positive and finite, got {wgt_factor!r}")
     total = cuts.b * wgt_factor + br
     counts = (cuts.b >= 0) & (total > 0)
     unc_b: NDArray[np.float64] | float = syst_unc_b

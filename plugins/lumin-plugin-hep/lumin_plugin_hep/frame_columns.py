@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lumin_plugin_hep import formulas
-from lumin_plugin_hep.momenta import find_vectors
+from lumin_plugin_hep.momenta import SYSTEMS, find_vectors
 from lumin_plugin_hep.precision import in_doubles, resolution, stack
 from lumin_plugin_hep.vector_columns import (
     cartesian,
@@ -59,7 +59,7 @@ def get_vecs(feats: Iterable[str], strict: bool = True) -> list[str]:
         >>> get_vecs(["tau_px", "tau_py", "jet_eta"], strict=False)
         ['tau', 'jet']
     """
-    wanted = {"px", "py", "pz", "pt", "eta", "phi"}
+    wanted = set().union(*SYSTEMS)
     vectors = {vec: wanted & found.keys() for vec, found in find_vectors(list(feats)).items()}
     if strict:
         return [vec for vec, found in vectors.items() if {"px", "py"} <= found or {"pt", "phi"} <= found]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Column = TypeVar("Column")
 
 PARTS = ("inputs", "matrix", "targets")
+SYSTEMS = ({"px", "py", "pz"}, {"pt", "eta", "phi"})
 COORDINATES = ("px", "py", "pz", "E", "pt", "eta", "phi", "mass", "absp")
 _BY_SUFFIX = {name.lower(): name for name in COORDINATES}
 _NO_VECTORS = ("delta", "d", "abs")  # delta_phi, tau_abs_eta: numbers of an event, not coordinates of an object
@@ -142,7 +143,7 @@ def is_vector(coordinates: Collection[str]) -> bool:
         >>> is_vector(["px", "pz"]), is_vector(["eta"])
         (True, False)
     """
-    return any(len(system & set(coordinates)) > 1 for system in ({"px", "py", "pz"}, {"pt", "eta", "phi"}))
+    return any(len(system & set(coordinates)) > 1 for system in SYSTEMS)
 
 
 def wrap_phi(phi: Array) -> Array:

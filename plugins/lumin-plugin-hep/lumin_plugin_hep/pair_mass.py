@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumin_core.errors import ConfigError, did_you_mean
 from lumin_plugin_hep import formulas
+from lumin_plugin_hep.momenta import SYSTEMS
 from lumin_plugin_hep.precision import in_doubles
 from lumin_plugin_hep.vector_columns import cartesian, sources, take
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from lumin_plugin_hep.precision import Values
     from lumin_plugin_hep.vector_columns import Columns
 
-_SYSTEMS = ({"px", "py", "pz"}, {"pt", "eta", "phi"})
 _KEYS = [f"{particle}_{name}" for particle in "01" for system in ("px py pz", "pt eta phi") for name in system.split()]
 
 
@@ -69,7 +69,7 @@ def _check(feat_map: Mapping[str, str]) -> None:
             raise ConfigError(f"feat_map has {key!r}, which is no component of a pair{did_you_mean(key, _KEYS)}")
     for particle in "01":
         given = {key.partition("_")[2] for key in feat_map if key.startswith(particle)}
-        if given not in _SYSTEMS:
+        if given not in SYSTEMS:
             raise ConfigError(
                 f"feat_map must name '{particle}_px', '{particle}_py', '{particle}_pz' or '{particle}_pt', "
                 f"'{particle}_eta', '{particle}_phi', got {[key for key in feat_map if key.startswith(particle)]}"
