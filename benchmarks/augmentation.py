@@ -64,7 +64,7 @@ def main() -> None:
         lumin = None
         if "LUMIN_PYTHON" in os.environ:
             copy = shutil.copy(raw, folder / "lumin.hdf5")
-            lumin = common.Lumin("lumin_augmentation.py", copy, CALLS, folder=folder)
+            lumin = common.Worker(os.environ["LUMIN_PYTHON"], "lumin_augmentation.py", copy, CALLS, folder=folder)
         plain, ours, in_gev = FoldYielder(raw), HEPAugFoldYielder(raw, seed=1), HEPAugFoldYielder(scaled, seed=1)
         results = {}
         for what in ("train", "test"):

@@ -83,7 +83,9 @@ def main() -> None:
         folder = Path(name)
         if "LUMIN_PYTHON" in os.environ:
             np.save(folder / "momenta.npy", momenta)
-            lumin = common.Lumin("lumin_boost_heads.py", "momenta.npy", json.dumps(SETTINGS), folder=folder)
+            lumin = common.Worker(
+                os.environ["LUMIN_PYTHON"], "lumin_boost_heads.py", "momenta.npy", json.dumps(SETTINGS), folder=folder
+            )
         else:
             print("LUMIN is not measured: LUMIN_PYTHON names no Python that has lumin 0.9.1")
         results = measure(torch.from_numpy(momenta), lumin)

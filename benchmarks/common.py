@@ -105,29 +105,30 @@ def _half_quartiles(values: Sequence[float]) -> float:
     return (upper - lower) / 2
 
 
-class Lumin:
-    """LUMIN 0.9.1 in the Python that LUMIN_PYTHON names: a process that stays, and measures when it is asked.
+class Worker:
+    """A process that stays, and measures when it is asked.
 
     Args:
+        python: The Python that it runs in, for LUMIN 0.9.1 that of the environment variable LUMIN_PYTHON.
         script: Name of the script in this folder that it runs; it prints seconds for every line that it is given.
         arguments: Of the script.
-        folder: Where it runs, for LUMIN writes files.
+        folder: Where it runs, for LUMIN writes files there.
     """
 
-    def __init__(self, script: str, *arguments: object, folder: Path) -> None:
+    def __init__(self, python: str, script: str, *arguments: object, folder: Path) -> None:
         path = Path(__file__).with_name(script)
-        command = [os.environ["LUMIN_PYTHON"], "-W", "ignore", str(path), *map(str, arguments)]
+        command = [python, "-W", "ignore", str(path), *map(str, arguments)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder)
 
     def seconds(self, what: str) -> float:
         """Give the seconds of what a line of the script's input stands for."""
         if self._process.stdin is None or self._process.stdout is None:
-            sys.exit("LUMIN has no pipes")
+            sys.exit("the process has no pipes")
         self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            sys.exit("LUMIN failed; its message is above")
+            sys.exit(f"{self._process.args} failed; its message is above")
         return float(answer)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from torch import nn
 from lumin_core import registry, seeds
 from lumin_core.data.checks import as_list, check_names
 from lumin_core.errors import ConfigError
-from lumin_core.model.blocks import OBJECTIVES, Body, Head, Tail
+from lumin_core.model.blocks import OBJECTIVES, Body, Head, MatrixHead, Tail
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.model.lookups import lookup_act as default_lookup_act
 from lumin_core.model.loss import build_loss
@@ -158,7 +158,8 @@ class ModelBuilder:
             fy: The training data.
             objective: As in the constructor.
             n_out: As in the constructor; by default the number of targets, for multiclass the highest class plus 1.
-            **options: The other arguments of the constructor.
+            **options: The other arguments of the constructor. A head for a matrix is told its objects and their
+                features (``vecs, feats_per_vec, row_wise``), as far as its options do not.
 
         Returns:
             The builder.
@@ -168,7 +169,13 @@ class ModelBuilder:
         if fy.cat_feats and "cat_embedder" not in options and fy.get_use_cat_feats():
             options["cat_embedder"] = CatEmbedder.from_fy(fy)
         options.setdefault("cont_feats", model_features(fy))
-        return cls(objective, n_out, **options)
+        builder = cls(objective, n_out, **options)
+        matrix = _matrix_options(fy, registry.resolve("head", builder.specs["head"]))
+        if not matrix:
+            return builder
+        head = join(builder.specs["head"], matrix, "head", "the fold file")
+        parts = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() != "head"}
+        return cls.from_model_builder(builder, head=head, model_args=parts)
 
     @classmethod
     def from_model_builder(cls, model_builder: ModelBuilder, **changes: Any) -> ModelBuilder:
@@ -391,6 +398,16 @@ def model_features(fy: FoldYielder) -> list[str]:
     """
     matrix = (fy.matrix_feats or {}).get("present_feats") or () if fy.yield_matrix else ()
     return [*fy.get_use_cont_feats(), *matrix]
+
+
+def _matrix_options(fy: FoldYielder, head: partial[Any]) -> dict[str, Any]:
+    """Give what a head for a matrix has to know of the fold file, and is not told by its options."""
+    entry = (fy.matrix_feats or {}) if fy.yield_matrix else {}
+    if not (isinstance(head.func, type) and issubclass(head.func, MatrixHead)) or entry.get("row_wise") is None:
+        return {}
+    wanted = inspect.signature(head.func).parameters
+    names = ("vecs", "feats_per_vec", "row_wise")
+    return {name: entry[name] for name in names if name in wanted and name not in head.keywords}
 
 
 def _count_outputs(fy: FoldYielder, objective: str) -> int:

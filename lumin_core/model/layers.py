@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
@@ -95,7 +96,7 @@ def dense_stack(widths: Sequence[int], **options: Any) -> nn.Sequential:
 class LCBatchNorm1d(nn.Module):
     """Batch norm over data of shape length times channel, such as the objects of an event.
 
-    Every channel is normalised over the events and all axes between.
+    Every channel is normalised over the events and all axes between; with a mask, over the objects that are present.
 
     Args:
         bn: The norm for ``(B, F)``: a module, or its name, class or partial.
@@ -120,7 +121,25 @@ class LCBatchNorm1d(nn.Module):
             raise ConfigError(msg)
         self.bn = bn if isinstance(bn, nn.Module) else build("norm", bn, num_features=num_features)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``(B, *, C)`` over all axes but the last."""
-        normed: Tensor = self.bn(x.reshape(-1, x.shape[-1]))
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Normalise over all axes but the last.
+
+        Args:
+            x: Shape ``(B, *, C)``.
+            mask: Shape ``(B, *)``, true for the rows that count; others become 0 and enter no statistics. Fewer than
+                two rows have none of their own, and are normalised as in evaluation.
+        """
+        rows = x.reshape(-1, x.shape[-1])
+        normed: Tensor = self.bn(rows) if mask is None else self._of_some(rows, mask.reshape(-1, 1))
         return normed.view(x.shape)
+
+    def _of_some(self, rows: Tensor, counts: Tensor) -> Tensor:
+        if not self.bn.training:
+            evaluated: Tensor = self.bn(rows)
+            return evaluated.masked_fill(~counts, 0)
+        index = counts.squeeze(1).nonzero().squeeze(1)
+        chosen = rows.index_select(0, index)
+        self.bn.train(len(index) > 1)
+        normed = self.bn(chosen)
+        self.bn.train()
+        return torch.zeros_like(rows).index_copy(0, index, normed.to(rows.dtype))

@@ -6,6 +6,7 @@ A static table, because a plugin that is not installed has no metadata to read; 
 from __future__ import annotations
 
 FIRST_PARTY_KINDS = {
+    "conv_layers": "lumin-plugin-sequence",
     "graph_collapsers": "lumin-plugin-gnn",
     "graph_extractors": "lumin-plugin-gnn",
     "live_views": "lumin-plugin-plots",
@@ -38,8 +39,17 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "lumin-plugin-gnn": {
         "head": ("gnn_head",),
-        "graph_collapser": ("graph_collapser",),
-        "graph_extractor": ("grav_net", "interaction_net"),
+        "graph_collapser": ("class_attention", "graph_collapser", "node_predictor"),
+        "graph_extractor": (
+            "constituent_features",
+            "deep_sets",
+            "edge_conv",
+            "grav_net",
+            "interaction_net",
+            "offset_self_attention",
+            "particle_transformer",
+            "self_attention",
+        ),
     },
     "lumin-plugin-hep": {
         "augmentation": ("axis_reflection", "phi_rotation", "z_boost"),
@@ -77,6 +87,7 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
         "command": ("report",),
     },
     "lumin-plugin-sequence": {
+        "conv_layer": ("avg_max_pool", "conv", "res", "resnext", "squeeze_excitation"),
         "head": ("conv1d_head", "recurrent_head"),
     },
     "lumin-plugin-tabular": {

@@ -11,7 +11,7 @@ import torch
 from lumin_core import CatEmbedder, Model, ModelBuilder, registry
 from lumin_core.registry.names import snake_case
 
-ALL = [c for c in registry.components() if c.distribution != "session"]
+ALL = [c for c in registry.components() if c.distribution != "session" and c.kind != "kind"]
 OURS = [c for c in ALL if not c.value.startswith("torch.")]
 FEATS, CATS = ["a_x", "a_y", "b_x", "b_y"], CatEmbedder(["d", "e"], [3, 4])
 OPTIONS = {
@@ -20,7 +20,10 @@ OPTIONS = {
         "feats_per_block": [["a_*"], ["b_*", "d", "e"]],
     },
     ("head", "auto_extract_lorentz_boost_net"): None,  # needs a matrix
+    ("head", "conv1d_head"): None,
+    ("head", "gnn_head"): None,
     ("head", "lorentz_boost_net"): None,
+    ("head", "recurrent_head"): None,
     ("head", "multi_head"): None,  # needs a head for the matrix, which the tabular plugin does not have
     ("callback", "binary_label_smooth"): {"coefs": 0.1},
     ("callback", "cycle_lr"): {"lr_range": (1e-4, 1e-2)},
@@ -59,7 +62,7 @@ def on_the_cpu(monkeypatch):
 def test_there_are_components_of_every_plugin():
     assert {
         "lumin-core",
-        *(f"lumin-plugin-{name}" for name in ("callbacks", "hep", "losses", "metrics", "tabular")),
+        *(f"lumin-plugin-{name}" for name in ("callbacks", "gnn", "hep", "losses", "metrics", "sequence", "tabular")),
     } <= {c.distribution for c in ALL}
 
 
@@ -177,3 +180,10 @@ def test_initialisers_fill_a_weight_in_place(component):
     make("relu")(weight)
     assert weight.isfinite().all()
     assert weight.any()
+
+
+@pytest.mark.parametrize("component", registry.components("kind"), ids=ident)
+def test_the_base_class_of_a_plugins_kind_carries_its_singular(component):
+    base = component.load()
+    assert inspect.isabstract(base)
+    assert base.kind == next(kind.singular for kind in registry.kinds() if kind.plural == component.name)

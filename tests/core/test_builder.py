@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from lumin_core import CatEmbedder, Model, ModelBuilder, registry
+from lumin_core import CatEmbedder, FoldYielder, Model, ModelBuilder, df2foldfile, registry
 from lumin_core.errors import ConfigError, LuminError, SavedModelError, UnknownComponent
-from lumin_core.model.blocks import Head
+from lumin_core.model.blocks import Head, MatrixHead
 from lumin_core.registry import UnnamedComponent
 
 FEATS = ["a", "b", "c", "d", "e"]
@@ -99,7 +99,7 @@ def test_wrong_options_are_refused_at_once(options, words):
     [
         ({"head": "cat_emb_haed"}, "did you mean.*cat_emb_head"),
         ({"body": "no_such_body"}, "no_such_body"),
-        ({"head": "gnn_head"}, "pip install lumin-plugin-gnn"),
+        ({"head": "gnn_haed"}, "did you mean.*gnn_head"),
         ({"opt_args": {"opt": "adma"}}, "adam"),
         ({"lookup_init": "nromal"}, "normal"),
     ],
@@ -381,3 +381,34 @@ def test_matrix_heads_get_the_features_of_the_builder():
 def test_what_a_block_raises_is_ours():
     with pytest.raises(LuminError, match="depth"):
         ModelBuilder("regression", 1, FEATS, model_args={"body": {"depth": 0}}).get_model()
+
+
+class SumOfObjects(MatrixHead):
+    def __init__(self, cont_feats, vecs, feats_per_vec, row_wise=True):
+        super().__init__(cont_feats, vecs, feats_per_vec, row_wise)
+        self.feat_map = self.map_to_all()
+
+    def forward(self, x):
+        return self.get_matrix(x)[0].sum(1)
+
+    def get_out_size(self):
+        return self.n_fpv
+
+
+@pytest.mark.parametrize("row_wise", [True, False])
+def test_from_fy_tells_a_matrix_head_its_objects(row_wise, tmp_path):
+    df = pd.DataFrame(np.random.default_rng(1).normal(size=(20, 4)), columns=["a_x", "a_y", "b_x", "b_y"]).assign(t=0)
+    objects = {"matrix_vecs": ["b", "a"], "matrix_feats_per_vec": ["y", "x"], "matrix_row_wise": row_wise}
+    fy = FoldYielder(df2foldfile(df, 2, [], [], "t", tmp_path / "m", "int", **objects))
+    builder = ModelBuilder.from_fy(fy, "classification", head=SumOfObjects)
+    assert builder.specs["head"].keywords == {
+        "vecs": ["b", "a"], "feats_per_vec": ["y", "x"], "row_wise": row_wise,
+    }  # fmt: skip
+    summed = builder.get_head()(torch.from_numpy(fy[0]["inputs"][1]))
+    stored = fy[0]["inputs"][1].sum(1 if row_wise else 2)
+    assert np.allclose(summed, stored)
+    own = {"vecs": ["a"], "feats_per_vec": ["x", "y"]}
+    options = {"cont_feats": ["a_x", "a_y"], "model_args": {"HEAD": own, "body": {"depth": 1}}}
+    builder = ModelBuilder.from_fy(fy, "classification", head=SumOfObjects, **options)
+    assert builder.specs["head"].keywords == {**own, "row_wise": row_wise}
+    assert builder.specs["body"]["depth"] == 1

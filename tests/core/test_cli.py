@@ -113,17 +113,18 @@ def test_list_plugins_json_has_a_schema_number(run, install):
 
 
 def test_list_plugins_all_has_what_is_not_installed(run, monkeypatch):
-    monkeypatch.setattr("lumin_core.registry.suggest.is_installed", lambda name: name != "lumin-plugin-gnn")
+    later = {"head": ("later_head",), "metric": ("later_metric",)}
+    monkeypatch.setitem(first_party.FIRST_PARTY_COMPONENTS, "lumin-plugin-later", later)
     code, out, _ = run("list-plugins", "--all")
     assert code == 0
     assert any(
-        line.split()[:2] == ["gnn_head", "gnn"] and "pip install lumin-plugin-gnn" in line for line in out.splitlines()
+        line.split()[:2] == ["later_head", "lumin-plugin-later"] and "pip install lumin-plugin-later" in line
+        for line in out.splitlines()
     )
     assert max(map(len, out.splitlines())) <= 100
-    rows = json.loads(run("list-plugins", "--all", "--json", "--package", "gnn")[1])["components"]
-    expected = {name for names in first_party.FIRST_PARTY_COMPONENTS["lumin-plugin-gnn"].values() for name in names}
-    assert {row["name"] for row in rows} == expected
-    assert all(row["installed"] is False and row["install"] == "pip install lumin-plugin-gnn" for row in rows)
+    rows = json.loads(run("list-plugins", "--all", "--json", "--package", "lumin-plugin-later")[1])["components"]
+    assert {row["name"] for row in rows} == {"later_head", "later_metric"}
+    assert all(row["installed"] is False and row["install"] == "pip install lumin-plugin-later" for row in rows)
 
 
 def test_list_plugins_shows_what_is_broken(run, install):

@@ -101,3 +101,26 @@ def test_lc_batch_norm1d_is_built_around_a_norm_by_name():
 def test_lc_batch_norm1d_asks_for_a_module_or_a_number(options):
     with pytest.raises(ConfigError, match="a norm module, or num_features"):
         LCBatchNorm1d(**options)
+
+
+def test_lc_batch_norm_takes_its_statistics_from_the_rows_that_count():
+    x, mask = torch.randn(4, 3, 2), torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1]]).bool()
+    x[~mask] = 1e6
+    norm, alone = LCBatchNorm1d(num_features=2), nn.BatchNorm1d(2)
+    normed = norm(x, mask)
+    assert torch.allclose(normed[mask], alone(x[mask]))
+    assert (normed[~mask] == 0).all()
+    assert torch.equal(norm.bn.running_var, alone.running_var)
+    assert torch.equal(norm.eval()(x, mask)[mask], alone.eval()(x[mask]))
+    assert (norm(x, mask)[~mask] == 0).all()
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_lc_batch_norm_of_fewer_than_two_rows_is_that_of_evaluation(n):
+    x, mask = torch.randn(1, 3, 2), torch.zeros(1, 3, dtype=torch.bool)
+    mask[0, :n] = True
+    norm = LCBatchNorm1d(num_features=2)
+    normed = norm(x, mask)
+    assert norm.bn.training
+    assert norm.bn.num_batches_tracked == 0
+    assert torch.equal(normed, norm.eval()(x, mask))

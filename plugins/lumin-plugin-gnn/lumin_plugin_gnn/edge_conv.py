@@ -1,0 +1,161 @@
+r"""Dynamic edge convolutions, as in ParticleNet.
+
+A block finds the :math:`k` nearest neighbours of every object, in given coordinates or in the features that the last
+block computed, and gives
+
+.. math:: y_i = \mathrm{relu}\left(\mathrm{norm}(W x_i) + \frac{1}{k_i} \sum_j h(x_i, x_j - x_i)\right)
+
+with :math:`h` three layers of linear, norm, activation. The first of them is :math:`(A - B) x_i + B x_j`: its two parts
+are computed for objects, and only their results gathered for pairs.
+
+References:
+    Wang et al., https://arxiv.org/abs/1801.07829; Qu and Gouskos (ParticleNet), https://arxiv.org/abs/1902.08570
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lumin_core.errors import ConfigError
+from lumin_core.model.layers import LCBatchNorm1d
+from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_plugin_gnn.blocks import Extractor
+from lumin_plugin_gnn.layers import only_present, preset_of
+from lumin_plugin_gnn.neighbours import gather_neighbours, nearest, squared_distances
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lumin_core.model.layers import NormSpec
+    from lumin_core.model.lookups import LookupAct, LookupInit
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"k": 16, "widths": [[64, 64, 64], [128, 128, 128], [256, 256, 256]]},
+    "lite": {"k": 7, "widths": [[32, 32, 32], [64, 64, 64]]},
+}
+
+
+class EdgeConv(Extractor):
+    """Computes features of every object from those of its nearest neighbours, several times.
+
+    Args:
+        n_fpv: Number of features of an object.
+        k: Number of neighbours, the object itself not counted; by default that of the preset.
+        widths: For each block the widths of its layers; by default those of the preset.
+        preset: ``"paper"`` (ParticleNet: 16 neighbours, three blocks up to 256) or ``"lite"`` (ParticleNet-Lite: 7
+            neighbours, two blocks up to 64).
+        coords: Columns of the coordinates in which the first block looks for neighbours; ``constituent_features`` gives
+            the differences of pseudorapidity and azimuth first. Later blocks look in all of their features.
+        bn: Whether to normalise in front of each activation.
+        act: Activation.
+        bn_class: The norm.
+        lookup_init: Gives the initialiser of the weights for an activation.
+        lookup_act: Gives the activation layer by its name.
+
+    Raises:
+        ConfigError: If the preset is unknown, ``k`` or a width is not positive, or a coordinate is no column.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn import EdgeConv
+        >>> x, mask = torch.rand(2, 10, 7), torch.ones(2, 10, dtype=torch.bool)
+        >>> EdgeConv(7, preset="lite")(x, mask, x).shape
+        torch.Size([2, 10, 64])
+
+    References:
+        Qu and Gouskos, https://arxiv.org/abs/1902.08570
+    """
+
+    def __init__(
+        self,
+        n_fpv: int,
+        k: int | None = None,
+        widths: Sequence[Sequence[int]] | None = None,
+        preset: Literal["paper", "lite"] = "paper",
+        coords: Sequence[int] = (0, 1),
+        bn: bool = True,
+        act: str = "relu",
+        bn_class: NormSpec = "batch_norm1d",
+        lookup_init: LookupInit = normal_initialiser,
+        lookup_act: LookupAct = lookup_act,
+    ) -> None:
+        super().__init__(n_fpv)
+        settings = preset_of(preset, PRESETS)
+        k = settings["k"] if k is None else k
+        widths = settings["widths"] if widths is None else widths
+        if k < 1 or not widths or not all(block and min(block) > 0 for block in widths):
+            raise ConfigError(f"edge_conv needs positive k, and lists of positive widths; got k={k} and {widths}")
+        if not coords or not all(0 <= column < n_fpv for column in coords):
+            raise ConfigError(f"coords must be columns of the {n_fpv} features of an object, got {list(coords)}")
+        self.coords = list(coords)
+        options: dict[str, Any] = {
+            "bn": bn,
+            "act": act,
+            "bn_class": bn_class,
+            "lookup_init": lookup_init,
+            "lookup_act": lookup_act,
+        }
+        self.blocks = nn.ModuleList()
+        for block in widths:
+            self.blocks.append(_Block(n_fpv, block, k, **options))
+            n_fpv = block[-1]
+        self.n_out = n_fpv
+
+    def forward(self, x: Tensor, mask: Tensor, matrix: Tensor) -> Tensor:
+        """Turn features ``(B, N, n_fpv)`` into ``(B, N, width)``, 0 for absent objects."""
+        coords = x[..., self.coords]
+        for block in self.blocks:
+            x = coords = block(x, mask, coords)
+        return x
+
+    def get_out_size(self) -> int:
+        """Give the width of the last block."""
+        return self.n_out
+
+
+class _Block(nn.Module):
+    """One edge convolution: ``(B, N, F)``, mask ``(B, N)`` and coordinates ``(B, N, D)`` to ``(B, N, F')``."""
+
+    def __init__(
+        self, n_in: int, widths: Sequence[int], k: int, *, bn: bool, act: str, bn_class: NormSpec,
+        lookup_init: LookupInit, lookup_act: LookupAct,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.k, self.bn, self.n_out = k, bn, widths[-1]
+        self.own = self._linear(n_in, widths[0], lookup_init(act, 2 * n_in, widths[0]))
+        self.other = self._linear(n_in, widths[0], lookup_init(act, 2 * n_in, widths[0]), bias=False)
+        later = pairwise(widths)
+        self.linears = nn.ModuleList(self._linear(a, b, lookup_init(act, a, b)) for a, b in later)
+        self.shortcut = self._linear(n_in, self.n_out, lookup_init("linear", n_in, self.n_out))
+        n_norms = [*widths, self.n_out] if bn else []
+        self.norms = nn.ModuleList(LCBatchNorm1d(bn_class, width) for width in n_norms)
+        self.act = lookup_act(act)
+
+    def forward(self, x: Tensor, mask: Tensor, coords: Tensor) -> Tensor:
+        with torch.no_grad():
+            distances = squared_distances(coords)
+        index, valid = nearest(distances, mask, self.k, include_self=False)
+        other = self.other(x)
+        pairs = gather_neighbours(other, index) + (self.own(x) - other)
+        pairs = self.act(self._normed(0, pairs, valid))
+        for i, linear in enumerate(self.linears, start=1):
+            pairs = self.act(self._normed(i, linear(pairs), valid))
+        shortcut = self._normed(-1, self.shortcut(x), mask)
+        mean = (pairs * valid.unsqueeze(-1)).sum(0) / valid.sum(0).clamp_min(1).unsqueeze(-1)
+        return only_present(self.act(shortcut + mean), mask)
+
+    def _linear(self, n_in: int, n_out: int, init: Callable[[Tensor], object], *, bias: bool = True) -> nn.Linear:
+        """Give a layer, whose bias a norm behind it would take away again."""
+        linear = nn.Linear(n_in, n_out, bias=bias and not self.bn)
+        init(linear.weight)
+        if linear.bias is not None:
+            nn.init.zeros_(linear.bias)
+        return linear
+
+    def _normed(self, i: int, x: Tensor, mask: Tensor) -> Tensor:
+        normed: Tensor = self.norms[i](x, mask) if self.bn else x
+        return normed

@@ -1,0 +1,224 @@
+r"""GravNet: neighbours in a space that is learned, and features that they give by their distance.
+
+A layer computes for every object coordinates :math:`s` and features :math:`f`, and from its :math:`k` nearest, itself
+included,
+
+.. math:: y_i = f_\mathrm{out}\left(x_i, \operatorname{agg}_j e^{-10 |s_i - s_j|^2} f_j\right)
+
+References:
+    Qasim, Kieseler, Iiyama and Pierini, https://arxiv.org/abs/1902.07987
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from lumin_core.errors import ConfigError
+from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.registry import build
+from lumin_plugin_gnn.blocks import Extractor
+from lumin_plugin_gnn.layers import AGGREGATIONS, ObjectDense, aggregation_names, layer_widths, mean, only_present
+from lumin_plugin_gnn.neighbours import gather_neighbours, nearest, squared_distances
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lumin_core.model.layers import NormSpec
+    from lumin_core.model.lookups import LookupAct, LookupInit
+
+
+class GravNet(Extractor):
+    """Computes features of every object from those of its neighbours in a learned space, in one or several layers.
+
+    Args:
+        n_fpv: Number of features of an object.
+        cat_means: Whether every object gets the means over all as further features, in front of each layer.
+        f_slr_depth: Number of dense layers that compute coordinates and features to give.
+        n_s: Number of coordinates.
+        n_lr: Number of features to give.
+        k: Number of neighbours, the object itself included.
+        f_out_depth: Number of dense layers that compute the new features.
+        n_out: Number of new features; of each layer, if several. The outputs of all layers are put side by side.
+        agg_methods: One or several of ``"mean"``, ``"max"``, ``"absmax"``, ``"sum"``.
+        use_sa: Whether the neighbours attend to each other in front of the aggregation.
+        do: Dropout rate.
+        bn: Whether to normalise behind each activation.
+        act: Activation.
+        bn_class: The norm.
+        sa_class: The attention layer, a component of the kind ``graph_extractors``.
+        lookup_init: Gives the initialiser of the weights for an activation.
+        lookup_act: Gives the activation layer by its name.
+
+    Raises:
+        ConfigError: If a number or width is not positive, or an aggregation unknown.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn import GravNet
+        >>> x, mask = torch.rand(2, 10, 4), torch.ones(2, 10, dtype=torch.bool)
+        >>> GravNet(4, n_out=[32, 16])(x, mask, x).shape
+        torch.Size([2, 10, 48])
+
+    References:
+        Qasim, Kieseler, Iiyama and Pierini, https://arxiv.org/abs/1902.07987
+    """
+
+    def __init__(
+        self,
+        n_fpv: int,
+        cat_means: bool = True,
+        f_slr_depth: int = 1,
+        n_s: int = 4,
+        n_lr: int = 22,
+        k: int = 40,
+        f_out_depth: int = 1,
+        n_out: int | Sequence[int] = (48, 48, 48, 48),
+        agg_methods: str | Sequence[str] = ("mean", "max"),
+        use_sa: bool = False,
+        do: float = 0,
+        bn: bool = False,
+        act: str = "relu",
+        bn_class: NormSpec = "batch_norm1d",
+        sa_class: Any = "self_attention",
+        lookup_init: LookupInit = normal_initialiser,
+        lookup_act: LookupAct = lookup_act,
+    ) -> None:
+        super().__init__(n_fpv)
+        outputs = layer_widths(n_out, "grav_net")
+        for name, number in {
+            "f_slr_depth": f_slr_depth,
+            "n_s": n_s,
+            "n_lr": n_lr,
+            "k": k,
+            "f_out_depth": f_out_depth,
+        }.items():
+            if number < 1:
+                raise ConfigError(f"{name} of grav_net must be positive, got {number}")
+        self.n_out = sum(outputs)
+        self.layers = nn.ModuleList()
+        for width in outputs:
+            layer = GravNetLayer(
+                n_fpv, width, n_s, n_lr, k, f_slr_depth, f_out_depth, agg_methods, sa_class if use_sa else None,
+                cat_means=cat_means, do=do, bn=bn, act=act, bn_class=bn_class, lookup_init=lookup_init,
+                lookup_act=lookup_act,
+            )  # fmt: skip
+            self.layers.append(layer)
+            n_fpv = width
+
+    def forward(self, x: Tensor, mask: Tensor, matrix: Tensor) -> Tensor:
+        """Turn features ``(B, N, n_fpv)`` into those of all layers, ``(B, N, sum(n_out))``, 0 for absent objects."""
+        outputs = []
+        for layer in self.layers:
+            x = layer(x, mask)
+            outputs.append(x)
+        return torch.cat(outputs, dim=-1)
+
+    def get_out_size(self) -> int:
+        """Give the number of features of all layers together."""
+        return self.n_out
+
+
+class GravNetLayer(nn.Module):
+    """One layer of a `GravNet`, whose arguments it takes.
+
+    Args:
+        n_fpv: Number of features of an object.
+        n_out: Number of new features.
+        n_s: Number of coordinates.
+        n_lr: Number of features to give.
+        k: Number of neighbours.
+        f_slr_depth: Number of layers for coordinates and features to give.
+        f_out_depth: Number of layers for the new features.
+        agg_methods: Aggregations over neighbours.
+        sa_class: Attention among neighbours, or ``None``.
+        cat_means: Whether the means over all objects are further features.
+        **options: ``do, bn, act, bn_class, lookup_init, lookup_act``.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn.grav_net import GravNetLayer
+        >>> layer = GravNetLayer(4, 16, 2, 8, 3, 1, 1, ["mean"], None, cat_means=False)
+        >>> layer(torch.rand(2, 10, 4), torch.ones(2, 10, dtype=torch.bool)).shape
+        torch.Size([2, 10, 16])
+    """
+
+    def __init__(
+        self, n_fpv: int, n_out: int, n_s: int, n_lr: int, k: int, f_slr_depth: int, f_out_depth: int,
+        agg_methods: str | Sequence[str], sa_class: Any, *, cat_means: bool, **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.n_s, self.k, self.cat_means = n_s, k, cat_means
+        self.agg_methods = aggregation_names(agg_methods)
+        n_in = 2 * n_fpv if cat_means else n_fpv
+        self.f_slr = _dense(n_in, n_s + n_lr, f_slr_depth, **options)
+        n_gathered = n_in + len(self.agg_methods) * n_lr
+        self.f_out = _dense(n_gathered, n_out, f_out_depth, **options)
+        own = {key: value for key, value in options.items() if key in ("do", "act", "lookup_init", "lookup_act")}
+        self.attention = None if sa_class is None else build("graph_extractor", sa_class, n_fpv=n_lr, **own)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Turn features ``(B, N, n_fpv)`` into ``(B, N, n_out)``, 0 for absent objects."""
+        if self.cat_means:
+            x = torch.cat((x, mean(x, mask).unsqueeze(1).expand_as(x)), dim=-1)
+        slr = self.f_slr(x, mask)
+        distances, feats = squared_distances(slr[..., : self.n_s]), slr[..., self.n_s :]
+        index, valid = nearest(distances, mask, self.k, include_self=True)
+        weights = torch.exp(-10 * distances)
+        if self.attention is None:
+            given = [_NEIGHBOURS[name](feats, weights, index, valid) for name in self.agg_methods]
+        else:
+            given = self._attended(feats, weights, index, valid)
+        return only_present(self.f_out(torch.cat([x, *given], dim=-1), mask), mask)
+
+    def _attended(self, feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> list[Tensor]:
+        """Let neighbours attend to each other, then aggregate."""
+        neighbours, present = _weighted(feats, weights, index).movedim(0, 2), valid.movedim(0, 2)
+        neighbours = only_present(neighbours, present)
+        neighbours = cast("nn.Module", self.attention)(neighbours, present, neighbours)
+        return [AGGREGATIONS[name](neighbours, present) for name in self.agg_methods]
+
+
+def _weighted(feats: Tensor, weights: Tensor, index: Tensor) -> Tensor:
+    """Give the weighted features of neighbours, ``(k, B, N, F)``."""
+    weight = weights.gather(2, index.movedim(0, 2)).movedim(2, 0)
+    return gather_neighbours(feats, index) * weight.unsqueeze(-1)
+
+
+def _total(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+    """Sum the weighted features of neighbours, by one product of matrices whose elements are 0 for all others."""
+    chosen = torch.zeros_like(weights).scatter_(2, index.movedim(0, 2), valid.movedim(0, 2).to(weights.dtype))
+    return (weights * chosen) @ feats
+
+
+def _mean(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+    return _total(feats, weights, index, valid) / valid.sum(0).clamp_min(1).unsqueeze(-1)
+
+
+def _maximum(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+    return _winners(feats, weights, index, valid)
+
+
+def _abs_maximum(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+    return _winners(feats.abs(), weights, index, valid)
+
+
+def _winners(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+    """Give the largest weighted features of neighbours; only the one that wins is kept and differentiated."""
+    with torch.no_grad():
+        given = _weighted(feats, weights, index) + torch.where(valid, 0, -torch.inf).unsqueeze(-1)
+        wins = given == given.amax(0)
+        winner = (wins * index.unsqueeze(-1).to(given.dtype)).amax(0).long()
+    largest = feats.gather(1, winner) * weights.gather(2, winner)
+    return largest.masked_fill(~valid.any(0).unsqueeze(-1), 0)
+
+
+_NEIGHBOURS = {"mean": _mean, "max": _maximum, "absmax": _abs_maximum, "sum": _total}
+"""`AGGREGATIONS` of weighted neighbours, without keeping the features of all pairs for the backward pass."""
+
+
+def _dense(n_in: int, n_out: int, depth: int, **options: Any) -> ObjectDense:
+    """Give layers twice as wide as the last."""
+    return ObjectDense([n_in, *[2 * n_out] * (depth - 1), n_out], **options)

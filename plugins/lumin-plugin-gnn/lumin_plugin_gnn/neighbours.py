@@ -1,0 +1,75 @@
+"""The nearest neighbours of every object, in coordinates that may be learned."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+FEW = 8
+"""So many dimensions are few."""
+
+
+def squared_distances(coords: Tensor) -> Tensor:
+    """Give the squared distances between all objects: ``(B, N, D)`` to ``(B, N, N)``.
+
+    In few dimensions they are sums of squared differences; in many these would be slow, and the difference of squares
+    and products is taken, which is exact to the rounding of the squares.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn.neighbours import squared_distances
+        >>> squared_distances(torch.tensor([[[0.0, 0.0], [3.0, 4.0]]]))
+        tensor([[[ 0., 25.],
+                 [25.,  0.]]])
+    """
+    if coords.shape[-1] <= FEW:
+        differences = ((x.unsqueeze(2) - x.unsqueeze(1)).square() for x in coords.unbind(-1))
+        return torch.stack(list(differences)).sum(0)
+    squares = coords.square().sum(-1)
+    products = torch.baddbmm(squares.unsqueeze(1), coords, coords.transpose(1, 2), alpha=-2)
+    return (products + squares.unsqueeze(2)).clamp_min(0)
+
+
+@torch.no_grad()
+def nearest(distances: Tensor, mask: Tensor, k: int, *, include_self: bool) -> tuple[Tensor, Tensor]:
+    """Find the nearest present objects of every object.
+
+    Args:
+        distances: Shape ``(B, N, N)``, squared or not.
+        mask: Shape ``(B, N)``, true = present.
+        k: Number of neighbours.
+        include_self: Whether an object is a neighbour of itself, and then counts as the nearest.
+
+    Returns:
+        Indices ``(k', B, N)`` of the neighbours, in no order, and whether each is one, of the same shape: an object of
+        an event that has fewer than ``k`` others is told so. ``k'`` is ``k``, or how many there can be. Neighbours are
+        the first axis, since reductions over it are the fastest by far.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn.neighbours import nearest, squared_distances
+        >>> distances = squared_distances(torch.tensor([[[0.0], [1.0], [1.5]]]))
+        >>> nearest(distances, torch.ones(1, 3).bool(), 1, include_self=False)[0].flatten()
+        tensor([1, 2, 1])
+    """
+    n = mask.shape[1]
+    itself = torch.eye(n, dtype=torch.bool, device=mask.device)
+    distances = distances.masked_fill(itself, -torch.inf if include_self else torch.inf)
+    distances = distances.masked_fill(~mask.unsqueeze(1), torch.inf)
+    found, index = distances.topk(min(k, n if include_self else max(n - 1, 1)), dim=-1, largest=False, sorted=False)
+    valid = (found < torch.inf) & mask.unsqueeze(-1)
+    return index.movedim(-1, 0).contiguous(), valid.movedim(-1, 0).contiguous()
+
+
+def gather_neighbours(x: Tensor, index: Tensor) -> Tensor:
+    """Give the features of the neighbours: ``(B, N, F)`` and indices ``(k, B, N)`` to ``(k, B, N, F)``.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn.neighbours import gather_neighbours
+        >>> gather_neighbours(torch.tensor([[[5.0], [6.0]]]), torch.tensor([[[1, 0]]])).flatten()
+        tensor([6., 5.])
+    """
+    b, n, f = x.shape
+    rows = index + n * torch.arange(b, device=index.device).view(-1, 1)
+    return x.reshape(b * n, f).index_select(0, rows.flatten()).view(*index.shape, f)

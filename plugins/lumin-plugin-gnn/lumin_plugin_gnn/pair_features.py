@@ -1,0 +1,147 @@
+r"""Features of pairs of particles, and how they enter attention.
+
+For two particles, with rapidity :math:`y`, azimuth :math:`\phi` and transverse momentum,
+
+.. math::
+    \ln \Delta, \quad \ln k_T = \ln\left(\min(p_{T,a}, p_{T,b})\, \Delta\right), \quad
+    \ln z = \ln \frac{\min(p_{T,a}, p_{T,b})}{p_{T,a} + p_{T,b}}, \quad \ln m^2 = \ln (p_a + p_b)^2, \qquad
+    \Delta = \sqrt{(y_a - y_b)^2 + (\phi_a - \phi_b)^2}
+
+in GeV and rad. Where the argument of a logarithm is below :math:`10^{-8}`, it counts as that, and has no gradient.
+
+References:
+    Qu, Li and Qian, https://arxiv.org/abs/2202.03772; Dreyer and Qu (LundNet), https://arxiv.org/abs/2012.08526
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from lumin_core.model.layers import LCBatchNorm1d
+from lumin_plugin_gnn.constituent_features import SMALL, pt_eta_phi, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lumin_core.model.layers import NormSpec
+    from lumin_core.model.lookups import LookupAct, LookupInit
+
+
+def pair_features(a: Tensor, b: Tensor) -> Tensor:
+    """Compute the four features of pairs of particles.
+
+    Args:
+        a: 4-momenta ``(*, 4)``: px, py, pz, E in GeV.
+        b: The others, of the same shape.
+
+    Returns:
+        Shape ``(*, 4)``, finite for any momenta.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn.pair_features import pair_features
+        >>> pair_features(torch.tensor([3.0, 4.0, 0.0, 5.0]), torch.tensor([5.0, 0.0, 0.0, 5.0]))
+        tensor([-0.0755,  1.5340, -0.6931,  2.9957])
+    """
+    return _of_pairs(_with_coordinates(a), _with_coordinates(b))
+
+
+def _with_coordinates(p: Tensor) -> Tensor:
+    """Append transverse momentum, rapidity and azimuth: once a particle, for they cost more than all of a pair."""
+    pt, _, phi = pt_eta_phi(p)
+    pz, energy = p[..., 2], p[..., 3]
+    transverse_mass2 = torch.maximum((energy - pz) * (energy + pz), pt.square())  # rounding makes masses imaginary
+    rapidity = torch.asinh(pz / transverse_mass2.sqrt())
+    return torch.cat((p, torch.stack((pt, rapidity, phi), dim=-1)), dim=-1)
+
+
+def _of_pairs(a: Tensor, b: Tensor) -> Tensor:
+    both = a[..., :4] + b[..., :4]
+    mass2 = both[..., 3].square() - both[..., :3].square().sum(-1)
+    (pt_a, y_a, phi_a), (pt_b, y_b, phi_b) = a[..., 4:].unbind(-1), b[..., 4:].unbind(-1)
+    distance2 = (y_a - y_b).square() + wrapped(phi_a - phi_b).square()  # without a root, whose slope is infinite at 0
+    smaller = torch.minimum(pt_a, pt_b)
+    return torch.stack(
+        (
+            0.5 * _log(distance2, SMALL**2),
+            0.5 * _log(smaller.square() * distance2, SMALL**2),
+            _log(smaller / (pt_a + pt_b), SMALL),
+            _log(mass2, SMALL),
+        ),
+        dim=-1,
+    )
+
+
+def _log(x: Tensor, smallest: float) -> Tensor:
+    return x.clamp_min(smallest).log()
+
+
+class PairEmbedding(nn.Module):
+    """Turns the features of pairs into a number for each pair and attention head.
+
+    A pair and its mirror image have the same features, so only one of them is computed. Norms take their statistics
+    from pairs of present particles, a particle with itself included.
+
+    Args:
+        widths: Widths of the layers; the last is the number of heads.
+        act: Activation, behind each layer but the last.
+        bn_class: The norm.
+        lookup_init: Gives the initialiser of the weights for an activation.
+        lookup_act: Gives the activation layer by its name.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.lookups import lookup_act, normal_initialiser
+        >>> from lumin_plugin_gnn.pair_features import PairEmbedding
+        >>> embedding = PairEmbedding([16, 8], "gelu", "batch_norm1d", normal_initialiser, lookup_act)
+        >>> embedding(torch.rand(2, 5, 4), torch.ones(2, 5, dtype=torch.bool)).shape
+        torch.Size([2, 8, 5, 5])
+
+    References:
+        Qu, Li and Qian, https://arxiv.org/abs/2202.03772
+    """
+
+    def __init__(
+        self, widths: Sequence[int], act: str, bn_class: NormSpec, lookup_init: LookupInit, lookup_act: LookupAct
+    ) -> None:
+        super().__init__()
+        ins = [4, *widths[:-1]]
+        self.norms = nn.ModuleList(LCBatchNorm1d(bn_class, width) for width in [4, *widths])
+        linears = [nn.Linear(a, b) for a, b in zip(ins, widths, strict=True)]
+        for linear in linears:
+            lookup_init(act, linear.in_features, linear.out_features)(linear.weight)
+            nn.init.zeros_(linear.bias)
+        self.linears = nn.ModuleList(linears)
+        self.act = lookup_act(act)
+
+    def forward(self, momenta: Tensor, mask: Tensor) -> Tensor:
+        """Turn 4-momenta ``(B, N, 4)`` in GeV with mask ``(B, N)`` into ``(B, heads, N, N)``."""
+        n = momenta.shape[1]
+        one, other = torch.tril_indices(n, n, device=momenta.device)
+        with torch.autocast(momenta.device.type, enabled=False):  # 16 bits are too coarse for differences of momenta
+            particles = _with_coordinates(momenta)
+            features = _of_pairs(particles[:, one], particles[:, other])
+        if self.training:  # only present pairs may enter statistics
+            present = mask[:, one] & mask[:, other]
+            rows = self._embed(features[present])
+            pairs = rows.new_zeros(*present.shape, rows.shape[-1]).index_put((present,), rows)
+        else:
+            pairs = self._embed(features)
+        return pairs.transpose(1, 2)[..., _places(n, momenta.device)]
+
+    def _embed(self, x: Tensor) -> Tensor:
+        alone = torch.ones(x.shape[:-1], dtype=torch.bool, device=x.device) if len(x) < 2 else None
+        x = self.norms[0](x, alone)
+        for i, (linear, norm) in enumerate(zip(self.linears, self.norms[1:], strict=True)):
+            x = norm(linear(x if i == 0 else self.act(x)), alone)
+        return x
+
+
+def _places(n: int, device: torch.device) -> Tensor:
+    """Give where among ``tril_indices`` the pair of two objects, in any order, is: shape ``(N, N)``."""
+    i = torch.arange(n, device=device)
+    larger, smaller = torch.maximum(i, i.unsqueeze(1)), torch.minimum(i, i.unsqueeze(1))
+    return larger * (larger + 1) // 2 + smaller
