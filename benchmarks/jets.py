@@ -3,7 +3,8 @@
 Two thirds of the jets train, a third is held back; three seeds decide over split, network and order. Each network is
 trained with AdamW under one cycle of the learning rate, and keeps its best epoch of a validation fold. Printed are
 means over the seeds and their spread: ROC AUC, background rejection at signal efficiencies of 0.5 and 0.3, parameters,
-and the time of training; the learning curves are written beside. ``python benchmarks/jets.py deep_sets`` takes one.
+and the time of training on one thread; then the learning curves: the validation fold's ROC AUC after every epoch.
+``python benchmarks/jets.py deep_sets`` takes one network.
 
 The sample is looked for beside the repository, in ../shared/data/jets_dev.root, and read with uproot; without them
 nothing is done.
@@ -17,10 +18,14 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import common
+
+common.one_thread()
+
 import jets_data
 
 from lumin_core import FoldYielder, Model, ModelBuilder
@@ -96,6 +101,12 @@ def study(names: Sequence[str], seeds: Sequence[int]) -> dict[str, list[dict[str
     return found
 
 
+def learning_curve(runs: Sequence[dict[str, Any]]) -> list[float]:
+    """Give the ROC AUC of the validation fold after each epoch, averaged over the seeds."""
+    curves = [run["history"]["valid"]["roc_auc_score"] for run in runs]
+    return [statistics.mean(aucs) for aucs in zip(*curves, strict=True)]
+
+
 def main() -> None:
     """Train, print, write."""
     if reason := jets_data.missing():
@@ -108,6 +119,9 @@ def main() -> None:
     rows = [[name, row[0], spread[name], *row[1:]] for name, row in means.items()]
     heads = ["", "AUC", "spread", "1/eff_b at 0.5", "at 0.3", "parameters", "train [s]"]
     common.show(f"tops against QCD jets, 10,000 held back, means of {len(SEEDS)} seeds", heads, rows)
+    curves = [learning_curve(runs) for runs in found.values()]
+    epochs = [[i, *aucs] for i, aucs in enumerate(zip_longest(*curves, fillvalue=""), start=1)]
+    common.show("learning curves: validation AUC, means of the seeds", ["epoch", *found], epochs)
     common.keep("jets", found)
 
 

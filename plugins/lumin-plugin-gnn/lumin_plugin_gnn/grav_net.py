@@ -150,7 +150,7 @@ class GravNetLayer(nn.Module):
         agg_methods: str | Sequence[str], sa_class: Any, *, cat_means: bool, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.n_s, self.k, self.cat_means = n_s, k, cat_means
+        self.n_s, self.n_lr, self.k, self.cat_means = n_s, n_lr, k, cat_means
         self.agg_methods = aggregation_names(agg_methods)
         n_in = 2 * n_fpv if cat_means else n_fpv
         self.f_slr = _dense(n_in, n_s + n_lr, f_slr_depth, **options)
@@ -163,10 +163,9 @@ class GravNetLayer(nn.Module):
         """Turn features ``(B, N, n_fpv)`` into ``(B, N, n_out)``, 0 for absent objects."""
         if self.cat_means:
             x = torch.cat((x, mean(x, mask).unsqueeze(1).expand_as(x)), dim=-1)
-        slr = self.f_slr(x, mask)
-        distances, feats = squared_distances(slr[..., : self.n_s]), slr[..., self.n_s :]
-        index, valid = nearest(distances, mask, self.k, include_self=True)
-        weights = torch.exp(-10 * distances)
+        coords, feats = self.f_slr(x, mask).split((self.n_s, self.n_lr), dim=-1)
+        index, valid = nearest(squared_distances(coords), mask, self.k, include_self=True)
+        weights = torch.exp(-10 * (gather_neighbours(coords, index) - coords).square().sum(-1))
         if self.attention is None:
             given = [_NEIGHBOURS[name](feats, weights, index, valid) for name in self.agg_methods]
         else:
@@ -183,14 +182,14 @@ class GravNetLayer(nn.Module):
 
 def _weighted(feats: Tensor, weights: Tensor, index: Tensor) -> Tensor:
     """Give the weighted features of neighbours, ``(k, B, N, F)``."""
-    weight = weights.gather(2, index.movedim(0, 2)).movedim(2, 0)
-    return gather_neighbours(feats, index) * weight.unsqueeze(-1)
+    return gather_neighbours(feats, index) * weights.unsqueeze(-1)
 
 
 def _total(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
     """Sum the weighted features of neighbours, by one product of matrices whose elements are 0 for all others."""
-    chosen = torch.zeros_like(weights).scatter_(2, index.movedim(0, 2), valid.movedim(0, 2).to(weights.dtype))
-    return (weights * chosen) @ feats
+    n = feats.shape[1]
+    by_pair = weights.new_zeros(len(feats), n, n).scatter_add(2, index.movedim(0, 2), (weights * valid).movedim(0, 2))
+    return by_pair @ feats
 
 
 def _mean(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
@@ -198,21 +197,18 @@ def _mean(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tenso
 
 
 def _maximum(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-    return _winners(feats, weights, index, valid)
+    """Give the largest weighted features of neighbours; only the one that wins is kept and differentiated.
+
+    Where a neighbour is missing, ``index`` has the object itself, which is a neighbour anyway.
+    """
+    with torch.no_grad():
+        best = _weighted(feats, weights, index).max(0).indices
+        winner = index.movedim(0, 2).gather(2, best)
+    return feats.gather(1, winner) * weights.movedim(0, 2).gather(2, best)
 
 
 def _abs_maximum(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-    return _winners(feats.abs(), weights, index, valid)
-
-
-def _winners(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-    """Give the largest weighted features of neighbours; only the one that wins is kept and differentiated."""
-    with torch.no_grad():
-        given = _weighted(feats, weights, index) + torch.where(valid, 0, -torch.inf).unsqueeze(-1)
-        wins = given == given.amax(0)
-        winner = (wins * index.unsqueeze(-1).to(given.dtype)).amax(0).long()
-    largest = feats.gather(1, winner) * weights.gather(2, winner)
-    return largest.masked_fill(~valid.any(0).unsqueeze(-1), 0)
+    return _maximum(feats.abs(), weights, index, valid)
 
 
 _NEIGHBOURS = {"mean": _mean, "max": _maximum, "absmax": _abs_maximum, "sum": _total}

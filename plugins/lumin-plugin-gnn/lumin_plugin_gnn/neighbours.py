@@ -9,11 +9,12 @@ FEW = 8
 """So many dimensions are few."""
 
 
+@torch.no_grad()
 def squared_distances(coords: Tensor) -> Tensor:
-    """Give the squared distances between all objects: ``(B, N, D)`` to ``(B, N, N)``.
+    """Give the squared distances between all objects, to find neighbours by: ``(B, N, D)`` to ``(B, N, N)``.
 
     In few dimensions they are sums of squared differences; in many these would be slow, and the difference of squares
-    and products is taken, which is exact to the rounding of the squares.
+    and products is taken, which is exact to the rounding of the squares. They have no gradient.
 
     Example:
         >>> import torch
@@ -23,8 +24,11 @@ def squared_distances(coords: Tensor) -> Tensor:
                  [25.,  0.]]])
     """
     if coords.shape[-1] <= FEW:
-        differences = ((x.unsqueeze(2) - x.unsqueeze(1)).square() for x in coords.unbind(-1))
-        return torch.stack(list(differences)).sum(0)
+        total = coords.new_zeros(*coords.shape[:2], coords.shape[1])
+        for x in coords.movedim(-1, 0).contiguous():
+            difference = x.unsqueeze(2) - x.unsqueeze(1)
+            total.addcmul_(difference, difference)
+        return total
     squares = coords.square().sum(-1)
     products = torch.baddbmm(squares.unsqueeze(1), coords, coords.transpose(1, 2), alpha=-2)
     return (products + squares.unsqueeze(2)).clamp_min(0)
@@ -42,8 +46,8 @@ def nearest(distances: Tensor, mask: Tensor, k: int, *, include_self: bool) -> t
 
     Returns:
         Indices ``(k', B, N)`` of the neighbours, in no order, and whether each is one, of the same shape: an object of
-        an event that has fewer than ``k`` others is told so. ``k'`` is ``k``, or how many there can be. Neighbours are
-        the first axis, since reductions over it are the fastest by far.
+        an event that has fewer than ``k`` others is told so, and given itself instead. ``k'`` is ``k``, or how many
+        there can be. Neighbours are the first axis, since reductions over it are the fastest by far.
 
     Example:
         >>> import torch
@@ -53,11 +57,11 @@ def nearest(distances: Tensor, mask: Tensor, k: int, *, include_self: bool) -> t
         tensor([1, 2, 1])
     """
     n = mask.shape[1]
-    itself = torch.eye(n, dtype=torch.bool, device=mask.device)
-    distances = distances.masked_fill(itself, -torch.inf if include_self else torch.inf)
     distances = distances.masked_fill(~mask.unsqueeze(1), torch.inf)
+    distances.diagonal(dim1=1, dim2=2).fill_(-torch.inf if include_self else torch.inf)
     found, index = distances.topk(min(k, n if include_self else max(n - 1, 1)), dim=-1, largest=False, sorted=False)
     valid = (found < torch.inf) & mask.unsqueeze(-1)
+    index = torch.where(valid, index, torch.arange(n, device=mask.device).unsqueeze(-1))
     return index.movedim(-1, 0).contiguous(), valid.movedim(-1, 0).contiguous()
 
 
