@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def check_names(what: str, names: Sequence[str]) -> None:
     for name in names:
         if not isinstance(name, str) or not name:
             raise ConfigError(f"{what} must be a list of names (text), got {name!r} in it")
-    twice = [name for name in dict.fromkeys(names) if list(names).count(name) > 1]
+    twice = [name for name, n in Counter(names).items() if n > 1]
     if twice:
         raise ConfigError(f"{what} names {', '.join(map(repr, twice))} twice; name every feature once")
 

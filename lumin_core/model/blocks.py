@@ -170,8 +170,8 @@ class MatrixHead(Head):
         elements = matrix_elements(vecs, feats_per_vec)
         self.matrix_feats = self.cont_feats or elements
         self._check_elements(elements)
-        column = {feat: i for i, feat in enumerate(self.cont_feats)}
-        missing = torch.tensor([feat not in self.matrix_feats for feat in elements])
+        column, present = {feat: i for i, feat in enumerate(self.cont_feats)}, set(self.matrix_feats)
+        missing = torch.tensor([feat not in present for feat in elements])
         self._columns: Tensor
         self._missing: Tensor
         self.register_buffer("_columns", torch.tensor([column.get(feat, 0) for feat in elements]), persistent=False)
@@ -221,17 +221,18 @@ class MatrixHead(Head):
         )
 
     def _check_elements(self, elements: list[str]) -> None:
-        if not elements or len(set(elements)) < len(elements):
+        known, present = set(elements), set(self.matrix_feats)
+        if not elements or len(known) < len(elements):
             msg = f"vecs and feats_per_vec must hold names, each once, got {self.vecs} and {self.feats_per_vec}"
             raise ConfigError(msg)
-        if unknown := [feat for feat in self.cont_feats if feat not in elements]:
+        if unknown := [feat for feat in self.cont_feats if feat not in known]:
             msg = (
                 f"{unknown} are no elements {{vec}}_{{feat}} of vecs {self.vecs} and feats_per_vec "
                 f"{self.feats_per_vec}; use multi_head to feed flat features beside a matrix"
             )
             raise ConfigError(msg)
         for name, own in self._owners().items():
-            if not set(own) & set(self.matrix_feats):
+            if present.isdisjoint(own):
                 msg = f"none of {own} is among the features {self.cont_feats}: is {name!r} misspelt?"
                 raise ConfigError(msg)
 

@@ -38,7 +38,7 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "lumin-plugin-gnn": {
-        "head": ("gnn_head",),
+        "head": ("gnn_head", "pyg_head"),
         "graph_collapser": ("class_attention", "graph_collapser", "node_predictor"),
         "graph_extractor": (
             "constituent_features",

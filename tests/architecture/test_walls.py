@@ -106,7 +106,10 @@ def test_plugins_import_no_privates_of_the_core(plugin_modules):
 
 
 def requirement_names(project):
-    names = [re.match(r"[\w.-]+", line)[0].lower() for line in project["project"].get("dependencies", [])]
+    """Give the modules that a distribution asks for, those of its extras too."""
+    extras = project["project"].get("optional-dependencies", {}).values()
+    lines = [*project["project"].get("dependencies", []), *(line for extra in extras for line in extra)]
+    names = [re.match(r"[\w.-]+", line)[0].lower() for line in lines]
     return {MODULE_OF.get(name, name.replace("-", "_")) for name in names}
 
 

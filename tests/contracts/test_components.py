@@ -23,6 +23,7 @@ OPTIONS = {
     ("head", "conv1d_head"): None,
     ("head", "gnn_head"): None,
     ("head", "lorentz_boost_net"): None,
+    ("head", "pyg_head"): None,
     ("head", "recurrent_head"): None,
     ("head", "multi_head"): None,  # needs a head for the matrix, which the tabular plugin does not have
     ("callback", "binary_label_smooth"): {"coefs": 0.1},

@@ -14,13 +14,16 @@ _PUBLIC = {
     "Extractor": "blocks",
     "GNNHead": "head",
     "GraphCollapser": "graph_collapser",
+    "GraphLayout": "pyg_layout",
     "GravNet": "grav_net",
     "InteractionNet": "interaction_net",
     "NodePredictor": "node_predictor",
     "ObjectDense": "layers",
     "OffsetSelfAttention": "attention",
     "ParticleTransformer": "particle_transformer",
+    "PygHead": "pyg",
     "SelfAttention": "attention",
+    "pyg2foldfile": "pyg_file",
 }
 __all__ = list(_PUBLIC)
 

@@ -52,8 +52,8 @@ class ClassAttention(Collapser):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Turn features ``(B, N, n_fpv)`` with mask ``(B, N)`` into ``(B, n_fpv)``."""
-        token = self.token.expand(len(x), -1, -1)
-        bias = absent_bias(torch.cat((mask.new_ones(len(x), 1), mask), dim=1), x.dtype)
+        token = self.token.expand(x.shape[0], -1, -1)
+        bias = absent_bias(torch.cat((mask.new_ones(x.shape[0], 1), mask), dim=1), x.dtype)
         for block in self.blocks:
             token = block(token, torch.cat((token, x), dim=1), bias)
         normed: Tensor = self.norm(token.squeeze(1))

@@ -24,8 +24,8 @@ from lumin_core.errors import ConfigError
 from lumin_core.model.layers import LCBatchNorm1d
 from lumin_core.model.lookups import lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
-from lumin_plugin_gnn.layers import only_present, preset_of
-from lumin_plugin_gnn.neighbours import gather_neighbours, nearest, squared_distances
+from lumin_plugin_gnn.layers import norm_rows, only_present, preset_of
+from lumin_plugin_gnn.neighbours import edges, gather_neighbours, nearest, squared_distances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,17 +136,29 @@ class _Block(nn.Module):
         self.act = lookup_act(act)
 
     def forward(self, x: Tensor, mask: Tensor, coords: Tensor) -> Tensor:
-        with torch.no_grad():
-            distances = squared_distances(coords)
-        index, valid = nearest(distances, mask, self.k, include_self=False)
+        index, valid = nearest(squared_distances(coords), mask, self.k, include_self=False)
         other = self.other(x)
-        pairs = gather_neighbours(other, index) + (self.own(x) - other)
-        pairs = self.act(self._normed(0, pairs, valid))
-        for i, linear in enumerate(self.linears, start=1):
-            pairs = self.act(self._normed(i, linear(pairs), valid))
-        shortcut = self._normed(-1, self.shortcut(x), mask)
-        mean = (pairs * valid.unsqueeze(-1)).sum(0) / valid.sum(0).clamp_min(1).unsqueeze(-1)
+        summed = self._sum_over_neighbours(self.own(x) - other, other, index, valid)
+        mean = summed / valid.sum(0).clamp_min(1).unsqueeze(-1)
+        shortcut = self.shortcut(x)
+        shortcut = self.norms[-1](shortcut, mask) if self.bn else shortcut
         return only_present(self.act(shortcut + mean), mask)
+
+    def _sum_over_neighbours(self, own: Tensor, other: Tensor, index: Tensor, valid: Tensor) -> Tensor:
+        """Sum what the layers make of every edge; in training of those alone that count, for the norms' statistics."""
+        if not self.training:
+            return only_present(self._layers(gather_neighbours(other, index) + own), valid).sum(0)
+        senders, receivers = edges(index, valid)
+        rows = own.flatten(0, 1).index_select(0, receivers) + other.flatten(0, 1).index_select(0, senders)
+        summed = rows.new_zeros(own.shape[0] * own.shape[1], self.n_out).index_add(0, receivers, self._layers(rows))
+        return summed.view(*own.shape[:2], self.n_out)
+
+    def _layers(self, rows: Tensor) -> Tensor:
+        """Apply norm and activation, then the further layers, to what the first gave for edges, ``(*, F)``."""
+        for i, linear in enumerate([nn.Identity(), *self.linears]):
+            rows = linear(rows)
+            rows = self.act(norm_rows(self.norms[i], rows) if self.bn else rows)
+        return rows
 
     def _linear(self, n_in: int, n_out: int, init: Callable[[Tensor], object], *, bias: bool = True) -> nn.Linear:
         """Give a layer, whose bias a norm behind it would take away again."""
@@ -155,7 +167,3 @@ class _Block(nn.Module):
         if linear.bias is not None:
             nn.init.zeros_(linear.bias)
         return linear
-
-    def _normed(self, i: int, x: Tensor, mask: Tensor) -> Tensor:
-        normed: Tensor = self.norms[i](x, mask) if self.bn else x
-        return normed

@@ -71,6 +71,21 @@ def only_present(x: Tensor, mask: Tensor) -> Tensor:
     return x.masked_fill(~mask.unsqueeze(-1), 0)
 
 
+def norm_rows(norm: LCBatchNorm1d, rows: Tensor) -> Tensor:
+    """Normalise rows ``(n, F)`` that all count; fewer than two have no statistics, and are treated as in evaluation.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.layers import LCBatchNorm1d
+        >>> from lumin_plugin_gnn.layers import norm_rows
+        >>> norm_rows(LCBatchNorm1d(num_features=1), torch.zeros(1, 1)).shape
+        torch.Size([1, 1])
+    """
+    alone = norm.training and len(rows) < 2
+    normed: Tensor = norm(rows, torch.ones_like(rows[:, 0], dtype=torch.bool) if alone else None)
+    return normed
+
+
 def total(x: Tensor, mask: Tensor) -> Tensor:
     """Sum over the objects that are present: ``(*, N, F)`` and mask ``(*, N)`` to ``(*, F)``; 0 for none.
 

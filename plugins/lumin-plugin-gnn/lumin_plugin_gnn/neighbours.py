@@ -57,8 +57,9 @@ def nearest(distances: Tensor, mask: Tensor, k: int, *, include_self: bool) -> t
         tensor([1, 2, 1])
     """
     n = mask.shape[1]
+    itself = torch.eye(n, dtype=torch.bool, device=mask.device)
     distances = distances.masked_fill(~mask.unsqueeze(1), torch.inf)
-    distances.diagonal(dim1=1, dim2=2).fill_(-torch.inf if include_self else torch.inf)
+    distances = distances.masked_fill_(itself, -torch.inf if include_self else torch.inf)
     found, index = distances.topk(min(k, n if include_self else max(n - 1, 1)), dim=-1, largest=False, sorted=False)
     valid = (found < torch.inf) & mask.unsqueeze(-1)
     index = torch.where(valid, index, torch.arange(n, device=mask.device).unsqueeze(-1))
@@ -77,3 +78,22 @@ def gather_neighbours(x: Tensor, index: Tensor) -> Tensor:
     b, n, f = x.shape
     rows = index + n * torch.arange(b, device=index.device).view(-1, 1)
     return x.reshape(b * n, f).index_select(0, rows.flatten()).view(*index.shape, f)
+
+
+def edges(index: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """List the edges from neighbours to objects, as rows of ``(B * N, F)``: senders and receivers, ``(n_edges,)`` each.
+
+    Args:
+        index: Neighbours of every object, ``(k, B, N)``.
+        valid: Whether each is one, of the same shape.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn.neighbours import edges
+        >>> edges(torch.tensor([[[1, 0, 2]]]), torch.tensor([[[True, True, False]]]))
+        (tensor([1, 0]), tensor([0, 1]))
+    """
+    _, b, n = index.shape
+    places = valid.flatten().nonzero().squeeze(1)
+    rows = index + n * torch.arange(b, device=index.device).view(-1, 1)
+    return rows.flatten().index_select(0, places), places % (b * n)

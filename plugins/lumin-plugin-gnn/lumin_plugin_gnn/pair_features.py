@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from lumin_core.model.layers import LCBatchNorm1d
 from lumin_plugin_gnn.constituent_features import SMALL, pt_eta_phi, wrapped
+from lumin_plugin_gnn.layers import norm_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,10 +134,9 @@ class PairEmbedding(nn.Module):
         return pairs.transpose(1, 2)[..., _places(n, momenta.device)]
 
     def _embed(self, x: Tensor) -> Tensor:
-        alone = torch.ones(x.shape[:-1], dtype=torch.bool, device=x.device) if len(x) < 2 else None
-        x = self.norms[0](x, alone)
+        x = norm_rows(self.norms[0], x)
         for i, (linear, norm) in enumerate(zip(self.linears, self.norms[1:], strict=True)):
-            x = norm(linear(x if i == 0 else self.act(x)), alone)
+            x = norm_rows(norm, linear(x if i == 0 else self.act(x)))
         return x
 
 

@@ -81,7 +81,7 @@ class TransformerBlock(nn.Module):
         dropout = self.do if self.training else 0.0
         heads = scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype), dropout_p=dropout)
         heads = heads * self.head_scale.view(-1, 1, 1)
-        out: Tensor = self.out(heads.transpose(1, 2).flatten(2))
+        out: Tensor = self.out(torch.cat(heads.unbind(1), dim=-1))  # a view would need strides that ONNX does not keep
         return out
 
 
