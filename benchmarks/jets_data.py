@@ -56,18 +56,18 @@ def names(n_objects: int) -> list[str]:
 
 
 def write(
-    momenta: np.ndarray, is_signal: np.ndarray, seed: int, folder: Path, *, matrix: bool = True
+    momenta: np.ndarray, is_signal: np.ndarray, seed: int, folder: Path, *, row_wise: bool | None = True
 ) -> tuple[Path, Path]:
-    """Write two thirds of the jets, and the rest, as fold files with a matrix of objects, or flat."""
+    """Write two thirds of the jets, and the rest, as fold files with a matrix of objects, or flat (``None``)."""
     n_objects = momenta.shape[1]
     feats = [f"{vec}_{x}" for vec in names(n_objects) for x in MOMENTUM]
     jets = pd.DataFrame(momenta.reshape(len(momenta), -1), columns=feats).assign(is_signal=is_signal)
     held_back = np.random.default_rng(seed).permutation(len(jets)) < len(jets) // 3
-    objects = {"matrix_vecs": names(n_objects), "matrix_feats_per_vec": MOMENTUM, "matrix_row_wise": True}
+    matrix = {"matrix_vecs": names(n_objects), "matrix_feats_per_vec": MOMENTUM, "matrix_row_wise": row_wise}
     train, test = (
         df2foldfile(
-            part, N_FOLDS, [] if matrix else feats, [], "is_signal", folder / name, "int", strat_key="is_signal",
-            seed=seed, **(objects if matrix else {}),
+            part, N_FOLDS, feats if row_wise is None else [], [], "is_signal", folder / name, "int",
+            strat_key="is_signal", seed=seed, **({} if row_wise is None else matrix),
         )
         for name, part in (("train", jets[~held_back]), ("test", jets[held_back]))
     )  # fmt: skip

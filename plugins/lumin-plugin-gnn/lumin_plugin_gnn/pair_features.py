@@ -124,14 +124,16 @@ class PairEmbedding(nn.Module):
         one, other = torch.tril_indices(n, n, device=momenta.device)
         with torch.autocast(momenta.device.type, enabled=False):  # 16 bits are too coarse for differences of momenta
             particles = _with_coordinates(momenta)
-            features = _of_pairs(particles[:, one], particles[:, other])
+            features = _of_pairs(particles.index_select(1, one), particles.index_select(1, other))
         if self.training:  # only present pairs may enter statistics
-            present = mask[:, one] & mask[:, other]
-            rows = self._embed(features[present])
-            pairs = rows.new_zeros(*present.shape, rows.shape[-1]).index_put((present,), rows)
+            places = (mask.index_select(1, one) & mask.index_select(1, other)).flatten().nonzero().squeeze(1)
+            rows = self._embed(features.flatten(0, 1).index_select(0, places))
+            pairs = rows.new_zeros(mask.shape[0] * len(one), rows.shape[1]).index_copy(0, places, rows)
+            pairs = pairs.view(mask.shape[0], len(one), -1)
         else:
             pairs = self._embed(features)
-        return pairs.transpose(1, 2)[..., _places(n, momenta.device)]
+        by_head = pairs.transpose(1, 2).index_select(2, _places(n, momenta.device).flatten())
+        return by_head.unflatten(2, (n, n))
 
     def _embed(self, x: Tensor) -> Tensor:
         x = norm_rows(self.norms[0], x)
