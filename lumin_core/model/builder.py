@@ -159,7 +159,8 @@ class ModelBuilder:
             objective: As in the constructor.
             n_out: As in the constructor; by default the number of targets, for multiclass the highest class plus 1.
             **options: The other arguments of the constructor. A head for a matrix is told its objects and their
-                features (``vecs, feats_per_vec, row_wise``), as far as its options do not.
+                features (``vecs, feats_per_vec, row_wise``), as far as its options do not; so is the ``matrix_head``
+                of another.
 
         Returns:
             The builder.
@@ -170,10 +171,10 @@ class ModelBuilder:
             options["cat_embedder"] = CatEmbedder.from_fy(fy)
         options.setdefault("cont_feats", model_features(fy))
         builder = cls(objective, n_out, **options)
-        matrix = _matrix_options(fy, registry.resolve("head", builder.specs["head"]))
-        if not matrix:
+        entry = (fy.matrix_feats or {}) if fy.yield_matrix else {}
+        if entry.get("row_wise") is None:  # no matrix of objects
             return builder
-        head = join(builder.specs["head"], matrix, "head", "the fold file")
+        head = _with_objects(builder.specs["head"], entry)
         parts = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() != "head"}
         return cls.from_model_builder(builder, head=head, model_args=parts)
 
@@ -400,14 +401,19 @@ def model_features(fy: FoldYielder) -> list[str]:
     return [*fy.get_use_cont_feats(), *matrix]
 
 
-def _matrix_options(fy: FoldYielder, head: partial[Any]) -> dict[str, Any]:
-    """Give what a head for a matrix has to know of the fold file, and is not told by its options."""
-    entry = (fy.matrix_feats or {}) if fy.yield_matrix else {}
-    if not (isinstance(head.func, type) and issubclass(head.func, MatrixHead)) or entry.get("row_wise") is None:
-        return {}
-    wanted = inspect.signature(head.func).parameters
-    names = ("vecs", "feats_per_vec", "row_wise")
-    return {name: entry[name] for name in names if name in wanted and name not in head.keywords}
+def _with_objects(spec: Any, entry: Mapping[str, Any]) -> Any:
+    """Add to the spec of a head what one for a matrix has to know of the fold file, and is not told by its options."""
+    head = registry.resolve("head", spec)
+    told: dict[str, Any] = {}
+    if isinstance(head.func, type) and issubclass(head.func, MatrixHead):
+        wanted = inspect.signature(head.func).parameters.keys() - head.keywords.keys()
+        told = {name: entry[name] for name in ("vecs", "feats_per_vec", "row_wise") if name in wanted}
+    elif "matrix_head" in head.keywords:
+        told = {"matrix_head": _with_objects(head.keywords["matrix_head"], entry)}
+    if not told:
+        return spec
+    spec = {"name": spec} if isinstance(spec, str) else spec
+    return {**spec, **told} if isinstance(spec, dict) else partial(spec, **told)
 
 
 def _count_outputs(fy: FoldYielder, objective: str) -> int:

@@ -412,3 +412,29 @@ def test_from_fy_tells_a_matrix_head_its_objects(row_wise, tmp_path):
     builder = ModelBuilder.from_fy(fy, "classification", head=SumOfObjects, **options)
     assert builder.specs["head"].keywords == {**own, "row_wise": row_wise}
     assert builder.specs["body"]["depth"] == 1
+
+
+class Beside(Head):
+    """What is inside of a head for flat inputs and one for a matrix."""
+
+    def __init__(self, cont_feats, matrix_head):
+        super().__init__(cont_feats)
+        self.matrix_head = registry.build("head", matrix_head, cont_feats=[])
+
+    def forward(self, x):
+        return self.matrix_head(x[1])
+
+    def get_out_size(self):
+        return self.matrix_head.get_out_size()
+
+
+def test_from_fy_tells_a_matrix_head_inside_of_another_its_objects(tmp_path):
+    df = pd.DataFrame(np.random.default_rng(1).normal(size=(20, 4)), columns=["a_x", "a_y", "b_x", "b_y"]).assign(t=0)
+    objects = {"matrix_vecs": ["b", "a"], "matrix_feats_per_vec": ["y", "x"], "matrix_row_wise": False}
+    fy = FoldYielder(df2foldfile(df, 2, [], [], "t", tmp_path / "m", "int", **objects))
+    builder = ModelBuilder.from_fy(fy, "classification", head=partial(Beside, matrix_head=SumOfObjects))
+    assert builder.specs["head"].keywords["matrix_head"].keywords == {
+        "vecs": ["b", "a"], "feats_per_vec": ["y", "x"], "row_wise": False,
+    }  # fmt: skip
+    flat, matrix = map(torch.from_numpy, fy[0]["inputs"])
+    assert torch.allclose(builder.get_head()((flat, matrix)), matrix.sum(2))

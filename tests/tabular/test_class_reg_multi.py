@@ -134,3 +134,15 @@ def test_ident_tail_refuses_a_body_of_another_width():
 def test_tails_are_built_by_name_with_what_the_builder_offers(name):
     given = {"n_in": 2, "n_out": 2, "objective": "regression", "freeze": True}
     assert build("tail", name, **given).get_param_count() == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_probabilities_are_single_precision_in_mixed_precision(dtype):
+    """A sigmoid of 7 in 16 bits is 1, and so the loss of an event of the other class 100."""
+    tail = ClassRegMulti(1, 1, "classification")
+    torch.nn.init.ones_(tail.dense.weight)
+    with torch.autocast("cpu", dtype):
+        pred = tail(torch.tensor([[7.0]]))
+    assert pred.dtype == torch.float32
+    assert 0.9990 < pred.item() < 0.9992
+    assert tail.double()(torch.ones(1, 1, dtype=torch.float64)).dtype == torch.float64

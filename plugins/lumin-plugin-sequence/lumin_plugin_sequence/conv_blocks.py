@@ -1,8 +1,5 @@
 r"""Convolutions along a sequence of objects, alone and as residual blocks.
 
-Absent objects are zeros on the way in and out of every layer, as the padding at the ends is: a sequence with absent
-objects behind it gives what it gives without them. Norms take their statistics from the present ones.
-
 References:
     He et al. (residual networks), https://arxiv.org/abs/1512.03385, and with norm and activation in front,
     https://arxiv.org/abs/1603.05027; Xie et al. (ResNeXt), https://arxiv.org/abs/1611.05431
@@ -14,11 +11,10 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
-from lumin_core.errors import ConfigError
-from lumin_core.model.layers import LCBatchNorm1d
-from lumin_core.model.lookups import canonical_act, lookup_act, normal_initialiser
+from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_plugin_sequence.checks import check_axes, check_positive
+from lumin_plugin_sequence.conv_step import ConvStep
 
 if TYPE_CHECKING:
     from lumin_core.model.layers import NormSpec
@@ -61,49 +57,19 @@ class ConvLayer(nn.Module, ABC):
     def get_out_size(self) -> tuple[int, int]:
         """Give the number of channels and the length of the output."""
 
+    def trace(self, places: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Tell what the output depends on, for the head's `feat_map`: on everything, unless a subclass knows better.
 
-class _Step(nn.Module):
-    """A convolution with activation and norm, behind it or (``first``) in front: norm, activation, weights."""
+        Args:
+            places: Which objects of the head's input each place of the sequence depends on, shape ``(N, length)``,
+                true = depends.
+            channels: Which of their features each channel depends on, shape ``(F, in_c)``.
 
-    def __init__(
-        self, in_c: int, out_c: int, kernel_sz: int, *, stride: int = 1, padding: int | Literal["auto"] = "auto",
-        groups: int = 1, first: bool = False, act: str, bn: bool, bn_class: NormSpec, lookup_init: LookupInit,
-        lookup_act: LookupAct,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        _check(in_c, out_c, kernel_sz, stride, padding, groups)
-        self.first, self.stride = first, stride
-        self.padding = ((kernel_sz - 1) // 2, kernel_sz // 2) if padding == "auto" else (padding, padding)
-        self.conv = nn.Conv1d(in_c, out_c, kernel_sz, stride=stride, groups=groups)
-        lookup_init(act, in_c // groups * kernel_sz, out_c // groups * kernel_sz)(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
-        self.act = None if canonical_act(act) == "linear" else lookup_act(act)
-        self.norm = LCBatchNorm1d(bn_class, in_c if first else out_c) if bn else None
-
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        if self.first:
-            x, mask = self._convolve(self._activate(self._normalise(x, mask), mask), mask)
-        else:
-            x, mask = self._convolve(x, mask)
-            x = self._normalise(self._activate(x, mask), mask)
-        return x, mask
-
-    def _convolve(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.conv(pad(x, self.padding))
-        centre = self.conv.kernel_size[0] - 1 - self.conv.kernel_size[0] // 2  # of the first kernel, if it were padded
-        begin = centre - self.padding[0]
-        mask = mask[:, begin :: self.stride] if begin >= 0 else pad(mask, (-begin, 0))[:, :: self.stride]
-        mask = pad(mask, (0, x.shape[-1] - mask.shape[1]))
-        return x.masked_fill(~mask.unsqueeze(1), 0), mask
-
-    def _activate(self, x: Tensor, mask: Tensor) -> Tensor:
-        return x if self.act is None else self.act(x).masked_fill(~mask.unsqueeze(1), 0)
-
-    def _normalise(self, x: Tensor, mask: Tensor) -> Tensor:
-        if self.norm is None:
-            return x
-        normed: Tensor = self.norm(x.transpose(1, 2), mask)
-        return normed.transpose(1, 2)
+        Returns:
+            The same of the output's places and channels.
+        """
+        out_c, length = self.get_out_size()
+        return places.any(1, keepdim=True).expand(-1, length), channels.any(1, keepdim=True).expand(-1, out_c)
 
 
 class Conv(ConvLayer):
@@ -151,11 +117,11 @@ class Conv(ConvLayer):
     ) -> None:
         super().__init__(in_c, length)
         self.out_c = out_c
-        self.step = _Step(
+        self.step = ConvStep(
             in_c, out_c, kernel_sz, stride=stride, padding=padding, groups=groups, act=act, bn=bn, bn_class=bn_class,
             lookup_init=lookup_init, lookup_act=lookup_act,
         )  # fmt: skip
-        self.out_length = _length(length, self.step)
+        self.out_length = self.step.get_out_length(length)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Turn ``(B, C, N)`` with mask ``(B, N)`` into such of ``out_c`` channels."""
@@ -166,11 +132,15 @@ class Conv(ConvLayer):
         """Give the number of channels and the length of the output."""
         return self.out_c, self.out_length
 
+    def trace(self, places: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Follow the kernel and the groups; see `ConvLayer.trace`."""
+        return self.step.trace(places, channels)
+
 
 class _Residual(ConvLayer):
     """What `steps` give is added to the input, which a convolution of length 1 brings to the same shape if need be."""
 
-    def __init__(self, in_c: int, length: int, out_c: int, stride: int, steps: list[_Step], init: Any) -> None:
+    def __init__(self, in_c: int, length: int, out_c: int, stride: int, steps: list[ConvStep], init: Any) -> None:
         super().__init__(in_c, length)
         self.out_c, self.stride = out_c, stride
         self.steps = nn.ModuleList(steps)
@@ -182,6 +152,7 @@ class _Residual(ConvLayer):
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Turn ``(B, C, N)`` with mask ``(B, N)`` into such of ``out_c`` channels."""
+        check_axes(x, 1, self.in_c)
         short = x if self.shortcut is None else self.shortcut(x)
         for step in self.steps:
             x, mask = step(x, mask)
@@ -190,6 +161,13 @@ class _Residual(ConvLayer):
     def get_out_size(self) -> tuple[int, int]:
         """Give the number of channels and the length of the output."""
         return self.out_c, -(-self.length // self.stride)
+
+    def trace(self, places: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Follow the kernels, under which is whatever the shortcut adds; see `ConvLayer.trace`."""
+        step: Any
+        for step in self.steps:
+            places, channels = step.trace(places, channels)
+        return places, channels
 
 
 class Res(_Residual):
@@ -218,7 +196,8 @@ class Res(_Residual):
         torch.Size([2, 16, 5])
 
     References:
-        He et al., https://arxiv.org/abs/1603.05027
+        He et al., https://arxiv.org/abs/1512.03385, and with norm and activation in front,
+        https://arxiv.org/abs/1603.05027
     """
 
     def __init__(
@@ -237,8 +216,8 @@ class Res(_Residual):
         options: dict[str, Any] = {"act": act, "bn": bn, "bn_class": bn_class}
         options |= {"lookup_init": lookup_init, "lookup_act": lookup_act, "first": True}
         steps = [
-            _Step(in_c, out_c, kernel_sz, stride=stride, **options),
-            _Step(out_c, out_c, kernel_sz, **options),
+            ConvStep(in_c, out_c, kernel_sz, stride=stride, **options),
+            ConvStep(out_c, out_c, kernel_sz, **options),
         ]
         super().__init__(in_c, length, out_c, stride, steps, lookup_init)
 
@@ -253,7 +232,7 @@ class Resnext(_Residual):
         inter_c: Number of channels of a group.
         cardinality: Number of groups.
         kernel_sz: Length of the middle kernel.
-        stride: Step of the first convolution.
+        stride: Step of the middle kernel, as in the paper: no object is left out where it is longer than the step.
         act: Activation.
         bn: Whether to normalise.
         bn_class: The norm.
@@ -291,29 +270,11 @@ class Resnext(_Residual):
     ) -> None:
         options: dict[str, Any] = {"act": act, "bn": bn, "bn_class": bn_class}
         options |= {"lookup_init": lookup_init, "lookup_act": lookup_act, "first": True}
+        check_positive(inter_c=inter_c, cardinality=cardinality)
         between = inter_c * cardinality
         steps = [
-            _Step(in_c, between, 1, stride=stride, **options),
-            _Step(between, between, kernel_sz, groups=cardinality, **options),
-            _Step(between, out_c, 1, **options),
+            ConvStep(in_c, between, 1, **options),
+            ConvStep(between, between, kernel_sz, stride=stride, groups=cardinality, **options),
+            ConvStep(between, out_c, 1, **options),
         ]
         super().__init__(in_c, length, out_c, stride, steps, lookup_init)
-
-
-def _check(in_c: int, out_c: int, kernel_sz: int, stride: int, padding: int | str, groups: int) -> None:
-    numbers = {"in_c": in_c, "out_c": out_c, "kernel_sz": kernel_sz, "stride": stride, "groups": groups}
-    if wrong := [f"{name}={number}" for name, number in numbers.items() if number < 1]:
-        raise ConfigError(f"a convolution needs positive numbers, got {', '.join(wrong)}")
-    if in_c % groups or out_c % groups:
-        raise ConfigError(f"groups must divide the channels, got groups={groups} for {in_c} and {out_c} channels")
-    if padding != "auto" and (isinstance(padding, str) or padding < 0):
-        raise ConfigError(f"padding must be 'auto' or a number of zeros, got {padding!r}")
-
-
-def _length(length: int, step: _Step) -> int:
-    """Give the length that a convolution leaves."""
-    kernel = step.conv.kernel_size[0]
-    left = (length + sum(step.padding) - kernel) // step.stride + 1
-    if left < 1:
-        raise ConfigError(f"a kernel of {kernel} leaves nothing of a sequence of {length}: give it more padding")
-    return left

@@ -6,17 +6,22 @@ References:
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
+from lumin_plugin_sequence.checks import check_axes, check_positive
 from lumin_plugin_sequence.conv_blocks import ConvLayer
 
 
 class AvgMaxPool(ConvLayer):
-    """Gives the largest and the mean value of each channel, over the present objects of ``sz`` parts of the sequence.
+    r"""Gives the largest and the mean value of each channel, over ``sz`` parts of the present objects.
 
-    Parts are those of torch's adaptive pooling. A part without objects gives 0.
+    Parts are those of torch's adaptive pooling of the sequence without its absent objects, wherever these are: part
+    :math:`i` of :math:`n` objects runs from :math:`\lfloor in/sz \rfloor` up to
+    :math:`\lceil (i+1)n/sz \rceil`. No objects give 0.
 
     Args:
         in_c: Number of channels.
@@ -36,21 +41,27 @@ class AvgMaxPool(ConvLayer):
 
     def __init__(self, in_c: int, length: int, sz: int = 1) -> None:
         super().__init__(in_c, length)
-        if not 1 <= sz <= length:
+        check_positive(sz=sz)
+        if sz > length:
             raise ConfigError(f"sz, the number of parts, must be between 1 and the length {length}, got {sz}")
         self.sz = sz
-        begins = [i * length // sz for i in range(sz)]
-        ends = [-(-(i + 1) * length // sz) for i in range(sz)]
-        self._parts = list(zip(begins, ends, strict=True))
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Turn ``(B, C, N)`` with mask ``(B, N)`` into ``(B, 2C, sz)``, maxima first, and its mask."""
-        pooled = [_pool(x[..., a:b], mask[:, a:b]) for a, b in self._parts]
-        return torch.stack(pooled, dim=-1), torch.stack([mask[:, a:b].any(1) for a, b in self._parts], dim=1)
+        place, n = mask.cumsum(1) - 1, mask.sum(1, keepdim=True)  # places among the present objects
+        parts = []
+        for i in range(self.sz):
+            begin, end = i * n // self.sz, -(-(i + 1) * n // self.sz)
+            parts.append(mask & (begin <= place) & (place < end))
+        return torch.stack([_pool(x, part) for part in parts], dim=-1), (n > 0).expand(-1, self.sz)
 
     def get_out_size(self) -> tuple[int, int]:
         """Give the number of channels and the length of the output."""
         return 2 * self.in_c, self.sz
+
+    def trace(self, places: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
+        """Follow the channels, which do not mix, to any part; see `ConvLayer.trace`."""
+        return places.any(1, keepdim=True).expand(-1, self.sz), channels.repeat(1, 2)
 
 
 def _pool(x: Tensor, mask: Tensor) -> Tensor:
@@ -64,14 +75,25 @@ def _pool(x: Tensor, mask: Tensor) -> Tensor:
 class _AvgMaxConcatPool(nn.Module):
     """Reduces each channel to a size by maximum and by average: ``(B, C, *)`` to ``(B, 2C, *sz)``, maxima first."""
 
+    n_axes: ClassVar[int]
     _average: type[nn.Module]
     _maximum: type[nn.Module]
 
     def __init__(self, sz: int | tuple[int, ...] = 1) -> None:
         super().__init__()
-        self.average, self.maximum = self._average(sz), self._maximum(sz)
+        sizes = sz if isinstance(sz, tuple | list) else (sz,) * self.n_axes
+        if len(sizes) != self.n_axes:
+            raise ConfigError(f"sz must be one number or {self.n_axes}, one for each axis, got {sz!r}")
+        check_positive(**{f"sz[{i}]": size for i, size in enumerate(sizes)})
+        self.average, self.maximum = self._average(tuple(sizes)), self._maximum(tuple(sizes))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Pool ``(B, C, *)``.
+
+        Raises:
+            ShapeError: If there are more or fewer axes.
+        """
+        check_axes(x, self.n_axes)
         return torch.cat((self.maximum(x), self.average(x)), dim=1)
 
 
@@ -81,6 +103,9 @@ class AdaptiveAvgMaxConcatPool1d(_AvgMaxConcatPool):
     Args:
         sz: Length of the output.
 
+    Raises:
+        ConfigError: If a number is not positive, or there is not one for each axis.
+
     Example:
         >>> import torch
         >>> from lumin_plugin_sequence import AdaptiveAvgMaxConcatPool1d
@@ -88,6 +113,7 @@ class AdaptiveAvgMaxConcatPool1d(_AvgMaxConcatPool):
         tensor([3., 2.])
     """
 
+    n_axes = 1
     _average, _maximum = nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d
 
 
@@ -97,6 +123,9 @@ class AdaptiveAvgMaxConcatPool2d(_AvgMaxConcatPool):
     Args:
         sz: Height and width of the output; one number for both.
 
+    Raises:
+        ConfigError: If a number is not positive, or there is not one for each axis.
+
     Example:
         >>> import torch
         >>> from lumin_plugin_sequence import AdaptiveAvgMaxConcatPool2d
@@ -104,6 +133,7 @@ class AdaptiveAvgMaxConcatPool2d(_AvgMaxConcatPool):
         torch.Size([1, 6, 2, 2])
     """
 
+    n_axes = 2
     _average, _maximum = nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d
 
 
@@ -113,6 +143,9 @@ class AdaptiveAvgMaxConcatPool3d(_AvgMaxConcatPool):
     Args:
         sz: Depth, height and width of the output; one number for all.
 
+    Raises:
+        ConfigError: If a number is not positive, or there is not one for each axis.
+
     Example:
         >>> import torch
         >>> from lumin_plugin_sequence import AdaptiveAvgMaxConcatPool3d
@@ -120,4 +153,5 @@ class AdaptiveAvgMaxConcatPool3d(_AvgMaxConcatPool):
         torch.Size([1, 6, 1, 1, 1])
     """
 
+    n_axes = 3
     _average, _maximum = nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool3d

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from lumin_core.errors import ConfigError, did_you_mean
+from lumin_core.errors import ConfigError, nearest
 from lumin_core.model.blocks import MatrixHead
+from lumin_plugin_sequence.checks import check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,8 @@ class RecurrentHead(MatrixHead):
         depth: Number of layers.
         width: Size of a state.
         bidirectional: Whether to read in both directions; the states of both are put side by side.
-        rnn: ``"rnn"``, ``"gru"``, ``"lstm"``, or torch's class.
+        rnn: ``"rnn"``, ``"gru"``, ``"lstm"``, or torch's class or one of its subclasses; a model that is to be loaded
+            without its builder gives a name.
         do: Dropout rate between layers.
         act: Activation of ``"rnn"``: ``"tanh"`` or ``"relu"``; the others have theirs.
         stateful: Whether to give the states at all objects, side by side, 0 at absent ones, instead of the last.
@@ -76,18 +78,17 @@ class RecurrentHead(MatrixHead):
         freeze: bool = False,
     ) -> None:
         super().__init__(cont_feats, vecs, feats_per_vec, row_wise)
-        if min(depth, width) < 1 or not 0 <= do < 1 or (do > 0 and depth == 1):
-            msg = "recurrent_head needs positive depth and width, and a dropout rate in [0, 1), which works between "
-            raise ConfigError(msg + f"layers and so needs a depth above 1; got depth={depth}, width={width}, do={do}")
+        check_positive(depth=depth, width=width)
+        if not 0 <= do < 1 or (do > 0 and depth == 1):
+            msg = "do, the dropout rate, must be in [0, 1), and works between layers: with depth=1 it must be 0; "
+            raise ConfigError(f"{msg}got do={do} and depth={depth}")
         network = _network(rnn)
-        options: dict[str, Any] = {"nonlinearity": _rnn_act(act)} if network is nn.RNN else {}
-        if network is not nn.RNN and act != "tanh":
-            raise ConfigError(f"act={act!r} is for rnn='rnn' alone: {network.__name__} has activations of its own")
+        options: dict[str, Any] = _act_option(network, act)
         self.stateful, self.n_state = stateful, width * (2 if bidirectional else 1)
         options |= {"num_layers": depth, "batch_first": True, "dropout": do, "bidirectional": bidirectional}
         self.rnn: nn.RNNBase = network(input_size=self.n_fpv, hidden_size=width, **options)
         _initialise(self.rnn)
-        self.feat_map = self.map_to_all()
+        self.feat_map = self._map_to_states()
         if freeze:
             self.freeze_layers()
 
@@ -113,24 +114,41 @@ class RecurrentHead(MatrixHead):
         """Give the size of the state, of both directions, for all objects if stateful."""
         return self.n_state * (self.n_v if self.stateful else 1)
 
+    def _map_to_states(self) -> dict[str, list[int]]:
+        """Map an object to the states that have seen it: forward those behind it, backward those in front of it."""
+        if not self.stateful or (self.rnn.bidirectional and self.rnn.num_layers > 1):
+            return self.map_to_all()
+        column = torch.arange(self.get_out_size())
+        place, backward = column // self.n_state, column % self.n_state >= self.rnn.hidden_size
+        seen = [torch.where(backward, place <= i, place >= i).nonzero().flatten().tolist() for i in range(self.n_v)]
+        names = {f"{vec}_{feat}": i for i, vec in enumerate(self.vecs) for feat in self.feats_per_vec}
+        return {feat: list(seen[names[feat]]) for feat in self.matrix_feats}
+
     def _final(self, last: Tensor) -> Tensor:
         """Give the states after the last object of the uppermost layer, ``(B, n_state)``."""
         uppermost = last[-2:] if self.rnn.bidirectional else last[-1:]
         return uppermost.transpose(0, 1).flatten(1)
 
 
-def _network(rnn: str | type[nn.RNNBase]) -> Any:
-    if isinstance(rnn, type) and rnn in NETWORKS.values():
+def _network(rnn: str | type[nn.RNNBase]) -> type[nn.RNNBase]:
+    """Give the class of a network, of which a user may have a subclass."""
+    if isinstance(rnn, type) and issubclass(rnn, tuple(NETWORKS.values())):
         return rnn
     if not isinstance(rnn, str) or rnn.lower() not in NETWORKS:
-        raise ConfigError(f"rnn must be one of {', '.join(NETWORKS)}, got {rnn!r}{did_you_mean(rnn, NETWORKS)}")
+        names = ", ".join(NETWORKS)
+        hint = f"; did you mean {near[0]!r}?" if (near := nearest(rnn, NETWORKS)) else ""
+        raise ConfigError(f"rnn must be one of {names}, or a class of torch's, got {rnn!r}{hint}")
     return NETWORKS[rnn.lower()]
 
 
-def _rnn_act(act: str) -> str:
-    if act not in ("tanh", "relu"):
-        raise ConfigError(f"act of recurrent_head must be 'tanh' or 'relu', got {act!r}")
-    return act
+def _act_option(network: type[nn.RNNBase], act: str) -> dict[str, str]:
+    if issubclass(network, nn.RNN):
+        if act not in ("tanh", "relu"):
+            raise ConfigError(f"act of recurrent_head must be 'tanh' or 'relu', got {act!r}")
+        return {"nonlinearity": act}
+    if act != "tanh":
+        raise ConfigError(f"act={act!r} is for rnn='rnn' alone: {network.__name__} has activations of its own")
+    return {}
 
 
 def _initialise(rnn: nn.RNNBase) -> None:

@@ -8,13 +8,13 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from lumin_core.errors import ConfigError
 from lumin_core.model.layers import dense_stack
 from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_plugin_sequence.checks import check_axes, check_positive
 from lumin_plugin_sequence.conv_blocks import ConvLayer
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class SEBlock1d(nn.Module):
         Hu et al., https://arxiv.org/abs/1709.01507
     """
 
+    n_axes: ClassVar[int] = 1
+
     def __init__(
         self,
         n_in: int,
@@ -53,15 +55,20 @@ class SEBlock1d(nn.Module):
         lookup_act: LookupAct = lookup_act,
     ) -> None:
         super().__init__()
-        if min(n_in, r) < 1:
-            raise ConfigError(f"squeeze and excitation needs positive numbers of channels and r, got {n_in} and {r}")
+        check_positive(n_in=n_in, r=r)
+        self.n_in = n_in
         given = {"lookup_init": lookup_init, "lookup_act": lookup_act}
         between = max(2, n_in // r)
         self.squeeze = dense_stack([n_in, between], act=act, **given)
         self.excite = dense_stack([between, n_in], act="sigmoid", **given)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scale channels: ``(B, C, *)`` to the same shape."""
+        """Scale channels: ``(B, C, *)`` to the same shape.
+
+        Raises:
+            ShapeError: If there are other channels, or more or fewer axes.
+        """
+        check_axes(x, self.n_axes, self.n_in)
         return self.scale(x, x.flatten(2).mean(-1))
 
     def scale(self, x: Tensor, means: Tensor) -> Tensor:
@@ -80,6 +87,8 @@ class SEBlock2d(SEBlock1d):
         torch.Size([2, 16, 5, 5])
     """
 
+    n_axes = 2
+
 
 class SEBlock3d(SEBlock1d):
     """Scales the channels of ``(B, C, D, H, W)``; arguments are those of `SEBlock1d`.
@@ -90,6 +99,8 @@ class SEBlock3d(SEBlock1d):
         >>> SEBlock3d(16)(torch.rand(2, 16, 3, 3, 3)).shape
         torch.Size([2, 16, 3, 3, 3])
     """
+
+    n_axes = 3
 
 
 class SqueezeExcitation(ConvLayer):
@@ -102,6 +113,9 @@ class SqueezeExcitation(ConvLayer):
         act: Activation of that layer.
         lookup_init: Gives the initialiser of the weights for an activation.
         lookup_act: Gives the activation layer by its name.
+
+    Raises:
+        ConfigError: If a number is not positive.
 
     Example:
         >>> import torch

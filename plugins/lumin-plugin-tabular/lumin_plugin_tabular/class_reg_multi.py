@@ -91,6 +91,7 @@ class ClassRegMulti(Tail):
     def forward(self, x: Tensor) -> Tensor:
         """Turn ``(B, n_in)`` into predictions ``(B, n_out)``; for multiclass logarithms of probabilities."""
         x = self.dense(x)
+        x = x.to(torch.promote_types(x.dtype, torch.float32))  # 16 bits round a sigmoid of 7 to 1, whose loss is 100
         if self.act is not None:
             x = self.act(x)
         return x if self.scale is None or self.offset is None else self.scale * x + self.offset
