@@ -65,7 +65,7 @@ def main() -> None:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             if task == "fit":
                 torch.manual_seed(int(seed[0]))
-                np.random.seed(int(seed[0]))  # noqa: NPY002
+                np.random.seed(int(seed[0]))
                 random.seed(int(seed[0]))
                 model = build(network, fy, settings)
                 start = perf_counter()

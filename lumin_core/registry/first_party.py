@@ -46,6 +46,7 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
             "edge_conv",
             "grav_net",
             "interaction_net",
+            "lorentz_net",
             "offset_self_attention",
             "particle_transformer",
             "self_attention",

@@ -420,5 +420,6 @@ def test_executor_of_the_call_takes_the_place_of_the_files(write):
         run_file.run(executor="of_the_call")
 
 
-def test_example_is_a_run_file():
-    assert RunFile.load(DOCS.parents[1] / "examples" / "ditau" / "run.toml").values["seed"] == 2026
+@pytest.mark.parametrize("example", ["ditau", "jets"])
+def test_example_is_a_run_file(example):
+    assert RunFile.load(DOCS.parents[1] / "examples" / example / "run.toml").values["seed"] == 2026

@@ -16,11 +16,12 @@ from lumin_plugin_tabular import MultiHead
 MOMENTUM = ["px", "py", "pz", "E"]
 EXTRACTORS = sorted(c.name for c in registry.components("graph_extractor"))
 COLLAPSERS = sorted(c.name for c in registry.components("graph_collapser"))
-NORMS = {"edge_conv", "particle_transformer"}  # they have norms by default
+NORMS = {"edge_conv", "lorentz_net", "particle_transformer"}  # they have norms by default
 SMALL = {
     "edge_conv": {"preset": "lite", "k": 3, "widths": [[8, 8], [8, 6]]},
     "grav_net": {"k": 4, "n_out": [6, 5], "n_lr": 8, "cat_means": True},
     "interaction_net": {"intfunc_outs": [8, 6], "outfunc_outs": [7]},
+    "lorentz_net": {"width": 8, "n_layers": 2, "bn_class": {"name": "batch_norm1d", "momentum": 0.5}},
     "particle_transformer": {"preset": "lite", "embed": [16], "pair_embed": [8], "n_layers": 2, "n_heads": 2, "do": 0},
     "deep_sets": {"widths": [8, 6]},
 }

@@ -17,6 +17,7 @@ _PUBLIC = {
     "GraphLayout": "pyg_layout",
     "GravNet": "grav_net",
     "InteractionNet": "interaction_net",
+    "LorentzNet": "lorentz_net",
     "NodePredictor": "node_predictor",
     "ObjectDense": "layers",
     "OffsetSelfAttention": "attention",

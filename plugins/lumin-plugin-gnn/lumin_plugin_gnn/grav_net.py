@@ -187,9 +187,9 @@ def _weighted(feats: Tensor, weights: Tensor, index: Tensor) -> Tensor:
 
 def _total(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
     """Sum the weighted features of neighbours, by one product of matrices whose elements are 0 for all others."""
-    n = feats.shape[1]
-    by_pair = weights.new_zeros(feats.shape[0], n, n).scatter_add(2, index.movedim(0, 2), (weights * valid).movedim(0, 2))
-    return by_pair @ feats
+    b, n, _ = feats.shape
+    counted = (weights * valid).movedim(0, 2)  # (B, N, k)
+    return weights.new_zeros(b, n, n).scatter_add(2, index.movedim(0, 2), counted) @ feats
 
 
 def _mean(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ def only_present(x: Tensor, mask: Tensor) -> Tensor:
     return x.masked_fill(~mask.unsqueeze(-1), 0)
 
 
-def norm_rows(norm: LCBatchNorm1d, rows: Tensor) -> Tensor:
+def norm_rows(norm: nn.Module, rows: Tensor) -> Tensor:
     """Normalise rows ``(n, F)`` that all count; fewer than two have no statistics, and are treated as in evaluation.
 
     Example:
