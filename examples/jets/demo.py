@@ -29,33 +29,80 @@ vecs, feats = [f"const{i}" for i in range(30)], ["px", "py", "pz", "E"]
 held_back = np.random.default_rng(SEED).random(len(jets)) < 1 / 3
 train, test = jets[~held_back].copy(), jets[held_back].copy()
 
-# 3. What is known of the whole jet gets mean 0 and spread 1; momenta stay in GeV, for networks compute with them.
+# 3. What is known of the whole jet gets mean 0 and spread 1; momenta stay in GeV, for the networks compute with them.
 pipe = fit_input_pipe(train, whole_jet)
 train[whole_jet], test[whole_jet] = pipe.transform(train[whole_jet]), pipe.transform(test[whole_jet])
 
-# 4. Two fold files, which hold both: a row of features, and a matrix in which each constituent is a row, NaN if absent.
+# 4. Two fold files, which hold both: a row of features, and a matrix in which a constituent is a row, NaN if absent.
 common = {
     "cont_feats": whole_jet, "cat_feats": [], "targ_feats": "is_signal", "targ_type": "int", "strat_key": "is_signal",
     "matrix_vecs": vecs, "matrix_feats_per_vec": feats, "matrix_row_wise": True, "preprocessing": pipe, "seed": SEED,
 }  # fmt: skip
-files = {"train": df2foldfile(train, 8, savename=folder / "train", **common)}
-files["test"] = df2foldfile(test, 4, savename=folder / "test", **common)
+train_file = df2foldfile(train, 8, savename=folder / "train", **common)
+test_file = df2foldfile(test, 4, savename=folder / "test", **common)
 
-# 5. The networks. The first sees the whole jet alone, the others the constituents alone: their directions in the frame
-#    of the jet, and logarithms of their momenta. From these extractors compute features of each constituent, and a
-#    collapser those of the jet.
-graph = {"name": "gnn_head"}
-networks = {
-    "flat": "cat_emb_head",
-    "deep_sets": graph
-    | {
-        "extractor": ["constituent_features", {"name": "deep_sets", "preset": "lite"}],
-        "collapser": {"name": "graph_collapser", "agg_methods": "sum"},
-    },
-    "interaction_net": graph | {"extractor": ["constituent_features", "interaction_net"]},
-    "particle_transformer": graph
-    | {
-        "extractor": ["constituent_features", {"name": "particle_transformer", "preset": "lite"}],
-        "collapser": "class_attention",
-    },
+# 5. The networks. The first sees the whole jet alone. The others see the constituents alone: their directions from the
+#    jet's axis and logarithms of their momenta, from which extractors compute features of each constituent, and a
+#    collapser those of the jet. Epochs and learning rates were chosen by folds of the training file.
+FLAT, OBJECTS = {"yield_matrix": False}, {"ignore_feats": whole_jet}
+deep_sets = {"name": "deep_sets", "preset": "lite", "act": "swish"}
+interaction_net = {"name": "interaction_net", "act": "swish"}
+transformer = {"name": "particle_transformer", "preset": "lite"}
+sum_of_all = {"name": "graph_collapser", "agg_methods": "sum"}
+mean_and_maximum = {"name": "graph_collapser", "agg_methods": ["mean", "max"]}
+
+
+def graph(extractor: dict, collapser: str | dict) -> dict:
+    """Give a head whose inputs are the constituents as they are seen from the jet."""
+    return {"name": "gnn_head", "extractor": ["constituent_features", extractor], "collapser": collapser}
+
+
+networks = {  # what is read, head, epochs, learning rate
+    "flat": (FLAT, "cat_emb_head", 15, 1e-2),
+    "deep_sets": (OBJECTS, graph(deep_sets, sum_of_all), 30, 6e-3),
+    "interaction_net": (OBJECTS, graph(interaction_net, mean_and_maximum), 10, 3e-3),
+    "particle_transformer": (OBJECTS, graph(transformer, "class_attention"), 6, 1e-3),
 }
+
+# 6. Each is trained under one cycle of the learning rate, and ends with its best epoch, by the loss on the first fold.
+#    Predictions become columns of the test file.
+parameters, seconds = {}, {}
+for name, (what_is_read, head, n_epochs, lr) in networks.items():
+    fy = FoldYielder(train_file, **what_is_read)
+    builder = ModelBuilder.from_fy(
+        fy,
+        "classification",
+        head=head,
+        body={"name": "fully_connected", "depth": 2, "width": 64, "act": "swish"},
+        opt_args={"opt": "adamw", "lr": lr},
+        seed=SEED,
+    )
+    model = Model(builder)
+    cycle = {"name": "one_cycle", "lengths": (0.3 * n_epochs, 0.7 * n_epochs), "lr_range": (lr / 20, lr)}
+    print(f"{name}: {n_epochs} epochs", flush=True)
+    began = time.perf_counter()
+    model.fit(
+        n_epochs, fy, bs=100, val_idx=0, cbs=["save_best", cycle], cb_savepath=folder / name, seed=SEED,
+        visible_bar=False,
+    )  # fmt: skip
+    seconds[name], parameters[name] = time.perf_counter() - began, model.get_param_count()
+    model.predict(FoldYielder(test_file, **what_is_read), pred_name=name)
+
+# 7. On the jets held back: ROC AUC, and one QCD jet in how many passes a cut that half, or 30 %, of the tops pass.
+#    Uncertainties come from bootstraps, for rejections half of the central 68 %.
+test_fy = FoldYielder(test_file)
+target = test_fy.get_column("targets")
+statistics = {
+    "ROC AUC": (roc_auc_score, 4),
+    "1/eff_b at 50 %": (partial(background_rejection, signal_efficiency=0.5), 0),
+    "1/eff_b at 30 %": (partial(background_rejection, signal_efficiency=0.3), 0),
+}
+print(f"\n{'':>20}" + "".join(f"{title:>18}" for title in [*statistics, "parameters", "training [s]"]))
+for name in networks:
+    pred, row = test_fy.get_column(name), ""
+    for statistic, digits in statistics.values():
+        resampled = bootstrap(statistic, pred, target, n=100, seed=SEED)
+        low, high = np.percentile(resampled, [16, 84], method="nearest")
+        row += f"{statistic(pred, target):.{digits}f} ± {(high - low) / 2:.{digits}f}".rjust(18)
+    print(f"{name:>20}{row}{parameters[name]:>18,}{seconds[name]:>18.1f}")
+print(f"\nFold files and models lie in {folder}")

@@ -1,11 +1,9 @@
 """lorentz_net against loops over pairs, and in other frames of reference."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from lumin_core import Model, ModelBuilder
 from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import lookup_act, normal_initialiser
 from lumin_plugin_gnn import LorentzNet, pairs
@@ -261,25 +259,6 @@ def test_evaluation_is_the_same_in_pieces(beams, objects, monkeypatch):
     for n_pairs in (1, 100):
         monkeypatch.setitem(pairs.PAIRS_PER_PIECE, "cpu", n_pairs)
         assert torch.allclose(net(x, mask, x), whole, atol=1e-12)
-
-
-def test_it_exports_to_onnx(objects, tmp_path):
-    for package in ("onnxscript", "onnxruntime"):
-        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'lumin-core[onnx]' onnxruntime")
-    import onnxruntime
-
-    vecs = [f"v{i}" for i in range(7)]
-    extractor = {"name": "lorentz_net", "preset": "lite"}
-    matrix = {"name": "gnn_head", "vecs": vecs, "feats_per_vec": MOMENTUM, "extractor": extractor}
-    head = {"name": "multi_head", "matrix_head": matrix}
-    body = {"name": "fully_connected", "depth": 1, "width": 4}
-    model = Model(ModelBuilder("classification", 1, ["a"], head=head, body=body, seed=1), device="cpu")
-    session = onnxruntime.InferenceSession(str(model.export_onnx(tmp_path / "m")), providers=["CPUExecutionProvider"])
-    x, mask = objects(dtype=torch.float32)
-    for n in (1, 4):
-        flat, objs = np.ones((n, 1), "float32"), x.masked_fill(~mask.unsqueeze(-1), torch.nan)[:n].numpy()
-        (preds,) = session.run(None, {"inputs": flat, "matrix": objs})
-        np.testing.assert_allclose(preds, model.predict((flat, objs)), atol=1e-5)
 
 
 def test_both_layouts_of_pairs_sum_the_same(objects):

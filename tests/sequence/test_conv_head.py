@@ -2,11 +2,12 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from lumin_core import registry
+from lumin_core import Model, ModelBuilder, registry
 from lumin_core.errors import ConfigError, LuminError, ShapeError, UnknownComponent
 from lumin_plugin_sequence import AvgMaxPool, Conv, Conv1dHead, ConvLayer, Res
 from lumin_plugin_tabular import MultiHead
@@ -289,3 +290,20 @@ def test_it_works_in_multi_head_with_and_without_flat_features(flat, trained_and
     assert model.head.get_out_size() == 64 + len(flat)
     assert model.head.feat_map["v0_x"] == list(range(len(flat), 64 + len(flat)))
     assert all(model.head.feat_map[feat] == [0] for feat in flat)
+
+
+def test_it_exports_to_onnx(sequences, tmp_path):
+    for package in ("onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'lumin-core[onnx]' onnxruntime")
+    import onnxruntime
+
+    vecs, feats = [f"v{i}" for i in range(7)], ["x", "y", "z"]
+    head = {"name": "conv1d_head", "vecs": vecs, "feats_per_vec": feats}
+    cont_feats = [f"{vec}_{feat}" for vec in vecs for feat in feats]
+    model = Model(ModelBuilder("classification", 1, cont_feats, head=head, seed=1), device="cpu")
+    session = onnxruntime.InferenceSession(str(model.export_onnx(tmp_path / "m")), providers=["CPUExecutionProvider"])
+    x, _ = sequences(dtype=torch.float32)
+    for n in (1, 5):
+        matrix = x[:n].numpy()
+        (preds,) = session.run(None, {"matrix": matrix})
+        np.testing.assert_allclose(preds, model.predict((np.zeros((n, 0), "float32"), matrix)), atol=1e-5)

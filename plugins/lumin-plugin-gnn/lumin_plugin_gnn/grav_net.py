@@ -203,7 +203,7 @@ def _maximum(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Te
     """
     with torch.no_grad():
         given = _weighted(feats, weights, index)  # (k, B, N, F)
-        numbers = torch.arange(1, len(index) + 1, dtype=torch.int16, device=index.device).view(-1, 1, 1, 1)
+        numbers = torch.arange(1, len(index) + 1, dtype=torch.int32, device=index.device).view(-1, 1, 1, 1)
         best = ((given >= given.amax(0)) * numbers).amax(0).long().clamp_min(1) - 1  # several times as fast as argmax
         winner = index.movedim(0, 2).gather(2, best)
     return feats.gather(1, winner) * weights.movedim(0, 2).gather(2, best)

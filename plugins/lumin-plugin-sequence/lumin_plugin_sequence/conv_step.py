@@ -58,7 +58,7 @@ class ConvStep(nn.Module):
             ShapeError: If the channels or the mask do not fit.
         """
         check_axes(x, 1, self.conv.in_channels)
-        if mask.shape != (len(x), x.shape[2]):
+        if mask.shape != (x.shape[0], x.shape[2]):  # len() would fix it in an exported graph
             raise ShapeError(f"the mask of {tuple(x.shape)} has shape (B, N), got {tuple(mask.shape)}")
         if self.first:
             return self._convolve(self._activate(self._normalise(x, mask), mask), mask)
