@@ -42,12 +42,12 @@ def read(n_max: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def along_the_jet(momenta: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """Turn momenta to the jet's azimuth, divide by its transverse momentum, and each component by its spread."""
+    """Turn momenta to the jet's azimuth, divide by its transverse momentum; give each component mean 0, spread 1."""
     pt, phi = axis[:, :1], axis[:, 1:]
     px, py, pz, energy = np.moveaxis(momenta, -1, 0)
     turned = (px * np.cos(phi) + py * np.sin(phi), py * np.cos(phi) - px * np.sin(phi), pz, energy)
     scaled = np.stack(turned, axis=-1) / pt[..., None]
-    return (scaled / np.nanstd(scaled, axis=(0, 1))).astype("float32")
+    return ((scaled - np.nanmean(scaled, axis=(0, 1))) / np.nanstd(scaled, axis=(0, 1))).astype("float32")
 
 
 def names(n_objects: int) -> list[str]:

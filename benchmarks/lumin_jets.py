@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    from lumin.nn.callbacks.cyclic_callbacks import OneCycle
     from lumin.nn.data.fold_yielder import FoldYielder
     from lumin.nn.models.blocks import gnn_blocks
     from lumin.nn.models.blocks.head import CatEmbHead, GNNHead
@@ -49,10 +50,9 @@ def build(network: str, fy: Any, settings: dict[str, Any]) -> Any:
         n_out=1,
         cont_feats=list(feats),
         model_args={"head": head_args, "body": settings["body"]},
-        opt_args={"opt": "adam", "eps": 1e-8},
+        opt_args={"opt": "adam", "eps": 1e-8, "betas": settings["betas"]},
         head=head,
     )
-    builder.set_lr(settings["lr"])
     return Model(builder)
 
 
@@ -67,9 +67,9 @@ def main() -> None:
                 torch.manual_seed(int(seed[0]))
                 np.random.seed(int(seed[0]))
                 random.seed(int(seed[0]))
-                model = build(network, fy, settings)
+                model, cycle = build(network, fy, settings), OneCycle(**settings["cycle"])
                 start = perf_counter()
-                model.fit(settings["n_epochs"], fy, bs=settings["bs"], val_idx=0, visible_bar=False)
+                model.fit(settings["n_epochs"], fy, bs=settings["bs"], val_idx=0, cbs=cycle, visible_bar=False)
                 answer = perf_counter() - start
             else:
                 model.predict(fy)

@@ -123,8 +123,24 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     names = list(map(str, known))
     if near := nearest(name, names):
         return f"; did you mean {' or '.join(map(repr, near))}?"
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return f"; known are {', '.join(names[:20])}{more}" if names else ""
+    return f"; known are {listed(names, 20)}" if names else ""
+
+
+def listed(names: Iterable[object], most: int = 5) -> str:
+    """Give names for a message: the first of them, and how many more there are.
+
+    Args:
+        names: The names.
+        most: How many are given.
+
+    Example:
+        >>> from lumin_core.errors import listed
+        >>> listed(["pt", "eta", "phi"], 2), listed([])
+        ('pt, eta and 1 more', 'none')
+    """
+    all_names = list(map(str, names))
+    more = f" and {len(all_names) - most} more" if len(all_names) > most else ""
+    return ", ".join(all_names[:most]) + more or "none"
 
 
 def _plain(name: str) -> str:

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.data.matrix import object_mask
-from lumin_core.errors import ConfigError, ShapeError
+from lumin_core.errors import ConfigError, ShapeError, listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -227,13 +227,14 @@ class MatrixHead(Head):
             raise ConfigError(msg)
         if unknown := [feat for feat in self.cont_feats if feat not in known]:
             msg = (
-                f"{unknown} are no elements {{vec}}_{{feat}} of vecs {self.vecs} and feats_per_vec "
-                f"{self.feats_per_vec}; use multi_head to feed flat features beside a matrix"
+                f"cont_feats has {listed(unknown)}, no elements {{vec}}_{{feat}} of vecs ({listed(self.vecs)}) and "
+                f"feats_per_vec ({listed(self.feats_per_vec)}); use multi_head to feed flat features beside a matrix, "
+                "or leave them out by ignore_feats of the FoldYielder"
             )
             raise ConfigError(msg)
         for name, own in self._owners().items():
             if present.isdisjoint(own):
-                msg = f"none of {own} is among the features {self.cont_feats}: is {name!r} misspelt?"
+                msg = f"is {name!r} misspelt? none of {listed(own)} is among the features {listed(self.cont_feats)}"
                 raise ConfigError(msg)
 
     def _owners(self) -> Mapping[str, list[str]]:

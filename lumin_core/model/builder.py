@@ -382,7 +382,10 @@ class ModelBuilder:
         registry.resolve("optimiser", optimiser_spec(self.opt_args))
         seeds.check(self.seed)
         if not self.cont_feats and not (self.cat_embedder and self.cat_embedder.n_cat_in):
-            raise ConfigError("a model needs inputs: give cont_feats, cat_embedder or both")
+            raise ConfigError(
+                "a model needs inputs: give cont_feats, cat_embedder or both; for a matrix of objects cont_feats are "
+                "its elements {vec}_{feat}, which ModelBuilder.from_fy reads from the file"
+            )
         check_names("cont_feats", self.cont_feats)
         if self.cont_subsample_rate is None and self.guaranteed_feats:
             raise ConfigError("guaranteed_feats means something only with cont_subsample_rate: give both, or neither")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError, DataError
+from lumin_core.errors import ConfigError, DataError, listed
 from lumin_core.model.builder import model_features
 from lumin_core.model.options import check_keys
 from lumin_core.training.fit_params import FitParams
@@ -187,9 +187,8 @@ def check_features(builder: ModelBuilder, fy: FoldYielder) -> None:
         if own == came or (sort == "continuous" and own == list(fy.get_use_cont_feats())):
             continue
         missing, more = [f for f in own if f not in came], [f for f in came if f not in own]
-        differ = (
-            "their order differs" if not missing and not more else f"the data lack {missing} and have {more} beside"
-        )
+        sides = {"the data lack": missing, "the data have beside": more}
+        differ = ", ".join(f"{what} {listed(feats)}" for what, feats in sides.items() if feats) or "their order differs"
         raise ConfigError(
             f"the {sort} features of the data are not the builder's: {differ}; "
             "ModelBuilder.from_fy takes those of the data, fy.add_ignore drops some"

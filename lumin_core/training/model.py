@@ -183,7 +183,8 @@ class Model:
 
         Args:
             inputs: An array or tensor ``(n, F)`` with the columns of the training data, a data frame (taken by column
-                name), ``(flat, matrix)``, a `BatchYielder`, or a `FoldYielder`.
+                name), ``(flat, matrix)``, the matrix alone where there are no flat features, a `BatchYielder`, or a
+                `FoldYielder`.
             as_np: Whether to give an array, or a tensor.
             pred_name: Column under which the predictions for a `FoldYielder` are saved in its file.
             pred_cb: The callback that collects the predictions, by default a fresh `PredHandler`; called last, and

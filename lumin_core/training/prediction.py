@@ -52,7 +52,8 @@ class InputReader:
         """Read inputs.
 
         Args:
-            inputs: Shape ``(n, F)``, a data frame, or ``(flat, matrix)`` with a matrix of shape ``(n, ...)``.
+            inputs: Shape ``(n, F)``, a data frame, or ``(flat, matrix)`` with a matrix of shape ``(n, ...)``; the
+                matrix alone, too, if there are no flat features.
             raw: Whether they are as before the preprocessing.
 
         Returns:
@@ -63,17 +64,24 @@ class InputReader:
             ShapeError: If there are more or fewer columns than features.
             ConfigError: If `raw` is asked for and nothing is recorded.
         """
+        if getattr(inputs, "ndim", 2) > 2 and self._takes_matrix_alone():
+            inputs = np.zeros((len(inputs), 0), dtype=np.float32), inputs
         if isinstance(inputs, tuple):
             if raw:
                 raise ConfigError("raw=True takes flat inputs alone; preprocess the matrix yourself")
             if len(inputs) != 2:
                 raise ShapeError(f"a tuple of inputs is (flat, matrix), got {len(inputs)} parts")
-            flat_feats = self.record.features.get(
-                "cont_feats", self.cont_feats
-            )  # the builder's hold those of the matrix
-            flat = self._flat(inputs[0], [feat for feat in self.cont_feats if feat in flat_feats], exact=False)
+            flat = self._flat(inputs[0], self._flat_feats(), exact=False)
             return self._finite(_as_numbers(flat)), self._matrix(inputs[1])
         return self._finite(self._preprocessed(inputs) if raw else _as_numbers(self._flat(inputs, self.cont_feats)))
+
+    def _flat_feats(self) -> list[str]:
+        """Give the continuous features beside a matrix; those of the builder hold its elements, too."""
+        of_file = self.record.features.get("cont_feats", self.cont_feats)
+        return [feat for feat in self.cont_feats if feat in of_file]
+
+    def _takes_matrix_alone(self) -> bool:
+        return not self._flat_feats() and not self.cat_feats
 
     def _matrix(self, inputs: Any) -> np.ndarray:
         matrix = _as_numbers(_plain(inputs))
@@ -91,7 +99,7 @@ class InputReader:
             raise ShapeError(
                 f"inputs must be (n, {expected}), the {len(cont_feats)} continuous and {len(self.cat_feats)} "
                 f"categorical features in the order of training, got {values.shape}; "
-                "a data frame is taken by column name"
+                "a data frame is taken by column name, and a matrix as (flat, matrix)"
             )
         return values
 

@@ -40,12 +40,17 @@ def models(fy, make_builder, tmp_path):
     return built
 
 
+def by_folds(model, fy):
+    """Predict as a file is, fold by fold: on some processors rounding depends on the number of events in a batch."""
+    return np.concatenate([model.predict(fold["inputs"])[:, 0] for fold in fy])
+
+
 def test_model_predicts_a_column(lumin, models, foldfile):
     code, out, _ = lumin("predict", "model_0.safetensors", "test.hdf5")
     assert code == 0
     assert re.fullmatch(rf"32 events predicted: column 'pred' of {foldfile}, \d+\.\d s\n", out)
     with FoldYielder(foldfile) as fy:
-        assert np.array_equal(fy.get_column("pred"), models[0].predict(fy.get_data()["inputs"])[:, 0])
+        assert np.array_equal(fy.get_column("pred"), by_folds(models[0], fy))
 
 
 def test_ensemble_is_known_by_its_header(lumin, models, foldfile):
@@ -62,7 +67,7 @@ def test_column_of_before_is_replaced_and_that_is_said(lumin, models, foldfile):
     _, out, _ = lumin("predict", "model_1", "test.hdf5")
     assert "replaced column 'pred'" in out
     with FoldYielder(foldfile) as fy:
-        assert np.array_equal(fy.get_column("pred"), models[1].predict(fy.get_data()["inputs"])[:, 0])
+        assert np.array_equal(fy.get_column("pred"), by_folds(models[1], fy))
 
 
 def test_inputs_that_the_model_does_not_know_are_left_out(lumin, fy, make_builder, foldfile, tmp_path):
@@ -70,8 +75,7 @@ def test_inputs_that_the_model_does_not_know_are_left_out(lumin, fy, make_builde
         model = Model(make_builder(smaller))
         model.save(tmp_path / "small")
         assert lumin("predict", "small", "test")[0] == 0
-        x = np.concatenate([fold["inputs"] for fold in smaller])
-        assert np.array_equal(smaller.get_column("pred"), model.predict(x)[:, 0])
+        assert np.array_equal(smaller.get_column("pred"), by_folds(model, smaller))
 
 
 def test_several_outputs(lumin, make_fy, make_builder, tmp_path):
@@ -121,7 +125,7 @@ def test_matrix_is_given_to_models_that_take_one(lumin, tmp_path, with_matrix):
         (["model_0", "none"], "there is no fold file"),
         (["model_0", "."], "there is no fold file"),
         (["model_0", "model_0.safetensors"], "is no HDF5 file"),
-        (["model_0", "lacking"], "the continuous features of the data are not the builder's: the data lack ['a']"),
+        (["model_0", "lacking"], "the continuous features of the data are not the builder's: the data lack a"),
         (["model_0", "test", "--name", "inputs"], "'inputs'"),
         (["model_0", "test", "--device", "gpu"], "the device 'gpu' cannot be used"),
     ],

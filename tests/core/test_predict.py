@@ -327,6 +327,21 @@ def test_a_model_of_a_matrix_takes_all_features_flat_too(with_matrix):
     np.testing.assert_allclose(model.predict(together), model.predict((flat, matrix)), rtol=1e-5)
 
 
+def test_a_matrix_comes_alone_where_there_are_no_flat_features(with_matrix, tmp_path):
+    model, both = with_matrix
+    _, matrix = both.get_fold(0)["inputs"]
+    with pytest.raises(ShapeError, match=r"inputs must be.*a matrix as \(flat, matrix\)"):
+        model.predict(matrix)
+    fy = FoldYielder(both.foldfile, ignore_feats=["met"])
+    body = {"name": "fully_connected", "depth": 1, "width": 4}
+    model = Model(ModelBuilder.from_fy(fy, "classification", head=Sum, body=body, seed=1))
+    model.fit(1, fy, 4, val_idx=1, seed=1)
+    expected = model.predict((np.zeros((len(matrix), 0)), matrix))
+    for alone in (matrix, torch.from_numpy(matrix)):
+        assert np.array_equal(model.predict(alone), expected)
+    assert model.predict(matrix[:0]).shape == (0, 1)
+
+
 def test_bad_matrices_are_refused(with_matrix):
     model, fy = with_matrix
     flat, matrix = fy.get_fold(0)["inputs"]

@@ -24,7 +24,8 @@ def test_it_exports_to_onnx(network, objects, tmp_path):
     extractor, collapser = NETWORKS[network]
     matrix = {
         "name": "gnn_head", "vecs": [f"v{i}" for i in range(7)], "feats_per_vec": ["px", "py", "pz", "E"],
-        "extractor": ["constituent_features", extractor], "collapser": collapser,
+        "extractor": extractor if network == "lorentz_net" else ["constituent_features", extractor],
+        "collapser": collapser,
     }  # fmt: skip
     body = {"name": "fully_connected", "depth": 1, "width": 4}
     head = {"name": "multi_head", "matrix_head": matrix}

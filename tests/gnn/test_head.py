@@ -16,6 +16,7 @@ from lumin_plugin_tabular import MultiHead
 MOMENTUM = ["px", "py", "pz", "E"]
 EXTRACTORS = sorted(c.name for c in registry.components("graph_extractor"))
 COLLAPSERS = sorted(c.name for c in registry.components("graph_collapser"))
+ALONE = {"constituent_features", "lorentz_net"}  # nothing may stand in front of them
 NORMS = {"edge_conv", "lorentz_net", "particle_transformer"}  # they have norms by default
 SMALL = {
     "edge_conv": {"preset": "lite", "k": 3, "widths": [[8, 8], [8, 6]]},
@@ -58,7 +59,7 @@ def test_fault_padding_changes_no_result(name, training, objects):
     x, mask = objects()
     longer_x = torch.cat((x[:, :2], torch.zeros(4, 3, 4, dtype=x.dtype), x[:, 2:]), dim=1)
     longer_mask = torch.cat((mask[:, :2], torch.zeros(4, 3, dtype=torch.bool), mask[:, 2:]), dim=1)
-    options = {"use_in_bn": name not in NORMS, "cat_means": name == "deep_sets"}
+    options = {"use_in_bn": name not in NORMS | ALONE, "cat_means": name == "deep_sets"}
     short, long = (make(name, n=n, **options).train(training) for n in (7, 10))
     long.load_state_dict(short.state_dict())
     out, grad, grads = run(short, x, mask)
@@ -112,7 +113,7 @@ def test_permuted_objects_give_permuted_features_and_the_same_event(name, object
 def test_events_of_few_objects_give_finite_values_and_gradients(name, collapser, objects):
     for n_present in ((7, 5, 1, 0), (1, 0, 0, 0), (0, 0, 0, 0)):
         x, mask = objects(n_present=n_present)
-        head = make(name, collapser, use_in_bn=True)
+        head = make(name, collapser, use_in_bn=name not in ALONE)
         out, grad, grads = run(head, x, mask)
         assert out.shape == (4, head.get_out_size())
         assert out.isfinite().all()
@@ -165,7 +166,7 @@ def fold_file(tmp_path_factory):
 @pytest.mark.parametrize("collapser", ["graph_collapser", "class_attention"])
 @pytest.mark.parametrize("name", EXTRACTORS)
 def test_models_are_built_by_name_trained_saved_and_loaded(name, collapser, fold_file, tmp_path):
-    chain = [] if name == "constituent_features" else ["constituent_features"]
+    chain = [] if name in ALONE else ["constituent_features"]
     spec = [*chain, {"name": name, **SMALL.get(name, {})}]
     with FoldYielder(fold_file[0]) as fy:
         options = {"head": "gnn_head", "model_args": {"head": {"extractor": spec, "collapser": collapser}}}
@@ -279,3 +280,17 @@ def test_mixed_precision_trains(objects):
         if head.get_param_count():
             out.float().sum().backward()
         assert all(p.grad is None or p.grad.isfinite().all() for p in head.parameters())
+
+
+@pytest.mark.parametrize(
+    ("extractor", "options"),
+    [
+        (["interaction_net", "constituent_features"], {}),
+        (["constituent_features", {"name": "lorentz_net", "preset": "lite"}], {}),
+        (["constituent_features"], {"use_in_bn": True}),
+        (["constituent_features", "deep_sets"], {"cat_means": True}),
+    ],
+)
+def test_nothing_without_effect_stands_in_front(extractor, options):
+    with pytest.raises(ConfigError, match="no effect: name it first"):
+        make(extractor, **options)

@@ -23,6 +23,9 @@ from torch import Tensor, nn
 class Extractor(nn.Module, ABC):
     """Computes new features of every object from those of all.
 
+    One that looks at the matrix alone, and not at the features, says so by ``reads_matrix_alone = True``: then a head
+    refuses to put anything in front of it, which would be without effect.
+
     Args:
         n_fpv: Number of features of an object that come in.
 
@@ -41,6 +44,7 @@ class Extractor(nn.Module, ABC):
     """
 
     kind: ClassVar[str] = "graph_extractor"
+    reads_matrix_alone: ClassVar[bool] = False
 
     def __init__(self, n_fpv: int) -> None:
         super().__init__()

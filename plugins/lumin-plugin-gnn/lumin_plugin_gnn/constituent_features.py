@@ -58,6 +58,8 @@ class ConstituentFeatures(Extractor):
         tensor([-0.0500,  0.0500])
     """
 
+    reads_matrix_alone = True
+
     def __init__(self, n_fpv: int, feats_per_vec: Sequence[str]) -> None:
         super().__init__(n_fpv)
         columns = momentum_columns(feats_per_vec, "constituent_features")

@@ -39,7 +39,8 @@ class GNNHead(MatrixHead):
         freeze: Whether the parameters stay as they are.
 
     Raises:
-        ConfigError: If there is no extractor, or an option is none of a part's.
+        ConfigError: If there is no extractor, an option is none of a part's, or something stands in front of an
+            extractor that reads the matrix alone.
 
     Example:
         >>> import torch
@@ -78,6 +79,11 @@ class GNNHead(MatrixHead):
         width = self.n_fpv * (2 if cat_means else 1)
         for spec in _specs(extractor):
             part = build("graph_extractor", spec, n_fpv=width, feats_per_vec=self.feats_per_vec, **given)
+            if part.reads_matrix_alone and (self.extractors or use_in_bn or cat_means):
+                raise ConfigError(
+                    f"{type(part).__name__} reads the objects as they came, so what stands in front has no effect: "
+                    "name it first in extractor, without use_in_bn and cat_means"
+                )
             self.extractors.append(part)
             width = part.get_out_size()
         self.collapser = build("graph_collapser", collapser, n_fpv=width, **given)

@@ -53,8 +53,8 @@ class LorentzNet(Extractor):
     r"""Computes features of objects that do not change with the frame of reference.
 
     The first scalars of an object are :math:`\psi(m^2)` and all features that the head was given besides the momentum,
-    which thus must be invariants, such as charges, and of order one. What an extractor in front makes is not looked
-    at, for it may be none. Momenta are read as the head was given them, in GeV, changed by no preprocessing.
+    which thus must be invariants, such as charges, and of order one. No extractor stands in front, for what it makes
+    may be none. Momenta are read as the head was given them, in GeV, changed by no preprocessing.
 
     Without beams, features are the same after any boost, rotation or reflection of the event. The beams are two more
     objects, massless, of 1 GeV, along and against z, with a mark among their scalars; they are not in the output. With
@@ -96,6 +96,8 @@ class LorentzNet(Extractor):
     References:
         Gong et al., https://arxiv.org/abs/2201.08187
     """
+
+    reads_matrix_alone = True
 
     def __init__(
         self,
