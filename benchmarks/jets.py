@@ -39,25 +39,28 @@ N_OBJECTS, SEEDS, BS = 60, (1, 2, 3), 128
 SUM = {"name": "graph_collapser", "agg_methods": "sum"}
 MEAN = {"name": "graph_collapser", "agg_methods": "mean"}
 BODY = {"name": "fully_connected", "depth": 2, "width": 100, "act": "relu"}
+SEEN_FROM_JET = "constituent_features"
 NETWORKS: dict[str, dict[str, Any]] = {
-    "deep_sets": {"extractor": "deep_sets", "collapser": SUM, "epochs": 12, "lr": 2e-3},
-    "edge_conv": {"extractor": {"name": "edge_conv", "preset": "lite"}, "collapser": MEAN, "epochs": 12, "lr": 3e-3},
+    "deep_sets": {"extractor": [SEEN_FROM_JET, "deep_sets"], "collapser": SUM, "epochs": 12, "lr": 2e-3},
+    "edge_conv": {
+        "extractor": [SEEN_FROM_JET, {"name": "edge_conv", "preset": "lite"}],
+        "collapser": MEAN,
+        "epochs": 12,
+        "lr": 3e-3,
+    },
     "particle_transformer": {
-        "extractor": {"name": "particle_transformer", "preset": "lite"},
+        "extractor": [SEEN_FROM_JET, {"name": "particle_transformer", "preset": "lite"}],
         "collapser": "class_attention",
         "epochs": 12,
         "lr": 2e-3,
     },
+    "lorentz_net": {"extractor": {"name": "lorentz_net", "preset": "lite"}, "collapser": MEAN, "epochs": 6, "lr": 2e-3},
 }
 
 
 def trained(network: dict[str, Any], train: Path, test: Path, seed: int) -> dict[str, Any]:
     """Train one network; give its figures on the jets held back."""
-    head = {
-        "name": "gnn_head",
-        "extractor": ["constituent_features", network["extractor"]],
-        "collapser": network["collapser"],
-    }
+    head = {"name": "gnn_head", "extractor": network["extractor"], "collapser": network["collapser"]}
     with (
         FoldYielder(train) as fy,
         FoldYielder(test) as test_fy,

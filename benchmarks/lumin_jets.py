@@ -69,7 +69,7 @@ def main() -> None:
                 random.seed(int(seed[0]))
                 model, cycle = build(network, fy, settings), OneCycle(**settings["cycle"])
                 start = perf_counter()
-                model.fit(settings["n_epochs"], fy, bs=settings["bs"], val_idx=0, cbs=cycle, visible_bar=False)
+                model.fit(settings["n_epochs"], fy, bs=settings["bs"], cbs=cycle, visible_bar=False)
                 answer = perf_counter() - start
             else:
                 model.predict(fy)
