@@ -52,3 +52,10 @@ def test_each_dependency_has_its_reason():
 def test_tox_and_the_folder_name_the_same_plugins():
     plugins = " ".join(path.parent.name for path in PROJECTS[1:])
     assert f"\nplugins = {plugins}\n" in (ROOT / "tox.ini").read_text(encoding="utf-8")
+
+
+def test_the_extra_all_has_every_plugin_and_standard_all_but_networks_on_objects():
+    extras = tomllib.loads(PROJECTS[0].read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    plugins = [path.parent.name for path in PROJECTS[1:]]
+    assert extras["all"] == plugins
+    assert extras["standard"] == [name for name in plugins if name not in ("lumin-plugin-gnn", "lumin-plugin-sequence")]
