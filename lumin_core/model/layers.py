@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import LookupAct, LookupInit, canonical_act, lookup_act, normal_initialiser
+from lumin_core.model.options import is_positive
 from lumin_core.registry import build
 
 NormSpec = str | Mapping[str, Any] | type[nn.Module] | Any
@@ -55,7 +56,7 @@ def dense_layer(
           (2): AlphaDropout(p=0.1, inplace=False)
         )
     """
-    if min(n_in, n_out) < 1 or not 0 <= do < 1:
+    if not (is_positive(n_in) and is_positive(n_out)) or not 0 <= do < 1:
         msg = f"a dense layer needs positive widths and a dropout rate in [0, 1), got {n_in}, {n_out} and {do}"
         raise ConfigError(msg)
     linear = nn.Linear(n_in, n_out)

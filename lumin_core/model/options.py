@@ -1,8 +1,9 @@
-"""Joining a component's spec with options that stand beside it, and did-you-mean for the keys of a config."""
+"""Joining a component's spec with options that stand beside it, and checks of keys and numbers among options."""
 
 from __future__ import annotations
 
 from functools import partial
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from lumin_core.errors import ConfigError, did_you_mean
@@ -66,3 +67,33 @@ def check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:
     for key in given:
         if key not in known:
             raise ConfigError(f"{place} has no {key!r}{did_you_mean(key, known)}")
+
+
+def check_positive(**numbers: object) -> None:
+    """Refuse what is no positive whole number.
+
+    Args:
+        **numbers: The numbers by the names of the options.
+
+    Raises:
+        ConfigError: With names and values.
+
+    Example:
+        >>> from lumin_core.model.options import check_positive
+        >>> check_positive(depth=4, width=0)
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: positive whole numbers are needed, got width=0
+    """
+    if wrong := [f"{name}={n!r}" for name, n in numbers.items() if not is_positive(n)]:
+        raise ConfigError(f"positive whole numbers are needed, got {', '.join(wrong)}")
+
+
+def is_positive(n: object) -> bool:
+    """Tell whether something is a positive whole number.
+
+    Example:
+        >>> from lumin_core.model.options import is_positive
+        >>> is_positive(4), is_positive(0), is_positive(2.5), is_positive("4")
+        (True, False, False, False)
+    """
+    return isinstance(n, Integral) and int(n) >= 1

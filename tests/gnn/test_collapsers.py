@@ -107,7 +107,7 @@ def test_one_object_in_a_batch_is_normalised_as_in_evaluation(objects):
 
 @pytest.mark.parametrize("outs", [[], "ab", [1.5], [0]])
 def test_widths_are_checked(outs):
-    with pytest.raises(ConfigError, match="somebody needs the widths"):
+    with pytest.raises(ConfigError, match="somebody needs the positive widths"):
         layer_widths(outs, "somebody")
 
 

@@ -136,7 +136,7 @@ def test_energy_flow_weighs_by_the_share_of_transverse_momentum(objects):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"widths": []}, "at least one layer"),
+        ({"widths": []}, "needs the positive widths"),
         ({"preset": "lit"}, "did you mean 'lite'"),
         ({"energy_weighted": True, "coords": (0, 9)}, "columns of the 4 features"),
         ({"widths": [3, -1]}, "positive widths"),

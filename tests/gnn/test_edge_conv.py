@@ -79,12 +79,14 @@ def test_presets_are_those_of_the_paper():
     ("options", "words"),
     [
         ({"preset": "light"}, "did you mean 'lite'"),
-        ({"k": -1}, "positive k"),
-        ({"k": 0}, "positive k"),
+        ({"k": -1}, "positive whole numbers are needed, got k=-1"),
+        ({"k": 2.5}, "positive whole numbers are needed, got k=2.5"),
         ({"widths": [[3, 0]]}, "positive widths"),
-        ({"widths": []}, "positive widths"),
+        ({"widths": []}, "a list of widths for each block"),
+        ({"widths": [32, 64]}, "a list of widths for each block"),
         ({"coords": (0, 7)}, "columns of the 7 features"),
         ({"coords": ()}, "columns of the 7 features"),
+        ({"coords": 0}, "columns of the 7 features"),
     ],
 )
 def test_options_are_checked(options, words):

@@ -294,3 +294,25 @@ def test_mixed_precision_trains(objects):
 def test_nothing_without_effect_stands_in_front(extractor, options):
     with pytest.raises(ConfigError, match="no effect: name it first"):
         make(extractor, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"extractor": {"name": "deep_sets", "widths": "32"}},
+        {"extractor": {"name": "grav_net", "k": 2.5}},
+        {"extractor": {"name": "interaction_net", "intfunc_outs": [2.5]}},
+        {"extractor": {"name": "lorentz_net", "width": 2.5}},
+        {"extractor": {"name": "particle_transformer", "preset": "lite", "n_layers": 0}},
+        {"extractor": {"name": "particle_transformer", "preset": "lite", "ffn_ratio": 0}},
+        {"extractor": {"name": "particle_transformer", "preset": "lite", "do": 2}},
+        {"extractor": {"name": "particle_transformer", "preset": "lite", "n_heads": 3}},
+        {"collapser": {"name": "graph_collapser", "f_initial_outs": "8"}},
+        {"collapser": {"name": "graph_collapser", "n_sa_layers": -1}},
+        {"collapser": {"name": "class_attention", "depth": 0}},
+        {"collapser": {"name": "node_predictor", "n_out": 0}},
+    ],
+)
+def test_numbers_out_of_range_are_refused_when_a_head_is_built(options):
+    with pytest.raises(ConfigError, match=r"got \S"):
+        make(**{"extractor": "deep_sets", **options})

@@ -331,8 +331,8 @@ def test_without_a_weight_momenta_stay(objects):
         ({"feats_per_vec": ["px", "py", "pz"]}, "lorentz_net needs the 4-momenta .* E missing in"),
         ({"preset": "tiny"}, "preset must be one of paper, lite"),
         ({"preset": "light"}, "did you mean 'lite'"),
-        ({"width": 0}, "positive width and n_layers, got 0 and 6"),
-        ({"n_layers": 0}, "positive width and n_layers, got 72 and 0"),
+        ({"width": 0}, "positive whole numbers are needed, got width=0"),
+        ({"n_layers": 0}, "positive whole numbers are needed, got n_layers=0"),
     ],
 )
 def test_options_are_checked(options, words):

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model.options import check_positive
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import ObjectDense, only_present
 
@@ -71,8 +71,7 @@ class SelfAttention(Extractor):
     ) -> None:
         super().__init__(n_fpv)
         self.n_a = max(1, n_fpv // 4) if n_a is None else n_a
-        if self.n_a < 1:
-            raise ConfigError(f"n_a, the width of queries and keys, must be positive, got {n_a}")
+        check_positive(n_a=self.n_a)
         self.q, self.k = _linear(n_fpv, self.n_a, lookup_init), _linear(n_fpv, self.n_a, lookup_init)
         self.v = _linear(n_fpv, n_fpv, lookup_init)
         given = {"lookup_init": lookup_init, "lookup_act": lookup_act}

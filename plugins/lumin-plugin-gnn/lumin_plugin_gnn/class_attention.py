@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lumin_core.errors import ConfigError
+from lumin_core.model.options import check_positive
 from lumin_plugin_gnn.blocks import Collapser
 from lumin_plugin_gnn.transformer_block import TransformerBlock, absent_bias
 
@@ -42,8 +42,7 @@ class ClassAttention(Collapser):
         self, n_v: int, n_fpv: int, depth: int = 2, n_heads: int | None = None, ffn_ratio: int = 4, do: float = 0
     ) -> None:
         super().__init__(n_v, n_fpv)
-        if depth < 1:
-            raise ConfigError(f"depth, the number of blocks, must be positive, got {depth}")
+        check_positive(depth=depth)
         heads = max(i for i in range(1, 9) if n_fpv % i == 0) if n_heads is None else n_heads
         self.token = nn.Parameter(torch.empty(1, 1, n_fpv))
         nn.init.trunc_normal_(self.token, std=0.02)

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.constituent_features import momentum_columns, pt_eta_phi
-from lumin_plugin_gnn.layers import ObjectDense, only_present, preset_of
+from lumin_plugin_gnn.layers import ObjectDense, column_list, layer_widths, only_present, preset_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,12 +83,9 @@ class DeepSets(Extractor):
         lookup_act: LookupAct = lookup_act,
     ) -> None:
         super().__init__(n_fpv)
-        widths = preset_of(preset, PRESETS)["widths"] if widths is None else list(widths)
-        if not widths:
-            raise ConfigError("widths must name the width of at least one layer, as in [100, 100, 256]")
-        if energy_weighted and not all(0 <= column < n_fpv for column in coords):
-            raise ConfigError(f"coords must be columns of the {n_fpv} features of an object, got {list(coords)}")
-        self.energy_weighted, self.coords, self.n_out = energy_weighted, list(coords), widths[-1]
+        widths = layer_widths(preset_of(preset, PRESETS)["widths"] if widths is None else widths, "deep_sets")
+        self.energy_weighted, self.n_out = energy_weighted, widths[-1]
+        self.coords = column_list(coords, n_fpv) if energy_weighted else []
         self._momenta = momentum_columns(feats_per_vec, "an energy-weighted deep_sets") if energy_weighted else []
         given = {"lookup_init": lookup_init, "lookup_act": lookup_act}
         n_in = len(self.coords) if energy_weighted else n_fpv

@@ -14,6 +14,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,12 +23,13 @@ from torch import Tensor, nn
 from lumin_core.errors import ConfigError
 from lumin_core.model.layers import LCBatchNorm1d
 from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model.options import check_positive
 from lumin_plugin_gnn.blocks import Extractor
-from lumin_plugin_gnn.layers import norm_rows, only_present, preset_of
+from lumin_plugin_gnn.layers import column_list, layer_widths, norm_rows, only_present, preset_of
 from lumin_plugin_gnn.neighbours import edges, gather_neighbours, nearest, squared_distances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from lumin_core.model.layers import NormSpec
     from lumin_core.model.lookups import LookupAct, LookupInit
@@ -86,11 +88,10 @@ class EdgeConv(Extractor):
         settings = preset_of(preset, PRESETS)
         k = settings["k"] if k is None else k
         widths = settings["widths"] if widths is None else widths
-        if k < 1 or not widths or not all(block and min(block) > 0 for block in widths):
-            raise ConfigError(f"edge_conv needs positive k, and lists of positive widths; got k={k} and {widths}")
-        if not coords or not all(0 <= column < n_fpv for column in coords):
-            raise ConfigError(f"coords must be columns of the {n_fpv} features of an object, got {list(coords)}")
-        self.coords = list(coords)
+        check_positive(k=k)
+        if not widths or not all(isinstance(block, Sequence) for block in widths):
+            raise ConfigError(f"edge_conv needs a list of widths for each block, as in [[32, 32], [64]]; got {widths}")
+        self.coords = column_list(coords, n_fpv)
         options: dict[str, Any] = {
             "bn": bn,
             "act": act,
@@ -99,7 +100,7 @@ class EdgeConv(Extractor):
             "lookup_act": lookup_act,
         }
         self.blocks = nn.ModuleList()
-        for block in widths:
+        for block in (layer_widths(block, "a block of edge_conv") for block in widths):
             self.blocks.append(_Block(n_fpv, block, k, **options))
             n_fpv = block[-1]
         self.n_out = n_fpv

@@ -11,7 +11,7 @@ from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import lookup_act, normal_initialiser
 from lumin_core.registry import build
 from lumin_plugin_gnn.blocks import Collapser
-from lumin_plugin_gnn.layers import AGGREGATIONS, ObjectDense, aggregation_names, mean, only_present
+from lumin_plugin_gnn.layers import AGGREGATIONS, ObjectDense, aggregation_names, layer_widths, mean, only_present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,8 @@ class Reviser(nn.Module):
     ) -> None:
         super().__init__()
         initial, final = _widths(f_initial_outs), _widths(f_final_outs)
+        if not isinstance(n_sa_layers, int) or n_sa_layers < 0:
+            raise ConfigError(f"n_sa_layers must be a number of layers, 0 for none, got {n_sa_layers!r}")
         if global_feat_vec and not initial and not final:
             raise ConfigError(
                 "global_feat_vec gives means to a network: name its widths in f_initial_outs or f_final_outs"
@@ -168,7 +170,7 @@ class GraphCollapser(Collapser):
 
 
 def _widths(outs: int | Sequence[int] | None) -> list[int]:
-    return [] if outs is None else [outs] if isinstance(outs, int) else list(outs)
+    return [] if outs is None or outs == [] else layer_widths(outs, "f_initial_outs or f_final_outs")
 
 
 def _dense(n_in: int, outs: list[int], *, means: bool, **options: Any) -> ObjectDense | None:

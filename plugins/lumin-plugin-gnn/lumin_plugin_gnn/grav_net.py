@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model.options import check_positive
 from lumin_core.registry import build
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import AGGREGATIONS, ObjectDense, aggregation_names, layer_widths, mean, only_present
@@ -88,15 +88,7 @@ class GravNet(Extractor):
     ) -> None:
         super().__init__(n_fpv)
         outputs = layer_widths(n_out, "grav_net")
-        for name, number in {
-            "f_slr_depth": f_slr_depth,
-            "n_s": n_s,
-            "n_lr": n_lr,
-            "k": k,
-            "f_out_depth": f_out_depth,
-        }.items():
-            if number < 1:
-                raise ConfigError(f"{name} of grav_net must be positive, got {number}")
+        check_positive(f_slr_depth=f_slr_depth, n_s=n_s, n_lr=n_lr, k=k, f_out_depth=f_out_depth)
         self.n_out = sum(outputs)
         self.layers = nn.ModuleList()
         for width in outputs:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any, cast
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError, did_you_mean
 from lumin_core.model.layers import LCBatchNorm1d, NormSpec, dense_stack
+from lumin_core.model.options import is_positive
 
 
 class ObjectDense(nn.Module):
@@ -183,7 +185,7 @@ def preset_of(name: str, presets: Mapping[str, dict[str, Any]]) -> dict[str, Any
     return presets[name]
 
 
-def layer_widths(outs: int | Sequence[int], who: str) -> list[int]:
+def layer_widths(outs: Any, who: str) -> list[int]:
     """Give the widths of layers as a list.
 
     Args:
@@ -198,7 +200,28 @@ def layer_widths(outs: int | Sequence[int], who: str) -> list[int]:
         >>> layer_widths(32, "interaction_net")
         [32]
     """
-    listed = [outs] if isinstance(outs, int) else list(outs)
-    if not listed or not all(isinstance(width, int) and width > 0 for width in listed):
-        raise ConfigError(f"{who} needs the widths of its layers, as in [32, 16]; got {outs!r}")
+    listed = list(outs) if isinstance(outs, Iterable) else [outs]
+    if not listed or not all(map(is_positive, listed)):
+        raise ConfigError(f"{who} needs the positive widths of its layers, as in [32, 16]; got {outs!r}")
+    return listed
+
+
+def column_list(columns: Any, n_fpv: int) -> list[int]:
+    """Give columns of the features of an object as a list.
+
+    Args:
+        columns: Which.
+        n_fpv: How many there are.
+
+    Raises:
+        ConfigError: If there is none, or one is no column.
+
+    Example:
+        >>> from lumin_plugin_gnn.layers import column_list
+        >>> column_list((0, 1), 7)
+        [0, 1]
+    """
+    listed = list(columns) if isinstance(columns, Iterable) else []
+    if not listed or not all(isinstance(column, Integral) and 0 <= int(column) < n_fpv for column in listed):
+        raise ConfigError(f"coords must be columns of the {n_fpv} features of an object, as in [0, 1]; got {columns!r}")
     return listed

@@ -29,8 +29,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model.options import check_positive
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.constituent_features import momentum_columns
 from lumin_plugin_gnn.layers import only_present, preset_of
@@ -117,8 +117,7 @@ class LorentzNet(Extractor):
         settings = preset_of(preset, PRESETS)
         self.width = settings["width"] if width is None else width
         n_layers = settings["n_layers"] if n_layers is None else n_layers
-        if self.width < 1 or n_layers < 1:
-            raise ConfigError(f"lorentz_net needs a positive width and n_layers, got {self.width} and {n_layers}")
+        check_positive(width=self.width, n_layers=n_layers)
         columns = momentum_columns(feats_per_vec, "lorentz_net")
         rest = [i for i in range(len(feats_per_vec)) if i not in columns]
         self._columns: Tensor

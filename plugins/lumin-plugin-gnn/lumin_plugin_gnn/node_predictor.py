@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model.options import check_positive
 from lumin_plugin_gnn.blocks import Collapser
 from lumin_plugin_gnn.graph_collapser import Reviser
 from lumin_plugin_gnn.layers import ObjectDense, only_present
@@ -82,8 +82,7 @@ class NodePredictor(Collapser):
         lookup_act: LookupAct = lookup_act,
     ) -> None:
         super().__init__(n_v, n_fpv)
-        if n_out < 1:
-            raise ConfigError(f"n_out, the number of values per object, must be positive, got {n_out}")
+        check_positive(n_out=n_out)
         self.n_out, self.transpose_out = n_out, transpose_out
         self.revise = Reviser(
             n_fpv, f_initial_outs, n_sa_layers, sa_width, f_final_outs, global_feat_vec, sa_class,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lumin_core.model.layers import LCBatchNorm1d
 from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model.options import check_positive
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.constituent_features import momentum_columns
 from lumin_plugin_gnn.layers import layer_widths, only_present, preset_of
@@ -99,6 +100,7 @@ class ParticleTransformer(Extractor):
             inner = layer_widths(settings["pair_embed"] if pair_embed is None else pair_embed, "pair_embed")
             self.pairs = PairEmbedding([*inner, heads], "gelu", bn_class, lookup_init, lookup_act)
         depth = settings["n_layers"] if n_layers is None else n_layers
+        check_positive(n_layers=depth)
         self.blocks = nn.ModuleList(TransformerBlock(self.width, heads, ffn_ratio, do) for _ in range(depth))
 
     def forward(self, x: Tensor, mask: Tensor, matrix: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from lumin_core.errors import ConfigError
+from lumin_core.model.options import check_positive
 
 
 class TransformerBlock(nn.Module):
@@ -30,7 +31,7 @@ class TransformerBlock(nn.Module):
         do: Dropout rate of attention, and of both residuals.
 
     Raises:
-        ConfigError: If the heads do not divide the width.
+        ConfigError: If the heads do not divide the width, or a number is out of range.
 
     Example:
         >>> import torch
@@ -45,7 +46,10 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, width: int, n_heads: int, ffn_ratio: int = 4, do: float = 0) -> None:
         super().__init__()
-        if n_heads < 1 or width % n_heads:
+        check_positive(n_heads=n_heads, ffn_ratio=ffn_ratio)
+        if not 0 <= do < 1:
+            raise ConfigError(f"a dropout rate is in [0, 1), got {do}")
+        if width % n_heads:
             raise ConfigError(f"n_heads must divide the width, got {n_heads} heads for {width} features")
         self.n_heads, self.do = n_heads, do
         self.norm_in, self.norm_attended = nn.LayerNorm(width), nn.LayerNorm(width)

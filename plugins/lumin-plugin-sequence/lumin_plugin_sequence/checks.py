@@ -1,4 +1,4 @@
-"""Checks of numbers and shapes that several layers share."""
+"""Checks of paddings and shapes that several layers share."""
 
 from __future__ import annotations
 
@@ -11,16 +11,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _AXES = {1: "(B, C, N)", 2: "(B, C, H, W)", 3: "(B, C, D, H, W)"}
-
-
-def check_positive(**numbers: object) -> None:
-    """Refuse what is no positive whole number.
-
-    Raises:
-        ConfigError: With names and values.
-    """
-    if wrong := [f"{name}={n!r}" for name, n in numbers.items() if not isinstance(n, Integral) or n < 1]:
-        raise ConfigError(f"positive whole numbers are needed, got {', '.join(wrong)}")
 
 
 def check_padding(padding: object) -> None:

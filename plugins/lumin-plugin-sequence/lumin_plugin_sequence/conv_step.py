@@ -23,7 +23,8 @@ from torch.nn.functional import pad
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model.layers import LCBatchNorm1d
 from lumin_core.model.lookups import canonical_act
-from lumin_plugin_sequence.checks import check_axes, check_padding, check_positive
+from lumin_core.model.options import check_positive
+from lumin_plugin_sequence.checks import check_axes, check_padding
 
 if TYPE_CHECKING:
     from lumin_core.model.layers import NormSpec

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lumin_core.errors import ConfigError, nearest
 from lumin_core.model.blocks import MatrixHead
-from lumin_plugin_sequence.checks import check_positive
+from lumin_core.model.options import check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from lumin_core.model.layers import dense_stack
 from lumin_core.model.lookups import lookup_act, normal_initialiser
-from lumin_plugin_sequence.checks import check_axes, check_positive
+from lumin_core.model.options import check_positive
+from lumin_plugin_sequence.checks import check_axes
 from lumin_plugin_sequence.conv_blocks import ConvLayer
 
 if TYPE_CHECKING:
