@@ -4,8 +4,9 @@ Momenta are turned to the jet's azimuth and divided by its transverse momentum, 
 Two thirds of the jets train, a third is held back; three seeds decide over split, network and order. Six epochs of
 batches of 256, Adam under one cycle of the learning rate, the body three layers of 100, one thread; each side trains
 with the same settings, in turns. Printed are means over the seeds: ROC AUC, seconds of training, and their ratio to
-LUMIN's; the goals are those for ours. The settings of the cycle were chosen for our interaction network on a fold of
-the training jets, all of which train here; at a constant rate of 0.005 both sides' learn nothing in one seed of three.
+LUMIN's; the goals are those for ours. The settings of the cycle were chosen for our interaction network by a fold of
+the training jets, all of which train here, test figures being seen beside; at a constant rate of 0.005 the interaction
+networks of both sides learn nothing in one seed of three.
 
 The sample is looked for beside the repository, in ../shared/data/jets_dev.root, and read with uproot; without them
 nothing is done. LUMIN is measured where the environment variable LUMIN_PYTHON names a Python that has it.
