@@ -113,3 +113,15 @@ def test_a_transformer_block_is_attention_and_two_layers_as_written_out(objects)
 def test_heads_must_divide_the_width():
     with pytest.raises(ConfigError, match="n_heads must divide the width, got 4 heads for 6 features"):
         TransformerBlock(6, n_heads=4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("layer", [SelfAttention, OffsetSelfAttention])
+def test_gradients_are_finite_in_mixed_precision_where_objects_are_absent(layer, dtype, objects):
+    x, mask = objects(dtype=torch.float32)
+    net, x = layer(4), x / 10
+    with torch.autocast("cpu", dtype):
+        out = net(x, mask, x)
+    out.float().square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in net.parameters())
+    assert net.q.weight.grad.abs().sum() > 0

@@ -125,3 +125,15 @@ def test_layers_need_positive_widths(outs):
         InteractionNet(3, intfunc_outs=outs)
     with pytest.raises(ConfigError, match="widths of its layers"):
         InteractionNet(3, outfunc_outs=outs)
+
+
+@pytest.mark.parametrize("frozen", ["all", "fr.layers.1", "fo"])
+def test_frozen_parameters_let_gradients_through(frozen, objects):
+    x, mask = objects(n_fpv=3)
+    net = InteractionNet(3, intfunc_outs=[6, 5], outfunc_outs=[4], act="swish").double()
+    expected = torch.autograd.grad(net(given := x.clone().requires_grad_(), mask, given).square().sum(), given)[0]
+    for name, param in net.named_parameters():
+        param.requires_grad_(not (frozen == "all" or name.startswith(frozen)))
+    (net(given := x.clone().requires_grad_(), mask, given).square().sum()).backward()
+    assert torch.allclose(given.grad, expected)
+    assert all((p.grad is not None) == p.requires_grad for p in net.parameters())

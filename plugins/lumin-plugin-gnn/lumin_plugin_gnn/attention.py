@@ -118,10 +118,12 @@ class OffsetSelfAttention(SelfAttention):
     """
 
     def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
-        by_receiver = _softmax(self.q(x) @ self.k(x).transpose(-1, -2), mask.unsqueeze(-1), -2)
-        by_receiver = by_receiver * mask.unsqueeze(-2)  # absent senders
-        attention = by_receiver / by_receiver.sum(-1, keepdim=True).clamp_min(torch.finfo(x.dtype).eps ** 2)
-        return x - attention @ self.v(x)
+        logits = self.q(x) @ self.k(x).transpose(-1, -2)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # 16 bits lose shares, and their sums
+        by_receiver = _softmax(logits, mask.unsqueeze(-1), -2) * mask.unsqueeze(-2)  # without absent senders
+        sums = by_receiver.sum(-1, keepdim=True).masked_fill(~mask.unsqueeze(-1), 1)  # an absent receiver has none
+        value = self.v(x)
+        return x - (by_receiver / sums.clamp_min(torch.finfo(sums.dtype).eps ** 2)).to(value.dtype) @ value
 
 
 def _linear(n_in: int, n_out: int, lookup_init: LookupInit) -> nn.Linear:

@@ -74,16 +74,17 @@ class _Summed(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         receivers, senders, valid, *params = ctx.saved_tensors
         grads = [torch.zeros_like(t) for t in (receivers, senders, *params)]
+        learning = [(total, p) for total, p in zip(grads[2:], params, strict=True) if p.requires_grad]
         with ctx.again:
             for events, some in _pieces(valid):
                 receiving, sending = receivers[events, some].detach(), senders[events].detach()
-                leaves = receiving.requires_grad_(), sending.requires_grad_(), *params
+                leaves = receiving.requires_grad_(), sending.requires_grad_(), *(p for _, p in learning)
                 with torch.enable_grad():
                     summed = sum_whole(ctx.rows, receiving, sending, valid[events, some])
                 found = torch.autograd.grad(summed, leaves, grad[events, some], allow_unused=True)
                 grads[0][events, some] = found[0]
                 grads[1][events] += found[1]
-                for total, part in zip(grads[2:], found[2:], strict=True):
+                for (total, _), part in zip(learning, found[2:], strict=True):
                     total += 0 if part is None else part
         return None, grads[0], grads[1], None, *grads[2:]
 
