@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lumin_core.errors import ConfigError
-from lumin_plugin_gnn import EdgeConv
+from lumin_plugin_gnn import ConstituentFeatures, EdgeConv
 
 
 def norm_of(norm, rows, training):
@@ -92,3 +92,40 @@ def test_presets_are_those_of_the_paper():
 def test_options_are_checked(options, words):
     with pytest.raises(ConfigError, match=words):
         EdgeConv(7, **options)
+
+
+def on_a_grid(n_jets=20, n=16):
+    """Give constituents in cells of 0.1 x 0.1, where many are as far from each other, and the mask."""
+    generator = torch.Generator().manual_seed(1)
+    cells = torch.randint(-4, 5, (n_jets, n, 2), generator=generator) / 10
+    pt = torch.rand(n_jets, n, generator=generator) * 50 + 1
+    momenta = torch.stack((pt * cells[..., 1].cos(), pt * cells[..., 1].sin(), pt * cells[..., 0].sinh()), dim=-1)
+    energy = momenta.norm(dim=-1, keepdim=True)
+    return torch.cat((momenta, energy), dim=-1), torch.ones(n_jets, n, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("preset", ["lite", "paper"])
+def test_fault_equal_distances_depend_on_neither_padding_nor_order(preset):
+    momenta, mask = on_a_grid()
+    features = ConstituentFeatures(4, ["px", "py", "pz", "E"])
+    torch.manual_seed(1)
+    net = EdgeConv(7, preset=preset).eval()
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(2))
+    wide, wide_mask = torch.zeros(20, 26, 4), torch.zeros(20, 26, dtype=torch.bool)
+    wide[:, 5:21], wide_mask[:, 5:21] = momenta, mask
+    out = net(features(momenta, mask, momenta), mask, momenta)
+    turned = net(features(momenta[:, order], mask, momenta[:, order]), mask, momenta)
+    padded = net(features(wide, wide_mask, wide), wide_mask, wide)
+    assert torch.allclose(turned, out[:, order], atol=1e-5)
+    assert torch.allclose(padded[:, 5:21], out, atol=1e-5)
+
+
+def test_of_objects_at_the_same_distance_one_is_chosen_by_its_features():
+    torch.manual_seed(1)
+    net, mask = EdgeConv(3, k=1, widths=[[8]], bn=False).eval(), torch.ones(1, 3, dtype=torch.bool)
+    x = torch.tensor([[[0.0, 0, 1], [1, 0, 2], [-1, 0, 5]]])
+    assert torch.equal(net(x, mask, x)[0, 0], net(x[:, [0, 2, 1]], mask, x)[0, 0])
+    at_one_place = torch.tensor([[[0.0, 0, 1], [0, 0, 2], [0, 0, 5]]])
+    assert torch.equal(
+        net(at_one_place, mask, at_one_place)[0, 0], net(at_one_place[:, [0, 2, 1]], mask, at_one_place)[0, 0]
+    )

@@ -26,7 +26,7 @@ from lumin_core.model.lookups import lookup_act, normal_initialiser
 from lumin_core.model.options import check_positive
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import column_list, layer_widths, norm_rows, only_present, preset_of
-from lumin_plugin_gnn.neighbours import edges, gather_neighbours, nearest, squared_distances
+from lumin_plugin_gnn.neighbours import edges, gather_neighbours, nearest, squared_distances, without_ties
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,8 @@ class _Block(nn.Module):
         self.act = lookup_act(act)
 
     def forward(self, x: Tensor, mask: Tensor, coords: Tensor) -> Tensor:
-        index, valid = nearest(squared_distances(coords), mask, self.k, include_self=False)
+        distances = without_ties(squared_distances(coords), x)
+        index, valid = nearest(distances, mask, self.k, include_self=False)
         other = self.other(x)
         summed = self._sum_over_neighbours(self.own(x) - other, other, index, valid)
         mean = summed / valid.sum(0).clamp_min(1).unsqueeze(-1)

@@ -35,6 +35,32 @@ def squared_distances(coords: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def without_ties(distances: Tensor, x: Tensor) -> Tensor:
+    """Tell equal distances apart by the features of the neighbours, so that no choice depends on the order of objects.
+
+    Distances that agree in the first twelve bits count as equal: on a grid of cells rounding would else decide. Then the
+    neighbour whose features have the smaller sum is nearer.
+
+    Args:
+        distances: Shape ``(B, N, N)``, squared or not.
+        x: Features of the objects, ``(B, N, F)``.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn.neighbours import without_ties
+        >>> distances = torch.tensor([[[0.0, 1.0, 1.0], [1.0, 0.0, 2.0], [1.0, 2.0, 0.0]]])
+        >>> told_apart = without_ties(distances, torch.tensor([[[0.0], [7.0], [3.0]]]))
+        >>> told_apart[0, 0].argsort()
+        tensor([0, 2, 1])
+    """
+    distances = distances.to(torch.float32)
+    split = distances * (2**12 + 1)
+    rounded = split - (split - distances)
+    rank = x.sum(-1).argsort(1).argsort(1).unsqueeze(1)  # (B, 1, N)
+    return rounded * (1 + rank * 2**-22) + rank * 1e-30  # the latter for distances of 0
+
+
+@torch.no_grad()
 def nearest(distances: Tensor, mask: Tensor, k: int, *, include_self: bool) -> tuple[Tensor, Tensor]:
     """Find the nearest present objects of every object.
 
