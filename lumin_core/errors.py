@@ -21,11 +21,6 @@ Everything that this project raises on purpose is a `LuminError`, and also the b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 class LuminError(Exception):
     """The root of all errors of lumin-core and its plugins.
@@ -86,62 +81,3 @@ class SavedModelError(LuminError, ValueError):
 
 class TrainingFailed(LuminError, RuntimeError):
     """Models of a run could not be trained, or the process that trained one died."""
-
-
-def nearest(name: object, known: Iterable[str]) -> list[str]:
-    """Give the known names that are nearest to one that is not known, two at most, the nearest first.
-
-    Args:
-        name: The name that came.
-        known: The names that there are. Case, ``-`` and ``_`` do not matter.
-
-    Example:
-        >>> from lumin_core.errors import nearest
-        >>> nearest("widht", ["depth", "width"])
-        ['width']
-    """
-    import difflib
-
-    by_key = {_plain(candidate): candidate for candidate in map(str, known)}
-    return [by_key[key] for key in difflib.get_close_matches(_plain(str(name)), by_key, n=2, cutoff=0.6)]
-
-
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Give the end of a message about a name that is not known: the nearest names, else those that there are.
-
-    Args:
-        name: The name that came.
-        known: The names that there are.
-
-    Example:
-        >>> from lumin_core.errors import did_you_mean
-        >>> did_you_mean("widht", ["depth", "width"])
-        "; did you mean 'width'?"
-        >>> did_you_mean("x", ["depth", "width"]), did_you_mean("x", [])
-        ('; known are depth, width', '')
-    """
-    names = list(map(str, known))
-    if near := nearest(name, names):
-        return f"; did you mean {' or '.join(map(repr, near))}?"
-    return f"; known are {listed(names, 20)}" if names else ""
-
-
-def listed(names: Iterable[object], most: int = 5) -> str:
-    """Give names for a message: the first of them, and how many more there are.
-
-    Args:
-        names: The names.
-        most: How many are given.
-
-    Example:
-        >>> from lumin_core.errors import listed
-        >>> listed(["pt", "eta", "phi"], 2), listed([])
-        ('pt, eta and 1 more', 'none')
-    """
-    all_names = list(map(str, names))
-    more = f" and {len(all_names) - most} more" if len(all_names) > most else ""
-    return ", ".join(all_names[:most]) + more or "none"
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")

@@ -20,7 +20,7 @@ def install(tmp_path, monkeypatch):
         monkeypatch.delenv(variable, raising=False)
     registry.refresh()
 
-    def make(name, entries, *, version="1.0", requires=("lumin-core>=0.1,<0.2",), modules=None, folder=None, **raw):
+    def make(name, entries, *, version="1.0", requires=("lumin-core>=0.2,<0.3",), modules=None, folder=None, **raw):
         """Write ``entries`` ({group: {name: value}}) and ``modules`` ({name: source}); ``raw`` replaces whole files."""
         site = tmp_path / (folder or name)
         info = site / f"{name.replace('-', '_')}-{version}.dist-info"

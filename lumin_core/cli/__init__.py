@@ -101,7 +101,7 @@ def _as_command(loaded: Any, name: str) -> click.Command:
 
 
 def _unknown_command(name: str) -> str:
-    from lumin_core.registry.suggest import near_hint, not_installed
+    from lumin_core.registry.hints import near_hint, not_installed
 
     hints = not_installed("command", name)
     if hints:

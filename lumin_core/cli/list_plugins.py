@@ -90,7 +90,7 @@ def _row(component: Component, problem: str | None) -> Row:
 def _missing() -> list[Row]:
     """List what first-party plugins have that are neither installed nor switched off."""
     from lumin_core.registry.first_party import FIRST_PARTY_COMPONENTS
-    from lumin_core.registry.suggest import is_installed
+    from lumin_core.registry.hints import is_installed
 
     return [
         {
@@ -131,7 +131,7 @@ def _kind_option(kind: str) -> str:
 def _of_package(rows: list[Row], package: str | None) -> list[Row]:
     if package is None:
         return rows
-    from lumin_core.registry.suggest import known_distributions, near_hint
+    from lumin_core.registry.hints import known_distributions, near_hint
 
     known = {short(name) for name in known_distributions()}
     wanted = short(package)

@@ -42,7 +42,7 @@ def _load(path: Path, device: str | None) -> Any:
     """Load a model or an ensemble, whichever the file's header names."""
     from lumin_core.cli.saved_header import read_header
     from lumin_core.errors import SavedModelError
-    from lumin_core.training.ensemble import Ensemble
+    from lumin_core.runs.ensemble import Ensemble
     from lumin_core.training.model import Model
 
     header = read_header(path)
@@ -55,7 +55,7 @@ def _load(path: Path, device: str | None) -> Any:
 def _of_model(loaded: Any, fy: FoldYielder) -> FoldYielder:
     """Open the fold file for what the model knows: without further inputs, with the matrix if it takes one."""
     from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.model.blocks import MatrixHead
+    from lumin_core.model.matrix_head import MatrixHead
 
     model = getattr(loaded, "models", [loaded])[0]
     builder = model.model_builder

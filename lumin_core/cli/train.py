@@ -11,7 +11,7 @@ import click
 from lumin_core.errors import LuminError
 
 if TYPE_CHECKING:
-    from lumin_core.training.run_file import RunFile
+    from lumin_core.runs.run_file import RunFile
 
 _TOML_BEGINS = ("[", "{", '"', "'")
 
@@ -30,7 +30,7 @@ def train(*, run_file: Path, resume: bool, overwrite: bool, executor: str | None
     RUN_FILE is TOML; docs/run_files.md lists its keys. Paths in it are relative to it, those of --set to this folder.
     """
     parsed = dict(map(_parsed, changes))
-    from lumin_core.training.run_file import RunFile
+    from lumin_core.runs.run_file import RunFile
 
     loaded = RunFile.load(run_file, parsed)
     try:
@@ -64,7 +64,7 @@ def _as_options(message: str) -> str:
 
 def _where(run_file: RunFile, results: Any) -> str:
     """Say where everything is, and what to do with it."""
-    from lumin_core.training.run_file import ENSEMBLE
+    from lumin_core.runs.run_file import ENSEMBLE
 
     folder = _short(run_file.folder)
     ensemble = run_file.values["ensemble"] is not None

@@ -11,7 +11,8 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lumin_core.errors import ConfigError, did_you_mean
+from lumin_core.checks import did_you_mean
+from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

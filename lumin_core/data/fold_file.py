@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from lumin_core.checks import did_you_mean
 from lumin_core.data import matrix
-from lumin_core.data.datasets import check_compression, extend_in_grp, save_to_grp
+from lumin_core.data.hdf5 import check_compression, extend_in_grp, rewriting, save_to_grp, with_suffix
 from lumin_core.data.layout import Layout, matrix_entry, tensor_entry
 from lumin_core.data.meta import FORMAT, GROUP, read_meta_data, write_entry
-from lumin_core.data.safe_file import Staged, locked, refuse_existing, rewriting, with_suffix
-from lumin_core.errors import ConfigError, DataError, FoldFileError, did_you_mean
+from lumin_core.data.transforms import chain_to_config
+from lumin_core.errors import ConfigError, DataError, FoldFileError
+from lumin_core.files import Staged, locked, refuse_existing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,15 +86,13 @@ def preprocessing_configs(preprocessing: Mapping[str, Any] | Sequence[Any] | Non
         >>> preprocessing_configs([])
         {'inputs': []}
     """
-    from lumin_core.data.transforms import to_config
-
     if preprocessing is None:
         return {}
     chains = preprocessing if isinstance(preprocessing, dict) else {"inputs": preprocessing}
     for name in chains:
         if name not in ("inputs", "targets", "matrix"):
             raise ConfigError(f"preprocessing is for 'inputs', 'targets' or 'matrix', got {name!r}")
-    return {name: to_config(chain) for name, chain in chains.items()}
+    return {name: chain_to_config(chain) for name, chain in chains.items()}
 
 
 def declare_zero_padding(foldfile: str | Path, zero_padded: bool = True) -> None:

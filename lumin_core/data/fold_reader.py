@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from lumin_core.data import checks, matrix
+from lumin_core.checks import as_list, check_names
 from lumin_core.data.fold_file import CHECKED, fold_numbers
+from lumin_core.data.hdf5 import with_suffix
 from lumin_core.data.meta import MetaData, read_meta_data
-from lumin_core.data.safe_file import with_suffix
+from lumin_core.data.sparse import from_coo
 from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class FoldReader:
         entry = {"targets": self.meta.target_tensor, "matrix_inputs": self.meta.matrix_feats}.get(column) or {}
         if entry.get("is_sparse", False):
             dtype = values.dtype if column == "targets" else np.float32
-            return matrix.from_coo(values, self.sizes[idx], entry["shape"], dtype)
+            return from_coo(values, self.sizes[idx], entry["shape"], dtype)
         return _decoded(values, dataset.dtype)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -198,7 +199,7 @@ def _given_meta(
             raise FoldFileError(
                 f"{path} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns"
             )
-        checks.check_names("cont_feats and cat_feats", [*checks.as_list(cont_feats), *checks.as_list(cat_feats)])
+        check_names("cont_feats and cat_feats", [*as_list(cont_feats), *as_list(cat_feats)])
         return MetaData(cont_feats=cont_feats, cat_feats=cat_feats)
     for name, given, stored in (("cont_feats", cont_feats, meta.cont_feats), ("cat_feats", cat_feats, meta.cat_feats)):
         if given is not None and list(given) != stored:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from lumin_core import seeds
-from lumin_core.data import augmentation, checks, matrix, transforms
+from lumin_core.checks import as_list, did_you_mean
+from lumin_core.data import augmentation, matrix, transforms
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.fold_reader import FoldReader
-from lumin_core.data.safe_file import locked, refuse_existing, replacing
-from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
+from lumin_core.data.hdf5 import replacing
+from lumin_core.data.values import RESERVED, check_column_name, check_finite, check_inputs, nan_to_zero, to_float32
+from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.files import locked, refuse_existing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -182,7 +185,7 @@ class FoldYielder:
         Raises:
             ConfigError: If there is no such input.
         """
-        for feat in checks.as_list(feats):
+        for feat in as_list(feats):
             if feat not in self.input_feats:
                 hint = did_you_mean(feat, self.input_feats)
                 raise ConfigError(f"{feat!r} cannot be ignored, it is no input of {self.foldfile.name}{hint}")
@@ -292,7 +295,7 @@ class FoldYielder:
 
     def _fill(self, fold: augmentation.Fold) -> None:
         """Replace what is missing by 0, but for objects that are absent."""
-        flat = checks.nan_to_zero(np.ascontiguousarray(fold.flat))
+        flat = nan_to_zero(np.ascontiguousarray(fold.flat))
         if fold.matrix is None:
             fold["inputs"] = flat
         else:
@@ -324,35 +327,33 @@ class FoldYielder:
         """
         folds = [self._checked_data(i) for i in self._folds(n_folds, fold_idx)]
         data = {name: _joined([fold[name] for fold in folds]) for name in ("inputs", "targets", "weights")}
-        checks.nan_to_zero(data["inputs"])
+        nan_to_zero(data["inputs"])
         return data
 
     def _checked_data(self, idx: int) -> dict[str, Any]:
         inputs, targets = (
-            checks.to_float32(self._reader.read("inputs", idx)),
+            to_float32(self._reader.read("inputs", idx)),
             _with_axis(self._reader.read("targets", idx)),
         )
         weights = (
-            checks.to_float32(_with_axis(self._reader.read("weights", idx)))
-            if "weights" in self._reader.columns
-            else None
+            to_float32(_with_axis(self._reader.read("weights", idx))) if "weights" in self._reader.columns else None
         )
         where = f"fold {idx} of {self.foldfile.name}"
         if self.clip is not None:
-            inputs = checks.check_inputs(inputs, self.input_feats, f"{where}, inputs", self.clip)
+            inputs = check_inputs(inputs, self.input_feats, f"{where}, inputs", self.clip)
         if idx not in self._checked and not self._reader.is_checked(idx):
-            checks.check_inputs(inputs, self.input_feats, f"{where}, inputs")
-            checks.check_finite(targets, self.targ_feats, f"{where}, targets")
+            check_inputs(inputs, self.input_feats, f"{where}, inputs")
+            check_finite(targets, self.targ_feats, f"{where}, targets")
             if weights is not None:
-                checks.check_finite(weights, [self.wgt_feat or "weights"], f"{where}, weights")
+                check_finite(weights, [self.wgt_feat or "weights"], f"{where}, weights")
         self._checked.add(idx)
         return {"inputs": inputs, "targets": targets, "weights": weights}
 
     def _checked_matrix(self, idx: int) -> np.ndarray:
-        values = checks.to_float32(self._reader.read("matrix_inputs", idx))
+        values = to_float32(self._reader.read("matrix_inputs", idx))
         where = f"fold {idx} of {self.foldfile.name}, matrix_inputs"
         if self.clip is not None or not self._reader.is_checked(idx):
-            return checks.check_inputs(values, [], where, self.clip)
+            return check_inputs(values, [], where, self.clip)
         return values
 
     # Columns
@@ -469,13 +470,17 @@ class FoldYielder:
             ConfigError: If one that was given cannot be converted.
         """
         given = self._pipes["inputs"]
-        return transforms.from_config(self._stored_configs("inputs")) if given is None else transforms.as_chain(given)
+        return (
+            transforms.chain_from_config(self._stored_configs("inputs"))
+            if given is None
+            else transforms.as_chain(given)
+        )
 
     @property
     def preprocessing_config(self) -> list[dict[str, Any]]:
         """The same as plain values, which asks for no plugin where they are stored."""
         given = self._pipes["inputs"]
-        return self._stored_configs("inputs") if given is None else transforms.to_config(given)
+        return self._stored_configs("inputs") if given is None else transforms.chain_to_config(given)
 
     def _stored_configs(self, name: str) -> list[dict[str, Any]]:
         return list(self.meta.preprocessing.get(name, []))
@@ -488,7 +493,7 @@ class FoldYielder:
         """
         given = self._pipes[name]
         if given is None:
-            return list(transforms.from_config(self._stored_configs(name)))
+            return list(transforms.chain_from_config(self._stored_configs(name)))
         return list(given) if isinstance(given, list) else [given]
 
     # Predictions
@@ -552,8 +557,8 @@ class FoldYielder:
             FoldFileError: If another writer is at work, or the file is read-only.
         """
         idx = self._fold(fold_idx)
-        checks.check_column_name(pred_name, (*checks.RESERVED, *self.meta.misc_feats))
-        values = checks.to_float32(pred)
+        check_column_name(pred_name, (*RESERVED, *self.meta.misc_feats))
+        values = to_float32(pred)
         if values.ndim == 0 or len(values) != self.fld_szs[idx]:
             raise ShapeError(f"predictions of fold {idx} must have {self.fld_szs[idx]} rows, got shape {values.shape}")
         with self.writing():

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from lumin_core.data import checks, matrix
+from lumin_core.checks import as_list, check_names
+from lumin_core.data.sparse import is_sparse, to_coo
+from lumin_core.data.values import check_codes, check_column_name, check_finite, check_inputs, to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -108,8 +110,8 @@ class Layout:
         {'inputs': array([[1.]], dtype=float32), 'targets': array([0.], dtype=float32)}
     """
 
-    cont_feats: list[str] = attrs.field(converter=checks.as_list)
-    cat_feats: list[str] = attrs.field(converter=checks.as_list)
+    cont_feats: list[str] = attrs.field(converter=as_list)
+    cat_feats: list[str] = attrs.field(converter=as_list)
     targ_feats: str | list[str] = attrs.field(converter=_one_or_list)
     targ_type: np.dtype = attrs.field(default="float32", converter=target_dtype)
     wgt_feat: str | None = None
@@ -120,8 +122,8 @@ class Layout:
 
     def __attrs_post_init__(self) -> None:
         """Check the names."""
-        checks.check_names("cont_feats and cat_feats", [*self.cont_feats, *self.cat_feats])
-        checks.check_names("targ_feats", checks.as_list(self.targ_feats))
+        check_names("cont_feats and cat_feats", [*self.cont_feats, *self.cat_feats])
+        check_names("targ_feats", as_list(self.targ_feats))
 
     def check(
         self, *, inputs: Any, targets: Any, weights: Any = None, matrix_inputs: Any = None,
@@ -156,19 +158,19 @@ class Layout:
         )
 
     def _inputs(self, inputs: Any, where: str) -> np.ndarray:
-        values, n_cont, n_cat = checks.to_float32(inputs), len(self.cont_feats), len(self.cat_feats)
+        values, n_cont, n_cat = to_float32(inputs), len(self.cont_feats), len(self.cat_feats)
         if values.ndim != 2 or values.shape[1] != n_cont + n_cat:
             raise ShapeError(
                 f"{where}: inputs must be (n, {n_cont + n_cat}) for {n_cont} continuous and {n_cat} categorical "
                 f"features, got shape {values.shape}"
             )
-        checks.check_codes(values[:, n_cont:], self.cat_feats, f"{where}, cat_feats")
-        checks.check_inputs(values[:, n_cont:], self.cat_feats, f"{where}, cat_feats")
-        cont = checks.check_inputs(values[:, :n_cont], self.cont_feats, f"{where}, inputs", self.clip)
+        check_codes(values[:, n_cont:], self.cat_feats, f"{where}, cat_feats")
+        check_inputs(values[:, n_cont:], self.cat_feats, f"{where}, cat_feats")
+        cont = check_inputs(values[:, :n_cont], self.cont_feats, f"{where}, inputs", self.clip)
         return np.hstack((cont, values[:, n_cont:])) if self.clip is not None else values
 
     def _targets(self, targets: Any, n: int, where: str) -> np.ndarray:
-        where, names = f"{where}, targets", checks.as_list(self.targ_feats)
+        where, names = f"{where}, targets", as_list(self.targ_feats)
         if self.target_tensor is not None:
             return self._tensor(targets, n, self.target_tensor, self.targ_type, where)
         values = cast(targets, self.targ_type, names, where)
@@ -188,10 +190,10 @@ class Layout:
             )
         if weights is None:
             return {}
-        values = checks.to_float32(weights)
+        values = to_float32(weights)
         if values.shape not in ((n,), (n, 1)):
             raise ShapeError(f"{where}: weights must be ({n},), one an event, got shape {values.shape}")
-        checks.check_finite(values, [str(self.wgt_feat)], f"{where}, weights")
+        check_finite(values, [str(self.wgt_feat)], f"{where}, weights")
         return {"weights": values.reshape(n)}
 
     def _matrix(self, values: Any, n: int, where: str) -> dict[str, np.ndarray]:
@@ -205,25 +207,25 @@ class Layout:
 
     def _tensor(self, values: Any, n: int, entry: Mapping[str, Any], dtype: np.dtype, where: str) -> np.ndarray:
         """Check a tensor, and give it as it is stored: dense, or COO."""
-        if not matrix.is_sparse(values):
+        if not is_sparse(values):
             values = np.asarray(values)
         if tuple(values.shape) != (n, *entry["shape"]):
             raise ShapeError(f"{where} must be {(n, *entry['shape'])}, got shape {tuple(values.shape)}")
         is_target = self.target_tensor is entry
         if not entry.get("is_sparse", False):
             return self._tensor_values(values, dtype, is_target, where)
-        coo = matrix.to_coo(values)
+        coo = to_coo(values)
         coo[0] = self._tensor_values(coo[0], dtype, is_target, where)
         exact = coo.size == 0 or coo[1:].max() <= 2**24
         return coo.astype(dtype if dtype.kind == "f" and exact else np.promote_types(dtype, np.int64))
 
     def _tensor_values(self, values: Any, dtype: np.dtype, is_target: bool, where: str) -> np.ndarray:
-        if matrix.is_sparse(values):
+        if is_sparse(values):
             raise ConfigError(f"{where}: a sparse array needs is_sparse in its entry (tensor_as_sparse=True)")
         if is_target:
             return cast(values, dtype, [], where)
         names = [] if self.matrix_feats is None else _element_names(self.matrix_feats)
-        return checks.check_inputs(checks.to_float32(values), names, where, self.clip)
+        return check_inputs(to_float32(values), names, where, self.clip)
 
     def _misc(self, misc: Mapping[str, Any], n: int) -> dict[str, np.ndarray]:
         if self.misc_feats is None:
@@ -231,7 +233,7 @@ class Layout:
         if list(misc) != self.misc_feats:
             raise ConfigError(f"every fold must have the same misc columns, {self.misc_feats}, got {list(misc)}")
         for name, values in misc.items():
-            checks.check_column_name(name)
+            check_column_name(name)
             if len(values) != n:
                 raise ShapeError(f"misc column {name!r} must have one value an event, {n}, got {len(values)}")
         return {name: np.asarray(values) for name, values in misc.items()}
@@ -264,11 +266,11 @@ def cast(values: Any, dtype: np.dtype, names: Sequence[str], where: str) -> np.n
     values = np.asarray(values)
     if values.dtype.kind not in "biuf":
         raise DataError(f"{where} must be numbers, got dtype {values.dtype}")
-    checks.check_finite(values, names, where)
+    check_finite(values, names, where)
     with np.errstate(over="ignore", invalid="ignore"):
         converted: np.ndarray = values.astype(dtype)
     if dtype.kind == "f":
-        checks.check_finite(converted, names, where)
+        check_finite(converted, names, where)
     elif (wrong := converted != values).any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         column = names[index[1] if len(index) > 1 else 0] if names else "0"

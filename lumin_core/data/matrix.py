@@ -15,12 +15,13 @@ always has an entry, if need be a zero, since LUMIN takes the number of events f
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from lumin_core.data.checks import BLOCK, check_names
-from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
+from lumin_core.checks import check_names, did_you_mean
+from lumin_core.data.values import BLOCK
+from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 
 @overload
 def object_mask(matrix: Tensor, row_wise: bool | None = True) -> Tensor: ...
+
+
 @overload
 def object_mask(matrix: np.ndarray, row_wise: bool | None = True) -> np.ndarray: ...
+
+
 def object_mask(matrix: Any, row_wise: bool | None = True) -> Any:
     """Tell which objects are present: those with any value that is not NaN.
 
@@ -175,130 +180,3 @@ def _mark_block(block: np.ndarray, row_wise: bool | None, zero_padded: bool, exi
     absent = empty.reshape(*empty.shape[:2], -1).all(-1)  # (n, N)
     block[unset] = 0
     objects[absent] = np.nan
-
-
-def is_sparse(values: Any) -> bool:
-    """Tell whether this is a COO array, as of the package ``sparse``: it has ``coords``, ``data``, ``shape``.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.matrix import is_sparse
-        >>> is_sparse(np.zeros(3))
-        False
-    """
-    return all(hasattr(values, name) for name in ("coords", "data", "shape"))
-
-
-def select_events(values: Any, events: np.ndarray) -> Any:
-    """Select events of an array, dense or sparse, or of nothing.
-
-    Args:
-        values: Shape ``(n, ...)``, or ``None``.
-        events: Indices, in the order wanted.
-
-    Returns:
-        The same for these events; a sparse array as `Coo`.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.matrix import select_events
-        >>> select_events(np.array([5, 6, 7]), np.array([2, 0]))
-        array([7, 5])
-    """
-    if values is None or not is_sparse(values):
-        return None if values is None else values[events]
-    coords = np.asarray(values.coords)
-    place = np.full(values.shape[0], -1)
-    place[events] = np.arange(len(events))
-    kept = np.flatnonzero(place[coords[0]] >= 0)
-    coords = np.vstack((place[coords[0, kept]], coords[1:, kept]))
-    return Coo(coords, np.asarray(values.data)[kept], (len(events), *values.shape[1:]))
-
-
-class Coo(NamedTuple):
-    """A sparse array: the least that `is_sparse` asks for.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.matrix import Coo
-        >>> Coo(np.array([[0], [1]]), np.array([5.0]), (2, 2)).shape
-        (2, 2)
-    """
-
-    coords: np.ndarray
-    data: np.ndarray
-    shape: tuple[int, ...]
-
-
-def to_coo(values: Any) -> np.ndarray:
-    """Convert to COO as fold files hold it.
-
-    Args:
-        values: Dense array of shape ``(n, ...)``, or a sparse one with ``coords``, ``data`` and ``shape``.
-
-    Returns:
-        Shape ``(1 + ndim, n_entries)``, float64: values, events in ascending order, further coordinates.
-
-    Raises:
-        ShapeError: If there are no axes beside the events'.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.matrix import to_coo
-        >>> to_coo(np.array([[0.0, 5.0], [0.0, 0.0]]))
-        array([[5., 0.],
-               [0., 1.],
-               [1., 0.]])
-    """
-    if len(values.shape) < 2:
-        raise ShapeError(f"a sparse tensor must have shape (n, ...), got {tuple(values.shape)}")
-    if is_sparse(values):
-        order = np.argsort(values.coords[0], kind="stable")
-        coords, data = np.asarray(values.coords)[:, order], np.asarray(values.data)[order]
-    else:
-        dense = np.asarray(values)
-        coords = np.stack(np.nonzero(dense))
-        data = dense[tuple(coords)]
-    return _anchored(np.vstack((data, coords)).astype(np.float64), values.shape)
-
-
-def _anchored(coo: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Add a zero in the last event where it is empty."""
-    n = shape[0]
-    if 0 in shape or (coo.shape[1] and coo[1, -1] == n - 1):
-        return coo
-    last = np.zeros((coo.shape[0], 1))
-    last[1] = n - 1
-    return np.hstack((coo, last))
-
-
-def from_coo(coo: np.ndarray, n: int, shape: Sequence[int], dtype: np.dtype | type = np.float32) -> np.ndarray:
-    """Convert COO to a dense array.
-
-    Args:
-        coo: As from `to_coo`.
-        n: Number of events, that of ``inputs``.
-        shape: Shape of one event.
-        dtype: Of the result.
-
-    Returns:
-        Shape ``(n, *shape)``.
-
-    Raises:
-        ShapeError: If a coordinate is outside, or the number of axes differs.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.matrix import from_coo
-        >>> from_coo(np.array([[5.0], [0.0], [1.0]]), 2, (2,)).tolist()
-        [[0.0, 5.0], [0.0, 0.0]]
-    """
-    full = (n, *shape)
-    if coo.ndim != 2 or coo.shape[0] != 1 + len(full):
-        raise ShapeError(f"sparse data of shape {full} need {1 + len(full)} rows, got an array of shape {coo.shape}")
-    coords = coo[1:].astype(np.int64)
-    if coords.size and ((coords < 0).any() or (coords >= np.array(full)[:, None]).any()):
-        raise ShapeError(f"sparse data have coordinates outside of shape {full}")
-    dense = np.zeros(full, dtype=dtype)
-    dense[tuple(coords)] = coo[0].astype(dtype)
-    return dense

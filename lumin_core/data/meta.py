@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from lumin_core.data.checks import as_list
+from lumin_core.checks import as_list
 from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:

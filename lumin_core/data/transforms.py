@@ -1,8 +1,11 @@
 """Transforms: preprocessing as a chain of steps that are plain values.
 
-A chain is a list of `Transform`; `apply` runs it, `invert` runs it backwards. As configuration a chain is a list of
-dicts, ``[{"name": "tabular/standard_scaler", "mean": [...], "scale": [...]}, ...]``: what fold files and saved models
-hold. Building it asks for the plugin that has the step, and runs no code of the file.
+A chain is a list of `Transform`; `apply_chain` runs it, `invert_chain` runs it backwards. As
+configuration a chain is a list of dicts, which is what fold files and saved models hold::
+
+    [{"name": "tabular/standard_scaler", "mean": [...], "scale": [...]}, ...]
+
+Building it asks for the plugin that has the step, and runs no code of the file.
 """
 
 from __future__ import annotations
@@ -107,7 +110,7 @@ class Pipe(Protocol):
         """Undo `transform`."""
 
 
-def apply(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
+def apply_chain(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
     """Run a chain.
 
     Args:
@@ -119,8 +122,8 @@ def apply(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
 
     Example:
         >>> import numpy as np
-        >>> from lumin_core.data.transforms import apply
-        >>> apply([], np.ones((1, 2)))
+        >>> from lumin_core.data.transforms import apply_chain
+        >>> apply_chain([], np.ones((1, 2)))
         array([[1., 1.]])
     """
     for step in chain:
@@ -128,13 +131,13 @@ def apply(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
     return x
 
 
-def invert(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
-    """Run a chain backwards; arguments as for `apply`.
+def invert_chain(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
+    """Run a chain backwards; arguments as for `apply_chain`.
 
     Example:
         >>> import numpy as np
-        >>> from lumin_core.data.transforms import invert
-        >>> invert([], np.ones((1, 2)))
+        >>> from lumin_core.data.transforms import invert_chain
+        >>> invert_chain([], np.ones((1, 2)))
         array([[1., 1.]])
     """
     for step in reversed(chain):
@@ -220,7 +223,7 @@ def _converted(step: Any) -> Transform:
     )
 
 
-def to_config(pipe: Any) -> list[dict[str, Any]]:
+def chain_to_config(pipe: Any) -> list[dict[str, Any]]:
     """Give a pipeline as plain values.
 
     Args:
@@ -233,8 +236,8 @@ def to_config(pipe: Any) -> list[dict[str, Any]]:
         ConfigError: If a step is not registered under a name, or cannot be converted.
 
     Example:
-        >>> from lumin_core.data.transforms import to_config
-        >>> to_config([])
+        >>> from lumin_core.data.transforms import chain_to_config
+        >>> chain_to_config([])
         []
     """
     return [_step_config(step) for step in as_chain(pipe)]
@@ -255,11 +258,11 @@ def _step_config(step: Transform) -> dict[str, Any]:
     return {"name": name, **config}
 
 
-def from_config(configs: Sequence[Mapping[str, Any]]) -> list[Transform]:
+def chain_from_config(configs: Sequence[Mapping[str, Any]]) -> list[Transform]:
     """Build a chain from plain values.
 
     Args:
-        configs: From `to_config`.
+        configs: From `chain_to_config`.
 
     Returns:
         The chain.
@@ -269,8 +272,8 @@ def from_config(configs: Sequence[Mapping[str, Any]]) -> list[Transform]:
         ConfigError: If a configuration is damaged.
 
     Example:
-        >>> from lumin_core.data.transforms import from_config
-        >>> from_config([])
+        >>> from lumin_core.data.transforms import chain_from_config
+        >>> chain_from_config([])
         []
     """
     return [_build(config) for config in configs]

@@ -1,1 +1,19 @@
-"""Blocks, losses, the builder that joins them, and the files that hold what it built."""
+"""Models: the blocks that they are built of, the builder, losses, optimisers and saved files."""
+
+from __future__ import annotations
+
+from lumin_core import lazy
+
+_HOMES = {
+    "blocks": ["Block", "Body", "Endcap", "Head", "Inputs", "OBJECTIVES", "Tail"],
+    "builder": ["ModelBuilder"],
+    "embedding": ["CatEmbedder"],
+    "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
+    "lookups": ["LookupAct", "LookupInit", "canonical_act", "lookup_act", "normal_initialiser", "uniform_initialiser"],
+    "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
+    "matrix_head": ["MatrixHead", "matrix_elements"],
+    "optimiser": ["build_optimiser"],
+    "record": ["ModelRecord"],
+    "tensor_file": ["State", "read_tensors", "save_path", "staged", "write_tensors"],
+}
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -18,14 +18,15 @@ import torch
 from torch import nn
 
 from lumin_core import registry, seeds
-from lumin_core.data.checks import as_list, check_names
+from lumin_core.checks import as_list, check_keys, check_names
 from lumin_core.errors import ConfigError
-from lumin_core.model.blocks import OBJECTIVES, Body, Head, MatrixHead, Tail
+from lumin_core.model.blocks import OBJECTIVES, Body, Head, Tail
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.model.lookups import lookup_act as default_lookup_act
 from lumin_core.model.loss import build_loss
+from lumin_core.model.matrix_head import MatrixHead
 from lumin_core.model.optimiser import build_optimiser, optimiser_spec
-from lumin_core.model.options import check_keys, join
+from lumin_core.model.options import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -318,7 +319,7 @@ class ModelBuilder:
         body = self.get_body(head.get_out_size(), head.feat_map)
         model = nn.Sequential(head, body, self.get_tail(body.get_out_size()))
         if self.pretrain_file is not None:
-            from lumin_core.model.saving import load_pretrained
+            from lumin_core.model.pretrained import load_pretrained
 
             load_pretrained(model, self.pretrain_file)
         return model

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import define
 
-from lumin_core.data.checks import check_codes
+from lumin_core.data.values import check_codes
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:

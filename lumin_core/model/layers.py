@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import LookupAct, LookupInit, canonical_act, lookup_act, normal_initialiser
-from lumin_core.model.options import is_positive
 from lumin_core.registry import build
 
 NormSpec = str | Mapping[str, Any] | type[nn.Module] | Any

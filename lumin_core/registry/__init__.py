@@ -5,61 +5,17 @@ Importing this imports no plugin, nor torch, numpy, pandas or h5py. What listing
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from lumin_core.registry.component import Component, Kind
-from lumin_core.registry.lookup import components, find, find_kind, kinds, refresh
-
-if TYPE_CHECKING:
-    from lumin_core.registry.config import UnnamedComponent, qualified_name, to_config
-    from lumin_core.registry.construct import build, resolve
-    from lumin_core.registry.record import pinned, recording
-    from lumin_core.registry.session import register, temporary
-    from lumin_core.registry.validation import check
-
-__all__ = [
-    "Component",
-    "Kind",
-    "UnnamedComponent",
-    "build",
-    "check",
-    "components",
-    "find",
-    "find_kind",
-    "kinds",
-    "pinned",
-    "qualified_name",
-    "recording",
-    "refresh",
-    "register",
-    "resolve",
-    "temporary",
-    "to_config",
-]
+from lumin_core import lazy
 
 _HOMES = {
-    "UnnamedComponent": "config",
-    "build": "construct",
-    "check": "validation",
-    "pinned": "record",
-    "qualified_name": "config",
-    "recording": "record",
-    "register": "session",
-    "resolve": "construct",
-    "temporary": "session",
-    "to_config": "config",
+    "component": ["Component"],
+    "config": ["UnnamedComponent", "qualified_name", "to_config"],
+    "construct": ["build", "resolve"],
+    "kind_table": ["Kind"],
+    "lookup": ["components", "find", "find_kind", "kinds", "refresh"],
+    "names": ["normalise", "snake_case"],
+    "record": ["pinned", "recording"],
+    "session": ["register", "temporary"],
+    "validation": ["check"],
 }
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its module, at first use."""
-    if name not in _HOMES:
-        raise AttributeError(f"lumin_core.registry has no {name!r}; its names are: {', '.join(__all__)}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

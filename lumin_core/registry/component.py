@@ -15,47 +15,6 @@ from lumin_core.registry.names import normalise
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A sort of component.
-
-    Attributes:
-        singular: ``"head"``; error messages and configs use it.
-        plural: ``"heads"``; the entry-point group is ``lumin.heads``.
-        base: The base class as ``"module:attribute"``, or None where any callable will do.
-
-    Example:
-        >>> from lumin_core.registry import kinds
-        >>> kinds()[0]
-        Kind(singular='head', plural='heads', base='lumin_core.model.blocks:Head')
-    """
-
-    singular: str
-    plural: str
-    base: str | None = None
-
-    def load_base(self) -> type | None:
-        """Import the base class.
-
-        Raises:
-            BrokenPlugin: If it cannot be imported or is no class whose ``kind`` is the singular.
-
-        Example:
-            >>> from lumin_core.registry import Kind
-            >>> Kind("dish", "dishes").load_base() is None
-            True
-        """
-        if self.base is None:
-            return None
-        base = load_object(self.base, f"the base class of {self.plural}")
-        if not isinstance(base, type):
-            raise BrokenPlugin(f"the base of {self.plural}, {self.base}, is no class but {base!r}")
-        said = getattr(base, "kind", self.singular)
-        if said != self.singular:
-            raise BrokenPlugin(f"{self.base} says kind = {said!r}, but the kind {self.plural!r} has {self.singular!r}")
-        return base
-
-
-@dataclass(frozen=True, slots=True)
 class Component:
     """One named thing that can be built: from a plugin's metadata, or registered in the session.
 

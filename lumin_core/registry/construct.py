@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry.config import component_of
+from lumin_core.registry.hints import near_hint
 from lumin_core.registry.lookup import find, find_kind
 from lumin_core.registry.names import with_article
 from lumin_core.registry.record import record
-from lumin_core.registry.suggest import near_hint
 
 if TYPE_CHECKING:
-    from lumin_core.registry.component import Component, Kind
+    from lumin_core.registry.component import Component
+    from lumin_core.registry.kind_table import Kind
 
 INSTANCE_KINDS = frozenset({"augmentation", "callback", "loss", "metric"})
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

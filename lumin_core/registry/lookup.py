@@ -10,7 +10,8 @@ from lumin_core.registry.record import pin
 from lumin_core.registry.scan import KIND_DECLARATION, UNREADABLE, Scan, scan
 
 if TYPE_CHECKING:
-    from lumin_core.registry.component import Component, Kind
+    from lumin_core.registry.component import Component
+    from lumin_core.registry.kind_table import Kind
 
 _scanned: list[Scan] = []
 _session: dict[tuple[str, str], Component] = {}
@@ -76,7 +77,7 @@ def find_kind(kind: str) -> Kind:
     for known in scanned().kinds:
         if key in (normalise(known.singular), normalise(known.plural)):
             return known
-    from lumin_core.registry.suggest import unknown_kind
+    from lumin_core.registry.hints import unknown_kind
 
     raise unknown_kind(kind)
 
@@ -130,7 +131,7 @@ def find(kind: str, name: str) -> Component:
         names = " or ".join(sorted(repr(component.qualified) for component in matches))
         raise AmbiguousComponent(f"the {singular} {name!r} is in several distributions; write {names}")
     if not matches:
-        from lumin_core.registry.suggest import unknown
+        from lumin_core.registry.hints import unknown
 
         raise unknown(singular, name)
     return matches[0]

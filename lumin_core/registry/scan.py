@@ -17,37 +17,30 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lumin_core import __version__
 from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, LuminError
-from lumin_core.registry.component import Component, Kind
+from lumin_core.registry.component import Component
 from lumin_core.registry.first_party import FIRST_PARTY_KINDS
+from lumin_core.registry.kind_table import CORE_KINDS, Kind
 from lumin_core.registry.names import canonical, is_reserved, is_valid, short, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-CORE_KINDS = (
-    Kind("head", "heads", "lumin_core.model.blocks:Head"),
-    Kind("body", "bodies", "lumin_core.model.blocks:Body"),
-    Kind("tail", "tails", "lumin_core.model.blocks:Tail"),
-    Kind("loss", "losses"),
-    Kind("augmentation", "augmentations", "lumin_core.data.augmentation:Augmentation"),
-    Kind("callback", "callbacks"),
-    Kind("metric", "metrics", "lumin_core.training.metric:EvalMetric"),
-    Kind("optimiser", "optimisers", "torch.optim:Optimizer"),
-    Kind("activation", "activations"),
-    Kind("initialiser", "initialisers"),
-    Kind("norm", "norms"),
-    Kind("transform", "transforms", "lumin_core.data.transforms:Transform"),
-    Kind("reader", "readers"),
-    Kind("writer", "writers"),
-    Kind("executor", "executors"),
-    Kind("command", "commands"),
-)
+
 KIND_DECLARATION = "kind"
+
+
 UNREADABLE = "plugin"
 
+
 _VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
 _PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
+
+
 _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq, "<": operator.lt, ">": operator.gt}
+
+
 _REQUIREMENT = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
 
 

@@ -8,12 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from lumin_core.errors import ConfigError
-from lumin_core.registry.component import Component, Kind
+from lumin_core.registry.component import Component
 from lumin_core.registry.lookup import find_kind, scanned, session
 from lumin_core.registry.names import SESSION, is_valid, snake_case, with_article
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from lumin_core.registry.kind_table import Kind
 
 T = TypeVar("T")
 

@@ -1,1 +1,28 @@
-"""The loop, its thirteen points, models, ensembles and runs of many trainings."""
+"""Training: the loop and its points, callbacks, metrics, the model, prediction."""
+
+from __future__ import annotations
+
+from lumin_core import lazy
+
+_HOMES = {
+    "callback": [
+        "Callback",
+        "CyclicCallback",
+        "LossCallback",
+        "Offer",
+        "PredHandler",
+        "best_offer",
+        "deciding",
+        "monitored",
+    ],
+    "evaluation": ["Answers", "FoldLoss", "check_targets", "evaluate", "validated"],
+    "fit_params": ["FitParams", "History"],
+    "fitting": ["build_callbacks", "build_metrics", "check_batch_size", "check_features", "choose_folds"],
+    "hook_plan": ["HookPlan"],
+    "hookspecs": ["LuminSpec", "POINTS", "hookimpl"],
+    "inputs": ["InputReader"],
+    "metric": ["Direction", "EvalMetric", "is_better"],
+    "model": ["Model"],
+    "progress": ["progress_bar"],
+}
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

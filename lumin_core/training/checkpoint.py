@@ -15,11 +15,12 @@ import torch
 
 from lumin_core import seeds
 from lumin_core.errors import ConfigError, HookError, SavedModelError
-from lumin_core.model import saving
+from lumin_core.model import tensor_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lumin_core.model.tensor_file import State
     from lumin_core.training.fit_params import FitParams
 
 FOLDER = "checkpoint"
@@ -50,10 +51,10 @@ class Checkpoints:
         self._folder = fit.cb_savepath / FOLDER
         self._settings = _settings(fit, train_on_weights=train_on_weights)
         self._path = newest(fit.cb_savepath)
-        self._tensors: saving.State = {}
+        self._tensors: State = {}
         self._content: dict[str, Any] = {}
         if self._path is not None:
-            self._tensors, self._content = saving.read(self._path, "checkpoint")
+            self._tensors, self._content = tensor_file.read_tensors(self._path, "checkpoint")
         self.seed = seeds.check(self._content.get("seed") if seed is None else seed)
         self._check()
 
@@ -92,7 +93,7 @@ class Checkpoints:
             HookError: If the state of a callback holds what is no tensor, array or JSON value.
         """
         model = fit.model
-        tensors: saving.State = {}
+        tensors: State = {}
         content = {
             "seed": self.seed,
             "settings": self._settings,
@@ -107,7 +108,7 @@ class Checkpoints:
             "callbacks": [callback.state_dict() if hasattr(callback, "state_dict") else None for callback in fit.cbs],
         }
         content = {key: _packed(value, tensors, key) for key, value in content.items()}
-        saving.write(self._folder / f"epoch_{fit.epoch}", "checkpoint", tensors, content)
+        tensor_file.write_tensors(self._folder / f"epoch_{fit.epoch}", "checkpoint", tensors, content)
         for path, epoch in _files(fit.cb_savepath):
             if epoch != fit.epoch:
                 path.unlink(missing_ok=True)
@@ -190,7 +191,7 @@ def _settings(fit: FitParams, *, train_on_weights: bool) -> dict[str, Any]:
     }
 
 
-def _packed(value: Any, tensors: saving.State, what: str) -> Any:
+def _packed(value: Any, tensors: State, what: str) -> Any:
     """Give a state as JSON values, its tensors and arrays put among ``tensors``; dicts and tuples are marked."""
     if isinstance(value, torch.Tensor | np.ndarray):
         name = f"tensor.{len(tensors)}"
@@ -222,7 +223,7 @@ def _as_tensor(array: np.ndarray, what: str) -> torch.Tensor:
         raise HookError(f"an array in a checkpoint must hold numbers, got {array.dtype} under {what!r}") from error
 
 
-def _unpacked(value: Any, tensors: saving.State) -> Any:
+def _unpacked(value: Any, tensors: State) -> Any:
     """Undo `_packed`."""
     if isinstance(value, list):
         return [_unpacked(entry, tensors) for entry in value]

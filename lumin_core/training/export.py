@@ -32,9 +32,9 @@ from torch import Tensor, nn
 from lumin_core import registry
 from lumin_core.data import transforms
 from lumin_core.errors import ConfigError
-from lumin_core.model import saving
-from lumin_core.model.blocks import MatrixHead
-from lumin_core.training.prediction import InputReader
+from lumin_core.model.matrix_head import MatrixHead
+from lumin_core.model.tensor_file import save_path, staged
+from lumin_core.training.inputs import InputReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,8 +96,8 @@ def write_onnx(
     mean = _Mean(networks, [1.0] * len(models) if weights is None else weights)
     program = _converted(mean, inputs[0])
     content = _described(program.model_proto, models[0], inputs[0], raw=raw).SerializeToString()
-    target = saving.save_path(path, SUFFIX)
-    with saving.staged(target) as part:
+    target = save_path(path, SUFFIX)
+    with staged(target) as part:
         part.write_bytes(content)
     return target
 
@@ -260,7 +260,7 @@ def _steps(model: Model, n_in: int) -> list[_Affine]:
     if not configs and not model.record.cat_maps:
         raise ConfigError("raw=True needs a recorded preprocessing, but the training data recorded none; leave it out")
     steps: list[_Affine] = []
-    for step in transforms.from_config(configs):
+    for step in transforms.chain_from_config(configs):
         steps.append(_Affine(step, steps[-1].n_out if steps else n_in))
     return steps
 

@@ -120,3 +120,7 @@ class FitParams:
     def batches_per_epoch(self) -> int:
         """Number of training batches of an epoch, which schedules count by."""
         return sum(self.fy.get_data_count(i) // self.bs for i in self.trn_idxs)
+
+    def forget_batch(self) -> None:
+        """Let go of the data of a fold and its batches."""
+        self.by = self.x = self.y = self.w = self.y_pred = self.loss_val = _UNSET

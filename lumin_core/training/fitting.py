@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lumin_core import registry
-from lumin_core.errors import ConfigError, DataError, listed
+from lumin_core.checks import as_list, check_keys, listed, positive
+from lumin_core.errors import ConfigError, DataError
 from lumin_core.model.builder import model_features
-from lumin_core.model.options import check_keys
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.hook_plan import HookPlan
 
@@ -21,19 +19,6 @@ if TYPE_CHECKING:
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.training.metric import EvalMetric
     from lumin_core.training.model import Model
-
-
-def as_list(specs: Any) -> list[Any]:
-    """Give specs as a list: ``None`` is none, a single one is welcome.
-
-    Example:
-        >>> from lumin_core.training.fitting import as_list
-        >>> as_list("metric_logger"), as_list(None)
-        (['metric_logger'], [])
-    """
-    if specs is None:
-        return []
-    return list(specs) if isinstance(specs, list | tuple | range | np.ndarray) else [specs]
 
 
 def build_callbacks(cbs: Any) -> list[Any]:
@@ -88,7 +73,7 @@ def prepare(
         HookError: If a callback has a point that does not exist.
     """
     for name, number in (("n_epochs", n_epochs), ("bs", bs)):
-        check_positive(number, name)
+        positive(number, name)
     trn_idxs, val_idx = choose_folds(fy, trn_idxs, val_idx)
     check_features(model.model_builder, fy)
     check_batch_size(fy, trn_idxs, bs)
@@ -106,22 +91,6 @@ def prepare(
     plan = HookPlan(callbacks)
     hand_over(model, callbacks)
     return fit, plan
-
-
-def check_positive(number: Any, name: str) -> int:
-    """Give a number as an integer.
-
-    Raises:
-        ConfigError: If it is not a positive integer.
-
-    Example:
-        >>> from lumin_core.training.fitting import check_positive
-        >>> check_positive(64, "bs")
-        64
-    """
-    if isinstance(number, bool) or not hasattr(number, "__index__") or int(number) < 1:
-        raise ConfigError(f"{name} must be a positive integer, got {number!r}")
-    return int(number)
 
 
 def check_columns(metrics: Sequence[EvalMetric], fy: FoldYielder) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from lumin_core.errors import HookError, did_you_mean
+from lumin_core.checks import did_you_mean
+from lumin_core.errors import HookError
 from lumin_core.training.hookspecs import POINTS, LuminSpec, hookimpl
 
 if TYPE_CHECKING:

@@ -13,16 +13,20 @@ from torch import Tensor, nn
 
 from lumin_core import registry, seeds
 from lumin_core.data.batch_yielder import BatchYielder
-from lumin_core.data.checks import check_finite
 from lumin_core.data.fold_yielder import FoldYielder
+from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError
-from lumin_core.model import saving
+from lumin_core.model import tensor_file
+from lumin_core.model.record import ModelRecord, builder_of, checked, describe_components, limited, to_json
+from lumin_core.model.tensor_file import load_state
 from lumin_core.training import export, fitting, loop
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.checkpoint import Checkpoints
+from lumin_core.training.evaluation import check_targets, evaluate
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.hook_plan import HookPlan
-from lumin_core.training.prediction import PREDICT_BS, InputReader, predict_folds
+from lumin_core.training.inputs import InputReader
+from lumin_core.training.prediction import PREDICT_BS, predict_folds, run_predict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +55,7 @@ class Model:
         fit_params: The state of the last fit, or ``None``.
         objective: ``"classification"``, ``"multiclass"`` or ``"regression"``.
         n_out: Number of outputs.
-        record: What is known of the training data, see `lumin_core.model.saving.ModelRecord`.
+        record: What is known of the training data, see `lumin_core.model.record.ModelRecord`.
 
     Raises:
         ConfigError: If the device or the precision is none that there is.
@@ -84,8 +88,8 @@ class Model:
         self.objective, self.n_out = builder.objective, builder.n_out
         self.fit_params: FitParams | None = None
         self._pipes: tuple[list[Any], ConfigError] | None = None
-        self.record = saving.ModelRecord(
-            components=saving.describe_components(built.components), seeds={"initialisation": built.seed}
+        self.record = ModelRecord(
+            components=describe_components(built.components), seeds={"initialisation": built.seed}
         )
         self._dtype = _DTYPES[precision]
         self.scaler = torch.amp.GradScaler(self.device.type) if precision == "16" else None
@@ -236,11 +240,11 @@ class Model:
             DataError: If there are no targets, or the weights sum to zero.
         """
         by = self._read(inputs, bs, targets, weights)
-        loop.check_targets(by.targets, self)
+        check_targets(by.targets, self)
         for name, values in (("targets", by.targets), ("weights", by.weights)):
             if values is not None:
                 check_finite(values, [], name)
-        return loop.evaluate(self, by).loss()
+        return evaluate(self, by).loss()
 
     def batches(self, inputs: Any, bs: int | None = None, targets: Any = None, weights: Any = None) -> BatchYielder:
         """Make batches, in their order and on the model's device, of inputs that are as a fold's.
@@ -294,7 +298,7 @@ class Model:
         Returns:
             The path.
         """
-        return saving.write(name, "model", self.state_dict(), self.describe())
+        return tensor_file.write_tensors(name, "model", self.state_dict(), self.describe())
 
     def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
         """Write the model as an ONNX file, see `lumin_core.training.export.write_onnx`.
@@ -326,10 +330,10 @@ class Model:
         Raises:
             SavedModelError: If names or shapes differ.
         """
-        saving.load_state(self.model, {k: v for k, v in state.items() if not k.startswith("loss.")}, source)
+        load_state(self.model, {k: v for k, v in state.items() if not k.startswith("loss.")}, source)
         if isinstance(self.loss, nn.Module):
             loss = {k.removeprefix("loss."): v for k, v in state.items() if k.startswith("loss.")}
-            saving.load_state(self.loss, loss, f"the loss in {source}")
+            load_state(self.loss, loss, f"the loss in {source}")
 
     def training_state(self) -> dict[str, Any]:
         """Give what a training goes on from: ``weights``, ``optimiser`` (rates included) and ``scaler``; no copies."""
@@ -366,7 +370,7 @@ class Model:
                 record.config, record.unnamed = self.model_builder.to_config(), None
         except registry.UnnamedComponent as error:
             record.config, record.unnamed = None, str(error)
-        return saving.to_json(record)
+        return to_json(record)
 
     def load(self, name: str | Path) -> None:
         """Load the weights and the input mask of a saved model into this one.
@@ -377,8 +381,8 @@ class Model:
         Raises:
             SavedModelError: If it is no saved model, or does not fit this one, which then stays as it was.
         """
-        state, content = saving.read(name, "model")
-        record = saving.ModelRecord.from_json(content, Path(name))
+        state, content = tensor_file.read_tensors(name, "model")
+        record = ModelRecord.from_json(content, Path(name))
         self.load_state_dict(state, str(name))
         self.set_input_mask(record.input_mask)
         self.record = record
@@ -403,7 +407,7 @@ class Model:
             SavedModelError: If it is no saved model, is damaged, or needs `model_builder`.
             UnknownComponent: If a component is not installed.
         """
-        state, content = saving.read(name, "model")
+        state, content = tensor_file.read_tensors(name, "model")
         return cls.from_record(content, state, Path(name), model_builder, device)
 
     @classmethod
@@ -416,11 +420,11 @@ class Model:
         device: str | torch.device | None = None,
     ) -> Model:
         """Build a model from what `describe` gave and its weights; see `from_save`."""
-        record = saving.ModelRecord.from_json(content, source)
+        record = ModelRecord.from_json(content, source)
         model = cls.__new__(cls)
         with registry.pinned(record.pins()):
-            builder = model_builder or saving.builder_of(record, source)
-            with saving.checked(source), saving.limited(state):
+            builder = model_builder or builder_of(record, source)
+            with checked(source), limited(state):
                 model._set_up(builder, device, "32", compiled=False, input_mask=record.input_mask)
         model.load_state_dict(state, str(source))
         model.record = record
@@ -480,7 +484,7 @@ class Model:
         Raises:
             SavedModelError: If names or shapes differ.
         """
-        saving.load_state(self.model, weights, "what was given")
+        load_state(self.model, weights, "what was given")
 
     def get_param_count(self, trainable: bool = True) -> int:
         """Count the parameters.
@@ -523,7 +527,7 @@ class Model:
         plan = HookPlan(cbs)
         fit = FitParams(model=self, device=self.device, fy=fy, by=by, bs=by.bs, n_batches=len(by), cbs=cbs)
         fitting.hand_over(self, cbs)
-        loop.run_predict(fit, plan)
+        run_predict(fit, plan)
         return handler.get_preds()
 
     def _read(

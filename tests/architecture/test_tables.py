@@ -98,7 +98,7 @@ def test_names_are_in_snake_case_and_differ_when_compared(projects):
 def test_plugins_ask_for_this_core_and_pin_nothing_else(projects, plugins):
     for name in plugins:
         requirements = [line.replace(" ", "") for line in projects[name]["project"]["dependencies"]]
-        assert "lumin-core>=0.1,<0.2" in requirements
+        assert "lumin-core>=0.2,<0.3" in requirements
         others = [line for line in requirements if not line.startswith("lumin-core")]
         assert not [line for line in others if "<" in line or "==" in line or "~=" in line]
         assert not [line for line in others if line.startswith("lumin-plugin")]

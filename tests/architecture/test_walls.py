@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-LAYERS = ["errors", "seeds", "statistics", "registry", "data", "model", "training", "testing", "cli"]
-LOWEST = {"errors", "seeds", "statistics"}
+GROUND = ("errors", "lazy", "checks", "files", "seeds", "statistics")
+FLOORS = (*GROUND, "registry", "data", "model", "training", "runs", "testing", "cli")
+FACES = {"lumin_core", *(f"lumin_core.{floor}" for floor in FLOORS if floor != "cli")}
 MODULE_OF = {"scikit-learn": "sklearn", "tomli-w": "tomli_w"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "print", "breakpoint", "input", "__import__"}
 FORBIDDEN_MODULES = {"subprocess", "dill", "cloudpickle", "joblib", "marshal", "shelve", "pty", "commands"}
@@ -17,48 +18,88 @@ FORBIDDEN_ATTRIBUTES = {
 }
 
 
-def layer_of(name):
-    """Give the layer of a dotted module of the core; the package itself is lazy and lies below all."""
+def floor_of(name):
+    """Give the floor of a dotted module of the core; the package itself is lazy and lies below all."""
     parts = name.split(".")
     return parts[1] if len(parts) > 1 else None
 
 
-def homes():
-    import lumin_core
-
-    return lumin_core._PUBLIC
-
-
-def imported_layer(module, name):
-    if module == "lumin_core" and name is not None:
-        return layer_of(homes().get(name, f"lumin_core.{name}" if name in LAYERS else "lumin_core"))
-    return layer_of(module)
-
-
 def may_import(importer, imported):
-    if imported is None or importer == imported:
+    """Tell whether a floor may import another: the ground floor has no order of its own, but no circles either."""
+    if importer == imported or imported is None or {importer, imported} <= set(GROUND):
         return True
-    if importer is None:
-        return False
-    if importer in LOWEST and imported in LOWEST:
-        return importer != "errors"
-    return LAYERS.index(imported) < LAYERS.index(importer)
+    return importer is not None and FLOORS.index(imported) < FLOORS.index(importer)
 
 
-def test_every_module_of_the_core_has_a_layer(core_modules):
-    strangers = {layer for module in core_modules if (layer := layer_of(module.name)) not in {None, *LAYERS}}
+def targets(module, known):
+    """Give (line, module of the core) of every import in a module, in functions and for types too."""
+    for line, target, name in module.imports():
+        if target.partition(".")[0] == "lumin_core":
+            yield line, f"{target}.{name}" if f"{target}.{name}" in known else target
+
+
+def test_every_module_of_the_core_has_a_floor(core_modules):
+    strangers = {floor for module in core_modules if (floor := floor_of(module.name)) not in {None, *FLOORS}}
     assert not strangers
 
 
 def test_imports_of_the_core_run_one_way(core_modules):
+    known = {module.name for module in core_modules}
     wrong = [
-        f"{module.name}:{line} imports {target} {name or ''}"
+        f"{module.name}:{line} imports {target}"
         for module in core_modules
-        for line, target, name in module.imports()
-        if target.partition(".")[0] == "lumin_core"
-        and not may_import(layer_of(module.name), imported_layer(target, name))
+        for line, target in targets(module, known)
+        if not module.is_package or module.name != "lumin_core"
+        if not may_import(floor_of(module.name), floor_of(target))
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_core_has_no_circle_of_imports(core_modules):
+    """Types count, and so do imports inside of functions."""
+    known = {module.name for module in core_modules}
+    graph = {
+        module.name: {target for _, target in targets(module, known)} - {module.name, "lumin_core"}
+        for module in core_modules
+    }
+    done = set()
+    while ready := [name for name, needed in graph.items() if name not in done and needed <= done]:
+        done.update(ready)
+    assert sorted(set(graph) - done) == []
+
+
+def test_the_core_imports_from_where_a_thing_is_and_not_from_a_face(core_modules):
+    """A face is for plugins and users: within the core it would hide who needs whom. The registry's is for all."""
+    faces = FACES - {"lumin_core", "lumin_core.registry", *(f"lumin_core.{name}" for name in GROUND)}
+    wrong = [
+        f"{module.name}:{line} imports {name} from {target}"
+        for module in core_modules
+        for line, target, name in module.imports()
+        if target in faces and f"{target}.{name}" not in {other.name for other in core_modules}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_plugins_import_from_the_faces_of_the_core_alone(plugin_modules, core_modules):
+    inner = {module.name for module in core_modules} - FACES
+    wrong = [
+        f"{module.name}:{line} imports {target} {name or ''}"
+        for modules in plugin_modules.values()
+        for module in modules
+        for line, target, name in module.imports()
+        if target.partition(".")[0] == "lumin_core"
+        if target not in FACES or f"{target}.{name}" in inner
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_module_has_the_name_of_a_public_name_of_its_package(core_modules):
+    import importlib
+
+    packages = {module.name for module in core_modules if module.is_package and module.name != "lumin_core.cli"}
+    public = {f"{package}.{name}" for package in packages for name in importlib.import_module(package).__all__}
+    modules = {module.name for module in core_modules if floor_of(module.name) not in GROUND}
+    assert sorted((public & modules) - FACES) == []
 
 
 def test_nobody_imports_the_command_line(core_modules, plugin_modules):
@@ -66,7 +107,7 @@ def test_nobody_imports_the_command_line(core_modules, plugin_modules):
     wrong = [
         f"{module.name}:{line}"
         for module in everything
-        if layer_of(module.name) != "cli" or not module.name.startswith("lumin_core")
+        if floor_of(module.name) != "cli" or not module.name.startswith("lumin_core")
         for line, target, name in module.imports()
         if f"{target}.{name}".startswith("lumin_core.cli")
     ]
@@ -157,7 +198,7 @@ def unsafe_options(call):
 
 
 # what a process and its own workers send each other through a pipe is no file
-BETWEEN_PROCESSES = {(f"lumin_core.training.{name}", "pickle.loads") for name in ("executors", "worker")}
+BETWEEN_PROCESSES = {(f"lumin_core.runs.{name}", "pickle.loads") for name in ("executors", "worker")}
 
 
 def test_nothing_shells_out_evaluates_unpickles_or_prints(core_modules, plugin_modules):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lumin_core import Callback, EvalMetric, FoldFileWriter, FoldYielder, Model, ModelBuilder, train_models
-from lumin_core.data import checks
+from lumin_core.checks import as_list
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_callbacks import BinaryLabelSmooth, BootstrapResample, TargReplace
 
@@ -41,7 +41,7 @@ def write(tmp_path_factory):
             for i in range(3):
                 fold, y = columns(i)
                 if targets is not None:
-                    chosen = [fold["misc"][feat] for feat in checks.as_list(targets)]
+                    chosen = [fold["misc"][feat] for feat in as_list(targets)]
                     y = chosen[0] if len(chosen) == 1 else np.stack(chosen, axis=1)
                 file.append(i, targets=y, **fold)
         with h5py.File(folder / f"{name}.hdf5", "r+") as file:

@@ -6,7 +6,7 @@ from torch import nn
 
 from lumin_core import CatEmbedder, build, registry
 from lumin_core.errors import ConfigError, ShapeError
-from lumin_core.model.blocks import MatrixHead
+from lumin_core.model.matrix_head import MatrixHead
 from lumin_plugin_tabular import CatEmbHead, MultiHead
 
 VECS, FEATS = ["tau", "jet"], ["px", "py"]

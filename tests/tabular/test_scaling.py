@@ -66,9 +66,11 @@ def test_float32_stays_and_data_are_left_alone(ours, theirs, options):
 def test_stored_chain_names_the_steps():
     chain = [PCA(2).fit(X), StandardScaler()]
     chain[1].fit(chain[0].transform(X))
-    configs = transforms.to_config(chain)
+    configs = transforms.chain_to_config(chain)
     assert [config["name"] for config in configs] == ["tabular/pca", "tabular/standard_scaler"]
-    np.testing.assert_array_equal(transforms.apply(transforms.from_config(configs), X), transforms.apply(chain, X))
+    np.testing.assert_array_equal(
+        transforms.apply_chain(transforms.chain_from_config(configs), X), transforms.apply_chain(chain, X)
+    )
 
 
 def test_scaler_leaves_missing_values_out_and_missing():

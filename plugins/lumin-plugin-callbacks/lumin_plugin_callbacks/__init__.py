@@ -8,41 +8,26 @@ Example:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from lumin_core import lazy
 
-_PUBLIC = {
-    "AbsWeightData": "weights",
-    "BinaryLabelSmooth": "label_smooth",
-    "BootstrapResample": "bootstrap",
-    "CycleLR": "cycle",
-    "CycleMom": "cycle",
-    "CycleStep": "cycle_step",
-    "EMA": "ema",
-    "EarlyStopping": "early_stopping",
-    "EpochSaver": "epoch_saver",
-    "GradClip": "grad_clip",
-    "LRFindResult": "lr_finder",
-    "LRFinder": "lr_finder",
-    "LsuvInit": "lsuv",
-    "MetricLogger": "metric_logger",
-    "OneCycle": "one_cycle",
-    "ParametrisedPrediction": "parametrised",
-    "PivotTraining": "pivot",
-    "SWA": "swa",
-    "SaveBest": "save_best",
-    "TargReplace": "targets",
-    "WeightData": "weights",
-    "lr_find": "lr_finder",
+_HOMES = {
+    "bootstrap": ["BootstrapResample"],
+    "cycle": ["CycleLR", "CycleMom"],
+    "cycle_step": ["CycleStep"],
+    "early_stopping": ["EarlyStopping"],
+    "ema": ["EMA"],
+    "epoch_saver": ["EpochSaver"],
+    "grad_clip": ["GradClip"],
+    "label_smooth": ["BinaryLabelSmooth"],
+    "lr_finder": ["LRFindResult", "LRFinder", "lr_find"],
+    "lsuv": ["LsuvInit"],
+    "metric_logger": ["MetricLogger"],
+    "one_cycle": ["OneCycle"],
+    "parametrised": ["ParametrisedPrediction"],
+    "pivot": ["PivotTraining"],
+    "save_best": ["SaveBest"],
+    "swa": ["SWA"],
+    "targets": ["TargReplace"],
+    "weights": ["AbsWeightData", "WeightData"],
 }
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

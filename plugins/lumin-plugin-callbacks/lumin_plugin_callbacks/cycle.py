@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from lumin_core.checks import positive
 from lumin_core.errors import ConfigError
-from lumin_core.training.fitting import check_positive
 from lumin_plugin_callbacks.schedule import INTERPOLATIONS, Schedule, blend, check_length, check_range, to_batches
 
 
@@ -42,7 +42,7 @@ class Cycle(Schedule):
         decrease_param: bool, scale: float, cycle_save: bool,
     ) -> None:  # fmt: skip
         super().__init__([quantity], interp, cycle_save=cycle_save)
-        self.cycle_mult, self.scale = check_positive(cycle_mult, "cycle_mult"), check_length(scale, "scale")
+        self.cycle_mult, self.scale = positive(cycle_mult, "cycle_mult"), check_length(scale, "scale")
         if self.cycle_save and not isinstance(self.scale, int):
             raise ConfigError(f"cycle_save saves at the end of epochs: scale must be a whole number, got {scale!r}")
         self.decrease_param = decrease_param

@@ -10,8 +10,8 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from lumin_core import is_better, monitored
+from lumin_core.checks import positive
 from lumin_core.errors import ConfigError
-from lumin_core.training.fitting import check_positive
 from lumin_plugin_callbacks.one_cycle import SingleCycle
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class CycleStep(SingleCycle):
         super().__init__(lengths, lr_range, mom_range, interp)
         if not hasattr(frac_reduction, "__float__") or not 0 < float(frac_reduction) < 1:
             raise ConfigError(f"frac_reduction must be between 0 and 1, got {frac_reduction!r}")
-        self.frac_reduction, self.patience = float(frac_reduction), check_positive(patience, "patience")
+        self.frac_reduction, self.patience = float(frac_reduction), positive(patience, "patience")
 
     def on_train_begin(self, fit_params: FitParams) -> None:
         """Begin anew; refuse a fit without validation."""

@@ -27,8 +27,9 @@ import torch
 from attrs import frozen
 
 from lumin_core import Callback, Model, ModelBuilder, hookimpl, registry, seeds
+from lumin_core.checks import as_list, positive
 from lumin_core.errors import ConfigError
-from lumin_core.training.fitting import as_list, check_batch_size, check_positive, choose_folds
+from lumin_core.training import check_batch_size, choose_folds
 from lumin_plugin_callbacks.schedule import check_alone, check_range
 
 if TYPE_CHECKING:
@@ -330,13 +331,13 @@ def lr_find(
         >>> found.losses.shape, found.lr[[0, -1]].tolist()
         ((3, 40), [1e-05, 1.0])
     """
-    bs, seed = check_positive(bs, "bs"), seeds.check(seed)
+    bs, seed = positive(bs, "bs"), seeds.check(seed)
     callbacks = [registry.resolve("callback", spec) for spec in as_list(cb_partials)]
     folds = [choose_folds(fy, None, i)[0] for i in range(_check_repeats(n_repeats, len(fy)))]
     for trn_idxs in folds:
         check_batch_size(fy, trn_idxs, bs)
     n_batches = min(sum(fy.get_data_count(j) // bs for j in trn_idxs) for trn_idxs in folds)
-    finders = [LRFinder(lr_bounds, check_positive(n_epochs, "n_epochs") * n_batches) for _ in folds]
+    finders = [LRFinder(lr_bounds, positive(n_epochs, "n_epochs") * n_batches) for _ in folds]
     for i, (trn_idxs, finder) in enumerate(zip(folds, finders, strict=True)):
         init, fit = (seeds.seed_of(seed, purpose, i) for purpose in ("initialisation", "fit"))
         Model(ModelBuilder.from_model_builder(model_builder, seed=init)).fit(
@@ -349,7 +350,7 @@ def lr_find(
 def _check_repeats(n_repeats: int, available: int) -> int:
     if n_repeats == -1:
         return available
-    if check_positive(n_repeats, "n_repeats") > available:
+    if positive(n_repeats, "n_repeats") > available:
         raise ConfigError(
             f"n_repeats must be at most {available}, the folds of the file, or -1 for all, got {n_repeats}"
         )
@@ -357,7 +358,7 @@ def _check_repeats(n_repeats: int, available: int) -> int:
 
 
 def _check_nb(nb: int) -> int:
-    if check_positive(nb, "nb") < 2:
+    if positive(nb, "nb") < 2:
         raise ConfigError(f"a range test takes at least 2 batches, got {nb}; take a smaller bs or more epochs")
     return int(nb)
 

@@ -21,8 +21,8 @@ from attrs import define
 from torch import nn
 
 from lumin_core import Callback, seeds
+from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, DataError
-from lumin_core.training.fitting import check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class LsuvInit(Callback):
             if not hasattr(value, "__float__") or not value > 0:
                 raise ConfigError(f"{name} must be positive, got {value!r}")
         self.needed_std, self.std_tol = float(needed_std), float(std_tol)
-        self.max_attempts, self.do_orthonorm = check_positive(max_attempts, "max_attempts"), do_orthonorm
+        self.max_attempts, self.do_orthonorm = positive(max_attempts, "max_attempts"), do_orthonorm
         self._is_done = False
 
     def on_train_begin(self) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core import Callback
-from lumin_core.data.checks import as_list, check_names
-from lumin_core.errors import ConfigError, did_you_mean
+from lumin_core.checks import as_list, check_names, did_you_mean
+from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

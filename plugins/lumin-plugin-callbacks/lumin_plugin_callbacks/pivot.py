@@ -23,13 +23,11 @@ import numpy as np
 import torch
 
 from lumin_core import BatchLoss, BatchYielder, Callback, Model, ModelBuilder, hookimpl, seeds
-from lumin_core.data.batch_yielder import check_classes
-from lumin_core.data.checks import as_list, check_names
+from lumin_core.checks import as_list, check_names, positive
+from lumin_core.data import check_classes
 from lumin_core.errors import ConfigError
-from lumin_core.model.loss import weighted_loss
-from lumin_core.model.optimiser import build_optimiser
-from lumin_core.training.fitting import check_positive
-from lumin_core.training.loop import FoldLoss, check_targets
+from lumin_core.model import build_optimiser, weighted_loss
+from lumin_core.training import FoldLoss, check_targets
 from lumin_plugin_callbacks.targets import check_columns, current_columns, fold_columns
 
 if TYPE_CHECKING:
@@ -119,7 +117,7 @@ class PivotTraining(Callback):
         check_names("adv_targets", self.adv_targets)
         if not self.adv_targets:
             raise ConfigError("adv_targets must name a column of the fold file, got none")
-        self.adv_update_freq = check_positive(adv_update_freq, "adv_update_freq")
+        self.adv_update_freq = positive(adv_update_freq, "adv_update_freq")
         self.adv_update_on, self.main_pretrain_cb_partials = adv_update_on, main_pretrain_cb_partials
         self._reset()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumin_core import Callback, best_offer, is_better
 from lumin_core.errors import ConfigError, SavedModelError
-from lumin_core.model.saving import save_path
+from lumin_core.model import save_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lumin_core import Callback
-from lumin_core.errors import ConfigError, did_you_mean
-from lumin_core.training.fitting import check_positive
+from lumin_core.checks import did_you_mean, positive
+from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,7 +112,7 @@ class Schedule(Callback, ABC):
             >>> OneCycle((1, 1), (0.0, 1.0), interp="linear").values(n_batches=4)["lr"].tolist()
             [0.0, 0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25]
         """
-        n_batches = check_positive(n_batches, "n_batches")
+        n_batches = positive(n_batches, "n_batches")
         total = self.n_batches_whole(n_batches)
         if n_epochs is not None:
             total = to_batches(check_length(n_epochs, "n_epochs"), n_batches)

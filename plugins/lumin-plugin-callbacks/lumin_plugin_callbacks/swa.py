@@ -12,9 +12,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lumin_core import CyclicCallback, is_better, validated
+from lumin_core.checks import positive
 from lumin_core.errors import ConfigError
-from lumin_core.training.callback import deciding
-from lumin_core.training.fitting import check_positive
+from lumin_core.training import deciding
 from lumin_plugin_callbacks.averaging import Average, Averaging
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class SWA(Averaging):
     def __init__(
         self, start_epoch: int, renewal_period: int | None = None, update_on_cycle_end: bool | None = None
     ) -> None:
-        self.start_epoch = check_positive(start_epoch, "start_epoch")
-        self.renewal_period = None if renewal_period is None else check_positive(renewal_period, "renewal_period")
+        self.start_epoch = positive(start_epoch, "start_epoch")
+        self.renewal_period = None if renewal_period is None else positive(renewal_period, "renewal_period")
         if not (update_on_cycle_end is None or isinstance(update_on_cycle_end, bool)):
             raise ConfigError(f"update_on_cycle_end must be True, False or None, got {update_on_cycle_end!r}")
         self.update_on_cycle_end = update_on_cycle_end

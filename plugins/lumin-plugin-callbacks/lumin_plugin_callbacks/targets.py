@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core import Callback
-from lumin_core.data.checks import as_list, check_finite, check_names, to_float32
-from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
+from lumin_core.checks import as_list, check_names, did_you_mean
+from lumin_core.data import check_finite, to_float32
+from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

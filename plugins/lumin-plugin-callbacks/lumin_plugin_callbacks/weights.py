@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from lumin_core import Callback
-from lumin_core.data.checks import to_float32
+from lumin_core.data import to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lumin_core.model.lookups import lookup_act, normal_initialiser
-from lumin_core.model.options import check_positive
+from lumin_core.checks import check_positive
+from lumin_core.model import lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import ObjectDense, only_present
 
 if TYPE_CHECKING:
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
 class SelfAttention(Extractor):

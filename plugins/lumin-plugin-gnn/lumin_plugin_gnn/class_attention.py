@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lumin_core.model.options import check_positive
+from lumin_core.checks import check_positive
 from lumin_plugin_gnn.blocks import Collapser
 from lumin_plugin_gnn.transformer_block import TransformerBlock, absent_bias
 

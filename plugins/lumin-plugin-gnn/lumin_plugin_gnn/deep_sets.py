@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model import lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.constituent_features import momentum_columns, pt_eta_phi
 from lumin_plugin_gnn.layers import ObjectDense, column_list, layer_widths, only_present, preset_of
@@ -26,8 +26,7 @@ from lumin_plugin_gnn.layers import ObjectDense, column_list, layer_widths, only
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 PRESETS = {"paper": {"widths": [100, 100, 256]}, "lite": {"widths": [64, 64, 64]}}
 

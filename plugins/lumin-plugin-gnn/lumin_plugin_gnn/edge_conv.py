@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
 
+from lumin_core.checks import check_positive
 from lumin_core.errors import ConfigError
-from lumin_core.model.layers import LCBatchNorm1d
-from lumin_core.model.lookups import lookup_act, normal_initialiser
-from lumin_core.model.options import check_positive
+from lumin_core.model import LCBatchNorm1d, lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import column_list, layer_widths, norm_rows, only_present, preset_of
 from lumin_plugin_gnn.neighbours import edges, gather_neighbours, nearest, squared_distances, without_ties
@@ -31,8 +30,7 @@ from lumin_plugin_gnn.neighbours import edges, gather_neighbours, nearest, squar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"k": 16, "widths": [[64, 64, 64], [128, 128, 128], [256, 256, 256]]},

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
-from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model import lookup_act, normal_initialiser
 from lumin_core.registry import build
 from lumin_plugin_gnn.blocks import Collapser
 from lumin_plugin_gnn.layers import AGGREGATIONS, ObjectDense, aggregation_names, layer_widths, mean, only_present
@@ -16,8 +16,7 @@ from lumin_plugin_gnn.layers import AGGREGATIONS, ObjectDense, aggregation_names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
 class Reviser(nn.Module):

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from lumin_core.model.lookups import lookup_act, normal_initialiser
-from lumin_core.model.options import check_positive
+from lumin_core.checks import check_positive
+from lumin_core.model import lookup_act, normal_initialiser
 from lumin_core.registry import build
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import AGGREGATIONS, ObjectDense, aggregation_names, layer_widths, mean, only_present
@@ -26,8 +26,7 @@ from lumin_plugin_gnn.neighbours import gather_neighbours, nearest, squared_dist
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
 class GravNet(Extractor):

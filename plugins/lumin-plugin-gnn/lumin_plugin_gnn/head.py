@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
-from lumin_core.model.blocks import MatrixHead
-from lumin_core.model.layers import LCBatchNorm1d, NormSpec
-from lumin_core.model.lookups import LookupAct, LookupInit, lookup_act, normal_initialiser
+from lumin_core.model import LCBatchNorm1d, LookupAct, LookupInit, MatrixHead, NormSpec, lookup_act, normal_initialiser
 from lumin_core.registry import build
 from lumin_plugin_gnn.layers import mean, only_present
 
 if TYPE_CHECKING:
-    from lumin_core.model.blocks import Inputs
+    from lumin_core.model import Inputs
 
 
 class GNNHead(MatrixHead):

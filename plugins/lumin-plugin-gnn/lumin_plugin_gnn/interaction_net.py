@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model import lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import ObjectDense, layer_widths, only_present
 from lumin_plugin_gnn.pairs import sum_over_senders, sum_whole
@@ -25,8 +25,7 @@ from lumin_plugin_gnn.pairs import sum_over_senders, sum_whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
 class InteractionNet(Extractor):

@@ -10,9 +10,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from lumin_core.errors import ConfigError, did_you_mean
-from lumin_core.model.layers import LCBatchNorm1d, NormSpec, dense_stack
-from lumin_core.model.options import is_positive
+from lumin_core.checks import did_you_mean, is_positive
+from lumin_core.errors import ConfigError
+from lumin_core.model import LCBatchNorm1d, NormSpec, dense_stack
 
 
 class ObjectDense(nn.Module):
@@ -78,7 +78,7 @@ def norm_rows(norm: nn.Module, rows: Tensor) -> Tensor:
 
     Example:
         >>> import torch
-        >>> from lumin_core.model.layers import LCBatchNorm1d
+        >>> from lumin_core.model import LCBatchNorm1d
         >>> from lumin_plugin_gnn.layers import norm_rows
         >>> norm_rows(LCBatchNorm1d(num_features=1), torch.zeros(1, 1)).shape
         torch.Size([1, 1])

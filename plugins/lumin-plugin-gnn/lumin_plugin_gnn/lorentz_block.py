@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from lumin_core.model.layers import LCBatchNorm1d
+from lumin_core.model import LCBatchNorm1d
 from lumin_plugin_gnn.layers import norm_rows
 
 if TYPE_CHECKING:
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
     from lumin_plugin_gnn.ordered_pairs import OrderedPairs
 
 
@@ -80,7 +79,7 @@ def dense(n_in: int, n_out: int, act: str, lookup_init: LookupInit, *, bias: boo
     """Give a linear layer, initialised for the activation behind it.
 
     Example:
-        >>> from lumin_core.model.lookups import normal_initialiser
+        >>> from lumin_core.model import normal_initialiser
         >>> from lumin_plugin_gnn.lorentz_block import dense
         >>> dense(3, 2, "relu", normal_initialiser)
         Linear(in_features=3, out_features=2, bias=True)
@@ -105,7 +104,7 @@ class LorentzBlock(nn.Module):
 
     Example:
         >>> import torch
-        >>> from lumin_core.model.lookups import lookup_act, normal_initialiser
+        >>> from lumin_core.model import lookup_act, normal_initialiser
         >>> from lumin_plugin_gnn.lorentz_block import LorentzBlock
         >>> from lumin_plugin_gnn.ordered_pairs import ListedPairs
         >>> given = {"lookup_init": normal_initialiser, "lookup_act": lookup_act}

@@ -29,8 +29,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from lumin_core.model.lookups import lookup_act, normal_initialiser
-from lumin_core.model.options import check_positive
+from lumin_core.checks import check_positive
+from lumin_core.model import lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.constituent_features import momentum_columns
 from lumin_plugin_gnn.layers import only_present, preset_of
@@ -41,8 +41,7 @@ from lumin_plugin_gnn.pairs import PAIRS_PER_PIECE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 PRESETS: dict[str, dict[str, int]] = {"paper": {"width": 72, "n_layers": 6}, "lite": {"width": 16, "n_layers": 2}}
 BEAMS = ((0.0, 0.0, 1.0, 1.0), (0.0, 0.0, -1.0, 1.0))

@@ -36,10 +36,11 @@ def squared_distances(coords: Tensor) -> Tensor:
 
 @torch.no_grad()
 def without_ties(distances: Tensor, x: Tensor) -> Tensor:
-    """Tell equal distances apart by the features of the neighbours, so that no choice depends on the order of objects.
+    """Tell equal distances apart by the features of the neighbours.
 
-    Distances that agree in the first twelve bits count as equal: on a grid of cells rounding would else decide. Then the
-    neighbour whose features have the smaller sum is nearer.
+    So no choice depends on the order of objects. Distances that agree in the first twelve bits count as
+    equal: on a grid of cells rounding would else decide. Then the neighbour whose features have the
+    smaller sum is nearer.
 
     Args:
         distances: Shape ``(B, N, N)``, squared or not.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lumin_core.model.lookups import lookup_act, normal_initialiser
-from lumin_core.model.options import check_positive
+from lumin_core.checks import check_positive
+from lumin_core.model import lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Collapser
 from lumin_plugin_gnn.graph_collapser import Reviser
 from lumin_plugin_gnn.layers import ObjectDense, only_present
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
 class NodePredictor(Collapser):

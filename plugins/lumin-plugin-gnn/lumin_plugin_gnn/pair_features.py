@@ -20,15 +20,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lumin_core.model.layers import LCBatchNorm1d
+from lumin_core.model import LCBatchNorm1d
 from lumin_plugin_gnn.constituent_features import SMALL, pt_eta_phi, wrapped
 from lumin_plugin_gnn.layers import norm_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
 def pair_features(a: Tensor, b: Tensor) -> Tensor:
@@ -95,7 +94,7 @@ class PairEmbedding(nn.Module):
 
     Example:
         >>> import torch
-        >>> from lumin_core.model.lookups import lookup_act, normal_initialiser
+        >>> from lumin_core.model import lookup_act, normal_initialiser
         >>> from lumin_plugin_gnn.pair_features import PairEmbedding
         >>> embedding = PairEmbedding([16, 8], "gelu", "batch_norm1d", normal_initialiser, lookup_act)
         >>> embedding(torch.rand(2, 5, 4), torch.ones(2, 5, dtype=torch.bool)).shape

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
 
-from lumin_core.model.layers import LCBatchNorm1d
-from lumin_core.model.lookups import lookup_act, normal_initialiser
-from lumin_core.model.options import check_positive
+from lumin_core.checks import check_positive
+from lumin_core.model import LCBatchNorm1d, lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.constituent_features import momentum_columns
 from lumin_plugin_gnn.layers import layer_widths, only_present, preset_of
@@ -26,8 +25,7 @@ from lumin_plugin_gnn.transformer_block import TransformerBlock, absent_bias
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"embed": [128, 512, 128], "pair_embed": [64, 64, 64], "n_layers": 8, "n_heads": 8},

@@ -15,16 +15,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from lumin_core.errors import ConfigError, ShapeError, nearest
-from lumin_core.model.blocks import Inputs, MatrixHead
-from lumin_core.model.lookups import LookupAct, LookupInit, lookup_act, normal_initialiser
+from lumin_core.checks import nearest
+from lumin_core.errors import ConfigError, ShapeError
+from lumin_core.model import LookupAct, LookupInit, MatrixHead, lookup_act, normal_initialiser
 from lumin_core.registry import build
 from lumin_plugin_gnn.pyg_layout import GraphLayout
+
+if TYPE_CHECKING:
+    from lumin_core.model import Inputs
 
 NETWORKS = ("GCN", "GraphSAGE", "GIN", "GAT", "PNA", "EdgeCNN")
 OFFERED = ("x", "edge_index", "edge_attr", "batch", "batch_size")

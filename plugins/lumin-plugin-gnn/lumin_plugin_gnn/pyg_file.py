@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core import seeds
-from lumin_core.data.checks import as_list
-from lumin_core.data.fold_file import FoldFileWriter
-from lumin_core.data.splitting import split_events
+from lumin_core.checks import as_list
+from lumin_core.data import FoldFileWriter, split_events
 from lumin_core.errors import ShapeError
 from lumin_plugin_gnn.pyg_layout import GraphLayout, get_attribute
 

@@ -21,8 +21,8 @@ import attrs
 import numpy as np
 import torch
 
-from lumin_core.data.checks import as_list, check_names
-from lumin_core.data.layout import matrix_entry
+from lumin_core.checks import as_list, check_names
+from lumin_core.data import matrix_entry
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from lumin_core.checks import check_positive
 from lumin_core.errors import ConfigError
-from lumin_core.model.options import check_positive
 
 
 class TransformerBlock(nn.Module):

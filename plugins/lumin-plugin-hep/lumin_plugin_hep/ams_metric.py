@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core import EvalMetric
-from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
-from lumin_core.training.fitting import check_positive
+from lumin_core.checks import did_you_mean, positive
+from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_hep.cut_scan import ams_scan_quick, ams_scan_slow
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class AMS(EvalMetric):
         label: str | None = None,
     ) -> None:
         super().__init__(main_metric=main_metric, label=label)
-        self.n_total = check_positive(n_total, "n_total")
+        self.n_total = positive(n_total, "n_total")
         self.wgt_name, self.targ_name = wgt_name, targ_name
         self.br, self.syst_unc_b, self.use_quick_scan = br, syst_unc_b, use_quick_scan
         self.columns = list(dict.fromkeys(name for name in (wgt_name, targ_name) if name is not None))

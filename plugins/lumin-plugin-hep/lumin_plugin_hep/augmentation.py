@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core import seeds
-from lumin_core.data.augmentation import Augmentation
-from lumin_core.data.checks import as_list, check_names
+from lumin_core.checks import as_list, check_names, positive
+from lumin_core.data import Augmentation
 from lumin_core.errors import ConfigError
-from lumin_core.training.fitting import check_positive
 from lumin_plugin_hep.momenta import (
     COORDINATES,
     PARTS,
@@ -41,7 +40,7 @@ from lumin_plugin_hep.momenta import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from lumin_core.data.augmentation import Fold
+    from lumin_core.data import Fold
     from lumin_plugin_hep.momenta import Vectors
 
     Array = np.ndarray[Any, Any]
@@ -149,7 +148,7 @@ class PhiRotation(EventSymmetry):
 
     Example:
         >>> import numpy as np
-        >>> from lumin_core.data.augmentation import Fold
+        >>> from lumin_core.data import Fold
         >>> from lumin_plugin_hep import PhiRotation
         >>> fold = Fold({"inputs": np.array([[3.0, 1.0]])}, input_feats=["tau_px", "tau_py"])
         >>> PhiRotation(n_test=4).test(fold, 1).flat
@@ -161,7 +160,7 @@ class PhiRotation(EventSymmetry):
         targ_vecs: str | Sequence[str] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(vecs, targ_vecs, train=train)
-        self.n_test, self.random = check_positive(n_test, "n_test"), random
+        self.n_test, self.random = positive(n_test, "n_test"), random
 
     def _draw(self, rng: np.random.Generator, n: int) -> tuple[Any, Any, Any]:
         return _with_cos_sin(rng.uniform(-np.pi, np.pi, n))
@@ -204,7 +203,7 @@ class AxisReflection(EventSymmetry):
 
     Example:
         >>> import numpy as np
-        >>> from lumin_core.data.augmentation import Fold
+        >>> from lumin_core.data import Fold
         >>> from lumin_plugin_hep import AxisReflection
         >>> fold = Fold({"inputs": np.array([[3.0, 1.0]])}, input_feats=["tau_px", "tau_pz"])
         >>> AxisReflection("z", vecs=["tau"]).test(fold, 1).flat
@@ -265,7 +264,7 @@ class ZBoost(EventSymmetry):
 
     Example:
         >>> import numpy as np
-        >>> from lumin_core.data.augmentation import Fold
+        >>> from lumin_core.data import Fold
         >>> from lumin_plugin_hep import ZBoost
         >>> names = ["tau_pt", "tau_eta", "tau_phi", "tau_mass"]
         >>> fold = Fold({"inputs": np.array([[30.0, 0.1, 2.0, 0.0]])}, input_feats=names)
@@ -280,7 +279,7 @@ class ZBoost(EventSymmetry):
         super().__init__(vecs, targ_vecs, train=train)
         if not 0 < max_rapidity < math.inf:
             self._refuse(f"max_rapidity must be a positive, finite number, got {max_rapidity!r}")
-        self.max_rapidity, self.n_test = max_rapidity, check_positive(n_test, "n_test")
+        self.max_rapidity, self.n_test = max_rapidity, positive(n_test, "n_test")
 
     def _draw(self, rng: np.random.Generator, n: int) -> Any:
         return rng.uniform(-self.max_rapidity, self.max_rapidity, n)

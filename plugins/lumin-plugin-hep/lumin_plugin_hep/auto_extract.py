@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from lumin_core.checks import positive
 from lumin_core.errors import ConfigError
-from lumin_core.model.layers import dense_stack
-from lumin_core.model.lookups import lookup_act, normal_initialiser
-from lumin_core.training.fitting import check_positive
+from lumin_core.model import dense_stack, lookup_act, normal_initialiser
 from lumin_plugin_hep.boost_head import LorentzBoostHead
 from lumin_plugin_hep.masked_norm import MaskedBatchNorm1d
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.blocks import Inputs
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import Inputs, LookupAct, LookupInit
 
 
 class AutoExtractLorentzBoostNet(LorentzBoostHead):
@@ -82,7 +80,7 @@ class AutoExtractLorentzBoostNet(LorentzBoostHead):
         super().__init__(cont_feats, vecs, feats_per_vec, n_particles, row_wise)
         pairs = torch.triu_indices(self.n_particles, self.n_particles, 1)  # (2, n_combinations)
         _check(n_singles, n_pairs, pairs.shape[1])
-        hidden = [check_positive(width, "width")] * (check_positive(depth, "depth") - 1)
+        hidden = [positive(width, "width")] * (positive(depth, "depth") - 1)
         layers: dict[str, Any] = {"act": act, "do": do, "bn": bn, "bn_class": MaskedBatchNorm1d}
         layers |= {"lookup_init": lookup_init, "lookup_act": lookup_act}
         self.pre_bn = MaskedBatchNorm1d(4 * self.n_particles)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lumin_core.data.checks import as_list
-from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
+from lumin_core.checks import as_list, did_you_mean
+from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_core.statistics import effective_count
 from lumin_plugin_hep.event_columns import any_column, column
 

@@ -21,15 +21,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from lumin_core.errors import ConfigError, did_you_mean
-from lumin_core.model.blocks import MatrixHead
-from lumin_core.training.fitting import check_positive
+from lumin_core.checks import did_you_mean, positive
+from lumin_core.errors import ConfigError
+from lumin_core.model import MatrixHead
 from lumin_plugin_hep.four_momentum import boost_to_rest, complete_energy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.blocks import Inputs
+    from lumin_core.model import Inputs
 
 _NEEDED, _ENERGY = ("px", "py", "pz"), "E"
 
@@ -72,7 +72,7 @@ class LorentzBoostHead(MatrixHead):
         row_wise: bool = True,
     ) -> None:
         super().__init__(cont_feats, vecs, feats_per_vec, row_wise)
-        self.n_particles = check_positive(n_particles, "n_particles")
+        self.n_particles = positive(n_particles, "n_particles")
         self.weight = nn.Parameter(torch.randn(2, self.n_particles, self.n_v) / self.n_particles)
         self._axes: Tensor
         self.register_buffer("_axes", torch.tensor(_axes(self.feats_per_vec)), persistent=False)

@@ -40,7 +40,7 @@ import torch
 
 from lumin_core import BatchLoss
 from lumin_core.errors import ConfigError, ShapeError
-from lumin_core.model.loss import build_loss, weighted_loss
+from lumin_core.model import build_loss, weighted_loss
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from lumin_core.errors import DataError, ShapeError, did_you_mean
+from lumin_core.checks import did_you_mean
+from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

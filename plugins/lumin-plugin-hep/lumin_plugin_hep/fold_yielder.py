@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lumin_core import BatchYielder, FoldYielder
-from lumin_core.data.checks import as_list
-from lumin_core.errors import ConfigError, did_you_mean
+from lumin_core.checks import as_list, did_you_mean
+from lumin_core.errors import ConfigError
 from lumin_plugin_hep.augmentation import AxisReflection, PhiRotation
 from lumin_plugin_hep.momenta import find_vectors
 

@@ -17,7 +17,7 @@ from lumin_plugin_hep.masked_norm import MaskedBatchNorm1d
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lumin_core.model.blocks import Inputs
+    from lumin_core.model import Inputs
 
 
 def momenta_and_cosines(momenta: Tensor) -> Tensor:

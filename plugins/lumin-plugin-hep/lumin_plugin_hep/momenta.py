@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from lumin_core import registry
-from lumin_core.data import transforms
-from lumin_core.errors import ConfigError, DataError, LuminError, ShapeError, did_you_mean
+from lumin_core.checks import did_you_mean
+from lumin_core.data import apply_chain, as_chain, invert_chain
+from lumin_core.errors import ConfigError, DataError, LuminError, ShapeError
 from lumin_plugin_hep.precision import into_range
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from lumin_core.data.augmentation import Fold
-    from lumin_core.data.transforms import Transform
+    from lumin_core.data import Fold, Transform
 
     Array = np.ndarray[Any, Any]
     Vectors = dict[str, dict[str, int]]
@@ -177,7 +177,7 @@ def column_names(fold: Fold, part: str) -> list[str]:
 
     Example:
         >>> import numpy as np
-        >>> from lumin_core.data.augmentation import Fold
+        >>> from lumin_core.data import Fold
         >>> from lumin_plugin_hep.momenta import column_names
         >>> column_names(Fold({"inputs": np.zeros((1, 1))}, input_feats=["tau_px"]), "inputs")
         ['tau_px']
@@ -211,7 +211,7 @@ def in_gev(fold: Fold, part: str, columns: Sequence[int]) -> Iterator[Sequence[A
 
     Example:
         >>> import numpy as np
-        >>> from lumin_core.data.augmentation import Fold
+        >>> from lumin_core.data import Fold
         >>> from lumin_plugin_hep.momenta import in_gev
         >>> fold = Fold({"inputs": np.array([[1.0, 2.0]])}, input_feats=["tau_px", "tau_py"])
         >>> with in_gev(fold, "inputs", [1]) as (py,):
@@ -233,7 +233,7 @@ def in_gev(fold: Fold, part: str, columns: Sequence[int]) -> Iterator[Sequence[A
         return
     everything = _undone(chain, stored[:, exists].astype(np.float64), part)
     yield [everything[:, place] for place in places]
-    stored[:, exists] = transforms.apply(chain, everything)
+    stored[:, exists] = apply_chain(chain, everything)
 
 
 @contextmanager
@@ -271,7 +271,7 @@ def _values(fold: Fold, part: str) -> Array:
 def _scaling(chain: Sequence[Any], n: int) -> tuple[Array, Array] | None:
     """Give offset and scale of every column where a chain is made of scalers alone: ``p = x * scale + offset``."""
     try:
-        steps = transforms.as_chain(list(chain))
+        steps = as_chain(list(chain))
     except ConfigError:  # a step of others that serves in memory
         return None
     offset, scale = np.zeros(n), np.ones(n)
@@ -296,7 +296,7 @@ def _learned(step: Transform, n: int) -> tuple[Array, Array]:
 
 def _undone(chain: Sequence[Any], values: Array, part: str) -> Array:
     try:
-        raw = np.array(transforms.invert(chain, values), dtype=np.float64, order="F")
+        raw = np.array(invert_chain(chain, values), dtype=np.float64, order="F")
     except LuminError:
         raise
     except ValueError as error:

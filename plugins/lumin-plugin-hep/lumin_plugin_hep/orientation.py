@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from lumin_core.data.checks import as_list
-from lumin_core.errors import ConfigError, did_you_mean
+from lumin_core.checks import as_list, did_you_mean
+from lumin_core.errors import ConfigError
 from lumin_plugin_hep.coordinates import to_cartesian
 from lumin_plugin_hep.momenta import check_pairs, check_vectors, find_vectors, is_vector, select_vectors, wrap_phi
 from lumin_plugin_hep.vector_columns import put, take

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lumin_core.errors import ConfigError, did_you_mean
+from lumin_core.checks import did_you_mean
+from lumin_core.errors import ConfigError
 from lumin_plugin_hep import formulas
 from lumin_plugin_hep.momenta import SYSTEMS
 from lumin_plugin_hep.precision import in_doubles

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
+from lumin_core.checks import did_you_mean
+from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_hep import formulas
 from lumin_plugin_hep.precision import in_doubles
 

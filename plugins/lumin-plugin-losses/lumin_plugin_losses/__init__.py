@@ -10,26 +10,11 @@ Example:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from lumin_core import lazy
 
-_PUBLIC = {
-    "WeightedBinnedHuber": "binned_huber",
-    "WeightedCCE": "weighted",
-    "WeightedFractionalBinnedHuber": "binned_huber",
-    "WeightedFractionalMSE": "fractional",
-    "WeightedMAE": "weighted",
-    "WeightedMSE": "weighted",
+_HOMES = {
+    "binned_huber": ["WeightedBinnedHuber", "WeightedFractionalBinnedHuber"],
+    "fractional": ["WeightedFractionalMSE"],
+    "weighted": ["WeightedCCE", "WeightedMAE", "WeightedMSE"],
 }
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

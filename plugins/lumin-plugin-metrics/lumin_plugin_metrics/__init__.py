@@ -8,39 +8,15 @@ Example:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from lumin_core import lazy
 
-_PUBLIC = {
-    "BackgroundRejection": "working_point",
-    "BinaryAccuracy": "accuracy",
-    "LogLoss": "cross_entropy",
-    "MultiAccuracy": "accuracy",
-    "R2": "determination",
-    "RegAsProxyPull": "pull",
-    "RegPull": "pull",
-    "RocAucScore": "roc_auc",
-    "SignalEfficiency": "working_point",
-    "background_rejection": "working_point",
-    "binary_accuracy": "accuracy",
-    "log_loss": "cross_entropy",
-    "multi_accuracy": "accuracy",
-    "r2": "determination",
-    "reg_as_proxy_pull": "pull",
-    "reg_pull": "pull",
-    "roc_auc_score": "roc_auc",
-    "signal_efficiency": "working_point",
-    "with_uncertainty": "uncertainty",
+_HOMES = {
+    "accuracy": ["BinaryAccuracy", "MultiAccuracy", "binary_accuracy", "multi_accuracy"],
+    "cross_entropy": ["LogLoss", "log_loss"],
+    "determination": ["R2", "r2"],
+    "pull": ["RegAsProxyPull", "RegPull", "reg_as_proxy_pull", "reg_pull"],
+    "roc_auc": ["RocAucScore", "roc_auc_score"],
+    "uncertainty": ["with_uncertainty"],
+    "working_point": ["BackgroundRejection", "SignalEfficiency", "background_rejection", "signal_efficiency"],
 }
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core import EvalMetric
-from lumin_core.errors import ConfigError, DataError, ShapeError, did_you_mean
+from lumin_core.checks import did_you_mean
+from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_core.statistics import get_moments, total_weight
 from lumin_plugin_metrics.inputs import regression_events, table
 from lumin_plugin_metrics.uncertainty import resampled

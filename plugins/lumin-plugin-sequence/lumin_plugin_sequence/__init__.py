@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from lumin_core import lazy
 
-_PUBLIC = {
-    "AdaptiveAvgMaxConcatPool1d": "pooling",
-    "AdaptiveAvgMaxConcatPool2d": "pooling",
-    "AdaptiveAvgMaxConcatPool3d": "pooling",
-    "AvgMaxPool": "pooling",
-    "Conv": "conv_blocks",
-    "Conv1dHead": "conv_head",
-    "ConvLayer": "conv_blocks",
-    "RecurrentHead": "recurrent",
-    "Res": "conv_blocks",
-    "Resnext": "conv_blocks",
-    "SEBlock1d": "squeeze",
-    "SEBlock2d": "squeeze",
-    "SEBlock3d": "squeeze",
-    "SqueezeExcitation": "squeeze",
+_HOMES = {
+    "conv_blocks": ["Conv", "ConvLayer", "Res", "Resnext"],
+    "conv_head": ["Conv1dHead"],
+    "pooling": ["AdaptiveAvgMaxConcatPool1d", "AdaptiveAvgMaxConcatPool2d", "AdaptiveAvgMaxConcatPool3d", "AvgMaxPool"],
+    "recurrent": ["RecurrentHead"],
+    "squeeze": ["SEBlock1d", "SEBlock2d", "SEBlock3d", "SqueezeExcitation"],
 }
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

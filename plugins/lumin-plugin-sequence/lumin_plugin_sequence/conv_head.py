@@ -8,16 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError, ShapeError
-from lumin_core.model.blocks import MatrixHead
-from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model import MatrixHead, lookup_act, normal_initialiser
 from lumin_core.registry import build, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.blocks import Inputs
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import Inputs, LookupAct, LookupInit, NormSpec
     from lumin_plugin_sequence.conv_blocks import ConvLayer
 
 LAYERS = (

@@ -20,15 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from lumin_core.checks import check_positive
 from lumin_core.errors import ConfigError, ShapeError
-from lumin_core.model.layers import LCBatchNorm1d
-from lumin_core.model.lookups import canonical_act
-from lumin_core.model.options import check_positive
+from lumin_core.model import LCBatchNorm1d, canonical_act
 from lumin_plugin_sequence.checks import check_axes, check_padding
 
 if TYPE_CHECKING:
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
 class ConvStep(nn.Module):

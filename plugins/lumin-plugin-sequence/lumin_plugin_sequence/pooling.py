@@ -11,8 +11,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from lumin_core.checks import check_positive
 from lumin_core.errors import ConfigError
-from lumin_core.model.options import check_positive
 from lumin_plugin_sequence.checks import check_axes
 from lumin_plugin_sequence.conv_blocks import ConvLayer
 

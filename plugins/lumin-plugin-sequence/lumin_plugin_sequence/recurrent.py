@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from lumin_core.errors import ConfigError, nearest
-from lumin_core.model.blocks import MatrixHead
-from lumin_core.model.options import check_positive
+from lumin_core.checks import check_positive, nearest
+from lumin_core.errors import ConfigError
+from lumin_core.model import MatrixHead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.blocks import Inputs
+    from lumin_core.model import Inputs
 
 NETWORKS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from lumin_core.model.layers import dense_stack
-from lumin_core.model.lookups import lookup_act, normal_initialiser
-from lumin_core.model.options import check_positive
+from lumin_core.checks import check_positive
+from lumin_core.model import dense_stack, lookup_act, normal_initialiser
 from lumin_plugin_sequence.checks import check_axes
 from lumin_plugin_sequence.conv_blocks import ConvLayer
 
 if TYPE_CHECKING:
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit
 
 
 class SEBlock1d(nn.Module):

@@ -8,40 +8,19 @@ Example:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from lumin_core import lazy
 
-_PUBLIC = {
-    "PCA": "scaling",
-    "CatEmbHead": "cat_emb_head",
-    "Chain": "preprocessing",
-    "ClassRegMulti": "class_reg_multi",
-    "FullyConnected": "fully_connected",
-    "IdentBody": "ident_body",
-    "IdentTail": "ident_tail",
-    "MultiBlock": "multi_block",
-    "MultiHead": "multi_head",
-    "ProcessedCats": "categories",
-    "RunningBatchNorm1d": "running_batch_norm",
-    "RunningBatchNorm2d": "running_batch_norm",
-    "RunningBatchNorm3d": "running_batch_norm",
-    "StandardScaler": "scaling",
-    "fit_input_pipe": "preprocessing",
-    "fit_output_pipe": "preprocessing",
-    "from_sklearn": "preprocessing",
-    "get_pre_proc_pipes": "preprocessing",
-    "load_pipe": "preprocessing",
-    "proc_cats": "categories",
+_HOMES = {
+    "cat_emb_head": ["CatEmbHead"],
+    "categories": ["ProcessedCats", "proc_cats"],
+    "class_reg_multi": ["ClassRegMulti"],
+    "fully_connected": ["FullyConnected"],
+    "ident_body": ["IdentBody"],
+    "ident_tail": ["IdentTail"],
+    "multi_block": ["MultiBlock"],
+    "multi_head": ["MultiHead"],
+    "preprocessing": ["Chain", "fit_input_pipe", "fit_output_pipe", "from_sklearn", "get_pre_proc_pipes", "load_pipe"],
+    "running_batch_norm": ["RunningBatchNorm1d", "RunningBatchNorm2d", "RunningBatchNorm3d"],
+    "scaling": ["PCA", "StandardScaler"],
 }
-__all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC])
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -12,9 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError, DataError, SavedModelError, ShapeError
-from lumin_core.model import saving
-from lumin_core.model.blocks import Head
-from lumin_core.model.embedding import CatEmbedder
+from lumin_core.model import CatEmbedder, Head, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +98,7 @@ class CatEmbHead(Head):
         Args:
             path: The file, with or without the ending; written whole or not at all.
         """
-        saving.write(path, "embeddings", self.get_embeds(), None)
+        write_tensors(path, "embeddings", self.get_embeds(), None)
 
     def load_embeds(self, path: str | Path, cat_feats: Sequence[str] | None = None) -> None:
         """Take embeddings from a file of `save_embeds`.
@@ -112,7 +110,7 @@ class CatEmbHead(Head):
         Raises:
             SavedModelError: If the file cannot be read, lacks a feature, or holds another shape; nothing is then taken.
         """
-        stored, _ = saving.read(path, "embeddings")
+        stored, _ = read_tensors(path, "embeddings")
         own = self._tables()
         wanted = list(own) if cat_feats is None else list(cat_feats)
         if missing := [feat for feat in wanted if feat not in stored or feat not in own]:

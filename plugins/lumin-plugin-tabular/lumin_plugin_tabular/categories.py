@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lumin_core.data.checks import as_list, check_names
-from lumin_core.errors import DataError, did_you_mean
+from lumin_core.checks import as_list, check_names, did_you_mean
+from lumin_core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,15 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
-from lumin_core.model.blocks import Tail
-from lumin_core.model.lookups import normal_initialiser
+from lumin_core.model import Tail, normal_initialiser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from lumin_core.model.lookups import LookupInit
+    from lumin_core.model import LookupInit
 
     Numbers = float | Sequence[float] | np.ndarray[Any, Any]
 

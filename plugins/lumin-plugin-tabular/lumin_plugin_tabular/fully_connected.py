@@ -22,16 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
-from lumin_core.model.blocks import Body
-from lumin_core.model.layers import dense_layer
-from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model import Body, dense_layer, lookup_act, normal_initialiser
 from lumin_core.registry import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lumin_core.model.layers import NormSpec
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
 class FullyConnected(Body):

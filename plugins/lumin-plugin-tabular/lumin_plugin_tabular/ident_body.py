@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lumin_core.model.blocks import Body
+from lumin_core.model import Body
 
 if TYPE_CHECKING:
     from torch import Tensor

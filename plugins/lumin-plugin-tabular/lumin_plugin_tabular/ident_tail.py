@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lumin_core.errors import ConfigError
-from lumin_core.model.blocks import Tail
+from lumin_core.model import Tail
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,16 +8,13 @@ import torch
 from torch import Tensor
 
 from lumin_core.errors import ConfigError, ShapeError
-from lumin_core.model.blocks import Head, matrix_elements
-from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model import Head, lookup_act, matrix_elements, normal_initialiser
 from lumin_core.registry import build, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model.blocks import Inputs
-    from lumin_core.model.embedding import CatEmbedder
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model import CatEmbedder, Inputs, LookupAct, LookupInit
 
 
 class MultiHead(Head):
@@ -41,7 +38,7 @@ class MultiHead(Head):
     Example:
         >>> import torch
         >>> from functools import partial
-        >>> from lumin_core.model.blocks import MatrixHead
+        >>> from lumin_core.model import MatrixHead
         >>> from lumin_plugin_tabular import MultiHead
         >>> class SumOfObjects(MatrixHead):  # with the gnn plugin: {"name": "gnn_head", "vecs": ...}
         ...     def __init__(self, cont_feats, vecs, feats_per_vec):

@@ -8,11 +8,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from lumin_core.data import transforms
-from lumin_core.data.checks import as_list, check_names
-from lumin_core.data.safe_file import Staged
-from lumin_core.data.transforms import Transform
-from lumin_core.errors import ConfigError, DataError, did_you_mean
+from lumin_core.checks import as_list, check_names, did_you_mean
+from lumin_core.data import Transform, apply_chain, as_chain, chain_from_config, chain_to_config, invert_chain
+from lumin_core.errors import ConfigError, DataError
+from lumin_core.files import Staged
 from lumin_plugin_tabular.scaling import PCA, StandardScaler, check_values
 
 if TYPE_CHECKING:
@@ -63,11 +62,11 @@ class Chain(list[Transform]):
 
     def transform(self, x: Array) -> Array:
         """Transform data of shape ``(n, F)``."""
-        return transforms.apply(self, x)
+        return apply_chain(self, x)
 
     def inverse_transform(self, x: Array) -> Array:
         """Undo `transform`."""
-        return transforms.invert(self, x)
+        return invert_chain(self, x)
 
     def save(self, path: str | Path) -> Path:
         """Write the steps and what they learned as JSON.
@@ -81,7 +80,7 @@ class Chain(list[Transform]):
         Raises:
             ConfigError: If a step has no registered name.
         """
-        text = json.dumps({"format": FORMAT, "steps": transforms.to_config(self)}, allow_nan=False)
+        text = json.dumps({"format": FORMAT, "steps": chain_to_config(self)}, allow_nan=False)
         staged = Staged(_json_path(path))
         try:
             staged.part.write_text(text, encoding="utf-8")
@@ -122,7 +121,7 @@ def load_pipe(path: str | Path) -> Chain:
     if found != FORMAT or not isinstance(steps, list):
         msg = f"{path} has format {found!r}, expected {FORMAT}: upgrade lumin-plugin-tabular"
         raise DataError(msg)
-    return Chain(transforms.from_config(steps))
+    return Chain(chain_from_config(steps))
 
 
 def from_sklearn(pipeline: Any) -> Chain:
@@ -144,7 +143,7 @@ def from_sklearn(pipeline: Any) -> Chain:
         >>> from_sklearn(theirs).transform([[4.0]])
         array([[2.]])
     """
-    return Chain(transforms.as_chain(pipeline))
+    return Chain(as_chain(pipeline))
 
 
 def get_pre_proc_pipes(
@@ -287,7 +286,7 @@ def _fit(
     if missing := [feat for feat in [*feats, *as_list(wgt_feat)] if feat not in df.columns]:
         msg = f"the data have no column {missing[0]!r}{did_you_mean(missing[0], map(str, df.columns))}"
         raise DataError(msg)
-    chain = Chain(copy.deepcopy(transforms.as_chain(pipe)))
+    chain = Chain(copy.deepcopy(as_chain(pipe)))
     x = check_values(df[feats], feats)
     if empty := [feat for feat in feats if df[feat].isna().all()]:
         msg = f"the columns {empty} hold no value to fit to; leave them out"

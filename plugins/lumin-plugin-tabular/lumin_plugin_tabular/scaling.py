@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn import decomposition, preprocessing
 
-from lumin_core.data.transforms import Transform
+from lumin_core.data import Transform
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:

@@ -1,0 +1,187 @@
+"""Checks of arguments: lists, names, keys and positive numbers, and what to say about a name that is not known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from lumin_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def nearest(name: object, known: Iterable[str]) -> list[str]:
+    """Give the known names that are nearest to one that is not known, two at most, the nearest first.
+
+    Args:
+        name: The name that came.
+        known: The names that there are. Case, ``-`` and ``_`` do not matter.
+
+    Example:
+        >>> from lumin_core.checks import nearest
+        >>> nearest("widht", ["depth", "width"])
+        ['width']
+    """
+    import difflib
+
+    by_key = {_plain(candidate): candidate for candidate in map(str, known)}
+    return [by_key[key] for key in difflib.get_close_matches(_plain(str(name)), by_key, n=2, cutoff=0.6)]
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Give the end of a message about a name that is not known: the nearest names, else those that there are.
+
+    Args:
+        name: The name that came.
+        known: The names that there are.
+
+    Example:
+        >>>         >>> did_you_mean("widht", ["depth", "width"])
+        "; did you mean 'width'?"
+        >>> did_you_mean("x", ["depth", "width"]), did_you_mean("x", [])
+        ('; known are depth, width', '')
+    """
+    names = list(map(str, known))
+    if near := nearest(name, names):
+        return f"; did you mean {' or '.join(map(repr, near))}?"
+    return f"; known are {listed(names, 20)}" if names else ""
+
+
+def listed(names: Iterable[object], most: int = 5) -> str:
+    """Give names for a message: the first of them, and how many more there are.
+
+    Args:
+        names: The names.
+        most: How many are given.
+
+    Example:
+        >>> from lumin_core.checks import listed
+        >>> listed(["pt", "eta", "phi"], 2), listed([])
+        ('pt, eta and 1 more', 'none')
+    """
+    all_names = list(map(str, names))
+    more = f" and {len(all_names) - most} more" if len(all_names) > most else ""
+    return ", ".join(all_names[:most]) + more or "none"
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def as_list(values: object) -> list[Any]:
+    """Return a list of names, numbers or specifications: a single one is a list of one, ``None`` is empty.
+
+    Args:
+        values: One or several; text, dicts and classes are single ones.
+
+    Example:
+        >>> from lumin_core.checks import as_list
+        >>> as_list("pt"), as_list(("pt", "eta")), as_list({"name": "adam"}), as_list(3), as_list(None)
+        (['pt'], ['pt', 'eta'], [{'name': 'adam'}], [3], [])
+    """
+    if values is None:
+        return []
+    if isinstance(values, str | type | Mapping) or not isinstance(values, Iterable):
+        return [values]
+    return list(values)
+
+
+def check_names(what: str, names: Sequence[str]) -> None:
+    """Refuse names that are no text or come twice.
+
+    Args:
+        what: What they are, for the message: the name of the argument.
+        names: The names.
+
+    Raises:
+        ConfigError: If there are such.
+
+    Example:
+        >>> from lumin_core.checks import check_names
+        >>> check_names("cont_feats", ["pt", "pt"])
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.ConfigError: cont_feats names 'pt' twice; name every feature once
+    """
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"{what} must be a list of names (text), got {name!r} in it")
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if twice:
+        raise ConfigError(f"{what} names {', '.join(map(repr, twice))} twice; name every feature once")
+
+
+def check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:
+    """Refuse keys that are not known.
+
+    Args:
+        given: The keys that came.
+        known: The keys that there are.
+        place: Where they were given, for the message.
+
+    Raises:
+        ConfigError: With did-you-mean, and the known keys.
+
+    Example:
+        >>> from lumin_core.checks import check_keys
+        >>> check_keys(["haed"], ["head", "body", "tail"], "model_args")
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: model_args has no 'haed'; did you mean 'head'?
+    """
+    known = list(known)
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{place} has no {key!r}{did_you_mean(key, known)}")
+
+
+def check_positive(**numbers: object) -> None:
+    """Refuse what is no positive whole number.
+
+    Args:
+        **numbers: The numbers by the names of the options.
+
+    Raises:
+        ConfigError: With names and values.
+
+    Example:
+        >>> from lumin_core.checks import check_positive
+        >>> check_positive(depth=4, width=0)
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: positive whole numbers are needed, got width=0
+    """
+    if wrong := [f"{name}={n!r}" for name, n in numbers.items() if not is_positive(n)]:
+        raise ConfigError(f"positive whole numbers are needed, got {', '.join(wrong)}")
+
+
+def is_positive(n: object) -> bool:
+    """Tell whether something is a positive whole number.
+
+    Example:
+        >>> from lumin_core.checks import is_positive
+        >>> is_positive(4), is_positive(0), is_positive(2.5), is_positive("4")
+        (True, False, False, False)
+    """
+    return isinstance(n, Integral) and int(n) >= 1
+
+
+def positive(number: object, name: str) -> int:
+    """Return a number as an integer.
+
+    Args:
+        number: The number.
+        name: What it is called, for the message.
+
+    Raises:
+        ConfigError: If it is not a positive integer.
+
+    Example:
+        >>> from lumin_core.checks import positive
+        >>> positive(64, "bs")
+        64
+    """
+    if isinstance(number, bool) or not isinstance(number, SupportsIndex) or number.__index__() < 1:
+        raise ConfigError(f"{name} must be a positive integer, got {number!r}")
+    return number.__index__()

@@ -1,0 +1,234 @@
+"""HDF5: datasets of fixed-width text and columns that grow, and files that are replaced as a whole."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from lumin_core.errors import ConfigError, DataError, FoldFileError
+from lumin_core.files import Staged, locked, refuse_existing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+SUFFIX = ".hdf5"
+
+
+def with_suffix(path: str | Path) -> Path:
+    """Add ``.hdf5`` where it is missing; ``~`` is expanded and links are followed.
+
+    Args:
+        path: A name with or without suffix; ``.h5`` and ``.hdf`` are left alone.
+
+    Returns:
+        The absolute path.
+
+    Example:
+        >>> from lumin_core.data.hdf5 import with_suffix
+        >>> with_suffix("data/train").name, with_suffix("train.v2").name, with_suffix("train.h5").name
+        ('train.hdf5', 'train.v2.hdf5', 'train.h5')
+    """
+    path = Path(path).expanduser()
+    if path.suffix.lower() not in (SUFFIX, ".h5", ".hdf"):
+        path = path.with_name(path.name + SUFFIX)
+    return path.resolve()
+
+
+@contextmanager
+def rewriting(path: str | Path) -> Iterator[h5py.File]:
+    """Change an existing HDF5 file: a copy is opened, and takes its place at the end.
+
+    Args:
+        path: An existing file.
+
+    Yields:
+        The open copy. If the block raises, the file stays as it was.
+
+    Raises:
+        FoldFileError: If there is no such file, it is read-only, no HDF5, or being written.
+
+    Example:
+        >>> import h5py, tempfile
+        >>> from lumin_core.data.hdf5 import rewriting
+        >>> path = tempfile.mkdtemp() + "/a.hdf5"
+        >>> h5py.File(path, "w").close()
+        >>> with rewriting(path) as file:
+        ...     file.attrs["note"] = "added"
+        >>> with h5py.File(path) as file:
+        ...     file.attrs["note"]
+        'added'
+    """
+    path = Path(path).expanduser().resolve()
+    if not path.is_file():
+        raise FoldFileError(f"there is no file {path}")
+    with locked(path), replacing(path) as file:
+        yield file
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[h5py.File]:
+    """Do the same as `rewriting`, for a caller who holds the lock.
+
+    Args:
+        path: An existing file, absolute.
+
+    Yields:
+        The open copy.
+
+    Raises:
+        FoldFileError: If it is read-only, or cannot be copied or opened.
+
+    Example:
+        >>> import h5py, pathlib, tempfile
+        >>> from lumin_core.files import locked
+        >>> from lumin_core.data.hdf5 import replacing
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.hdf5"
+        >>> h5py.File(path, "w").close()
+        >>> with locked(path), replacing(path) as file:
+        ...     _ = file.create_group("fold_0")
+    """
+    refuse_existing(path, overwrite=True)
+    with Staged(path) as part, _open_copy(path, part) as file:
+        yield file
+
+
+def _open_copy(path: Path, part: Path) -> h5py.File:
+    try:
+        shutil.copy(path, part)  # with its permissions
+        return h5py.File(part, "r+")
+    except OSError as error:
+        raise FoldFileError(f"cannot copy {path} in order to add to it: {error}") from error
+
+
+CHUNK_BYTES = 1 << 20  # of a column that grows: large enough to be read about as fast as one in one piece
+
+
+def save_to_grp(
+    arr: np.ndarray, grp: h5py.Group, name: str, compression: str | int | None = None, *, growing: int | None = None
+) -> None:
+    """Save an array as a dataset.
+
+    Text is stored as UTF-8 of fixed width, that of the longest; everything else keeps its dtype.
+
+    Args:
+        arr: Any shape; numbers, Booleans or text.
+        grp: Where to.
+        name: Of the dataset.
+        compression: As h5py takes it: ``"gzip"``, ``"lzf"``, or a level 0 to 9; ``None`` for none.
+        growing: Axis along which more is going to be added, if any.
+
+    Raises:
+        DataError: If the values cannot be stored: dates, missing text, mixed objects.
+        ConfigError: If h5py does not know the compression.
+
+    Example:
+        >>> import h5py, numpy as np
+        >>> from lumin_core import save_to_grp
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     save_to_grp(np.array(["ttbar", "Z→ττ"]), file, "process")
+        ...     file["process"].dtype
+        dtype('S8')
+    """
+    arr, dtype = _storable(arr, name)
+    options = {} if growing is None else _growth(arr, growing)
+    if compression is not None and arr.size:  # HDF5 does not compress what is empty
+        options["compression"] = check_compression(compression)
+    grp.create_dataset(name, data=arr, dtype=dtype, **options)
+
+
+def _growth(arr: np.ndarray, axis: int) -> dict[str, Any]:
+    """Give h5py's options of a dataset that grows along an axis."""
+    limits, chunks = list(arr.shape), [max(1, n) for n in arr.shape]
+    limits[axis] = None
+    chunks[axis] = 1
+    chunks[axis] = max(1, CHUNK_BYTES // (int(np.prod(chunks)) * arr.dtype.itemsize))
+    return {"maxshape": tuple(limits), "chunks": tuple(chunks)} if 0 not in np.delete(arr.shape, axis) else {}
+
+
+def check_compression(compression: str | int) -> str | int:
+    """Refuse a compression that h5py does not have here.
+
+    Example:
+        >>> from lumin_core.data.fold_file import check_compression
+        >>> check_compression("zip")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.ConfigError: compression must be 'gzip', 'lzf', a level 0 to 9 or None, got 'zip'
+    """
+    if compression in ("gzip", "lzf") or (isinstance(compression, int) and 0 <= compression <= 9):
+        return compression
+    raise ConfigError(f"compression must be 'gzip', 'lzf', a level 0 to 9 or None, got {compression!r}")
+
+
+def _storable(arr: Any, name: str) -> tuple[np.ndarray, Any]:
+    """Give the array and the dtype to store it with."""
+    arr = np.asarray(arr)
+    if arr.dtype.kind in "biufc":
+        return arr, arr.dtype
+    if arr.dtype.kind == "S":
+        return arr, arr.dtype if arr.dtype.itemsize else np.dtype("S1")
+    if arr.dtype.kind in "UOT":
+        return _encoded(arr, name)
+    raise DataError(
+        f"column {name!r} has dtype {arr.dtype}, which fold files do not hold; convert it to numbers "
+        "(dates: seconds since an epoch) or to text"
+    )
+
+
+def _encoded(arr: np.ndarray, name: str) -> tuple[np.ndarray, Any]:
+    for value in arr.reshape(-1):
+        if not isinstance(value, str):
+            raise DataError(
+                f"column {name!r} must hold numbers or text only, got {value!r} in it; convert or fill such values"
+            )
+    encoded = np.char.encode(arr.astype(str), "utf-8")
+    dtype = h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))
+    return encoded.astype(dtype), dtype
+
+
+def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> None:
+    """Add to a dataset that grows.
+
+    Args:
+        group: Where it is.
+        column: Its name.
+        values: What to add.
+        axis: Along which axis.
+
+    Raises:
+        DataError: If the dtypes do not go together.
+
+    Example:
+        >>> import h5py, numpy as np
+        >>> from lumin_core.data.hdf5 import extend_in_grp, save_to_grp
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     save_to_grp(np.array(["ttbar"]), file, "process", growing=0)
+        ...     extend_in_grp(file, "process", np.array(["diboson"]), 0)
+        ...     file["process"][()].tolist()
+        [b'ttbar', b'diboson']
+    """
+    dataset = group[column]
+    values, dtype = _storable(values, column)
+    if values.dtype.kind != dataset.dtype.kind:
+        raise DataError(
+            f"column {column!r} has dtype {dataset.dtype} in the file, got {values.dtype} to add; convert it"
+        )
+    if np.dtype(dtype).itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
+        _replace(group, column, np.concatenate((dataset[()], values), axis), dtype, axis)
+        return
+    n = dataset.shape[axis]
+    dataset.resize(n + values.shape[axis], axis=axis)
+    dataset[(slice(None),) * axis + (slice(n, None),)] = values
+
+
+def _replace(group: h5py.Group, column: str, values: np.ndarray, dtype: Any, axis: int) -> None:
+    compression = group[column].compression
+    del group[column]
+    options = _growth(values, axis) | ({"compression": compression} if compression else {})
+    group.create_dataset(column, data=values.astype(dtype), dtype=dtype, **options)

@@ -1,0 +1,179 @@
+"""Checks of values where data enter: what is refused, it is refused by the name of its column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lumin_core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+RESERVED = ("inputs", "targets", "weights", "matrix_inputs")
+
+
+BLOCK = 1 << 16  # values looked at together: stays in the processor's cache, needs no large temporary
+
+
+def check_column_name(name: str, taken: Collection[str] = RESERVED) -> None:
+    """Refuse a name that cannot be a column of a fold beside the given ones.
+
+    Raises:
+        ConfigError: If it is taken, or no plain name.
+
+    Example:
+        >>> from lumin_core.data.values import check_column_name
+        >>> check_column_name("process")
+    """
+    if name in taken:
+        raise ConfigError(f"the column name {name!r} is taken in fold files; choose another name")
+    if not isinstance(name, str) or not name or "/" in name or "\0" in name or set(name) == {"."}:
+        raise ConfigError(f"{name!r} cannot be a column's name: it must be text, not empty, without '/'")
+
+
+def to_float32(values: Any) -> np.ndarray:
+    """Convert to float32; what is too large becomes infinite, without numpy's warning, for `check_inputs` to name.
+
+    Raises:
+        DataError: If the values are no numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import to_float32
+        >>> to_float32([1, 1e300])
+        array([ 1., inf], dtype=float32)
+    """
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"inputs, weights and predictions must hold numbers: {error}") from error
+
+
+def check_inputs(values: np.ndarray, names: Sequence[str], where: str, clip: float | None = None) -> np.ndarray:
+    """Refuse infinite inputs, or clip by choice. NaN passes: it is stored, and read as 0.
+
+    Args:
+        values: Shape ``(n, F)``, or ``(n, *)`` for matrices and tensors.
+        names: Names of the columns in the order of the flattened axes after the first; may be empty.
+        where: What this is and of which file, for the message.
+        clip: If given, values are limited to ``[-clip, clip]``.
+
+    Returns:
+        The values, clipped in a copy where there is something to clip.
+
+    Raises:
+        DataError: If there are infinities and no ``clip``; it names column and number.
+        ConfigError: If ``clip`` is not a positive number.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import check_inputs
+        >>> check_inputs(np.array([[np.inf, 1.0]], dtype="float32"), ["pt", "eta"], "inputs", clip=100)
+        array([[100.,   1.]], dtype=float32)
+    """
+    if clip is not None:
+        if not 0 < clip < np.inf:
+            raise ConfigError(f"clip must be a positive, finite number, got {clip!r}")
+        clipped: np.ndarray = np.clip(values, -clip, clip)
+        return clipped
+    bad = _first_bad(values, np.isinf)
+    if bad is not None:
+        column, n_bad = bad
+        raise DataError(
+            f"{where}: {_column(names, column)} has {_times(n_bad)} an infinite value (or one too large for float32); "
+            "remove or replace these, or pass clip=<largest value>"
+        )
+    return values
+
+
+def check_finite(values: np.ndarray, names: Sequence[str], where: str) -> None:
+    """Refuse NaN and infinities in targets and weights; arguments as for `check_inputs`.
+
+    Raises:
+        DataError: If there are such; it names column and number.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import check_finite
+        >>> check_finite(np.array([np.nan, 1.0]), ["mass"], "targets of train.hdf5")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.DataError: targets of train.hdf5: column 'mass' has once NaN or infinity; remove these events
+    """
+    if values.dtype.kind not in "fc":
+        return
+    bad = _first_bad(values, lambda block: ~np.isfinite(block))
+    if bad is not None:
+        column, n_bad = bad
+        raise DataError(f"{where}: {_column(names, column)} has {_times(n_bad)} NaN or infinity; remove these events")
+
+
+def check_codes(values: np.ndarray, names: Sequence[str], where: str) -> None:
+    """Refuse categorical inputs that are no codes 0, 1, 2, ... exact in float32.
+
+    Raises:
+        DataError: If there are such; it names column and value.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import check_codes
+        >>> check_codes(np.array([[0.0], [2.0]]), ["n_jets"], "cat_feats")
+    """
+    with np.errstate(invalid="ignore"):
+        wrong = ~((values >= 0) & (values <= 2**24) & (values == np.floor(values)))
+    columns = np.flatnonzero(wrong.any(axis=0))
+    if len(columns):
+        column = int(columns[0])
+        raise DataError(
+            f"{where}: {_column(names, column)} must hold codes 0, 1, 2, ..., got "
+            f"{values[wrong[:, column], column][0]}; encode it first (proc_cats of lumin-plugin-tabular)"
+        )
+
+
+def nan_to_zero(values: np.ndarray) -> np.ndarray:
+    """Replace NaN by 0 in place, block by block.
+
+    Args:
+        values: Any shape, contiguous in memory; changed.
+
+    Returns:
+        The same array.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import nan_to_zero
+        >>> nan_to_zero(np.array([np.nan, 1.0]))
+        array([0., 1.])
+    """
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, BLOCK):
+        block = flat[start : start + BLOCK]
+        nan = np.isnan(block)
+        if nan.any():
+            block[nan] = 0
+    return values
+
+
+def _first_bad(values: np.ndarray, is_bad: Any) -> tuple[int, int] | None:
+    """Find the first column with bad values, and their number in it."""
+    rows = values.reshape(len(values), -1) if values.size else values.reshape(0, 0)
+    step = max(1, BLOCK // max(1, rows.shape[1]))
+    n_bad = np.zeros(rows.shape[1], dtype=np.int64)
+    for start in range(0, len(rows), step):
+        bad = is_bad(rows[start : start + step])
+        if bad.any():
+            n_bad += bad.sum(axis=0)
+    columns = np.flatnonzero(n_bad)
+    return (int(columns[0]), int(n_bad[columns[0]])) if len(columns) else None
+
+
+def _column(names: Sequence[str], index: int) -> str:
+    return f"column {names[index]!r}" if index < len(names) else f"column {index}"
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"

@@ -1,0 +1,50 @@
+"""Lazy faces: the public names of a package, each loaded from its module when it is first used.
+
+A package's ``__init__.py`` says where its names are, and ``__init__.pyi`` beside it the same to type checkers and
+editors, which do not run code. Importing the package then loads nothing: ``lumin list-plugins`` needs neither torch nor
+numpy.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Face = tuple[Callable[[str], object], Callable[[], list[str]], list[str]]
+
+
+def attach(package: str, homes: Mapping[str, Sequence[str]], modules: Sequence[str] = ()) -> Face:
+    """Make the functions that give a package its lazy names.
+
+    Args:
+        package: The package, ``__name__``.
+        homes: Its modules, relative to it, and the public names of each.
+        modules: Modules that are public themselves.
+
+    Returns:
+        ``__getattr__``, ``__dir__`` and ``__all__`` of the package.
+
+    Example:
+        >>> from lumin_core import lazy
+        >>> get, names, public = lazy.attach("json", {"decoder": ["JSONDecoder"]}, ["encoder"])
+        >>> get("JSONDecoder").__name__, get("encoder").__name__, public
+        ('JSONDecoder', 'json.encoder', ['JSONDecoder', 'encoder'])
+    """
+    home_of = {name: f"{package}.{home}" for home, names in homes.items() for name in names}
+    public = sorted([*home_of, *modules])
+
+    def __getattr__(name: str) -> object:
+        """Load a public name from its module, at first use."""
+        if name in modules:
+            return import_module(f"{package}.{name}")
+        if name not in home_of:
+            raise AttributeError(f"{package} has no {name!r}; its names are: {', '.join(public)}")
+        value = getattr(import_module(home_of[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return __getattr__, lambda: public, public

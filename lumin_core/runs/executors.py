@@ -1,0 +1,292 @@
+"""Processes: an executor whose workers may die one by one.
+
+`concurrent.futures.ProcessPoolExecutor` gives up all its tasks when one worker is killed. Here every worker has a pipe
+of its own, and a thread that waits at the other end: a death is seen as the end of that pipe, fails the one task that
+the worker had, and a new worker takes its place.
+
+Workers are fresh interpreters (``spawn``), since torch's threads do not survive a fork. They live in process groups of
+their own: Ctrl-C reaches them once, through `Processes.stop`, and not also from the terminal. They end when this
+process does, however it ends.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import multiprocessing
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from multiprocessing.connection import wait
+from pathlib import Path
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lumin_core.errors import ConfigError, TrainingFailed
+from lumin_core.runs.worker import block_ctrl_c, work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+    from types import FrameType
+
+
+T = TypeVar("T")
+
+
+_Task = tuple["Future[Any]", bytes]
+
+
+class Processes(Executor):
+    """Runs calls in other processes, each of which may die without the others.
+
+    A call, its arguments and what it returns are pickled. Workers are started as they are needed, and stay until the
+    executor is shut down.
+
+    Args:
+        max_workers: Highest number of workers; by default one for each core that this process may use.
+
+    Raises:
+        ConfigError: If the number is not positive, or it is made at the top level of a script, which every worker
+            imports.
+
+    Example:
+        >>> from lumin_core.runs.executors import Processes
+        >>> with Processes(max_workers=2) as executor:
+        ...     print(executor.submit(divmod, 7, 2).result())
+        (3, 1)
+    """
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        from lumin_core.training.fitting import check_positive  # here, since workers import this module, first of all
+
+        _refuse_top_level()
+        self._max_workers = available_cores() if max_workers is None else check_positive(max_workers, "max_workers")
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._workers: list[_Worker] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Have a function called by the next worker that is free.
+
+        Args:
+            fn: The function, importable from its module.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What will hold its value or its exception, to which the worker's traceback is added as a note; a
+            `TrainingFailed` with the cause where the worker dies.
+
+        Raises:
+            ConfigError: If something cannot be pickled.
+            RuntimeError: If the executor was shut down.
+        """
+        payload, future = pack((fn, args, kwargs)), Future[T]()
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the executor was shut down; make a new one")  # as all executors do
+            self._tasks.put((future, payload))
+            if len(self._workers) < self._max_workers:
+                self._workers.append(_Worker(self._tasks))
+                self._workers[-1].start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls, and end the workers when they are idle.
+
+        Args:
+            wait: Whether to wait for that.
+            cancel_futures: Whether to cancel the calls that have not begun.
+        """
+        with self._lock:
+            self._closed = True
+            if cancel_futures:
+                self._cancel()
+            for _ in self._workers:
+                self._tasks.put(None)
+        if wait:
+            for worker in self._workers:
+                worker.join()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Shut down without waiting: cancel the calls that have not begun, and interrupt those that run.
+
+        Args:
+            at_once: Whether to kill the workers; otherwise their calls get a `KeyboardInterrupt`, as by Ctrl-C.
+        """
+        self.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.stop(getattr(signal, "SIGKILL", signal.SIGTERM) if at_once else signal.SIGINT)
+
+    def __exit__(self, *error: object) -> bool | None:
+        """Shut down and wait for the calls; after an error in the block, kill the workers."""
+        if error[0] is not None:
+            self.stop(at_once=True)
+        self.shutdown()
+        return None
+
+    def _cancel(self) -> None:
+        with suppress(queue.Empty):
+            while (task := self._tasks.get_nowait()) is not None:
+                task[0].cancel()
+
+
+class _Worker(threading.Thread):
+    """Hands tasks to a process, one at a time; makes another where that died."""
+
+    def __init__(self, tasks: queue.SimpleQueue[_Task | None]) -> None:
+        super().__init__(daemon=True, name="lumin worker")
+        self._tasks = tasks
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection[Any, Any] | None = None
+        self._lock = threading.Lock()
+        self._signal: int | None = None
+
+    def run(self) -> None:
+        block_ctrl_c()  # which the process inherits: it lets it in when it is ready
+        while (task := self._tasks.get()) is not None:
+            future, payload = task
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(self._call(payload))
+                except BaseException as error:  # noqa: BLE001  (whatever it is, it belongs to whoever asked)
+                    future.set_exception(error)
+        self._end()
+
+    def stop(self, number: int) -> None:
+        """Send a signal to the process; if it is just being started, as soon as it is."""
+        with self._lock:
+            self._signal = number
+            if self._process is not None and self._process.is_alive():
+                with suppress(OSError):  # it has just ended
+                    os.kill(self._process.pid or 0, number)
+
+    def _call(self, payload: bytes) -> Any:
+        pipe = self._ready()
+        try:
+            pipe.send_bytes(payload)
+            answer = pipe.recv_bytes()
+        except (EOFError, OSError):
+            raise TrainingFailed(_cause_of_death(self._end())) from None
+        value, error = pickle.loads(answer)  # noqa: S301  (from our own worker)
+        if error is not None:
+            raise error
+        return value
+
+    def _ready(self) -> Connection[Any, Any]:
+        """Give the pipe to a process that is alive."""
+        if self._process is not None and wait([self._process.sentinel], timeout=0):
+            self._end()  # it died in idleness
+        if self._process is None or self._pipe is None:
+            context = multiprocessing.get_context("spawn")
+            self._pipe, theirs = context.Pipe()
+            process = context.Process(target=work, args=(theirs,), daemon=True, name=self.name)
+            process.start()
+            theirs.close()  # so that its death is the end of the pipe
+            with self._lock:
+                self._process, number = process, self._signal
+            if number is not None:
+                self.stop(number)
+        return self._pipe
+
+    def _end(self) -> int | None:
+        """Let go of the process and give its exit code."""
+        with self._lock:
+            process, self._process = self._process, None
+        if self._pipe is not None:
+            self._pipe.close()
+        if process is None:
+            return None
+        process.join()
+        return process.exitcode
+
+
+def available_cores() -> int:
+    """Give the number of cores that this process may use.
+
+    Example:
+        >>> from lumin_core.runs.executors import available_cores
+        >>> available_cores() >= 1
+        True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def pack(obj: Any) -> bytes:
+    """Pickle for a worker.
+
+    Args:
+        obj: What is sent.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        ConfigError: If it cannot be pickled, or a worker could not find what it names: a class or function that was
+            written in a notebook.
+
+    Example:
+        >>> from lumin_core.runs.executors import pack
+        >>> try:
+        ...     pack(lambda: 0)
+        ... except ValueError as error:
+        ...     print(str(error).partition(":")[0])
+        it cannot be sent to another process
+    """
+    buffer = io.BytesIO()
+    try:
+        _Pickler(buffer).dump(obj)
+    except Exception as error:
+        raise ConfigError(f"it cannot be sent to another process: {error}") from error
+    return buffer.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    """Looks at every class and function on the way."""
+
+    def persistent_id(self, obj: Any) -> None:
+        if isinstance(obj, type | FunctionType) and obj.__module__ == "__main__" and not _main_is_a_file():
+            raise pickle.PicklingError(
+                f"{obj.__qualname__} was written in a notebook or at the prompt; put it into a module and import it"
+            )
+
+
+def _main_is_a_file() -> bool:
+    main = sys.modules["__main__"]
+    return hasattr(main, "__file__") or getattr(getattr(main, "__spec__", None), "name", None) is not None
+
+
+def _refuse_top_level() -> None:
+    """Refuse a script that starts workers whenever it is imported, for every worker imports it."""
+    frame: FrameType | None = sys._getframe()
+    while frame and (frame.f_code.co_name, frame.f_globals.get("__name__")) != ("<module>", "__main__"):
+        frame = frame.f_back
+    if frame is None or not _main_is_a_file():
+        return
+    try:
+        tree = ast.parse(Path(frame.f_code.co_filename).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):  # no source to look at
+        return
+    ifs = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+    if not any(node.lineno <= frame.f_lineno <= (node.end_lineno or 0) for node in ifs):
+        raise ConfigError(
+            f"every worker imports {frame.f_code.co_filename}, whose line {frame.f_lineno} would start workers again; "
+            'put what the script does below the line   if __name__ == "__main__":'
+        )
+
+
+def _cause_of_death(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"its process ended with exit code {code}"
+    hint = ", as the system does when memory runs out" if code == -getattr(signal, "SIGKILL", 0) else ""
+    return f"its process was killed by {signal.Signals(-code).name}{hint}"

@@ -1,0 +1,6 @@
+from lumin_plugin_losses.binned_huber import WeightedBinnedHuber as WeightedBinnedHuber
+from lumin_plugin_losses.binned_huber import WeightedFractionalBinnedHuber as WeightedFractionalBinnedHuber
+from lumin_plugin_losses.fractional import WeightedFractionalMSE as WeightedFractionalMSE
+from lumin_plugin_losses.weighted import WeightedCCE as WeightedCCE
+from lumin_plugin_losses.weighted import WeightedMAE as WeightedMAE
+from lumin_plugin_losses.weighted import WeightedMSE as WeightedMSE

@@ -1,0 +1,14 @@
+from lumin_plugin_sequence.conv_blocks import Conv as Conv
+from lumin_plugin_sequence.conv_blocks import ConvLayer as ConvLayer
+from lumin_plugin_sequence.conv_blocks import Res as Res
+from lumin_plugin_sequence.conv_blocks import Resnext as Resnext
+from lumin_plugin_sequence.conv_head import Conv1dHead as Conv1dHead
+from lumin_plugin_sequence.pooling import AdaptiveAvgMaxConcatPool1d as AdaptiveAvgMaxConcatPool1d
+from lumin_plugin_sequence.pooling import AdaptiveAvgMaxConcatPool2d as AdaptiveAvgMaxConcatPool2d
+from lumin_plugin_sequence.pooling import AdaptiveAvgMaxConcatPool3d as AdaptiveAvgMaxConcatPool3d
+from lumin_plugin_sequence.pooling import AvgMaxPool as AvgMaxPool
+from lumin_plugin_sequence.recurrent import RecurrentHead as RecurrentHead
+from lumin_plugin_sequence.squeeze import SEBlock1d as SEBlock1d
+from lumin_plugin_sequence.squeeze import SEBlock2d as SEBlock2d
+from lumin_plugin_sequence.squeeze import SEBlock3d as SEBlock3d
+from lumin_plugin_sequence.squeeze import SqueezeExcitation as SqueezeExcitation

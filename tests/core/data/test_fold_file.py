@@ -1,0 +1,249 @@
+"""FoldFileWriter: folds as a whole and piece by piece, and what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from lumin_core.data.fold_file import FoldFileWriter, add_meta_data
+from lumin_core.data.fold_yielder import FoldYielder
+from lumin_core.data.hdf5 import save_to_grp
+from lumin_core.data.layout import matrix_entry, tensor_entry
+from lumin_core.errors import ConfigError, DataError, FoldFileError, ShapeError
+
+
+def writer(tmp_path, **options):
+    return FoldFileWriter(tmp_path / "a", **({"cont_feats": ["pt", "eta"], "targ_feats": ["y"]} | options))
+
+
+def data(n=4, **changes):
+    return {"inputs": np.ones((n, 2)), "targets": np.ones((n, 1))} | changes
+
+
+def write_twice(tmp_path, first, number):
+    with writer(tmp_path) as file:
+        file.append(0, **first)
+        file.append(number, **data())
+
+
+def pieces(n):
+    """Data of every sort, of n events that depend on n only."""
+    rng = np.random.default_rng(n)
+    image = np.where(rng.random((n, 3, 2)) < 0.2, rng.normal(size=(n, 3, 2)), 0)
+    return {
+        "inputs": rng.normal(size=(n, 2)), "targets": rng.integers(0, 2, n), "weights": rng.normal(size=n),
+        "matrix_inputs": image, "misc": {"process": np.array(["x" * n] * n), "event": np.arange(n)},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_folds_grow_piece_by_piece(tmp_path, sparse, compression):
+    parts = [pieces(n) for n in (3, 8, 1, 5)]
+    options = {"targ_feats": "y", "wgt_feat": "w", "matrix_feats": tensor_entry("image", (3, 2), is_sparse=sparse)}
+    with writer(tmp_path, growing=True, compression=compression, **options) as file:
+        for part in parts:
+            file.append(0, **part)
+    fy = FoldYielder(tmp_path / "a")
+    assert fy.fld_szs == {0: 17}
+    flat, image = fy[0]["inputs"]
+    np.testing.assert_array_equal(flat, np.concatenate([p["inputs"] for p in parts]).astype("float32"))
+    np.testing.assert_array_equal(image, np.concatenate([p["matrix_inputs"] for p in parts]).astype("float32"))
+    np.testing.assert_array_equal(
+        fy[0]["weights"][:, 0], np.concatenate([p["weights"] for p in parts]).astype("float32")
+    )
+    assert fy.get_column("process").tolist() == [t for p in parts for t in p["misc"]["process"]]
+
+
+def test_a_fold_that_does_not_grow_is_written_once(tmp_path):
+    with pytest.raises(FoldFileError, match="growing=True"):
+        write_twice(tmp_path, data(), number=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fold_files_need_folds_without_gaps(tmp_path):
+    with pytest.raises(FoldFileError, match="no fold"), writer(tmp_path):
+        pass
+    with pytest.raises(FoldFileError, match=r"missing \[0\]"), writer(tmp_path) as file:
+        file.append(1, **data())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folds_may_come_in_any_order(tmp_path):
+    with writer(tmp_path) as file:
+        for i in (2, 0, 1):
+            file.append(i, **data(n=i + 1))
+    assert FoldYielder(tmp_path / "a").fld_szs == {0: 1, 1: 2, 2: 3}
+
+
+def test_nothing_is_to_be_seen_before_the_end(tmp_path):
+    with writer(tmp_path) as file:
+        file.append(0, **data())
+        assert not file.path.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    with writer(tmp_path) as file:
+        file.append(0, **data())
+        with pytest.raises(FoldFileError, match="being written"):
+            writer(tmp_path)
+    with pytest.raises(FoldFileError, match="exists"):
+        writer(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
+
+
+def test_closing_twice_is_harmless(tmp_path):
+    file = writer(tmp_path)
+    file.append(0, **data())
+    file.close()
+    file.close()
+    file.abort()
+    assert file.path.exists()
+
+
+def test_folders_and_read_only_files_are_refused(tmp_path):
+    (tmp_path / "a.hdf5").mkdir()
+    with pytest.raises(FoldFileError, match="is a folder"):
+        writer(tmp_path)
+    (tmp_path / "a.hdf5").rmdir()
+    (tmp_path / "a.hdf5").touch(0o444)
+    with pytest.raises(FoldFileError, match="read-only"):
+        writer(tmp_path, overwrite=True)
+    with pytest.raises(FoldFileError, match="cannot make the folder"):
+        FoldFileWriter(tmp_path / "a.hdf5" / "b", cont_feats=[], targ_feats=[])
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "error", "message"),
+    [
+        ({}, {"inputs": np.ones((4, 3))}, ShapeError, r"\(n, 2\) for 2 continuous"),
+        ({}, {"targets": np.ones((3, 1))}, ShapeError, r"\(4, 1\)"),
+        ({}, {"targets": np.ones((4, 2))}, ShapeError, r"\(4, 1\)"),
+        ({}, {"targets": np.array([[np.nan]] * 4)}, DataError, "fold 0 of a.hdf5, targets: column 'y' has 4 times"),
+        ({}, {"targets": np.array([["a"]] * 4)}, DataError, "must be numbers"),
+        ({}, {"weights": np.ones(4)}, ConfigError, "wgt_feat"),
+        ({"wgt_feat": "w"}, {}, ConfigError, "wgt_feat"),
+        ({"wgt_feat": "w"}, {"weights": np.ones(3)}, ShapeError, "one an event"),
+        ({"wgt_feat": "w"}, {"weights": [1, np.nan, 1, 1]}, DataError, "column 'w' has once"),
+        ({}, {"matrix_inputs": np.ones((4, 2, 2))}, ConfigError, "matrix_feats"),
+        ({}, {"misc": {"weights": np.ones(4)}}, ConfigError, "taken"),
+        ({}, {"misc": {"event": np.ones(3)}}, ShapeError, "'event'"),
+        ({}, {"misc": {"event": [None] * 4}}, DataError, "'event' must hold numbers or text"),
+        ({"targ_type": "int8"}, {"targets": np.full((4, 1), 200)}, DataError, "200, which int8 cannot hold"),
+        ({"targ_type": "float32"}, {"targets": np.full((4, 1), 1e300)}, DataError, "column 'y'"),
+    ],
+)  # fmt: skip
+def test_bad_data_are_refused(tmp_path, options, changes, error, message):
+    with pytest.raises(error, match=message), writer(tmp_path, **options) as file:
+        file.append(0, **data(**changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_infinite_matrix_elements_are_named(tmp_path):
+    entry = matrix_entry(["tau_px", "jet_px", "jet_m"], ["tau", "jet"], [0, 1, 0, 0], ["px", "m"], True, (2, 2))
+    matrix = np.ones((4, 2, 2))
+    matrix[1, 1, 1] = np.inf
+    with pytest.raises(DataError, match="'jet_m' has once"), writer(tmp_path, matrix_feats=entry) as file:
+        file.append(0, **data(matrix_inputs=matrix))
+    with writer(tmp_path, matrix_feats=entry, clip=5) as file:
+        file.append(0, **data(matrix_inputs=matrix))
+    assert FoldYielder(tmp_path / "a")[0]["inputs"][1][1, 1, 1] == 5
+
+
+@pytest.mark.parametrize("fold", [-1, 1.0, True, "0"])
+def test_folds_are_numbered(tmp_path, fold):
+    with pytest.raises(ConfigError, match="fold must be a number"), writer(tmp_path) as file:
+        file.append(fold, **data())
+
+
+def test_every_fold_has_the_same_misc_columns(tmp_path):
+    with pytest.raises(ConfigError, match="same misc columns"):
+        write_twice(tmp_path, data(misc={"event": np.arange(4)}), number=1)
+
+
+def test_sparse_integer_targets_hold_far_coordinates(tmp_path):
+    targets = np.zeros((300, 2), dtype=int)
+    targets[299, 1] = 3
+    entry = {"shape": [2], "is_sparse": True}
+    with writer(tmp_path, targ_type="int8", target_tensor=entry) as file:
+        file.append(0, inputs=np.ones((300, 2)), targets=targets)
+    np.testing.assert_array_equal(FoldYielder(tmp_path / "a")[0]["targets"], targets)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.arange(3, dtype="int16"), np.array([True, False]), np.array(["é", ""]), np.array(["a", "bcd"], dtype=object),
+     np.array([b"raw", b"bytes"]), np.zeros((0, 2)), np.zeros((2, 0)), np.float64([1.5])],
+)  # fmt: skip
+@pytest.mark.parametrize("compression", [None, "lzf"])
+def test_datasets_keep_values(values, compression):
+    with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        save_to_grp(values, file, "x", compression)
+        read = file["x"][()]
+        if values.dtype.kind in "UO":
+            read = np.char.decode(read, "utf-8")
+        elif values.dtype.kind != "S":
+            assert read.dtype == values.dtype
+        np.testing.assert_array_equal(read, values)
+
+
+def test_meta_data_of_ours_are_ignored_by_name():
+    with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        add_meta_data(file, ["pt"], ["pt"], [], None, "y", misc_feats=["event"], seed=3)
+        assert [name for name in file if "fold_" in name] == []
+        assert {"misc_feats", "preprocessing", "provenance"} < set(file["meta_data"])
+
+
+def test_a_later_format_asks_for_an_update(tmp_path):
+    with writer(tmp_path) as file:
+        file.append(0, **data())
+    with h5py.File(tmp_path / "a.hdf5", "r+") as file:
+        file["meta_data"].attrs["format"] = 99
+    with pytest.raises(FoldFileError, match="update lumin-core"):
+        FoldYielder(tmp_path / "a")
+
+
+KILLED = """
+import os, sys
+import numpy as np
+from lumin_core import FoldFileWriter
+file = FoldFileWriter(sys.argv[1], cont_feats=["pt", "eta"], targ_feats=["y"], overwrite=True)
+file.append(0, inputs=np.zeros((4, 2)), targets=np.zeros((4, 1)))
+os._exit(9)
+"""
+
+
+def test_a_killed_writer_harms_nothing_and_blocks_nobody(tmp_path):
+    with writer(tmp_path) as file:
+        file.append(0, **data())
+    before = file.path.read_bytes()
+    assert subprocess.run([sys.executable, "-c", KILLED, file.path], check=False).returncode == 9
+    assert file.path.read_bytes() == before
+    with writer(tmp_path, overwrite=True) as file:
+        file.append(0, **data(n=5))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
+    assert FoldYielder(file.path).fld_szs == {0: 5}
+
+
+def test_a_full_disk_leaves_the_file_of_before(tmp_path, monkeypatch):
+    with writer(tmp_path) as file:
+        file.append(0, **data())
+    before = file.path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lumin_core.files.os.fsync", full)
+    file = writer(tmp_path, overwrite=True)
+    file.append(0, **data(n=5))
+    with pytest.raises(FoldFileError, match="No space left on device"):
+        file.close()
+    with pytest.raises(FoldFileError, match="No space left on device"):
+        FoldYielder(file.path).save_fold_pred(np.ones(4), 0)
+    assert file.path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]

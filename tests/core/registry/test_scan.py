@@ -1,0 +1,317 @@
+import itertools
+
+import pytest
+from packaging.requirements import Requirement
+
+import lumin_core
+from lumin_core import registry
+from lumin_core.errors import AmbiguousComponent, BrokenPlugin, IncompatiblePlugin, UnknownComponent
+from lumin_core.registry import names, scan
+from lumin_core.registry.kind_table import CORE_KINDS
+
+CALLBACK = """
+class Shout:
+    def on_train_begin(self): ...
+"""
+
+
+def by_qualified(kind=None):
+    return {component.qualified: component for component in registry.components(kind)}
+
+
+def test_scan_finds_a_third_party_component(install):
+    install("my-blocks", {"callbacks": {"shout": "my_blocks:Shout"}}, modules={"my_blocks": CALLBACK})
+    component = registry.find("callback", "shout")
+    assert (component.qualified, component.distribution, component.version) == ("my-blocks/shout", "my-blocks", "1.0")
+    assert (component.kind, component.value, component.problem) == ("callback", "my_blocks:Shout", None)
+    assert type(registry.build("callbacks", "my-blocks/shout")).__name__ == "Shout"
+
+
+def test_scan_happens_once_a_process_until_refresh(install, tmp_path, monkeypatch):
+    install("my-blocks", {"callbacks": {"shout": "my_blocks:Shout"}})
+    calls = []
+    monkeypatch.setattr("lumin_core.registry.lookup.scan", lambda: calls.append(1) or scan.scan())
+    for _ in range(3):
+        registry.components()
+        registry.find("callback", "shout")
+    assert calls == [1]
+    registry.refresh()
+    registry.components()
+    assert calls == [1, 1]
+
+
+def test_scan_is_sorted(install):
+    install("b-blocks", {"callbacks": {"zoo": "b:Zoo", "ape": "b:Ape"}})
+    install("a-blocks", {"callbacks": {"ape": "a:Ape"}})
+    listed = [c.qualified for c in registry.components("callbacks") if "blocks" in c.distribution]
+    assert listed == ["a-blocks/ape", "b-blocks/ape", "b-blocks/zoo"]
+
+
+def test_scan_takes_the_first_of_two_copies_on_the_path(install):
+    install("my-blocks", {"callbacks": {"old": "my_blocks:Old"}}, version="0.9", folder="later")
+    install("my-blocks", {"callbacks": {"new": "my_blocks:New"}}, version="1.1", folder="first")
+    assert {"my-blocks/new"} == {name for name in by_qualified("callback") if name.startswith("my-blocks")}
+
+
+def test_scan_takes_the_first_copy_even_if_it_has_nothing_of_ours(install):
+    install("my-blocks", {"callbacks": {"old": "my_blocks:Old"}}, version="0.9", folder="later")
+    install("my-blocks", {}, version="1.1", folder="first")
+    assert not [name for name in by_qualified("callback") if name.startswith("my-blocks")]
+
+
+def test_scan_does_not_import(install):
+    install("my-blocks", {"callbacks": {"shout": "explodes:Shout"}}, modules={"explodes": "raise SystemExit(3)"})
+    assert registry.find("callback", "shout").problem is None
+
+
+@pytest.mark.parametrize(
+    ("requirement", "fits"),
+    [
+        ("lumin-core>=0.2,<0.3", True),
+        ("lumin_core >= 0.2", True),
+        ("Lumin.Core[onnx]~=0.2.0", True),
+        ("lumin-core (>=0.2)", True),
+        ("lumin-core", True),
+        ("lumin-core>=0.3", False),
+        ("lumin-core==0.0.*", False),
+        ("lumin-core[onnx]>=7; extra == 'onnx'", True),
+        ("lumin-core>=7; python_version < '3'", True),
+        ("lumin-core>=7; python_version >= '3'", False),
+        ("lumin-core-extras>=7", True),
+        ("numpy>=999", True),
+    ],
+)
+def test_scan_compares_requirements_with_the_running_core(install, requirement, fits):
+    install("my-blocks", {"callbacks": {"shout": "my_blocks:Shout"}}, requires=[requirement])
+    component = registry.find("callback", "shout")
+    assert (component.problem is None) is fits
+    if not fits:
+        with pytest.raises(IncompatiblePlugin, match=rf"my-blocks/shout.*lumin-core {lumin_core.__version__}"):
+            registry.build("callback", "shout")
+
+
+def test_scan_compares_plain_requirements_as_packaging_does():
+    versions = ["0.1", "0.1.0", "0.1.1", "0.2", "0.10", "1", "0.0.9", "0.1.0.0", "0.2.0rc1", "0.2.dev1"]
+    bounds = ["0.1", "0.1.0", "0.2", "0.1.1", "1.0", "0.10"]
+    for version, operator, bound in itertools.product(versions, [">=", "<=", "==", "<", ">", "!=", "~="], bounds):
+        if operator == "~=" and "." not in bound:
+            continue
+        text = f"lumin-core{operator}{bound},<7"
+        assert scan._allows(text, version) is Requirement(text).specifier.contains(version, prereleases=True), text
+
+
+def test_scan_lists_a_broken_requirement_as_broken(install):
+    install("my-blocks", {"callbacks": {"shout": "my_blocks:Shout"}}, requires=["lumin-core>>1"])
+    with pytest.raises(BrokenPlugin, match="Requires-Dist cannot be read"):
+        registry.build("callback", "shout")
+
+
+@pytest.mark.parametrize("metadata", ["", b"\xff\xfe\x00 not text", "Metadata-Version: 2.1\n"])
+def test_scan_survives_unreadable_metadata(install, metadata):
+    install("bad-blocks", {"callbacks": {"shout": "bad:Shout"}}, metadata=metadata)
+    install("my-blocks", {"callbacks": {"whisper": "my_blocks:Whisper"}})
+    assert registry.find("callback", "whisper").problem is None
+    broken = registry.find("callback", "shout")
+    assert "metadata cannot be read" in broken.problem
+    with pytest.raises(BrokenPlugin, match="install the distribution again"):
+        broken.load()
+
+
+@pytest.mark.parametrize(
+    "entry_points", [b"[lumin.callbacks]\n\xff\xfe = a:b\n", "[lumin.callbacks]\nno equals sign\n"]
+)
+def test_scan_survives_unreadable_entry_points(install, entry_points):
+    install("bad-blocks", {}, entry_points=entry_points)
+    install("my-blocks", {"callbacks": {"whisper": "my_blocks:Whisper"}})
+    assert registry.find("callback", "whisper").problem is None
+    problems = {c.distribution: c.problem for c in registry.components() if c.problem}
+    assert list(problems) == ["bad-blocks"]
+
+
+def test_scan_ignores_unreadable_entry_points_of_strangers(install):
+    install("stranger", {}, entry_points=b"[console_scripts]\n\xff = a:b\n", requires=["numpy"])
+    assert "stranger" not in {component.distribution for component in registry.components()}
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"name": "a:B"}, "is no name"),
+        ({"two words": "a:B"}, "is no name"),
+        ({"shout": "no_attribute"}, "module:attribute"),
+        ({"shout": "a:B [extra]"}, "module:attribute"),
+        ({"shout": "a:B", "Shout": "a:C"}, "names it twice"),
+        ({"loud_shout": "a:B", "loud-shout": "a:C"}, "names it twice"),
+    ],
+)
+def test_scan_lists_bad_entries_as_broken(install, entry, problem):
+    install("my-blocks", {"callbacks": entry})
+    problems = [c.problem for c in registry.components("callback") if c.distribution == "my-blocks"]
+    assert problems
+    assert all(problem in text for text in problems)
+
+
+def test_scan_refuses_a_distribution_with_a_reserved_name(install):
+    install("gnn", {"heads": {"mine": "a:B"}})
+    with pytest.raises(BrokenPlugin, match="reserved"):
+        registry.build("head", "mine")
+
+
+def test_scan_lists_a_group_that_is_no_kind(install):
+    install("my-blocks", {"head": {"mine": "a:B"}})
+    assert "declares the kind 'head'" in by_qualified()["my-blocks/mine"].problem
+
+
+def test_scan_lets_entries_for_first_party_kinds_sleep(install):
+    install("my-blocks", {"report_sections": {"mine": "a:B"}})
+    assert "my-blocks/mine" not in by_qualified()
+
+
+@pytest.mark.parametrize("value", ["my-blocks", "x, My_Blocks ,", "MY.BLOCKS"])
+def test_scan_leaves_out_disabled_plugins(install, monkeypatch, value):
+    install("my-blocks", {"callbacks": {"shout": "my_blocks:Shout"}})
+    monkeypatch.setenv("LUMIN_DISABLE_PLUGINS", value)
+    registry.refresh()
+    assert "my-blocks/shout" not in by_qualified()
+    with pytest.raises(UnknownComponent, match="my-blocks has it, but LUMIN_DISABLE_PLUGINS switches that off"):
+        registry.build("callback", "shout")
+
+
+@pytest.mark.parametrize("value", ["gnn", "lumin-plugin-gnn", "lumin_plugin_gnn"])
+def test_scan_disables_first_party_plugins_by_short_and_whole_name(install, monkeypatch, value):
+    install("lumin-plugin-gnn", {"heads": {"gnn_head": "a:B"}})
+    assert registry.find("head", "gnn_head").qualified == "gnn/gnn_head"
+    monkeypatch.setenv("LUMIN_DISABLE_PLUGINS", value)
+    registry.refresh()
+    with pytest.raises(UnknownComponent, match="switches that off") as caught:
+        registry.find("head", "gnn_head")
+    assert "pip install" not in str(caught.value)
+
+
+def test_scan_never_disables_the_core(install, monkeypatch):
+    install("my-blocks", {})
+    monkeypatch.setenv("LUMIN_DISABLE_PLUGINS", "core,lumin-core")
+    registry.refresh()
+    assert registry.find("optimiser", "adam").qualified == "core/adam"
+
+
+@pytest.mark.parametrize(
+    ("requires", "entry", "error"),
+    [
+        (["lumin-core>=7"], "a:B", IncompatiblePlugin),
+        (["lumin-core>=0.1"], "nonsense", BrokenPlugin),
+    ],
+)
+def test_strict_raises_at_the_scan(install, monkeypatch, requires, entry, error):
+    install("my-blocks", {"callbacks": {"shout": entry}}, requires=requires)
+    assert registry.find("optimiser", "adam")
+    monkeypatch.setenv("LUMIN_STRICT_PLUGINS", "1")
+    registry.refresh()
+    with pytest.raises(error, match="my-blocks/shout"):
+        registry.find("optimiser", "adam")
+
+
+def test_strict_switched_off_by_zero(install, monkeypatch):
+    install("my-blocks", {"callbacks": {"shout": "nonsense"}})
+    monkeypatch.setenv("LUMIN_STRICT_PLUGINS", "0")
+    registry.refresh()
+    assert registry.components()
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("import not_there_at_all", "ModuleNotFoundError"),
+        ("x = (", "SyntaxError"),
+        ("Other = 1", "AttributeError"),
+    ],
+)
+def test_load_chains_what_went_wrong_in_a_plugin(install, source, reason):
+    install("my-blocks", {"callbacks": {"shout": "broken_one:Shout"}}, modules={"broken_one": source})
+    assert registry.find("callback", "shout").problem is None
+    with pytest.raises(BrokenPlugin, match=reason) as caught:
+        registry.build("callback", "shout")
+    assert caught.value.__cause__ is not None
+    assert "my-blocks 1.0" in str(caught.value)
+    assert isinstance(caught.value, ImportError)
+
+
+KINDS = {
+    "my_kinds": """
+        class Sauce:
+            kind = "sauce"
+        class Ketchup(Sauce):
+            def __init__(self, salt=1):
+                self.salt = salt
+    """
+}
+
+
+def test_plugins_declare_kinds(install):
+    entries = {"kinds": {"sauces": "my_kinds:Sauce"}, "sauces": {"ketchup": "my_kinds:Ketchup"}}
+    install("my-kinds", entries, modules=KINDS)
+    assert registry.Kind("sauce", "sauces", "my_kinds:Sauce") in registry.kinds()
+    assert registry.build("sauce", {"name": "ketchup", "salt": 2}).salt == 2
+    assert registry.build("sauces", "my-kinds/ketchup").salt == 1
+    assert [registry.check(component) for component in registry.components() if "my-kinds" in component.qualified] == [
+        None,
+        None,
+    ]
+
+
+def test_plugins_extend_kinds_of_other_plugins(install):
+    install("my-kinds", {"kinds": {"sauces": "my_kinds:Sauce"}}, modules=KINDS)
+    install("more", {"sauces": {"mayo": "more:Mayo"}}, modules={"more": "class Mayo: ..."})
+    with pytest.raises(BrokenPlugin, match=r"more:Mayo.*is not a subclass of my_kinds:Sauce"):
+        registry.build("sauce", "mayo")
+
+
+def test_a_kind_is_declared_once(install):
+    install("my-kinds", {"kinds": {"sauces": "my_kinds:Sauce", "heads": "my_kinds:Sauce"}})
+    install("other-kinds", {"kinds": {"sauces": "other:Sauce"}})
+    problems = {c.qualified: c.problem for c in registry.components("kind") if "-kinds/" in c.qualified}
+    assert problems["my-kinds/sauces"] is None
+    assert "declared already" in problems["other-kinds/sauces"]
+    assert "declared already" in problems["my-kinds/heads"]
+
+
+def test_a_kinds_base_says_its_singular(install):
+    source = {"my_kinds": "class Sauce:\n    kind = 'soup'\nclass Ketchup(Sauce): ..."}
+    install(
+        "my-kinds", {"kinds": {"sauces": "my_kinds:Sauce"}, "sauces": {"ketchup": "my_kinds:Ketchup"}}, modules=source
+    )
+    with pytest.raises(BrokenPlugin, match=r"'soup'.*'sauce'"):
+        registry.build("sauce", "ketchup")
+
+
+def test_a_name_in_two_distributions_is_ambiguous_at_use(install):
+    install("a-blocks", {"callbacks": {"shout": "a_blocks:Shout"}}, modules={"a_blocks": CALLBACK})
+    install("b-blocks", {"callbacks": {"Shout": "b_blocks:Shout"}}, modules={"b_blocks": CALLBACK})
+    with pytest.raises(AmbiguousComponent, match="write 'a-blocks/shout' or 'b-blocks/Shout'"):
+        registry.build("callback", "shout")
+    assert type(registry.build("callback", "b-blocks/shout")).__module__ == "b_blocks"
+    with registry.pinned({("callbacks", "Shout"): "a-blocks/shout"}):
+        assert type(registry.build("callback", "shout")).__module__ == "a_blocks"
+
+
+@pytest.mark.parametrize(
+    ("class_name", "expected"),
+    [
+        ("CatEmbHead", "cat_emb_head"),
+        ("GNNHead", "gnn_head"),
+        ("BCELoss", "bce_loss"),
+        ("RunningBatchNorm2d", "running_batch_norm2d"),
+        ("_Private", "private"),
+        ("AMS", "ams"),
+        ("L1Loss", "l1_loss"),
+    ],
+)
+def test_snake_case(class_name, expected):
+    assert names.snake_case(class_name) == expected
+    assert names.normalise(class_name.strip("_")) == names.normalise(expected)
+
+
+@pytest.mark.parametrize("kind", CORE_KINDS, ids=lambda kind: kind.plural)
+def test_singular_of_every_kind_of_the_core(kind):
+    assert names.singular(kind.plural) == kind.singular
