@@ -1,6 +1,7 @@
-"""lumin-core: deep learning for particle physics, a minimal core whose parts are plugins, chosen by name.
+"""lumin-core: deep learning for particle physics.
 
-The names below are loaded when they are first used: importing the package loads neither torch nor numpy.
+The core is minimal; its parts are plugins, chosen by name. The names below are loaded when they are
+first used: importing the package loads neither torch nor numpy.
 """
 
 from __future__ import annotations

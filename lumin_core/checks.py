@@ -1,4 +1,4 @@
-"""Checks of arguments: lists, names, keys and positive numbers, and what to say about a name that is not known."""
+"""Checks of arguments: lists, names, keys, positive numbers; what to say of an unknown name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def nearest(name: object, known: Iterable[str]) -> list[str]:
-    """Give the known names that are nearest to one that is not known, two at most, the nearest first.
+    """Return the known names nearest to one that is not known.
+
+    There are two at most, the nearest first.
 
     Args:
         name: The name that came.
@@ -32,7 +34,9 @@ def nearest(name: object, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Give the end of a message about a name that is not known: the nearest names, else those that there are.
+    """Return the end of a message about a name that is not known.
+
+    It has the nearest names, else those that there are.
 
     Args:
         name: The name that came.
@@ -72,14 +76,22 @@ def _plain(name: str) -> str:
 
 
 def as_list(values: object) -> list[Any]:
-    """Return a list of names, numbers or specifications: a single one is a list of one, ``None`` is empty.
+    """Return a list of names, numbers or specifications.
+
+    A single one is a list of one, ``None`` is empty.
 
     Args:
         values: One or several; text, dicts and classes are single ones.
 
     Example:
         >>> from lumin_core.checks import as_list
-        >>> as_list("pt"), as_list(("pt", "eta")), as_list({"name": "adam"}), as_list(3), as_list(None)
+        >>> (
+        ...     as_list("pt"),
+        ...     as_list(("pt", "eta")),
+        ...     as_list({"name": "adam"}),
+        ...     as_list(3),
+        ...     as_list(None),
+        ... )
         (['pt'], ['pt', 'eta'], [{'name': 'adam'}], [3], [])
     """
     if values is None:

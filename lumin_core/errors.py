@@ -1,14 +1,15 @@
 """The tree of exceptions.
 
-Everything that this project raises on purpose is a `LuminError`, and also the built-in that fits, so that
-``except ValueError`` keeps working. A message says what was expected, what came, and the way out.
+Everything that this project raises on purpose is a `LuminError`, and also the built-in that fits,
+so that ``except ValueError`` keeps working. A message says what was expected, what came,
+and the way out.
 
 ::
 
     LuminError
     ├── UnknownComponent    (KeyError)      no component of that kind and name
     ├── AmbiguousComponent  (LookupError)   a bare name that several distributions have
-    ├── BrokenPlugin        (ImportError)   a plugin that cannot be imported, or is no component of its kind
+    ├── BrokenPlugin        (ImportError)   a plugin that cannot be imported or is not of its kind
     ├── IncompatiblePlugin  (ImportError)   a plugin that asks for another version of the core
     ├── HookError           (TypeError)     a callback whose points or signatures are wrong
     ├── FoldFileError       (OSError)       a fold file that cannot be read or written
@@ -16,7 +17,7 @@ Everything that this project raises on purpose is a `LuminError`, and also the b
     ├── DataError           (ValueError)    values that cannot be trained on
     ├── ConfigError         (ValueError)    an option that is unknown, contradictory or out of range
     ├── SavedModelError     (ValueError)    a saved model that cannot be read or does not match
-    └── TrainingFailed      (RuntimeError)  models of a run that could not be trained, the others being finished
+    └── TrainingFailed      (RuntimeError)  models of a run that failed; the others are finished
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Writing HDF5 files so that nobody ever sees half of one.
 
-A file is written under a temporary name in the same folder, synced, and renamed over its final name; on a failure the
-temporary one is removed and what was there before stays. One writer at a time: it holds an operating-system lock on
-``.<name>.lock`` beside the file, which the system drops when the process dies, so a crashed writer blocks nobody, and
-what it left behind is replaced by the next.
+A file is written under a temporary name in the same folder, synced, and renamed over its final
+name; on a failure the temporary one is removed and what was there before stays. One writer at a
+time: it holds an operating-system lock on ``.<name>.lock`` beside the file, which the system drops
+when the process dies, so a crashed writer blocks nobody, and what it left behind is
+replaced by the next.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def locked(path: Path) -> Iterator[None]:
         ...     pass
         Traceback (most recent call last):
         ...
-        lumin_core.errors.FoldFileError: .../train.hdf5 is being written by another process or yielder; ...
+        lumin_core.errors.FoldFileError: .../train.hdf5 is being written by another process ...
     """
     lock = path.with_name(f".{path.name}.lock")
     descriptor = _acquire(path, lock)
@@ -89,7 +90,9 @@ def _is_same(descriptor: int, path: Path) -> bool:
 
 
 class Staged:
-    """A file in the making, beside its final name; as a context, committed at the end and discarded on an error.
+    """A file in the making, beside its final name.
+
+    As a context it is committed at the end and discarded on an error.
 
     Args:
         path: The final name. Missing folders above it are made, and removed again by `discard`.

@@ -1,8 +1,8 @@
 """Lazy faces: the public names of a package, each loaded from its module when it is first used.
 
-A package's ``__init__.py`` says where its names are, and ``__init__.pyi`` beside it the same to type checkers and
-editors, which do not run code. Importing the package then loads nothing: ``lumin list-plugins`` needs neither torch nor
-numpy.
+A package's ``__init__.py`` says where its names are, and ``__init__.pyi`` beside it the same to
+type checkers and editors, which do not run code. Importing the package then loads nothing:
+``lumin list-plugins`` needs neither torch nor numpy.
 """
 
 from __future__ import annotations

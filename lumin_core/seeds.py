@@ -1,11 +1,13 @@
 """Seeds: one stream of random numbers per purpose, all grown from one seed.
 
-``SeedSequence`` hashes the seed, the purpose's name and any integer keys (model, epoch, fold) together, so that streams
-are independent of each other and of the order in which they are asked for: drawing once more for the augmentation does
-not move the shuffling. Nothing here touches numpy's or Python's global generators.
+``SeedSequence`` hashes the seed, the purpose's name and any integer keys (model, epoch, fold)
+together, so that streams are independent of each other and of the order in which they are asked
+for: drawing once more for the augmentation does not move the shuffling. Nothing here touches
+numpy's or Python's global generators.
 
 References:
-    numpy.random.SeedSequence, https://numpy.org/doc/stable/reference/random/bit_generators/generated/numpy.random.SeedSequence.html
+    numpy.random.SeedSequence,
+    https://numpy.org/doc/stable/reference/random/bit_generators/generated/numpy.random.SeedSequence.html
 """
 
 from __future__ import annotations
@@ -83,7 +85,8 @@ def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
 
     Example:
         >>> from lumin_core import seeds
-        >>> seeds.stream(1, "folds").permutation(4).tolist() == seeds.stream(1, "folds").permutation(4).tolist()
+        >>> a, b = (seeds.stream(1, "folds") for _ in range(2))
+        >>> a.permutation(4).tolist() == b.permutation(4).tolist()
         True
     """
     import numpy as np
@@ -97,7 +100,9 @@ def torch_stream(seed: int, purpose: str, *key: int, device: str | torch.device 
     Example:
         >>> import torch
         >>> from lumin_core import seeds
-        >>> a, b = (torch.randperm(4, generator=seeds.torch_stream(1, "shuffling")) for _ in range(2))
+        >>> a, b = (
+        ...     torch.randperm(4, generator=seeds.torch_stream(1, "shuffling")) for _ in range(2)
+        ... )
         >>> torch.equal(a, b)
         True
     """
@@ -110,7 +115,8 @@ def torch_stream(seed: int, purpose: str, *key: int, device: str | torch.device 
 def torch_forked(device: str | torch.device = "cpu") -> Iterator[None]:
     """Restore torch's global generators, the CPU's and a device's, at the end of the block.
 
-    Dropout and the initialisation of layers draw from these and take no other; whoever seeds them works inside.
+    Dropout and the initialisation of layers draw from these and take no other; whoever seeds
+    them works inside.
 
     Args:
         device: The device whose generator is restored too.

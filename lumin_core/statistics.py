@@ -1,12 +1,14 @@
-r"""Statistics of weighted events: moments with their errors, bootstrap, rounding to the uncertainty.
+r"""Statistics of weighted events.
 
-A weight :math:`w_i` means that event: weight zero is no event, weight two is the event twice, and a weight may be
-negative, as simulated events' are. With :math:`W = \sum_i w_i` the moments are
+Moments with their errors, bootstrap, rounding to the uncertainty. A weight :math:`w_i` means that
+event: weight zero is no event, weight two is the event twice, and a weight may be negative, as
+simulated events' are. With :math:`W = \sum_i w_i` the moments are
 
 .. math:: m = \frac{1}{W} \sum_i w_i x_i, \qquad \sigma^2 = \frac{1}{W} \sum_i w_i (x_i - m)^2
 
-An error asks how far the value would move in another sample, and there each row counts as one independent event: four
-rows of weight one tell more than one row of weight four, and a row written twice is not two measurements.
+An error asks how far the value would move in another sample, and there each row counts as one
+independent event: four rows of weight one tell more than one row of weight four, and a row written
+twice is not two measurements.
 """
 
 from __future__ import annotations
@@ -49,13 +51,15 @@ def get_moments(values: ArrayLike, weights: ArrayLike | None = None) -> Moments:
 
     .. math::
         \delta_m^2 = \frac{1}{c W^2} \sum_i w_i^2 r_i^2, \qquad
-        \delta_\sigma^2 = \frac{1}{4 \sigma^2} \, \frac{1}{c W^2} \sum_i w_i^2 (r_i^2 - \sigma^2)^2, \qquad
+        \delta_\sigma^2 = \frac{1}{4 \sigma^2} \, \frac{1}{c W^2}
+            \sum_i w_i^2 (r_i^2 - \sigma^2)^2, \qquad
         r_i = x_i - m
 
-    with :math:`c = 1 - 2 \sum w^3 / (W \sum w^2) + \sum w^2 / W^2`, which makes up for the residuals being taken about
-    the sample's own mean. Without weights :math:`c = 1 - 1/n`: then the error of the mean is the usual
-    :math:`s / \sqrt{n}`, and that of sigma :math:`\sigma / \sqrt{2n}` for Gaussian values. ``sigma`` itself divides by
-    :math:`W`, as ``np.std`` does, so that a weight of two is exactly the event twice.
+    with :math:`c = 1 - 2 \sum w^3 / (W \sum w^2) + \sum w^2 / W^2`, which makes up for the
+    residuals being taken about the sample's own mean. Without weights :math:`c = 1 - 1/n`: then the
+    error of the mean is the usual :math:`s / \sqrt{n}`, and that of sigma
+    :math:`\sigma / \sqrt{2n}` for Gaussian values. ``sigma`` itself divides by :math:`W`, as
+    ``np.std`` does, so that a weight of two is exactly the event twice.
 
     Args:
         values: Shape ``(n,)`` or ``(n, 1)``.
@@ -66,19 +70,21 @@ def get_moments(values: ArrayLike, weights: ArrayLike | None = None) -> Moments:
 
     Raises:
         ShapeError: If the shapes are others.
-        DataError: If there are no events, values or weights are not finite, the weights sum to zero, or negative
-            weights make the variance negative.
+        DataError: If there are no events, values or weights are not finite, the weights sum to
+            zero, or negative weights make the variance negative.
 
     Example:
         >>> from lumin_core.statistics import get_moments
         >>> moments = get_moments([1.0, 2.0, 3.0, 4.0])
         >>> [round(value, 3) for value in moments]
         [2.5, 0.645, 1.118, 0.258]
-        >>> get_moments([1.0, 2.0, 9.0], weights=[1, 2, 0]).mean == get_moments([1.0, 2.0, 2.0]).mean
+        >>> weighted = get_moments([1.0, 2.0, 9.0], weights=[1, 2, 0])
+        >>> weighted.mean == get_moments([1.0, 2.0, 2.0]).mean
         True
 
     References:
-        M. Kendall and A. Stuart, The Advanced Theory of Statistics, vol. 1, ch. 10 (standard errors by linearisation).
+        M. Kendall and A. Stuart, The Advanced Theory of Statistics, vol. 1, ch. 10 (standard errors
+        by linearisation).
     """
     x, w = _events(values, weights)
     total = total_weight(w)
@@ -103,7 +109,9 @@ def get_moments(values: ArrayLike, weights: ArrayLike | None = None) -> Moments:
 
 
 def effective_count(weights: ArrayLike) -> float:
-    r"""Compute the number of unweighted events that would be as precise, :math:`(\sum w)^2 / \sum w^2`.
+    r"""Compute the effective number of events, :math:`(\sum w)^2 / \sum w^2`.
+
+    So many unweighted events would be as precise.
 
     Args:
         weights: Event weights, shape ``(n,)`` or ``(n, 1)``; events of weight zero do not count.
@@ -162,15 +170,17 @@ def bootstrap(
 ) -> NDArray[Any]:
     """Compute a statistic on resampled events: the spread of the values is its uncertainty.
 
-    Rows are drawn with replacement, all with the same probability and from all arrays together, so that an event keeps
-    its weight, whatever its sign.
+    Rows are drawn with replacement, all with the same probability and from all arrays together, so
+    that an event keeps its weight, whatever its sign.
 
     Args:
-        statistic: Called as ``statistic(*arrays)`` on each resample; gives a number, or an array of fixed shape.
-        arrays: Arrays of one length along their first axis, such as predictions, targets and weights; ``None`` is
-            passed on as it is (no weights).
+        statistic: Called as ``statistic(*arrays)`` on each resample; gives a number, or an array
+            of fixed shape.
+        arrays: Arrays of one length along their first axis, such as predictions, targets and
+            weights; ``None`` is passed on as it is (no weights).
         n: Number of resamples.
-        seed: A seed or a generator; ``None`` for fresh entropy. Numpy's global generator is not touched.
+        seed: A seed or a generator; ``None`` for fresh entropy. Numpy's global generator
+            is not touched.
 
     Returns:
         The values, shape ``(n, *)``.
@@ -208,7 +218,8 @@ def uncert_round(value: float, uncert: float) -> tuple[float, float]:
 
     Args:
         value: The value.
-        uncert: Its uncertainty, in the same unit. Where it is zero, infinite or NaN both are given back as they are.
+        uncert: Its uncertainty, in the same unit. Where it is zero, infinite or NaN both are given
+            back as they are.
 
     Returns:
         ``(value, uncert)``, rounded.
@@ -231,7 +242,9 @@ def uncert_round(value: float, uncert: float) -> tuple[float, float]:
 
 
 def mean_as_text(values: ArrayLike) -> str:
-    r"""Write the mean with its standard error, rounded to it; the error is left out where there is none.
+    r"""Write the mean with its standard error, rounded to it.
+
+    The error is left out where there is none.
 
     Args:
         values: Shape ``(n,)``; those that are not finite are left out.

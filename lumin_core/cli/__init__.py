@@ -1,7 +1,7 @@
 """The command line: ``lumin``.
 
-Commands of the core stand in a table here, those of plugins in their metadata; the module of a command is imported when
-it is called, so that ``lumin --help`` is fast whatever is installed.
+Commands of the core stand in a table here, those of plugins in their metadata; the module of a
+command is imported when it is called, so that ``lumin --help`` is fast whatever is installed.
 """
 
 from __future__ import annotations
@@ -67,14 +67,20 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command to call; an unknown one is a mistake in usage, with did-you-mean and what to install."""
+        """Find the command to call.
+
+        An unknown one is a mistake in usage, with did-you-mean and what to install.
+        """
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             ctx.fail(_unknown_command(name))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands into the help; those of plugins with their origin, as their own help would import them."""
+        """Write the commands into the help.
+
+        Those of plugins come with their origin, as their own help would import them.
+        """
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
         plugins = _of_plugins()

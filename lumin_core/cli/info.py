@@ -1,4 +1,7 @@
-"""``lumin info``: what is in a fold file, a saved model or ensemble, or a run's folder, read without torch."""
+"""``lumin info``: what is in a fold file, a saved model or ensemble, or a run's folder.
+
+All is read without torch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``lumin list-plugins``: what is installed, read from metadata; only ``--check`` and ``--hooks`` import anything."""
+"""``lumin list-plugins``: what is installed, read from metadata.
+
+Only ``--check`` and ``--hooks`` import anything.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +161,10 @@ def _as_check(rows: Sequence[Row]) -> str:
 
 
 def _as_table(rows: Sequence[Row]) -> str:
-    """Write one aligned table, kind by kind in the order of the kinds; problems and remedies on lines of their own."""
+    """Write one aligned table, kind by kind in the order of the kinds.
+
+    Problems and remedies stand on lines of their own.
+    """
     order = {kind.singular: index for index, kind in enumerate(kinds())}
     titles = {kind.singular: kind.plural for kind in kinds()}
     rows = sorted(rows, key=lambda row: (order.get(str(row["kind"]), len(order)), str(row["kind"]), str(row["name"])))

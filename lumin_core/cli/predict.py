@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def predict(*, model: Path, foldfile: Path, name: str, bs: int | None, device: str | None) -> None:
     """Save a model's predictions in a fold file.
 
-    MODEL is a saved model or ensemble (.safetensors). The predictions are a column of FOLDFILE; inputs that the model
-    does not know are left out.
+    MODEL is a saved model or ensemble (.safetensors). The predictions are a column of FOLDFILE;
+    inputs that the model does not know are left out.
     """
     from lumin_core.data.fold_yielder import FoldYielder
 
@@ -53,7 +53,10 @@ def _load(path: Path, device: str | None) -> Any:
 
 
 def _of_model(loaded: Any, fy: FoldYielder) -> FoldYielder:
-    """Open the fold file for what the model knows: without further inputs, with the matrix if it takes one."""
+    """Open the fold file for what the model knows.
+
+    Further inputs are left out; the matrix is read if the model takes one.
+    """
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.matrix_head import MatrixHead
 

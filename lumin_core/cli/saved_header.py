@@ -37,7 +37,7 @@ class SavedHeader:
 
     @property
     def n_values(self) -> int:
-        """Number of weights and buffers: of all tensors but tables and what the loss has learned."""
+        """Number of weights and buffers: of all tensors but tables and what the loss learned."""
         other = re.compile(r"table\.|(\d+\.)?loss\." if self.sort == "ensemble" else r"table\.|loss\.")
         return sum(math.prod(shape) for name, shape in self.shapes.items() if not other.match(name))
 

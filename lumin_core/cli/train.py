@@ -27,7 +27,8 @@ _TOML_BEGINS = ("[", "{", '"', "'")
 def train(*, run_file: Path, resume: bool, overwrite: bool, executor: str | None, changes: tuple[str, ...]) -> None:
     """Train the models that a run file describes.
 
-    RUN_FILE is TOML; docs/run_files.md lists its keys. Paths in it are relative to it, those of --set to this folder.
+    RUN_FILE is TOML; docs/run_files.md lists its keys. Paths in it are relative to it, those of
+    --set to this folder.
     """
     parsed = dict(map(_parsed, changes))
     from lumin_core.runs.run_file import RunFile

@@ -1,8 +1,8 @@
 """Augmentation: copies of events that physics holds to be equally likely.
 
-An augmentation is a component, given to the yielder, and any number compose. In training each draws its own random
-numbers for every fold and epoch. In prediction it has ``n_test`` fixed variants, over which the model's outputs are
-averaged; the variants of several augmentations multiply.
+An augmentation is a component, given to the yielder, and any number compose. In training each draws
+its own random numbers for every fold and epoch. In prediction it has ``n_test`` fixed variants,
+over which the model's outputs are averaged; the variants of several augmentations multiply.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 
 class Fold(dict[str, Any]):
-    """One fold, as augmentations see it: what is stored, with all columns, so that vectors are whole.
+    """One fold, as augmentations see it.
 
-    The keys are ``inputs``, an array ``(n, n_cont + n_cat)`` or ``(flat, matrix)``, ``targets`` and ``weights``.
-    Ignored features are still there, and missing values are still NaN: a zero may be a value like any other once inputs
-    are standardised. Both are taken out afterwards.
+    It holds what is stored, with all columns, so that vectors are whole. The keys are ``inputs``,
+    an array ``(n, n_cont + n_cat)`` or ``(flat, matrix)``, ``targets`` and ``weights``. Ignored
+    features are still there, and missing values are still NaN: a zero may be a value like any other
+    once inputs are standardised. Both are taken out afterwards.
 
     Args:
         data: The arrays.
@@ -33,7 +34,8 @@ class Fold(dict[str, Any]):
         targ_feats: Names of the columns of targets.
         matrix_feats: What the matrix holds; see `lumin_core.data.layout.matrix_entry`.
         n_cont: Number of continuous features, the first of the inputs; by default all.
-        get_pipes: Function from ``"inputs"``, ``"targets"`` or ``"matrix"`` to the preprocessing's steps; see `pipes`.
+        get_pipes: Function from ``"inputs"``, ``"targets"`` or ``"matrix"`` to the preprocessing's
+            steps; see `pipes`.
 
     Example:
         >>> import numpy as np
@@ -44,12 +46,19 @@ class Fold(dict[str, Any]):
     """
 
     def __init__(
-        self, data: Mapping[str, Any], *, input_feats: Sequence[str] = (), targ_feats: Sequence[str] = (),
-        matrix_feats: Mapping[str, Any] | None = None, n_cont: int | None = None,
+        self,
+        data: Mapping[str, Any],
+        *,
+        input_feats: Sequence[str] = (),
+        targ_feats: Sequence[str] = (),
+        matrix_feats: Mapping[str, Any] | None = None,
+        n_cont: int | None = None,
         get_pipes: Callable[[str], list[Any]] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(data)
-        self.input_feats, self.targ_feats, self.matrix_feats = list(input_feats), list(targ_feats), matrix_feats
+        self.input_feats = list(input_feats)
+        self.targ_feats = list(targ_feats)
+        self.matrix_feats = matrix_feats
         self.n_cont = len(self.input_feats) if n_cont is None else n_cont
         self._get_pipes = get_pipes
 
@@ -69,14 +78,16 @@ class Fold(dict[str, Any]):
     def pipes(self, part: str) -> list[Any]:
         """Give the preprocessing that the stored values went through; see `FoldYielder.get_pipes`.
 
-        They are built when they are asked for, and no sooner: a file can be read without the plugin that has them.
+        They are built when they are asked for, and no sooner: a file can be read without the plugin
+        that has them.
 
         Args:
-            part: ``"inputs"``, whose steps take all continuous features; ``"targets"``; or ``"matrix"``, whose steps
-                take the existing columns of the flattened matrix.
+            part: ``"inputs"``, whose steps take all continuous features; ``"targets"``; or
+                ``"matrix"``, whose steps take the existing columns of the flattened matrix.
 
         Returns:
-            Objects with ``transform`` and ``inverse_transform``, in their order; none where nothing is recorded.
+            Objects with ``transform`` and ``inverse_transform``, in their order; none where
+            nothing is recorded.
 
         Raises:
             UnknownComponent: If the plugin of a stored one is not installed.
@@ -84,7 +95,9 @@ class Fold(dict[str, Any]):
         return [] if self._get_pipes is None else self._get_pipes(part)
 
     def column(self, name: str) -> np.ndarray:
-        """Give a column of flat inputs or targets, shape ``(n,)``: a view, so that writing to it changes the fold.
+        """Return a column of flat inputs or targets, shape ``(n,)``.
+
+        It is a view, so that writing to it changes the fold.
 
         Raises:
             ConfigError: If there is no such column.
@@ -101,8 +114,8 @@ class Fold(dict[str, Any]):
 class Augmentation(ABC):
     """Base of augmentations (kind ``augmentations``).
 
-    A subclass defines `train`, and for variants in prediction sets `n_test` and defines `test`. The fold's arrays were
-    read for this call alone and may be changed in place.
+    A subclass defines `train`, and for variants in prediction sets `n_test` and defines `test`. The
+    fold's arrays were read for this call alone and may be changed in place.
 
     Attributes:
         n_test: Number of variants in prediction; 1, the default, is the event as it is stored.
@@ -131,7 +144,8 @@ class Augmentation(ABC):
 
         Args:
             fold: All its columns; may be changed.
-            rng: Where all randomness comes from: the same for the same seed, epoch, fold and place in the chain.
+            rng: Where all randomness comes from: the same for the same seed, epoch, fold and
+                place in the chain.
 
         Returns:
             The fold, with the same number of columns; other events or weights are allowed.
@@ -151,7 +165,9 @@ class Augmentation(ABC):
 
 
 def build_all(augmentations: Any) -> list[Augmentation]:
-    """Build augmentations from names, dicts, classes, partials or instances; one alone is a list of one.
+    """Build augmentations from names, dicts, classes, partials or instances.
+
+    One alone is a list of one.
 
     Raises:
         ConfigError: If one has no variant at all.

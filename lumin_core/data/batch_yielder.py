@@ -1,7 +1,8 @@
 """Batches of one fold, as tensors.
 
-One permuted copy of the fold is made for every pass, and batches are slices of it, views that cost nothing: gathering
-each batch by its indices, or collating events one by one, is what makes other loaders slow for columnar data.
+One permuted copy of the fold is made for every pass, and batches are slices of it, views that cost
+nothing: gathering each batch by its indices, or collating events one by one, is what makes other
+loaders slow for columnar data.
 """
 
 from __future__ import annotations
@@ -26,41 +27,56 @@ class BatchYielder:
     """Yield the batches ``(x, y, w)`` of a fold.
 
     Args:
-        inputs: Shape ``(n, F)``, or ``(flat, matrix)`` with ``(n, F)`` and ``(n, ...)``; arrays, tensors, data frames.
+        inputs: Shape ``(n, F)``, or ``(flat, matrix)`` with ``(n, F)`` and ``(n, ...)``; arrays,
+            tensors, data frames.
         bs: Events in a batch.
-        objective: ``"classification"``, ``"multiclass"`` or ``"regression"``; multiclass targets become int64.
+        objective: ``"classification"``, ``"multiclass"`` or ``"regression"``; multiclass
+            targets become int64.
         targets: Shape ``(n,)`` or ``(n, n_targ)``, or ``None``.
         weights: Shape ``(n,)`` or ``(n, 1)``, or ``None``.
         shuffle: Whether every pass takes the events in another order.
         use_weights: Whether weights are yielded; without, ``w`` is ``None``.
-        bulk_move: Whether the whole fold is moved to the device at once, which is faster; else batch by batch.
-        input_mask: Indices, or Booleans, of the columns of flat inputs that batches hold; by default all.
+        bulk_move: Whether the whole fold is moved to the device at once, which is faster; else
+            batch by batch.
+        input_mask: Indices, or Booleans, of the columns of flat inputs that batches hold;
+            by default all.
         drop_last: Whether a last batch that is not full is left out.
         device: Where batches are; by default the CPU.
         generator: Source of the order; by default torch's global one.
 
     Attributes:
-        inputs: The whole fold, all columns, numpy; as ``matrix_inputs``, ``targets``, ``weights`` it may be replaced
-            before a pass, in ``on_fold_begin`` say.
+        inputs: The whole fold, all columns, numpy; as ``matrix_inputs``, ``targets``, ``weights``
+            it may be replaced before a pass, in ``on_fold_begin`` say.
 
     Raises:
         ShapeError: If the lengths of inputs, targets and weights differ.
-        DataError: If the fold is smaller than a batch and ``drop_last`` holds, or multiclass targets are no classes.
+        DataError: If the fold is smaller than a batch and ``drop_last`` holds, or multiclass
+            targets are no classes.
         ConfigError: If ``bs`` is no positive number.
 
     Example:
         >>> import numpy as np
         >>> from lumin_core import BatchYielder
         >>> by = BatchYielder(np.ones((5, 3)), bs=2, objective="classification", targets=np.ones(5))
-        >>> len(by), [(x.shape, y.shape, w) for x, y, w in by]
-        (2, [(torch.Size([2, 3]), torch.Size([2, 1]), None), (torch.Size([2, 3]), torch.Size([2, 1]), None)])
+        >>> len(by), [(tuple(x.shape), tuple(y.shape), w) for x, y, w in by]
+        (2, [((2, 3), (2, 1), None), ((2, 3), (2, 1), None)])
     """
 
     def __init__(
-        self, inputs: Any, bs: int, objective: str, targets: Any = None, weights: Any = None, shuffle: bool = True,
-        use_weights: bool = True, bulk_move: bool = True, input_mask: Any = None, drop_last: bool = True,
-        device: str | torch.device | None = None, generator: torch.Generator | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        inputs: Any,
+        bs: int,
+        objective: str,
+        targets: Any = None,
+        weights: Any = None,
+        shuffle: bool = True,
+        use_weights: bool = True,
+        bulk_move: bool = True,
+        input_mask: Any = None,
+        drop_last: bool = True,
+        device: str | torch.device | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
         if isinstance(bs, bool) or not isinstance(bs, int | np.integer) or bs < 1:
             raise ConfigError(f"bs must be a number of events, 1 or more, got {bs!r}")
         flat, matrix_inputs = inputs if isinstance(inputs, tuple) else (inputs, None)
@@ -68,9 +84,15 @@ class BatchYielder:
         self.matrix_inputs = None if matrix_inputs is None else _to_numpy(matrix_inputs)
         self.targets = None if targets is None else _to_numpy(targets)
         self.weights = None if weights is None else _to_numpy(weights)
-        self.bs, self.objective, self.input_mask = int(bs), objective, input_mask
-        self.shuffle, self.use_weights, self.bulk_move, self.drop_last = shuffle, use_weights, bulk_move, drop_last
-        self.device, self.generator = torch.device(device or "cpu"), generator
+        self.bs = int(bs)
+        self.objective = objective
+        self.input_mask = input_mask
+        self.shuffle = shuffle
+        self.use_weights = use_weights
+        self.bulk_move = bulk_move
+        self.drop_last = drop_last
+        self.device = torch.device(device or "cpu")
+        self.generator = generator
         self._check()
 
     @property
@@ -122,7 +144,10 @@ class BatchYielder:
             yield (flat if matrix is None else (flat, matrix)), y, w  # type: ignore[misc]  # flat is never None
 
     def _columns(self) -> list[Tensor | None]:
-        """Give flat inputs, matrix, targets and weights as tensors on the CPU, without copying where types allow."""
+        """Return flat inputs, matrix, targets and weights as tensors on the CPU.
+
+        Nothing is copied where types allow.
+        """
         flat = _to_tensor(self.inputs, np.float32)
         if self.input_mask is not None:
             flat = flat.index_select(1, _column_indices(self.input_mask, flat.shape[1]))
@@ -190,7 +215,10 @@ def check_classes(targets: np.ndarray) -> None:
 
 
 def _clones(parts: Any) -> Iterator[Tensor | None]:
-    """Give copies of slices that share memory with the caller's arrays, which a model may not change in place."""
+    """Return copies of slices that share memory with the caller's arrays.
+
+    A model may not change those in place.
+    """
     return (None if part is None else part.clone() for part in parts)
 
 

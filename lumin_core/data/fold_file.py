@@ -2,14 +2,15 @@
 
 ::
 
-    /meta_data/...                                             JSON strings, see `lumin_core.data.meta`
+    /meta_data/...               JSON strings, see `lumin_core.data.meta`
     /fold_<i>/inputs (n, n_cont + n_cat) float32
              /targets (n,) or (n, ...)      /weights? (n,) float32
              /matrix_inputs? (n, ...) float32, or COO (see `lumin_core.data.matrix`)
              /<misc> (n, ...)               /<predictions> (n, ...) float32
 
-The events of a file stand in several folds of about the same size: what is loaded at a time, and what validation sets
-the aside. What is written is checked, and appears under its name only when it is complete.
+The events of a file stand in several folds of about the same size: what is loaded at a time, and
+what validation sets the aside. What is written is checked, and appears under its name only when
+it is complete.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def add_preprocessing(
 
     Args:
         foldfile: The file; it is replaced as a whole, safely.
-        input_pipe: Transforms of the continuous features: one, a list, or a scikit-learn pipeline of known steps.
+        input_pipe: Transforms of the continuous features: one, a list, or a scikit-learn pipeline
+            of known steps.
         output_pipe: The same, of the targets.
         matrix_pipe: The same, of the flattened matrix.
 
@@ -76,7 +78,8 @@ def preprocessing_configs(preprocessing: Mapping[str, Any] | Sequence[Any] | Non
     """Turn chains of transforms into what the meta data hold.
 
     Args:
-        preprocessing: Chains by what they are for, ``inputs``, ``targets``, ``matrix``; a chain alone is for inputs.
+        preprocessing: Chains by what they are for, ``inputs``, ``targets``, ``matrix``; a chain
+            alone is for inputs.
 
     Raises:
         ConfigError: If a transform cannot be stored, or a key is another.
@@ -96,7 +99,9 @@ def preprocessing_configs(preprocessing: Mapping[str, Any] | Sequence[Any] | Non
 
 
 def declare_zero_padding(foldfile: str | Path, zero_padded: bool = True) -> None:
-    """Declare that absent objects of a file's matrix were padded with zeros: yielders then give NaN for them.
+    """Declare that absent objects of a file's matrix were padded with zeros.
+
+    Yielders then give NaN for them.
 
     Args:
         foldfile: The file; it is replaced as a whole, safely.
@@ -110,8 +115,8 @@ def declare_zero_padding(foldfile: str | Path, zero_padded: bool = True) -> None
         >>> from lumin_core import FoldYielder, df2foldfile
         >>> from lumin_core.data.fold_file import declare_zero_padding
         >>> x = np.zeros((4, 2, 3)); x[:, 0] = 1
-        >>> path = df2foldfile(None, 2, [], [], ["y"], tempfile.mkdtemp() + "/a", "float32", tensor_data=x,
-        ...                    tensor_target=np.ones((4, 1)), seed=1)
+        >>> path = df2foldfile(None, 2, [], [], ["y"], tempfile.mkdtemp() + "/a", "float32",
+        ...                    tensor_data=x, tensor_target=np.ones((4, 1)), seed=1)
         >>> declare_zero_padding(path)
         >>> FoldYielder(path)[0]["inputs"][1][0].tolist()
         [[1.0, 1.0, 1.0], [nan, nan, nan]]
@@ -126,7 +131,8 @@ def declare_zero_padding(foldfile: str | Path, zero_padded: bool = True) -> None
 class FoldFileWriter:
     """Write a fold file from arrays, whole folds or piece by piece.
 
-    Use it in a ``with`` block: the file appears under its name at the end, and not at all if the block raises.
+    Use it in a ``with`` block: the file appears under its name at the end, and not at all if
+    the block raises.
 
     Args:
         path: Of the file; ``.hdf5`` is added where it is missing.
@@ -136,15 +142,16 @@ class FoldFileWriter:
         targ_type: Dtype of the targets.
         wgt_feat: Name of the weight, where there is one.
         cat_maps: What the codes mean.
-        matrix_feats: From `lumin_core.data.layout.matrix_entry` or ``tensor_entry``, where there is a
-            matrix; with ``"zero_padded": True`` where absent objects are zeros.
+        matrix_feats: From `lumin_core.data.layout.matrix_entry` or ``tensor_entry``, where there is
+            a matrix; with ``"zero_padded": True`` where absent objects are zeros.
         target_tensor: ``{"shape": ..., "is_sparse": ...}`` where targets are tensors.
-        preprocessing: Transforms that the data went through, to be stored: a chain for the inputs, or a dict of chains
-            for ``inputs``, ``targets``, ``matrix``.
+        preprocessing: Transforms that the data went through, to be stored: a chain for the inputs,
+            or a dict of chains for ``inputs``, ``targets``, ``matrix``.
         compression: As `save_to_grp` takes it.
         clip: If given, inputs are limited to ``[-clip, clip]`` rather than infinities refused.
         seed: Recorded as provenance.
-        growing: Whether several `append` go to one fold. Such files are chunked, and read a little more slowly.
+        growing: Whether several `append` go to one fold. Such files are chunked, and read a
+            little more slowly.
         overwrite: Whether a file of that name may be replaced.
 
     Raises:
@@ -163,21 +170,40 @@ class FoldFileWriter:
     """
 
     def __init__(
-        self, path: str | Path, *, cont_feats: Sequence[str], targ_feats: str | Sequence[str],
-        cat_feats: Sequence[str] = (), targ_type: str | type | np.dtype = "float32", wgt_feat: str | None = None,
-        cat_maps: Mapping[str, Mapping[int, Any]] | None = None, matrix_feats: Mapping[str, Any] | None = None,
-        target_tensor: Mapping[str, Any] | None = None, preprocessing: Any = None, compression: str | int | None = None,
-        clip: float | None = None, seed: int | None = None, growing: bool = False, overwrite: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        path: str | Path,
+        *,
+        cont_feats: Sequence[str],
+        targ_feats: str | Sequence[str],
+        cat_feats: Sequence[str] = (),
+        targ_type: str | type | np.dtype = "float32",
+        wgt_feat: str | None = None,
+        cat_maps: Mapping[str, Mapping[int, Any]] | None = None,
+        matrix_feats: Mapping[str, Any] | None = None,
+        target_tensor: Mapping[str, Any] | None = None,
+        preprocessing: Any = None,
+        compression: str | int | None = None,
+        clip: float | None = None,
+        seed: int | None = None,
+        growing: bool = False,
+        overwrite: bool = False,
+    ) -> None:
         self.path = with_suffix(path)
         self.layout = Layout(
-            cont_feats, cat_feats, targ_feats, targ_type, wgt_feat, matrix_feats=matrix_feats,
-            target_tensor=target_tensor, clip=clip,
-        )  # fmt: skip
+            cont_feats,
+            cat_feats,
+            targ_feats,
+            targ_type,
+            wgt_feat,
+            matrix_feats=matrix_feats,
+            target_tensor=target_tensor,
+            clip=clip,
+        )
         self._cat_maps = checked_cat_maps(cat_maps, self.layout.cat_feats)
         self._preprocessing = preprocessing_configs(preprocessing)
         self._compression = None if compression is None else check_compression(compression)
-        self._seed, self._growing = seed, growing
+        self._seed = seed
+        self._growing = growing
         self._open(overwrite)
 
     def _open(self, overwrite: bool) -> None:
@@ -210,23 +236,31 @@ class FoldFileWriter:
             self.abort()
 
     def append(
-        self, fold: int, *, inputs: Any, targets: Any, weights: Any = None, matrix_inputs: Any = None,
+        self,
+        fold: int,
+        *,
+        inputs: Any,
+        targets: Any,
+        weights: Any = None,
+        matrix_inputs: Any = None,
         misc: Mapping[str, Any] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Add events to a fold.
 
         Args:
             fold: Its number. Several calls for one fold need ``growing=True``.
             inputs: Shape ``(n, n_cont + n_cat)``; NaN where a value is missing.
-            targets: Shape ``(n,)`` or ``(n, n_targ)``; for tensors ``(n, *shape)``, dense or sparse.
+            targets: Shape ``(n,)`` or ``(n, n_targ)``; for tensors ``(n, *shape)``,
+                dense or sparse.
             weights: Shape ``(n,)`` or ``(n, 1)``; needed if and only if ``wgt_feat`` was given.
-            matrix_inputs: Shape ``(n, *shape)``, dense or sparse; needed if and only if ``matrix_feats`` was given.
+            matrix_inputs: Shape ``(n, *shape)``, dense or sparse; needed if and only if
+                ``matrix_feats`` was given.
             misc: Further columns by name, each of length ``n``.
 
         Raises:
             ShapeError: If lengths or widths do not match.
-            DataError: If inputs hold infinities (without ``clip``), targets or weights NaN or infinities, categorical
-                features no codes.
+            DataError: If inputs hold infinities (without ``clip``), targets or weights NaN or
+                infinities, categorical features no codes.
             ConfigError: If a part is given that was not announced, or the other way round.
             FoldFileError: If the fold is there and the file does not grow.
 
@@ -272,7 +306,9 @@ class FoldFileWriter:
         Example:
             >>> import numpy as np, tempfile
             >>> from lumin_core import FoldFileWriter
-            >>> file = FoldFileWriter(tempfile.mkdtemp() + "/a", cont_feats=["pt"], targ_feats=["y"])
+            >>> file = FoldFileWriter(
+            ...     tempfile.mkdtemp() + "/a", cont_feats=["pt"], targ_feats=["y"]
+            ... )
             >>> file.append(0, inputs=np.ones((2, 1)), targets=np.ones((2, 1)))
             >>> file.close()
             >>> file.path.name
@@ -298,7 +334,9 @@ class FoldFileWriter:
         Example:
             >>> import tempfile
             >>> from lumin_core import FoldFileWriter
-            >>> file = FoldFileWriter(tempfile.mkdtemp() + "/a", cont_feats=["pt"], targ_feats=["y"])
+            >>> file = FoldFileWriter(
+            ...     tempfile.mkdtemp() + "/a", cont_feats=["pt"], targ_feats=["y"]
+            ... )
             >>> file.abort()
             >>> file.path.exists()
             False
@@ -310,9 +348,12 @@ class FoldFileWriter:
 
 
 def write_fold(
-    file: h5py.Group, name: str, columns: Mapping[str, np.ndarray], compression: str | int | None = None,
+    file: h5py.Group,
+    name: str,
+    columns: Mapping[str, np.ndarray],
+    compression: str | int | None = None,
     axes: Mapping[str, int | None] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Write a fold whose columns were checked.
 
     Args:
@@ -357,11 +398,17 @@ def write_meta_data(
     group = file.create_group(GROUP)
     group.attrs["format"] = FORMAT
     entries = {
-        "cont_feats": layout.cont_feats, "cat_feats": layout.cat_feats, "targ_feats": layout.targ_feats,
-        "wgt_feat": layout.wgt_feat, "cat_maps": cat_maps, "matrix_feats": layout.matrix_feats,
-        "target_tensor": layout.target_tensor, "misc_feats": layout.misc_feats or [], "preprocessing": preprocessing,
+        "cont_feats": layout.cont_feats,
+        "cat_feats": layout.cat_feats,
+        "targ_feats": layout.targ_feats,
+        "wgt_feat": layout.wgt_feat,
+        "cat_maps": cat_maps,
+        "matrix_feats": layout.matrix_feats,
+        "target_tensor": layout.target_tensor,
+        "misc_feats": layout.misc_feats or [],
+        "preprocessing": preprocessing,
         "provenance": {"written_by": f"lumin-core {_version()}", "seed": seed},
-    }  # fmt: skip
+    }
     for name, value in entries.items():
         if value is not None:
             write_entry(group, name, value)
@@ -396,14 +443,26 @@ def _version() -> str:
 
 
 def add_meta_data(
-    out_file: h5py.File, feats: Sequence[str], cont_feats: Sequence[str], cat_feats: Sequence[str],
-    cat_maps: Mapping[str, Mapping[int, Any]] | None, targ_feats: str | Sequence[str], wgt_feat: str | None = None,
-    matrix_vecs: Sequence[str] | None = None, matrix_feats_per_vec: Sequence[str] | None = None,
-    matrix_row_wise: bool | None = None, tensor_name: str | None = None, tensor_shp: Sequence[int] | None = None,
-    tensor_is_sparse: bool = False, target_tensor_shp: Sequence[int] | None = None,
-    tensor_target_is_sparse: bool = False, *, misc_feats: Sequence[str] | None = None, preprocessing: Any = None,
+    out_file: h5py.File,
+    feats: Sequence[str],
+    cont_feats: Sequence[str],
+    cat_feats: Sequence[str],
+    cat_maps: Mapping[str, Mapping[int, Any]] | None,
+    targ_feats: str | Sequence[str],
+    wgt_feat: str | None = None,
+    matrix_vecs: Sequence[str] | None = None,
+    matrix_feats_per_vec: Sequence[str] | None = None,
+    matrix_row_wise: bool | None = None,
+    tensor_name: str | None = None,
+    tensor_shp: Sequence[int] | None = None,
+    tensor_is_sparse: bool = False,
+    target_tensor_shp: Sequence[int] | None = None,
+    tensor_target_is_sparse: bool = False,
+    *,
+    misc_feats: Sequence[str] | None = None,
+    preprocessing: Any = None,
     seed: int | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Add meta data to an open file whose folds were written by `fold2foldfile`.
 
     Args:
@@ -447,9 +506,14 @@ def add_meta_data(
     if target_tensor_shp is not None:
         target = {"shape": [int(n) for n in target_tensor_shp], "is_sparse": bool(tensor_target_is_sparse)}
     layout = Layout(
-        cont_feats, cat_feats, targ_feats, wgt_feat=wgt_feat, matrix_feats=entry, target_tensor=target,
+        cont_feats,
+        cat_feats,
+        targ_feats,
+        wgt_feat=wgt_feat,
+        matrix_feats=entry,
+        target_tensor=target,
         misc_feats=list(misc_feats or []),
-    )  # fmt: skip
+    )
     write_meta_data(
         out_file, layout, checked_cat_maps(cat_maps, layout.cat_feats), preprocessing_configs(preprocessing), seed
     )

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 class FoldReader:
-    """Read columns of a fold file, opened read-only, and opened anew when predictions were added to it.
+    """Read columns of a fold file.
 
-    It pickles as the path and what it knows of the file.
+    It is opened read-only, and anew when predictions were added to it. It pickles as the path and
+    what it knows of the file.
 
     Args:
         foldfile: As for `FoldYielder`, as are the following.
@@ -79,7 +80,8 @@ class FoldReader:
         if self._file and (stamp is None or stamp == self._stamp):
             return self._file
         self.close()
-        self._file, self._stamp = _open_file(self.path), stamp
+        self._file = _open_file(self.path)
+        self._stamp = stamp
         if self.sizes:  # not the first time
             self._reread(self._file)
         return self._file
@@ -94,7 +96,8 @@ class FoldReader:
         if not same:
             self.close()
             raise FoldFileError(f"{self.path} was replaced by a file with other data; make a new FoldYielder")
-        self.meta, self._columns = meta, _columns(file, len(self.sizes))
+        self.meta = meta
+        self._columns = _columns(file, len(self.sizes))
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""

@@ -35,22 +35,25 @@ _log = logging.getLogger(__name__)
 class FoldYielder:
     """Yield the folds of a fold file.
 
-    The file is opened read-only, by any number of processes. Predictions are added to a copy that takes its place; this
-    yielder, and others of any process, read the new file from then on. A yielder pickles as path and options.
+    The file is opened read-only, by any number of processes. Predictions are added to a copy that
+    takes its place; this yielder, and others of any process, read the new file from then on. A
+    yielder pickles as path and options.
 
     Args:
-        foldfile: Name of a fold file, of ours or of LUMIN's (``.hdf5`` may be left out), or an open `h5py.File`.
+        foldfile: Name of a fold file, of ours or of LUMIN's (``.hdf5`` may be left out), or an
+            open `h5py.File`.
         cont_feats: Continuous features; only for files without meta data.
         cat_feats: Categorical features; only for files without meta data.
         ignore_feats: Inputs to leave out.
-        input_pipe: Transforms that the continuous features went through: a chain, one transform, or an object with
-            ``transform`` and ``inverse_transform``. By default what the file holds.
+        input_pipe: Transforms that the continuous features went through: a chain, one transform, or
+            an object with ``transform`` and ``inverse_transform``. By default what the file holds.
         output_pipe: The same, for the targets.
         yield_matrix: Whether matrix inputs are yielded where there are any.
         matrix_pipe: The same as ``input_pipe``, for the existing columns of the flattened matrix.
         augmentations: One augmentation or a list: names, dicts, classes, partials, instances.
         batch_yielder_type: Class that makes batches of a fold.
-        seed: Of the augmentation where folds are asked for by hand, by default fresh; a fit augments by its own seed.
+        seed: Of the augmentation where folds are asked for by hand, by default fresh; a fit
+            augments by its own seed.
         clip: If given, inputs are limited to ``[-clip, clip]`` rather than infinities refused.
 
     Attributes:
@@ -70,23 +73,38 @@ class FoldYielder:
         >>> with FoldFileWriter(path, cont_feats=["pt", "eta"], targ_feats="is_signal") as file:
         ...     file.append(0, inputs=np.array([[30.0, np.nan]]), targets=np.array([1]))
         >>> fy = FoldYielder(path, ignore_feats="pt")
-        >>> fy.get_fold(0)
-        {'inputs': array([[0.]], dtype=float32), 'targets': array([[1.]], dtype=float32), 'weights': None}
+        >>> fold = fy.get_fold(0)
+        >>> fold["inputs"], fold["targets"], fold["weights"]
+        (array([[0.]], dtype=float32), array([[1.]], dtype=float32), None)
         >>> fy.save_fold_pred(np.array([0.9]), 0)
         >>> fy.get_df(inc_inputs=True).columns.tolist()
         ['eta', 'gen_target', 'pred']
     """
 
     def __init__(
-        self, foldfile: str | Path | h5py.File, cont_feats: Sequence[str] | None = None,
-        cat_feats: Sequence[str] | None = None, ignore_feats: str | Sequence[str] | None = None, input_pipe: Any = None,
-        output_pipe: Any = None, yield_matrix: bool = True, matrix_pipe: Any = None, augmentations: Any = None,
-        batch_yielder_type: type[BatchYielder] = BatchYielder, seed: int | None = None, *, clip: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        foldfile: str | Path | h5py.File,
+        cont_feats: Sequence[str] | None = None,
+        cat_feats: Sequence[str] | None = None,
+        ignore_feats: str | Sequence[str] | None = None,
+        input_pipe: Any = None,
+        output_pipe: Any = None,
+        yield_matrix: bool = True,
+        matrix_pipe: Any = None,
+        augmentations: Any = None,
+        batch_yielder_type: type[BatchYielder] = BatchYielder,
+        seed: int | None = None,
+        *,
+        clip: float | None = None,
+    ) -> None:
         self._reader = FoldReader(foldfile, cont_feats, cat_feats)
-        self.foldfile, self.fld_szs = self._reader.path, self._reader.sizes
-        self.n_folds, self.has_matrix = len(self.fld_szs), "matrix_inputs" in self._reader.columns
-        self.yield_matrix, self.batch_yielder_type, self.clip = yield_matrix, batch_yielder_type, clip
+        self.foldfile = self._reader.path
+        self.fld_szs = self._reader.sizes
+        self.n_folds = len(self.fld_szs)
+        self.has_matrix = "matrix_inputs" in self._reader.columns
+        self.yield_matrix = yield_matrix
+        self.batch_yielder_type = batch_yielder_type
+        self.clip = clip
         self.seed = seeds.fresh() if seed is None else seed
         self._ignored: list[str] = []
         self._checked: set[int] = set()
@@ -210,23 +228,29 @@ class FoldYielder:
     # Folds
 
     def get_fold(self, idx: int) -> dict[str, Any]:
-        """Give a fold as it is stored, less the ignored features, NaN in flat inputs and in objects that exist as 0.
+        """Return a fold as it is stored, less the ignored features.
+
+        NaN in flat inputs and in objects that exist is given as 0.
 
         Args:
             idx: Of the fold.
 
         Returns:
-            ``{"inputs": (n, n_feats) float32, "targets": (n, n_targ), "weights": (n, 1) or None}``; with matrix inputs
-            ``inputs`` is ``(flat, matrix)``, the matrix with absent objects as NaN, see `object_mask`.
+            ``{"inputs": (n, n_feats) float32, "targets": (n, n_targ), "weights": (n, 1) or None}``;
+            with matrix inputs ``inputs`` is ``(flat, matrix)``, the matrix with absent objects as
+            NaN, see `object_mask`.
 
         Raises:
             ConfigError: If there is no such fold.
-            DataError: If inputs hold infinities, or targets or weights NaN or infinities, in a file of others.
+            DataError: If inputs hold infinities, or targets or weights NaN or infinities, in a
+                file of others.
         """
         return self._used(self._stored(idx))
 
     def get_train_fold(self, idx: int, epoch: int, seed: int | None = None) -> dict[str, Any]:
-        """Give a fold for training: augmented, with random numbers from a generator of seed, epoch and fold.
+        """Return a fold for training, augmented.
+
+        Random numbers come from a generator of seed, epoch and fold.
 
         Args:
             idx: Of the fold.
@@ -275,9 +299,13 @@ class FoldYielder:
 
     def _as_fold(self, data: Mapping[str, Any]) -> augmentation.Fold:
         return augmentation.Fold(
-            data, input_feats=self.input_feats, targ_feats=self.targ_feats, matrix_feats=self.matrix_feats,
-            n_cont=len(self.meta.cont_feats), get_pipes=self.get_pipes,
-        )  # fmt: skip
+            data,
+            input_feats=self.input_feats,
+            targ_feats=self.targ_feats,
+            matrix_feats=self.matrix_feats,
+            n_cont=len(self.meta.cont_feats),
+            get_pipes=self.get_pipes,
+        )
 
     def _stored(self, idx: int) -> augmentation.Fold:
         """Read a fold with all its columns, NaN where a value is missing."""
@@ -312,7 +340,9 @@ class FoldYielder:
         return data
 
     def get_data(self, n_folds: int | None = None, fold_idx: int | None = None) -> dict[str, Any]:
-        """Give flat inputs, targets and weights of one or several folds, ignored features too, NaN in inputs as 0.
+        """Return flat inputs, targets and weights of one or several folds.
+
+        Ignored features are there too; NaN in inputs is given as 0.
 
         Args:
             n_folds: The first ``n_folds`` folds; by default all.
@@ -404,12 +434,23 @@ class FoldYielder:
         return list(range(self.n_folds if n_folds is None else min(n_folds, self.n_folds)))
 
     def get_df(
-        self, pred_name: str = "pred", targ_name: str = "targets", wgt_name: str = "weights",
-        n_folds: int | None = None, fold_idx: int | None = None, inc_inputs: bool = False, inc_ignore: bool = False,
-        deprocess: bool = False, verbose: bool = True, suppress_warn: bool = False, nan_to_num: bool = False,
+        self,
+        pred_name: str = "pred",
+        targ_name: str = "targets",
+        wgt_name: str = "weights",
+        n_folds: int | None = None,
+        fold_idx: int | None = None,
+        inc_inputs: bool = False,
+        inc_ignore: bool = False,
+        deprocess: bool = False,
+        verbose: bool = True,
+        suppress_warn: bool = False,
+        nan_to_num: bool = False,
         inc_matrix: bool = False,
-    ) -> pd.DataFrame:  # fmt: skip
-        """Give a data frame of inputs, if wanted, targets, weights and predictions, with LUMIN's column names.
+    ) -> pd.DataFrame:
+        """Return a data frame with LUMIN's column names.
+
+        It holds inputs, if wanted, targets, weights and predictions.
 
         Args:
             pred_name: Column of the predictions.
@@ -426,8 +467,8 @@ class FoldYielder:
             inc_matrix: Whether to include the flattened matrix among the inputs.
 
         Returns:
-            Columns: inputs by name; ``gen_target``, ``gen_weight``, ``pred``, each with ``_0``, ``_1``, ... where there
-            are several values an event.
+            Columns: inputs by name; ``gen_target``, ``gen_weight``, ``pred``, each with ``_0``,
+            ``_1``, ... where there are several values an event.
 
         Raises:
             ConfigError: If there is nothing to undo, or there are no such folds.
@@ -436,10 +477,17 @@ class FoldYielder:
         from lumin_core.data.frames import yielder_to_df
 
         df = yielder_to_df(
-            self, {"gen_target": targ_name, "gen_weight": wgt_name, "pred": pred_name}, n_folds=n_folds,
-            fold_idx=fold_idx, inc_inputs=inc_inputs, inc_ignore=inc_ignore, deprocess=deprocess,
-            suppress_warn=suppress_warn, nan_to_num=nan_to_num, inc_matrix=inc_matrix,
-        )  # fmt: skip
+            self,
+            {"gen_target": targ_name, "gen_weight": wgt_name, "pred": pred_name},
+            n_folds=n_folds,
+            fold_idx=fold_idx,
+            inc_inputs=inc_inputs,
+            inc_ignore=inc_ignore,
+            deprocess=deprocess,
+            suppress_warn=suppress_warn,
+            nan_to_num=nan_to_num,
+            inc_matrix=inc_matrix,
+        )
         if verbose:
             _log.info("%d events loaded from %s", len(df), self.foldfile.name)
         return df
@@ -463,7 +511,7 @@ class FoldYielder:
 
     @property
     def preprocessing(self) -> list[Transform]:
-        """Transforms that the continuous features went through: what was given, else what the file holds.
+        """Transforms that the continuous features went through: as given, else the file's.
 
         Raises:
             UnknownComponent: If the plugin of a stored one is not installed.
@@ -486,7 +534,9 @@ class FoldYielder:
         return list(self.meta.preprocessing.get(name, []))
 
     def get_pipes(self, name: str) -> list[Any]:
-        """Give the steps to run, of ``"inputs"``, ``"targets"`` or ``"matrix"``: what was given, else what is stored.
+        """Return the steps to run, of ``"inputs"``, ``"targets"`` or ``"matrix"``.
+
+        They are what was given, else what is stored.
 
         Returns:
             Objects with ``transform`` and ``inverse_transform``, in their order.
@@ -500,7 +550,7 @@ class FoldYielder:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Self]:
-        """Gather the predictions that are saved inside the block, and write them together at its end.
+        """Gather the predictions saved inside the block, and write them together at its end.
 
         No other writer is let in meanwhile. If the block raises, the file stays as it was.
 

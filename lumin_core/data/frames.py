@@ -32,23 +32,43 @@ _log = logging.getLogger(__name__)
 
 
 def df2foldfile(
-    df: pd.DataFrame | None, n_folds: int, cont_feats: Sequence[str], cat_feats: Sequence[str],
-    targ_feats: str | Sequence[str], savename: str | Path, targ_type: str | type, shuffle: bool = True,
-    strat_key: str | None = None, misc_feats: Sequence[str] | None = None, wgt_feat: str | None = None,
-    cat_maps: Mapping[str, Mapping[int, Any]] | None = None, matrix_vecs: Sequence[str] | None = None,
-    matrix_feats_per_vec: Sequence[str] | None = None, matrix_row_wise: bool | None = None, tensor_data: Any = None,
-    tensor_name: str | None = None, tensor_as_sparse: bool = False, tensor_target: Any = None,
-    tensor_target_as_sparse: bool = False, compression: str | int | None = None, seed: int | None = None,
-    overwrite: bool = False, *, clip: float | None = None, preprocessing: Any = None,
-) -> Path:  # fmt: skip
+    df: pd.DataFrame | None,
+    n_folds: int,
+    cont_feats: Sequence[str],
+    cat_feats: Sequence[str],
+    targ_feats: str | Sequence[str],
+    savename: str | Path,
+    targ_type: str | type,
+    shuffle: bool = True,
+    strat_key: str | None = None,
+    misc_feats: Sequence[str] | None = None,
+    wgt_feat: str | None = None,
+    cat_maps: Mapping[str, Mapping[int, Any]] | None = None,
+    matrix_vecs: Sequence[str] | None = None,
+    matrix_feats_per_vec: Sequence[str] | None = None,
+    matrix_row_wise: bool | None = None,
+    tensor_data: Any = None,
+    tensor_name: str | None = None,
+    tensor_as_sparse: bool = False,
+    tensor_target: Any = None,
+    tensor_target_as_sparse: bool = False,
+    compression: str | int | None = None,
+    seed: int | None = None,
+    overwrite: bool = False,
+    *,
+    clip: float | None = None,
+    preprocessing: Any = None,
+) -> Path:
     """Write a data frame as a fold file.
 
-    The file appears under its name only when it is complete; on any error what was there before stays.
+    The file appears under its name only when it is complete; on any error what was
+    there before stays.
 
     Args:
         df: One row an event; may be ``None`` where ``tensor_data`` and ``tensor_target`` are given.
         n_folds: Number of folds.
-        cont_feats: Continuous inputs. NaN is stored, and read as 0. Those that the matrix holds too are left out.
+        cont_feats: Continuous inputs. NaN is stored, and read as 0. Those that the matrix holds
+            too are left out.
         cat_feats: Categorical inputs, encoded as 0, 1, 2, ...
         targ_feats: Target or targets; one name alone gives targets of shape ``(n,)`` in the file.
         savename: Of the file; ``.hdf5`` is added where it is missing, folders are made.
@@ -59,9 +79,11 @@ def df2foldfile(
         wgt_feat: Column of the event weights.
         cat_maps: What the codes mean.
         matrix_vecs: Objects of the matrix: columns are named ``{vec}_{feat}``.
-        matrix_feats_per_vec: Their features. Elements that do not exist in ``df`` are stored as NaN.
+        matrix_feats_per_vec: Their features. Elements that do not exist in ``df`` are
+            stored as NaN.
         matrix_row_wise: Whether an object is a row.
-        tensor_data: Matrix inputs of any rank, ``(n, ...)``, dense or sparse (``coords``, ``data``, ``shape``).
+        tensor_data: Matrix inputs of any rank, ``(n, ...)``, dense or sparse (``coords``,
+            ``data``, ``shape``).
         tensor_name: Name of the tensor; by default ``"tensor"``.
         tensor_as_sparse: Whether to store it as COO.
         tensor_target: Targets of any rank, ``(n, ...)``.
@@ -70,14 +92,15 @@ def df2foldfile(
         seed: Of the distribution; by default fresh, and recorded in the file.
         overwrite: Whether a file of that name may be replaced.
         clip: If given, inputs are limited to ``[-clip, clip]`` rather than infinities refused.
-        preprocessing: What the continuous inputs in ``df`` have gone through, as for `FoldFileWriter`: it is recorded.
+        preprocessing: What the continuous inputs in ``df`` have gone through, as for
+            `FoldFileWriter`: it is recorded.
 
     Returns:
         Path of the file.
 
     Raises:
-        DataError: If columns are missing or hold what cannot be stored: text as numbers, infinite inputs, NaN or
-            infinity in targets or weights; or if there are too few events.
+        DataError: If columns are missing or hold what cannot be stored: text as numbers, infinite
+            inputs, NaN or infinity in targets or weights; or if there are too few events.
         ShapeError: If tensors do not have one row an event.
         ConfigError: If arguments contradict each other.
         FoldFileError: If the file exists, or cannot be written.
@@ -86,7 +109,9 @@ def df2foldfile(
         >>> import pandas as pd, tempfile
         >>> from lumin_core import FoldYielder, df2foldfile
         >>> df = pd.DataFrame({"pt": [30.0, 50.0, 40.0, 20.0], "is_signal": [0, 1, 0, 1]})
-        >>> path = df2foldfile(df, 2, ["pt"], [], "is_signal", tempfile.mkdtemp() + "/train", "int", shuffle=False)
+        >>> path = df2foldfile(
+        ...     df, 2, ["pt"], [], "is_signal", tempfile.mkdtemp() + "/train", "int", shuffle=False
+        ... )
         >>> path.name, FoldYielder(path)[1]["inputs"].tolist()
         ('train.hdf5', [[40.0], [20.0]])
     """
@@ -94,9 +119,13 @@ def df2foldfile(
     n = _count_events(df, tensor_data, tensor_target)
     misc, targets = as_list(misc_feats), [] if tensor_target is not None else targ_feats
     asked = {
-        "cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets, "misc_feats": misc,
-        "wgt_feat": wgt_feat, "strat_key": strat_key,
-    }  # fmt: skip
+        "cont_feats": cont_feats,
+        "cat_feats": cat_feats,
+        "targ_feats": targets,
+        "misc_feats": misc,
+        "wgt_feat": wgt_feat,
+        "strat_key": strat_key,
+    }
     _check_columns(df, {what: as_list(names) for what, names in asked.items()})
     if matrix_vecs is not None:
         packed, matrix_feats = _matrix(df, matrix_vecs, matrix_feats_per_vec, matrix_row_wise, tensor_data)
@@ -109,11 +138,21 @@ def df2foldfile(
     columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat)
     columns |= {"matrix_inputs": packed} | ({} if tensor_target is None else {"targets": _as_array(tensor_target)})
     with FoldFileWriter(
-        savename, cont_feats=cont_feats, cat_feats=cat_feats, targ_feats=targ_feats, targ_type=targ_type,
-        wgt_feat=wgt_feat, cat_maps=cat_maps, matrix_feats=entry,
-        target_tensor=_target_entry(tensor_target, tensor_target_as_sparse), compression=compression, clip=clip,
-        preprocessing=preprocessing, seed=seed, overwrite=overwrite,
-    ) as file:  # fmt: skip
+        savename,
+        cont_feats=cont_feats,
+        cat_feats=cat_feats,
+        targ_feats=targ_feats,
+        targ_type=targ_type,
+        wgt_feat=wgt_feat,
+        cat_maps=cat_maps,
+        matrix_feats=entry,
+        target_tensor=_target_entry(tensor_target, tensor_target_as_sparse),
+        compression=compression,
+        clip=clip,
+        preprocessing=preprocessing,
+        seed=seed,
+        overwrite=overwrite,
+    ) as file:
         for i, events in enumerate(folds):
             fold = {name: select_events(values, events) for name, values in columns.items()}
             file.append(i, **fold, misc=_misc(df, misc, events))
@@ -122,17 +161,34 @@ def df2foldfile(
 
 
 def fold2foldfile(
-    df: pd.DataFrame | None, out_file: h5py.File, fold_idx: int, cont_feats: Sequence[str], cat_feats: Sequence[str],
-    targ_feats: str | Sequence[str], targ_type: str | type, misc_feats: Sequence[str] | None = None,
-    wgt_feat: str | None = None, matrix_lookup: Sequence[str] | None = None, matrix_missing: np.ndarray | None = None,
-    matrix_shape: tuple[int, int] | None = None, tensor_data: Any = None, tensor_target: Any = None,
-    compression: str | int | None = None, n_samples: int | None = None, *, tensor_as_sparse: bool = False,
-    tensor_target_as_sparse: bool = False, clip: float | None = None,
-) -> None:  # fmt: skip
-    """Write one fold into an open HDF5 file; `add_meta_data` completes it, `FoldFileWriter` does both, safely.
+    df: pd.DataFrame | None,
+    out_file: h5py.File,
+    fold_idx: int,
+    cont_feats: Sequence[str],
+    cat_feats: Sequence[str],
+    targ_feats: str | Sequence[str],
+    targ_type: str | type,
+    misc_feats: Sequence[str] | None = None,
+    wgt_feat: str | None = None,
+    matrix_lookup: Sequence[str] | None = None,
+    matrix_missing: np.ndarray | None = None,
+    matrix_shape: tuple[int, int] | None = None,
+    tensor_data: Any = None,
+    tensor_target: Any = None,
+    compression: str | int | None = None,
+    n_samples: int | None = None,
+    *,
+    tensor_as_sparse: bool = False,
+    tensor_target_as_sparse: bool = False,
+    clip: float | None = None,
+) -> None:
+    """Write one fold into an open HDF5 file.
+
+    `add_meta_data` completes it; `FoldFileWriter` does both, safely.
 
     Args:
-        df: The events of this fold; may be ``None`` where ``tensor_data`` and ``tensor_target`` are given.
+        df: The events of this fold; may be ``None`` where ``tensor_data`` and
+            ``tensor_target`` are given.
         out_file: Open for writing.
         fold_idx: Number of the fold.
         cont_feats: Continuous inputs.
@@ -141,7 +197,8 @@ def fold2foldfile(
         targ_type: Dtype of the targets.
         misc_feats: Further columns to keep.
         wgt_feat: Column of the event weights.
-        matrix_lookup: From `lumin_core.data.matrix.matrix_lookup`, as are the next two: columns that exist.
+        matrix_lookup: From `lumin_core.data.matrix.matrix_lookup`, as are the next two:
+            columns that exist.
         matrix_missing: Elements that do not exist.
         matrix_shape: Shape of one event's matrix.
         tensor_data: Matrix inputs of any rank, ``(n, ...)``.
@@ -191,9 +248,15 @@ def fold2foldfile(
     if tensor_target is not None:
         columns["targets"] = _as_array(tensor_target)
     layout = Layout(
-        cont_feats, cat_feats, targ_feats, targ_type, wgt_feat, matrix_feats=entry,
-        target_tensor=_target_entry(tensor_target, tensor_target_as_sparse), clip=clip,
-    )  # fmt: skip
+        cont_feats,
+        cat_feats,
+        targ_feats,
+        targ_type,
+        wgt_feat,
+        matrix_feats=entry,
+        target_tensor=_target_entry(tensor_target, tensor_target_as_sparse),
+        clip=clip,
+    )
     checked = layout.check(**columns, misc=_misc(df, misc, slice(None)), where=f"fold {fold_idx}")
     write_fold(out_file, f"fold_{fold_idx}", checked, compression)
 
@@ -283,9 +346,13 @@ def _as_array(values: Any) -> Any:
 
 
 def _flat_columns(
-    df: pd.DataFrame | None, n: int, cont_feats: Sequence[str], cat_feats: Sequence[str], targets: str | Sequence[str],
+    df: pd.DataFrame | None,
+    n: int,
+    cont_feats: Sequence[str],
+    cat_feats: Sequence[str],
+    targets: str | Sequence[str],
     wgt_feat: str | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     if df is None:
         return {"inputs": np.zeros((n, 0), dtype=np.float32), "weights": None}
     feats = [*as_list(cont_feats), *as_list(cat_feats)]
@@ -329,7 +396,10 @@ def _misc(df: pd.DataFrame | None, names: Sequence[str], events: Any) -> dict[st
 
 
 def _plain_column(column: pd.Series) -> np.ndarray:
-    """Give a column of any pandas dtype as numpy's; what has no equal is refused when it is stored."""
+    """Return a column of any pandas dtype as numpy's.
+
+    What has no equal is refused when it is stored.
+    """
     if isinstance(column.dtype, np.dtype):
         return column.to_numpy()
     values = column.to_numpy(dtype=object)
@@ -341,9 +411,18 @@ _log = logging.getLogger(__name__)
 
 
 def yielder_to_df(
-    fy: FoldYielder, named: Mapping[str, str], *, n_folds: int | None, fold_idx: int | None, inc_inputs: bool,
-    inc_ignore: bool, deprocess: bool, suppress_warn: bool, nan_to_num: bool, inc_matrix: bool,
-) -> pd.DataFrame:  # fmt: skip
+    fy: FoldYielder,
+    named: Mapping[str, str],
+    *,
+    n_folds: int | None,
+    fold_idx: int | None,
+    inc_inputs: bool,
+    inc_ignore: bool,
+    deprocess: bool,
+    suppress_warn: bool,
+    nan_to_num: bool,
+    inc_matrix: bool,
+) -> pd.DataFrame:
     """Give a data frame; see `FoldYielder.get_df`, which this does.
 
     Args:

@@ -1,4 +1,4 @@
-"""HDF5: datasets of fixed-width text and columns that grow, and files that are replaced as a whole."""
+"""HDF5: text of fixed width, columns that grow, files that are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ def with_suffix(path: str | Path) -> Path:
 
     Example:
         >>> from lumin_core.data.hdf5 import with_suffix
-        >>> with_suffix("data/train").name, with_suffix("train.v2").name, with_suffix("train.h5").name
+        >>> (
+        ...     with_suffix("data/train").name,
+        ...     with_suffix("train.v2").name,
+        ...     with_suffix("train.h5").name,
+        ... )
         ('train.hdf5', 'train.v2.hdf5', 'train.h5')
     """
     path = Path(path).expanduser()
@@ -159,7 +163,7 @@ def check_compression(compression: str | int) -> str | int:
         >>> check_compression("zip")
         Traceback (most recent call last):
         ...
-        lumin_core.errors.ConfigError: compression must be 'gzip', 'lzf', a level 0 to 9 or None, got 'zip'
+        lumin_core.errors.ConfigError: compression must be 'gzip', 'lzf', ... or None, got 'zip'
     """
     if compression in ("gzip", "lzf") or (isinstance(compression, int) and 0 <= compression <= 9):
         return compression

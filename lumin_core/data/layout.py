@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 
 def matrix_entry(
-    present_feats: Sequence[str], vecs: Sequence[str], missing: Sequence[bool] | np.ndarray,
-    feats_per_vec: Sequence[str], row_wise: bool, shape: Sequence[int],
-) -> dict[str, Any]:  # fmt: skip
+    present_feats: Sequence[str],
+    vecs: Sequence[str],
+    missing: Sequence[bool] | np.ndarray,
+    feats_per_vec: Sequence[str],
+    row_wise: bool,
+    shape: Sequence[int],
+) -> dict[str, Any]:
     """Give the ``matrix_feats`` entry of a matrix, with LUMIN's keys.
 
     Args:
@@ -36,9 +40,13 @@ def matrix_entry(
         [1, 1]
     """
     return {
-        "present_feats": list(present_feats), "vecs": list(vecs), "missing": [int(m) for m in missing],
-        "feats_per_vec": list(feats_per_vec), "row_wise": bool(row_wise), "shape": [int(s) for s in shape],
-    }  # fmt: skip
+        "present_feats": list(present_feats),
+        "vecs": list(vecs),
+        "missing": [int(m) for m in missing],
+        "feats_per_vec": list(feats_per_vec),
+        "row_wise": bool(row_wise),
+        "shape": [int(s) for s in shape],
+    }
 
 
 def tensor_entry(name: str, shape: Sequence[int], *, is_sparse: bool = False) -> dict[str, Any]:
@@ -50,9 +58,14 @@ def tensor_entry(name: str, shape: Sequence[int], *, is_sparse: bool = False) ->
         ['image']
     """
     return {
-        "present_feats": [name], "vecs": [name], "missing": [], "feats_per_vec": [""], "row_wise": None,
-        "shape": [int(s) for s in shape], "is_sparse": bool(is_sparse),
-    }  # fmt: skip
+        "present_feats": [name],
+        "vecs": [name],
+        "missing": [],
+        "feats_per_vec": [""],
+        "row_wise": None,
+        "shape": [int(s) for s in shape],
+        "is_sparse": bool(is_sparse),
+    }
 
 
 def target_dtype(targ_type: Any) -> np.dtype:
@@ -126,9 +139,15 @@ class Layout:
         check_names("targ_feats", as_list(self.targ_feats))
 
     def check(
-        self, *, inputs: Any, targets: Any, weights: Any = None, matrix_inputs: Any = None,
-        misc: Mapping[str, Any] | None = None, where: str,
-    ) -> dict[str, np.ndarray]:  # fmt: skip
+        self,
+        *,
+        inputs: Any,
+        targets: Any,
+        weights: Any = None,
+        matrix_inputs: Any = None,
+        misc: Mapping[str, Any] | None = None,
+        where: str,
+    ) -> dict[str, np.ndarray]:
         """Check data of a fold.
 
         Args:
@@ -251,7 +270,9 @@ class Layout:
 
 
 def cast(values: Any, dtype: np.dtype, names: Sequence[str], where: str) -> np.ndarray:
-    """Convert targets to their dtype, refusing what would change: NaN, infinities, fractions as integers.
+    """Convert targets to their dtype, refusing what would change.
+
+    That is NaN, infinities, and fractions as integers.
 
     Example:
         >>> import numpy as np
@@ -261,7 +282,7 @@ def cast(values: Any, dtype: np.dtype, names: Sequence[str], where: str) -> np.n
         >>> cast([0.5, 1.0], np.dtype("int64"), ["mass"], "targets")
         Traceback (most recent call last):
         ...
-        lumin_core.errors.DataError: targets: column 'mass' has 0.5, which int64 cannot hold; choose another targ_type
+        lumin_core.errors.DataError: targets: column 'mass' has 0.5, which int64 cannot hold; ...
     """
     values = np.asarray(values)
     if values.dtype.kind not in "biuf":

@@ -1,15 +1,18 @@
 """Matrices of objects: packing from columns, absent objects, sparse storage.
 
-A matrix of one event is row-wise ``(N, F)``, an object a row, or column-wise ``(F, N)``. In the file it holds NaN where
-a value does not exist. On reading there are three cases. An *element that never exists* (``missing`` in the meta data:
-an electron has no tau decay mode) is 0. A *single missing value* of an object that is there is 0, as it is in flat
-inputs. An *absent object*, all of whose values are NaN, is a row (column) of NaN, which `object_mask` finds.
+A matrix of one event is row-wise ``(N, F)``, an object a row, or column-wise ``(F, N)``. In the
+file it holds NaN where a value does not exist. On reading there are three cases. An *element that
+never exists* (``missing`` in the meta data: an electron has no tau decay mode) is 0. A *single
+missing value* of an object that is there is 0, as it is in flat inputs. An *absent object*, all of
+whose values are NaN, is a row (column) of NaN, which `object_mask` finds.
 
-Where absent objects were padded with zeros instead, the meta data say so: ``"zero_padded": true`` in ``matrix_feats``
-(`declare_zero_padding`, or the writer's argument); on reading an object of zeros then becomes NaN.
+Where absent objects were padded with zeros instead, the meta data say so: ``"zero_padded": true``
+in ``matrix_feats`` (`declare_zero_padding`, or the writer's argument); on reading an object of
+zeros then becomes NaN.
 
-Sparse arrays are stored as COO: row 0 the values, row 1 the event, further rows the other coordinates. The last event
-always has an entry, if need be a zero, since LUMIN takes the number of events from it.
+Sparse arrays are stored as COO: row 0 the values, row 1 the event, further rows the other
+coordinates. The last event always has an entry, if need be a zero, since LUMIN takes the number of
+events from it.
 """
 
 from __future__ import annotations
@@ -41,10 +44,11 @@ def object_mask(matrix: Any, row_wise: bool | None = True) -> Any:
     """Tell which objects are present: those with any value that is not NaN.
 
     Args:
-        matrix: As a yielder gives it: row-wise ``(B, N, F)``, column-wise ``(B, F, N)``; also tensors of higher rank
-            ``(B, N, ...)``, whose objects are along the second axis, and ``(B, N)``, one value an object.
-        row_wise: ``matrix_feats["row_wise"]`` of the yielder; ``None``, as for tensors, counts as true. Column-wise,
-            objects are along the last axis.
+        matrix: As a yielder gives it: row-wise ``(B, N, F)``, column-wise ``(B, F, N)``; also
+            tensors of higher rank ``(B, N, ...)``, whose objects are along the second axis, and
+            ``(B, N)``, one value an object.
+        row_wise: ``matrix_feats["row_wise"]`` of the yielder; ``None``, as for tensors, counts as
+            true. Column-wise, objects are along the last axis.
 
     Returns:
         Shape ``(B, N)``, true where present, of the same library and on the same device.
@@ -79,8 +83,8 @@ def matrix_lookup(
         row_wise: Whether an object is a row.
 
     Returns:
-        The names of the columns that exist, in the order of the flattened matrix; the mask of the elements that do not
-        exist, flattened; the shape of the matrix.
+        The names of the columns that exist, in the order of the flattened matrix; the mask of the
+        elements that do not exist, flattened; the shape of the matrix.
 
     Raises:
         ConfigError: If an argument is missing or names something twice.
@@ -129,7 +133,9 @@ def pack(values: np.ndarray, missing: np.ndarray, shape: tuple[int, int]) -> np.
     Example:
         >>> import numpy as np
         >>> from lumin_core.data.matrix import pack
-        >>> pack(np.array([[1.0, 2.0, 3.0]]), np.array([False, True, False, False]), (2, 2)).tolist()
+        >>> pack(
+        ...     np.array([[1.0, 2.0, 3.0]]), np.array([False, True, False, False]), (2, 2)
+        ... ).tolist()
         [[[1.0, nan], [2.0, 3.0]]]
     """
     packed = np.full((len(values), missing.size), np.nan, dtype=np.float32)

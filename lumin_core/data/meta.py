@@ -1,7 +1,8 @@
 """Meta data of a fold file: the JSON strings under ``/meta_data``, LUMIN's and ours.
 
-LUMIN's entries are ``cont_feats cat_feats targ_feats wgt_feat? cat_maps? matrix_feats? target_tensor?``. Ours, which
-LUMIN ignores, are ``misc_feats``, ``preprocessing``, ``provenance``, and in ``matrix_feats`` the key ``zero_padded``.
+LUMIN's entries are ``cont_feats cat_feats targ_feats wgt_feat? cat_maps? matrix_feats?
+target_tensor?``. Ours, which LUMIN ignores, are ``misc_feats``, ``preprocessing``, ``provenance``,
+and in ``matrix_feats`` the key ``zero_padded``.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ class MetaData:
         cat_feats: Categorical features, the columns after them.
         targ_feats: Targets.
         wgt_feat: Weight, or ``None``.
-        cat_maps: For a categorical feature, what its codes mean: ``{"n_jets": {0: "none", 1: "one"}}``.
-        matrix_feats: Content of the matrix, with LUMIN's keys ``present_feats vecs missing feats_per_vec row_wise shape
-            is_sparse``, or ``None``.
+        cat_maps: For a categorical feature, what its codes mean:
+            ``{"n_jets": {0: "none", 1: "one"}}``.
+        matrix_feats: Content of the matrix, with LUMIN's keys ``present_feats vecs missing
+            feats_per_vec row_wise shape is_sparse``, or ``None``.
         target_tensor: ``shape`` and ``is_sparse`` of targets that are tensors, or ``None``.
         misc_feats: Further columns.
-        preprocessing: Configurations of stored transforms by what they are for: ``inputs``, ``targets``, ``matrix``.
+        preprocessing: Configurations of stored transforms by what they are for: ``inputs``,
+            ``targets``, ``matrix``.
         provenance: Where the file comes from: versions, seed.
 
     Example:

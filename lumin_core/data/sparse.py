@@ -1,7 +1,7 @@
 """Sparse arrays as fold files hold them: COO.
 
-Row 0 has the values, row 1 the event, further rows the other coordinates. The last event always has an entry, if
-need be a zero, since LUMIN takes the number of events from it.
+Row 0 has the values, row 1 the event, further rows the other coordinates. The last event always has
+an entry, if need be a zero, since LUMIN takes the number of events from it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def is_sparse(values: Any) -> bool:
-    """Tell whether this is a COO array, as of the package ``sparse``: it has ``coords``, ``data``, ``shape``.
+    """Tell whether this is a COO array, as of the package ``sparse``.
+
+    Such an array has ``coords``, ``data`` and ``shape``.
 
     Example:
         >>> import numpy as np
@@ -73,10 +75,12 @@ def to_coo(values: Any) -> np.ndarray:
     """Convert to COO as fold files hold it.
 
     Args:
-        values: Dense array of shape ``(n, ...)``, or a sparse one with ``coords``, ``data`` and ``shape``.
+        values: Dense array of shape ``(n, ...)``, or a sparse one with ``coords``, ``data``
+            and ``shape``.
 
     Returns:
-        Shape ``(1 + ndim, n_entries)``, float64: values, events in ascending order, further coordinates.
+        Shape ``(1 + ndim, n_entries)``, float64: values, events in ascending order,
+        further coordinates.
 
     Raises:
         ShapeError: If there are no axes beside the events'.

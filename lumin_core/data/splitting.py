@@ -19,8 +19,8 @@ def split_events(
 ) -> list[np.ndarray]:
     """Split events into folds whose sizes differ by one at most.
 
-    Stratified, the events of every class, in random order, are dealt out to the folds one after the other, class after
-    class: the numbers of a class in two folds differ by one at most, too.
+    Stratified, the events of every class, in random order, are dealt out to the folds one after the
+    other, class after class: the numbers of a class in two folds differ by one at most, too.
 
     Args:
         n: Number of events.

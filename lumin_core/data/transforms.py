@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Transform(ABC):
     """Base of preprocessing steps (kind ``transforms``).
 
-    A step with state also defines `fit` and, where it can be fitted piece by piece, ``partial_fit(x) -> Self``.
+    A step with state also defines `fit` and, where it can be fitted piece by piece,
+    ``partial_fit(x) -> Self``.
 
     Example:
         >>> import numpy as np
@@ -79,11 +80,17 @@ class Transform(ABC):
 
     @abstractmethod
     def to_config(self) -> dict[str, Any]:
-        """Give all that is needed to build the step again, what was learned included, as plain values and lists."""
+        """Return all that is needed to build the step again, as plain values and lists.
+
+        What was learned is included.
+        """
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Build a step from what `to_config` gave; by default its items are the constructor's arguments."""
+        """Build a step from what `to_config` gave.
+
+        By default its items are the constructor's arguments.
+        """
         return cls(**config)
 
     @classmethod
@@ -94,7 +101,8 @@ class Transform(ABC):
             step: Any fitted object with ``transform``.
 
         Returns:
-            The same as a `Transform`, or ``None``, as by default, where this class does not know it.
+            The same as a `Transform`, or ``None``, as by default, where this class
+            does not know it.
         """
         return None
 
@@ -146,7 +154,9 @@ def invert_chain(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
 
 
 def check_pipe(pipe: Any) -> Any:
-    """Refuse what is no pipeline: neither transforms, nor an object with ``transform`` and ``inverse_transform``.
+    """Refuse what is not a pipeline.
+
+    A pipeline is transforms, or an object with ``transform`` and ``inverse_transform``.
 
     Args:
         pipe: A transform, a list of them, or such an object.
@@ -164,7 +174,7 @@ def check_pipe(pipe: Any) -> Any:
         >>> check_pipe("input_pipe.pkl")
         Traceback (most recent call last):
         ...
-        lumin_core.errors.ConfigError: a pipeline must be transforms or an object with transform and inverse_...
+        lumin_core.errors.ConfigError: a pipeline must be transforms or an object with transform ...
     """
     if isinstance(pipe, list | tuple):
         return [check_pipe(step) for step in pipe]
@@ -181,8 +191,8 @@ def check_pipe(pipe: Any) -> Any:
 def as_chain(pipe: Any) -> list[Transform]:
     """Give a pipeline as a chain of transforms, converting other libraries' steps.
 
-    A scikit-learn ``Pipeline`` is taken apart into its steps; each is offered to `Transform.convert` of the installed
-    transforms.
+    A scikit-learn ``Pipeline`` is taken apart into its steps; each is offered to
+    `Transform.convert` of the installed transforms.
 
     Args:
         pipe: As for `check_pipe`.

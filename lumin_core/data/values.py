@@ -35,7 +35,9 @@ def check_column_name(name: str, taken: Collection[str] = RESERVED) -> None:
 
 
 def to_float32(values: Any) -> np.ndarray:
-    """Convert to float32; what is too large becomes infinite, without numpy's warning, for `check_inputs` to name.
+    """Convert to float32; what is too large becomes infinite, without numpy's warning.
+
+    `check_inputs` then names it.
 
     Raises:
         DataError: If the values are no numbers.
@@ -58,7 +60,8 @@ def check_inputs(values: np.ndarray, names: Sequence[str], where: str, clip: flo
 
     Args:
         values: Shape ``(n, F)``, or ``(n, *)`` for matrices and tensors.
-        names: Names of the columns in the order of the flattened axes after the first; may be empty.
+        names: Names of the columns in the order of the flattened axes after the
+            first; may be empty.
         where: What this is and of which file, for the message.
         clip: If given, values are limited to ``[-clip, clip]``.
 
@@ -72,7 +75,9 @@ def check_inputs(values: np.ndarray, names: Sequence[str], where: str, clip: flo
     Example:
         >>> import numpy as np
         >>> from lumin_core.data.values import check_inputs
-        >>> check_inputs(np.array([[np.inf, 1.0]], dtype="float32"), ["pt", "eta"], "inputs", clip=100)
+        >>> check_inputs(
+        ...     np.array([[np.inf, 1.0]], dtype="float32"), ["pt", "eta"], "inputs", clip=100
+        ... )
         array([[100.,   1.]], dtype=float32)
     """
     if clip is not None:
@@ -102,7 +107,7 @@ def check_finite(values: np.ndarray, names: Sequence[str], where: str) -> None:
         >>> check_finite(np.array([np.nan, 1.0]), ["mass"], "targets of train.hdf5")
         Traceback (most recent call last):
         ...
-        lumin_core.errors.DataError: targets of train.hdf5: column 'mass' has once NaN or infinity; remove these events
+        lumin_core.errors.DataError: targets of train.hdf5: column 'mass' has once NaN ...
     """
     if values.dtype.kind not in "fc":
         return

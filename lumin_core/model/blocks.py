@@ -7,8 +7,8 @@
                                        ->  tail  (B, n_out)
     predictions (B, n_out)             ->  endcap  (B, *)
 
-A block is a `torch.nn.Module` that knows the width of what it gives. Its constructor names what it wants of what the
-builder offers, and its other arguments are the user's options:
+A block is a `torch.nn.Module` that knows the width of what it gives. Its constructor names what it
+wants of what the builder offers, and its other arguments are the user's options:
 
 ====  ===========================================================
 head  ``cont_feats, cat_embedder, lookup_init, lookup_act, freeze``
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 Inputs = Tensor | tuple[Tensor, Tensor]
-"""What a head is given: all features flat, ``(B, n_cont + n_cat)``, or such a tensor and a matrix."""
+"""What a head is given: flat features, ``(B, n_cont + n_cat)``, or these and a matrix."""
 
 
 class Block(nn.Module, ABC):
@@ -89,7 +89,8 @@ class Head(Block):
     A subclass sets `feat_map`: for every input feature the columns of the output that depend on it.
 
     Args:
-        cont_feats: Names of the continuous features, in the order of the first columns of the inputs.
+        cont_feats: Names of the continuous features, in the order of the first columns
+            of the inputs.
         cat_embedder: Names and cardinalities of the categorical features, the columns behind those.
 
     Attributes:
@@ -157,7 +158,8 @@ class Tail(Block):
     Args:
         n_in: Number of columns of the body's output.
         n_out: Number of outputs.
-        objective: ``"classification"`` (binary and multi-label), ``"multiclass"`` or ``"regression"``.
+        objective: ``"classification"`` (binary and multi-label), ``"multiclass"`` or
+            ``"regression"``.
 
     Raises:
         ConfigError: If the objective is none of these.
@@ -179,7 +181,9 @@ class Tail(Block):
         if objective not in OBJECTIVES:
             msg = f"objective must be one of {', '.join(OBJECTIVES)}, got {objective!r}"
             raise ConfigError(msg)
-        self.n_in, self.n_out, self.objective = n_in, n_out, objective
+        self.n_in = n_in
+        self.n_out = n_out
+        self.objective = objective
 
     def get_out_size(self) -> int:
         """Give the number of outputs."""
@@ -191,7 +195,7 @@ OBJECTIVES = ("classification", "multiclass", "regression")
 
 
 class Endcap(Block):
-    """Computes further on the predictions of a trained model, for instance a mass from predicted momenta.
+    """Computes further on a trained model's predictions, such as a mass from momenta.
 
     A subclass gives `func` and `get_out_size`.
 
@@ -229,8 +233,8 @@ class Endcap(Block):
         """Predict with the model and compute further.
 
         Args:
-            inputs: What the model's ``predict`` takes and answers directly: an array, a data frame, a tensor,
-                ``(flat, matrix)``.
+            inputs: What the model's ``predict`` takes and answers directly: an array, a data frame,
+                a tensor, ``(flat, matrix)``.
             as_np: Whether to give an array or a tensor.
 
         Returns:

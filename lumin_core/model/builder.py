@@ -36,11 +36,14 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
 
 _SPELLINGS = {
-    "class": "classification", "classifier": "classification", "binary": "classification",
+    "class": "classification",
+    "classifier": "classification",
+    "binary": "classification",
     "multilabel": "classification",
-    "multiclassifier": "multiclass", "multiclassclassification": "multiclass",
+    "multiclassifier": "multiclass",
+    "multiclassclassification": "multiclass",
     "regressor": "regression",
-}  # fmt: skip
+}
 _PARTS = ("head", "body", "tail")
 
 
@@ -59,8 +62,9 @@ def objective_of(name: str) -> str:
     """Give the objective in our spelling.
 
     Args:
-        name: ``classification`` (binary and multi-label), ``multiclass``, ``regression``, or LUMIN's ``classifier``,
-            ``multiclassifier``, ``regressor``; case, ``-``, ``_`` and blanks do not matter.
+        name: ``classification`` (binary and multi-label), ``multiclass``, ``regression``, or
+            LUMIN's ``classifier``, ``multiclassifier``, ``regressor``; case, ``-``, ``_`` and
+            blanks do not matter.
 
     Raises:
         ConfigError: If it is none of these.
@@ -83,20 +87,27 @@ class ModelBuilder:
     Args:
         objective: See `objective_of`.
         n_out: Number of outputs: targets, or classes for multiclass.
-        cont_feats: Names of the continuous features, in the order of the data; of the matrix's too, if it has names.
+        cont_feats: Names of the continuous features, in the order of the data; of the matrix's too,
+            if it has names.
         model_args: Options of the blocks: ``{"head": {...}, "body": {...}, "tail": {...}}``.
         opt_args: ``{"opt": "adamw" | class | partial, "lr": ..., ...}``; Adam at 2e-3 by default.
         cat_embedder: Names and sizes of the categorical features.
-        cont_subsample_rate: Fraction of `cont_feats` that each model is given, drawn anew for every seed.
+        cont_subsample_rate: Fraction of `cont_feats` that each model is given, drawn anew
+            for every seed.
         guaranteed_feats: Features that every model is given; they count towards the fraction.
-        loss: ``"auto"`` (torch's BCE, NLL or MSE, by objective), a name, a class, a partial or an object.
+        loss: ``"auto"`` (torch's BCE, NLL or MSE, by objective), a name, a class, a
+            partial or an object.
         head: Block, as name, dict, class or partial; so `body` and `tail`.
         body: See `head`.
         tail: See `head`.
-        lookup_init: How weights start: a name of the kind ``initialisers``, or a function of the same signature.
-        lookup_act: Function from an activation's name to a layer; by default the registry's ``activations``.
-        pretrain_file: Weights to start from: a saved model of ours, or one that LUMIN saved from the tabular blocks.
-        freeze_head: Whether the head's parameters stay as they are; so `freeze_body` and `freeze_tail`.
+        lookup_init: How weights start: a name of the kind ``initialisers``, or a function of the
+            same signature.
+        lookup_act: Function from an activation's name to a layer; by default the registry's
+            ``activations``.
+        pretrain_file: Weights to start from: a saved model of ours, or one that LUMIN saved from
+            the tabular blocks.
+        freeze_head: Whether the head's parameters stay as they are; so `freeze_body` and
+            `freeze_tail`.
         freeze_body: See `freeze_head`.
         freeze_tail: See `freeze_head`.
         seed: Seed of initialisation and subsampling; ``None`` draws a fresh one for every model.
@@ -137,11 +148,15 @@ class ModelBuilder:
         seed: int | None = None,
     ) -> None:
         self._arguments = own = {key: _copied(value) for key, value in locals().items() if key != "self"}
-        self.objective, self.n_out = objective_of(objective), _positive(n_out, "n_out")
-        self.cont_feats, self.cat_embedder = as_list(cont_feats), cat_embedder
+        self.objective = objective_of(objective)
+        self.n_out = _positive(n_out, "n_out")
+        self.cont_feats = as_list(cont_feats)
+        self.cat_embedder = cat_embedder
         self.opt_args: dict[str, Any] = own["opt_args"] or {}
-        self.cont_subsample_rate, self.guaranteed_feats = cont_subsample_rate, as_list(guaranteed_feats)
-        self.loss, self.seed = own["loss"], seed
+        self.cont_subsample_rate = cont_subsample_rate
+        self.guaranteed_feats = as_list(guaranteed_feats)
+        self.loss = own["loss"]
+        self.seed = seed
         self.lookup_init = registry.resolve("initialiser", lookup_init)
         self.lookup_act = default_lookup_act if lookup_act is None else lookup_act
         self.pretrain_file = None if pretrain_file is None else Path(pretrain_file)
@@ -158,10 +173,11 @@ class ModelBuilder:
         Args:
             fy: The training data.
             objective: As in the constructor.
-            n_out: As in the constructor; by default the number of targets, for multiclass the highest class plus 1.
-            **options: The other arguments of the constructor. A head for a matrix is told its objects and their
-                features (``vecs, feats_per_vec, row_wise``), as far as its options do not; so is the ``matrix_head``
-                of another.
+            n_out: As in the constructor; by default the number of targets, for multiclass the
+                highest class plus 1.
+            **options: The other arguments of the constructor. A head for a matrix is told its
+                objects and their features (``vecs, feats_per_vec, row_wise``), as far as its
+                options do not; so is the ``matrix_head`` of another.
 
         Returns:
             The builder.
@@ -204,7 +220,8 @@ class ModelBuilder:
         """Make a builder from plain values.
 
         Args:
-            config: The arguments of the constructor as a dict, or a TOML file of them; ``cat_embedder`` as a table.
+            config: The arguments of the constructor as a dict, or a TOML file of them;
+                ``cat_embedder`` as a table.
 
         Returns:
             The builder.
@@ -230,7 +247,9 @@ class ModelBuilder:
         return cls(**config)
 
     def to_config(self) -> dict[str, Any]:
-        """Give the arguments as plain values (JSON and TOML hold them), names qualified, defaults of ``None`` left out.
+        """Return the arguments as plain values, which JSON and TOML hold.
+
+        Names are qualified, defaults of ``None`` left out.
 
         Raises:
             UnnamedComponent: If a component has no registered name.
@@ -262,7 +281,10 @@ class ModelBuilder:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the constructor, copied, with the learning rate that `set_lr` may have changed."""
+        """The arguments of the constructor, copied.
+
+        The learning rate may have been changed by `set_lr`.
+        """
         return {**_copied(self._arguments), "opt_args": _copied(self.opt_args)}
 
     def set_lr(self, lr: float) -> None:
@@ -307,10 +329,11 @@ class ModelBuilder:
         return self._build("tail", n_in=n_in, n_out=self.n_out, objective=self.objective)  # type: ignore[no-any-return]
 
     def build_model(self, cont_feats: Sequence[str] | None = None) -> nn.Sequential:
-        """Build head, body and tail, drawing from torch's global generator, and load `pretrain_file`.
+        """Build head, body and tail from torch's global generator, and load `pretrain_file`.
 
         Args:
-            cont_feats: The continuous features that the head is given; by default all of the builder's.
+            cont_feats: The continuous features that the head is given; by default all of
+                the builder's.
 
         Returns:
             ``nn.Sequential(head, body, tail)``.
@@ -331,11 +354,12 @@ class ModelBuilder:
 
         Args:
             device: Where the model is to be.
-            input_mask: Columns of the inputs that the model is given, as in a saved model; by default drawn where
-                `cont_subsample_rate` is set.
+            input_mask: Columns of the inputs that the model is given, as in a saved model; by
+                default drawn where `cont_subsample_rate` is set.
 
         Returns:
-            ``(model, opt, loss, input_mask, seed, components)``: the mask is ``None`` where all columns are used.
+            ``(model, opt, loss, input_mask, seed, components)``: the mask is ``None`` where all
+            columns are used.
         """
         seed = seeds.check(self.seed)
         mask = self._draw_mask(seed) if input_mask is None else np.asarray(input_mask, dtype=np.int64)
@@ -396,7 +420,9 @@ class ModelBuilder:
 
 
 def model_features(fy: FoldYielder) -> list[str]:
-    """Give the names of a fold file's continuous features, flat ones first, then those of a matrix with names.
+    """Return the names of a fold file's continuous features.
+
+    Flat ones come first, then those of a matrix with names.
 
     Args:
         fy: The data.
@@ -406,7 +432,10 @@ def model_features(fy: FoldYielder) -> list[str]:
 
 
 def _with_objects(spec: Any, entry: Mapping[str, Any]) -> Any:
-    """Add to the spec of a head what one for a matrix has to know of the fold file, and is not told by its options."""
+    """Add to the spec of a head what one for a matrix has to know of the fold file.
+
+    What its options say is left as it is.
+    """
     head = registry.resolve("head", spec)
     told: dict[str, Any] = {}
     if isinstance(head.func, type) and issubclass(head.func, MatrixHead):

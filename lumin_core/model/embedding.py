@@ -1,6 +1,7 @@
 """Which categorical features there are, how many values each has, and how wide each is embedded.
 
-A code ``c`` of a feature of cardinality ``n`` becomes the row ``c`` of a learned table of shape ``(n, size)``.
+A code ``c`` of a feature of cardinality ``n`` becomes the row ``c`` of a learned table of shape
+``(n, size)``.
 
 References:
     Guo and Berkhahn, "Entity embeddings of categorical variables", https://arxiv.org/abs/1604.06737
@@ -30,7 +31,8 @@ class CatEmbedder:
     Args:
         cat_names: Names, in the order of the last columns of the inputs.
         cat_szs: Cardinalities: the codes of a feature are 0 to its cardinality less 1.
-        emb_szs: Widths of the embeddings; by default ``min(max_emb_sz, (1 + cardinality) // 2)`` each.
+        emb_szs: Widths of the embeddings; by default
+            ``min(max_emb_sz, (1 + cardinality) // 2)`` each.
         max_emb_sz: Largest width that is chosen by default.
         emb_load_path: File of a head's ``save_embeds`` from which the embeddings start.
 
@@ -81,7 +83,8 @@ class CatEmbedder:
     ) -> CatEmbedder:
         """Take the categorical features that a fold file yields, without those that are ignored.
 
-        A cardinality is that of the file's category map where there is one, else the highest code plus 1.
+        A cardinality is that of the file's category map where there is one, else the
+        highest code plus 1.
 
         Args:
             fy: The training data.
@@ -90,7 +93,8 @@ class CatEmbedder:
             emb_load_path: As in the constructor.
 
         Raises:
-            DataError: If a feature without a category map holds anything but whole numbers from 0 up.
+            DataError: If a feature without a category map holds anything but whole
+                numbers from 0 up.
         """
         names = list(fy.get_use_cat_feats())
         sizes = {name: 1 + max(codes) for name, codes in (fy.cat_maps or {}).items() if name in names and codes}

@@ -1,4 +1,7 @@
-"""Layers that several blocks are made of: dense layers, and batch norm over the objects of a matrix."""
+"""Layers that several blocks are made of.
+
+These are dense layers, and batch norm over the objects of a matrix.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from lumin_core.model.lookups import LookupAct, LookupInit, canonical_act, looku
 from lumin_core.registry import build
 
 NormSpec = str | Mapping[str, Any] | type[nn.Module] | Any
-"""A norm by name, ``{"name": ...}``, class or `functools.partial`; its constructor takes ``num_features``."""
+"""A norm by name, ``{"name": ...}``, class or partial; its constructor takes ``num_features``."""
 
 
 def dense_layer(
@@ -97,7 +100,8 @@ def dense_stack(widths: Sequence[int], **options: Any) -> nn.Sequential:
 class LCBatchNorm1d(nn.Module):
     """Batch norm over data of shape length times channel, such as the objects of an event.
 
-    Every channel is normalised over the events and all axes between; with a mask, over the objects that are present.
+    Every channel is normalised over the events and all axes between; with a mask, over the objects
+    that are present.
 
     Args:
         bn: The norm for ``(B, F)``: a module, or its name, class or partial.
@@ -127,8 +131,9 @@ class LCBatchNorm1d(nn.Module):
 
         Args:
             x: Shape ``(B, *, C)``.
-            mask: Shape ``(B, *)``, true for the rows that count; others become 0 and enter no statistics. Fewer than
-                two rows have none of their own, and are normalised as in evaluation.
+            mask: Shape ``(B, *)``, true for the rows that count; others become 0 and enter no
+                statistics. Fewer than two rows have none of their own, and are normalised as
+                in evaluation.
         """
         rows = x.reshape(-1, x.shape[-1])
         normed: Tensor = self.bn(rows) if mask is None else self._of_some(rows, mask.reshape(-1, 1))

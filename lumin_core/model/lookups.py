@@ -1,16 +1,19 @@
 r"""Activations and weight initialisers, looked up by name.
 
-A weight is drawn so that the variance of a layer's outputs equals that of its inputs, which depends on what follows:
+A weight is drawn so that the variance of a layer's outputs equals that of its inputs, which depends
+on what follows:
 
 .. math:: \mathrm{Var}(w) = \begin{cases}
     2 / n_\mathrm{in} & \text{He, for the rectifiers and by default} \\
-    2 / (n_\mathrm{in} + n_\mathrm{out}) & \text{Glorot, for sigmoid, tanh, softmax, logsoftmax and linear} \\
+    2 / (n_\mathrm{in} + n_\mathrm{out}) &
+        \text{Glorot, for sigmoid, tanh, softmax, logsoftmax and linear} \\
     1 / n_\mathrm{in} & \text{LeCun, for selu}
     \end{cases}
 
 References:
-    He et al., https://arxiv.org/abs/1502.01852; Glorot and Bengio, https://proceedings.mlr.press/v9/glorot10a.html;
-    Klambauer et al. (selu), https://arxiv.org/abs/1706.02515
+    He et al., https://arxiv.org/abs/1502.01852; Glorot and Bengio,
+    https://proceedings.mlr.press/v9/glorot10a.html; Klambauer et al. (selu),
+    https://arxiv.org/abs/1706.02515
 """
 
 from __future__ import annotations
@@ -77,7 +80,9 @@ def log_softmax() -> nn.Module:
 
 
 def canonical_act(name: str) -> str:
-    """Give the spelling of an activation's name that tables use: no prefix, lower case, no ``-`` and ``_``.
+    """Return the spelling of an activation's name that tables use.
+
+    It has no prefix, is in lower case, and has neither ``-`` nor ``_``.
 
     Example:
         >>> from lumin_core.model.lookups import canonical_act
@@ -88,7 +93,9 @@ def canonical_act(name: str) -> str:
 
 
 def normal_initialiser(act: str, fan_in: int | None = None, fan_out: int | None = None) -> Callable[[Tensor], Tensor]:
-    """Give the initialiser, drawing from a normal distribution, of a layer that is followed by an activation.
+    """Return the normal initialiser of a layer that is followed by an activation.
+
+    It draws from a normal distribution.
 
     Args:
         act: Name of the activation; one that is not in the table above counts as a rectifier.
@@ -96,7 +103,8 @@ def normal_initialiser(act: str, fan_in: int | None = None, fan_out: int | None 
         fan_out: Outputs that one input reaches; by default those of the tensor.
 
     Returns:
-        Function that fills a weight of shape ``(n_out, n_in, *)`` in place, from torch's generator, and returns it.
+        Function that fills a weight of shape ``(n_out, n_in, *)`` in place, from torch's generator,
+        and returns it.
 
     Raises:
         ShapeError: From that function, if the weight has fewer than two axes or no element.
@@ -112,9 +120,10 @@ def normal_initialiser(act: str, fan_in: int | None = None, fan_out: int | None 
 
 
 def uniform_initialiser(act: str, fan_in: int | None = None, fan_out: int | None = None) -> Callable[[Tensor], Tensor]:
-    r"""Give the initialiser, drawing from a uniform distribution, of a layer that is followed by an activation.
+    r"""Return the uniform initialiser of a layer that is followed by an activation.
 
-    The range is :math:`\pm\sqrt{3 \mathrm{Var}(w)}`: the variance is that of `normal_initialiser`, selu included.
+    It draws from a uniform distribution. The range is :math:`\pm\sqrt{3 \mathrm{Var}(w)}`: the
+    variance is that of `normal_initialiser`, selu included.
 
     Args:
         act: As in `normal_initialiser`.
@@ -122,7 +131,8 @@ def uniform_initialiser(act: str, fan_in: int | None = None, fan_out: int | None
         fan_out: As in `normal_initialiser`.
 
     Returns:
-        Function that fills a weight of shape ``(n_out, n_in, *)`` in place, from torch's generator, and returns it.
+        Function that fills a weight of shape ``(n_out, n_in, *)`` in place, from torch's generator,
+        and returns it.
 
     Raises:
         ShapeError: From that function, if the weight has fewer than two axes or no element.

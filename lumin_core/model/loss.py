@@ -4,9 +4,9 @@ A loss gives :math:`l_i` per event, shape ``(B, ...)``. The objective of a batch
 
 .. math:: L = \frac{1}{B} \sum_i w_i \, l_i
 
-and what is reported of a whole fold is :math:`\sum_i w_i l_i / \sum_i w_i`, so that a weight means that event: weight
-zero is no event, weight two is the event twice. Where a loss gives several values per event (multi-label, several
-targets) their mean is :math:`l_i`.
+and what is reported of a whole fold is :math:`\sum_i w_i l_i / \sum_i w_i`, so that a weight means
+that event: weight zero is no event, weight two is the event twice. Where a loss gives several
+values per event (multi-label, several targets) their mean is :math:`l_i`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 AUTO = {"classification": "core/bce_loss", "multiclass": "core/nll_loss", "regression": "core/mse_loss"}
 
-# Without weights torch's own mean over all values is the same number, in one call forwards and backwards, not two.
+# Without weights torch's own mean over all values is the same number, in one call forwards and
+# backwards, not two.
 _MEANS: dict[type, Callable[..., Tensor]] = {
     nn.BCELoss: functional.binary_cross_entropy,
     nn.L1Loss: functional.l1_loss,
@@ -39,13 +40,15 @@ _MEANS: dict[type, Callable[..., Tensor]] = {
 class BatchLoss(nn.Module):
     """Base of losses that are no sum over events, such as a significance or a distance correlation.
 
-    ``forward(y_pred, y, w)`` gives the scalar objective of the whole batch; ``w`` is ``(B, 1)`` or ``None``. A reported
-    value is the loss of the whole fold taken as one batch; while training, it is the mean over the fold's batches.
-    Such a loss may be any function of the batch; whatever it is, an event of weight zero should not change it.
+    ``forward(y_pred, y, w)`` gives the scalar objective of the whole batch; ``w`` is ``(B, 1)`` or
+    ``None``. A reported value is the loss of the whole fold taken as one batch; while training, it
+    is the mean over the fold's batches. Such a loss may be any function of the batch; whatever it
+    is, an event of weight zero should not change it.
 
     Attributes:
-        is_weighted_sum: Whether it gives (1/B) Σ w l in training all the same, with an l that depends on the other
-            events: then what is reported while training is divided by Σ w, as for losses per event.
+        is_weighted_sum: Whether it gives (1/B) Σ w l in training all the same, with an l that
+            depends on the other events: then what is reported while training is divided by Σ w, as
+            for losses per event.
 
     Example:
         >>> import torch
@@ -74,7 +77,9 @@ class BatchLoss(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, y_pred, y, w)")
 
     def main_targets(self, targets: np.ndarray) -> np.ndarray:
-        """Give those targets that the predictions are of, which is what metrics see: all, unless some are nuisances.
+        """Return those targets that the predictions are of, which is what metrics see.
+
+        These are all, unless some are nuisances.
 
         Args:
             targets: Shape ``(n, n_targ)``, for multiclass ``(n,)``.
@@ -111,7 +116,9 @@ def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor
 
 
 def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
-    r"""Compute the objective of a batch, :math:`\frac{1}{B} \sum_i w_i l_i`, or what a `BatchLoss` gives.
+    r"""Compute the objective of a batch, :math:`\frac{1}{B} \sum_i w_i l_i`.
+
+    For a `BatchLoss` it is what the loss gives.
 
     Args:
         loss: A per-event loss or a `BatchLoss`.
@@ -130,7 +137,9 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
         >>> import torch
         >>> from lumin_core.model.loss import weighted_loss
         >>> y_pred, y = torch.tensor([[1.0], [3.0]]), torch.zeros(2, 1)
-        >>> weighted_loss(torch.nn.MSELoss(reduction="none"), y_pred, y, torch.tensor([[1.0], [0.0]]))
+        >>> weighted_loss(
+        ...     torch.nn.MSELoss(reduction="none"), y_pred, y, torch.tensor([[1.0], [0.0]])
+        ... )
         tensor(0.5000)
     """
     if isinstance(loss, BatchLoss):
@@ -148,7 +157,10 @@ def _torch_mean(loss: Any) -> Callable[..., Tensor] | None:
 
 
 def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
-    """Compute the loss; where torch refuses values, as binary cross-entropy does NaN, say what that means."""
+    """Compute the loss; where torch refuses values, say what that means.
+
+    Binary cross-entropy refuses NaN, for example.
+    """
     try:
         return loss(y_pred, y)
     except (RuntimeError, IndexError) as error:
@@ -177,11 +189,12 @@ def _per_event(values: Tensor) -> Tensor:
 def build_loss(spec: Any, objective: str) -> Callable[..., Tensor]:
     """Build a loss that gives one value per event, or a `BatchLoss`.
 
-    Torch's classes average by themselves and would ignore weights: any loss with ``reduction`` is built, or rebuilt,
-    with ``"none"``.
+    Torch's classes average by themselves and would ignore weights: any loss with ``reduction`` is
+    built, or rebuilt, with ``"none"``.
 
     Args:
-        spec: ``"auto"`` (torch's BCE, NLL or MSE by objective), or anything that ``build("loss", ...)`` takes.
+        spec: ``"auto"`` (torch's BCE, NLL or MSE by objective), or anything that
+            ``build("loss", ...)`` takes.
         objective: ``"classification"``, ``"multiclass"`` or ``"regression"``.
 
     Returns:

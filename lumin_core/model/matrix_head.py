@@ -19,24 +19,27 @@ if TYPE_CHECKING:
 
 
 class MatrixHead(Head):
-    """A head for objects (particles, jets) that share their features: hands subclasses a matrix and a mask.
+    """A head for objects (particles, jets) that share their features.
 
-    The data come as a matrix, alone or behind the flat inputs, or all flat: then columns named ``{vec}_{feat}`` are
-    gathered into the matrix, and an element for which there is no column is 0.
+    It hands subclasses a matrix and a mask. The data come as a matrix, alone or behind the flat
+    inputs, or all flat: then columns named ``{vec}_{feat}`` are gathered into the matrix, and an
+    element for which there is no column is 0.
 
     Args:
-        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the columns of flat
-            inputs; empty if the data always come as a matrix.
+        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the
+            columns of flat inputs; empty if the data always come as a matrix.
         vecs: Names of the objects.
         feats_per_vec: Names of the features of an object.
-        row_wise: Whether matrices come as ``(B, N, F)``, an object a row, or as ``(B, F, N)``. Subclasses get
-            ``(B, N, F)`` in either case.
+        row_wise: Whether matrices come as ``(B, N, F)``, an object a row, or as ``(B, F, N)``.
+            Subclasses get ``(B, N, F)`` in either case.
 
     Attributes:
-        matrix_feats: Names of the elements that exist: ``cont_feats``, or every element if those are empty.
+        matrix_feats: Names of the elements that exist: ``cont_feats``, or every element if
+            those are empty.
 
     Raises:
-        ConfigError: If a feature is no element of the matrix, or an object or a feature of objects has no column.
+        ConfigError: If a feature is no element of the matrix, or an object or a feature of objects
+            has no column.
 
     Example:
         >>> import torch
@@ -59,8 +62,11 @@ class MatrixHead(Head):
         self, cont_feats: Sequence[str], vecs: Sequence[str], feats_per_vec: Sequence[str], row_wise: bool = True
     ) -> None:
         super().__init__(cont_feats)
-        self.vecs, self.feats_per_vec, self.row_wise = list(vecs), list(feats_per_vec), row_wise
-        self.n_v, self.n_fpv = len(self.vecs), len(self.feats_per_vec)
+        self.vecs = list(vecs)
+        self.feats_per_vec = list(feats_per_vec)
+        self.row_wise = row_wise
+        self.n_v = len(self.vecs)
+        self.n_fpv = len(self.feats_per_vec)
         elements = matrix_elements(vecs, feats_per_vec)
         self.matrix_feats = self.cont_feats or elements
         self._check_elements(elements)
@@ -74,12 +80,12 @@ class MatrixHead(Head):
     def get_matrix(self, x: Inputs) -> tuple[Tensor, Tensor]:
         """Give the matrix, zero where nothing is, and the mask of the objects that are present.
 
-        In a matrix an absent object is a row (column) of NaN. In flat inputs, where missing values are read as 0, it
-        is one whose existing elements all are 0 or NaN.
+        In a matrix an absent object is a row (column) of NaN. In flat inputs, where missing values
+        are read as 0, it is one whose existing elements all are 0 or NaN.
 
         Args:
-            x: A matrix ``(B, N, F)`` (``(B, F, N)`` unless row-wise), a pair whose second is that, or flat inputs
-                ``(B, F)`` whose first columns are ``cont_feats``.
+            x: A matrix ``(B, N, F)`` (``(B, F, N)`` unless row-wise), a pair whose second is that,
+                or flat inputs ``(B, F)`` whose first columns are ``cont_feats``.
 
         Returns:
             The matrix ``(B, N, F)``, and the mask ``(B, N)``, true = present.

@@ -20,7 +20,9 @@ DEFAULTS = {"opt": "core/adam", "lr": 2e-3}
 
 
 def optimiser_spec(opt_args: Mapping[str, Any] | None) -> Any:
-    """Join ``{"opt": ..., **options}`` into one component spec, Adam at a learning rate of 2e-3 by default.
+    """Join ``{"opt": ..., **options}`` into one component spec.
+
+    The default is Adam at a learning rate of 2e-3.
 
     Args:
         opt_args: ``opt`` as name, dict, class or partial, and its options.
@@ -55,13 +57,15 @@ def build_optimiser(opt_args: Mapping[str, Any] | None, params: Iterable[nn.Para
         The optimiser.
 
     Raises:
-        ConfigError: If the optimiser needs a closure, which the loop does not give, an option is unknown
-            or out of range, or there is no parameter.
+        ConfigError: If the optimiser needs a closure, which the loop does not give, an option is
+            unknown or out of range, or there is no parameter.
 
     Example:
         >>> import torch
         >>> from lumin_core.model.optimiser import build_optimiser
-        >>> build_optimiser({"opt": "adamw", "lr": 1e-3}, torch.nn.Linear(2, 1).parameters()).defaults["lr"]
+        >>> build_optimiser(
+        ...     {"opt": "adamw", "lr": 1e-3}, torch.nn.Linear(2, 1).parameters()
+        ... ).defaults["lr"]
         0.001
     """
     make = registry.resolve("optimiser", optimiser_spec(opt_args))

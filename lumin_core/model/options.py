@@ -1,4 +1,7 @@
-"""Joining a component's spec with options that stand beside it, and checks of keys and numbers among options."""
+"""Joining a component's spec with options that stand beside it.
+
+Also checks of keys and numbers among options.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 def load_pretrained(module: nn.Module, path: Path) -> None:
-    """Load weights from a saved model of ours, or from one that LUMIN saved, through torch's restricted loader.
+    """Load weights from a saved model of ours, or from one that LUMIN saved.
+
+    Torch's restricted loader reads the latter.
 
     Args:
         module: ``nn.Sequential(head, body, tail)``.
@@ -38,7 +40,10 @@ def load_pretrained(module: nn.Module, path: Path) -> None:
 
 
 def _read_lumin(path: Path) -> State:
-    """Read LUMIN's save: a pickled dict of which torch's loader takes tensors and, for the input mask, arrays."""
+    """Read LUMIN's save, a pickled dict.
+
+    Torch's loader takes tensors of it and, for the input mask, arrays.
+    """
     rebuild = (getattr(np, "_core", None) or np.core).multiarray._reconstruct
     spellings = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]  # of numpy 1 and 2
     arrays: list[Any] = [*spellings, np.ndarray, np.dtype, type(np.dtype(np.int64))]

@@ -59,11 +59,13 @@ class ModelRecord:
         unnamed: Why there is no config.
         components: Kind, name, qualified name, distribution and version of all that was used.
         input_mask: Columns of the inputs that the model is given; ``None`` for all.
-        features: ``{"cont_feats": [...], "cat_feats": [...], "targ_feats": [...]}`` of the training data.
+        features: ``{"cont_feats": [...], "cat_feats": [...], "targ_feats": [...]}`` of the
+            training data.
         preprocessing: Configs of the transforms that the training data had gone through.
         cat_maps: Feature to code to value, as the fold file has it (codes as text).
         seeds: ``{"initialisation": ..., "fit": ...}``.
-        trn_idxs: Folds that the model was trained on, in all fits with that file; ``None`` where that is not known.
+        trn_idxs: Folds that the model was trained on, in all fits with that file; ``None`` where
+            that is not known.
         folds: What `fold_ids` gives for the file that these are of.
         versions: Of lumin-core and torch.
     """
@@ -104,7 +106,8 @@ class ModelRecord:
         """
         folds = fold_ids(fy)
         earlier = self.trn_idxs or [] if self.folds == folds else []
-        self.folds, self.trn_idxs = folds, sorted({*earlier, *trn_idxs})
+        self.folds = folds
+        self.trn_idxs = sorted({*earlier, *trn_idxs})
 
     def pins(self) -> dict[tuple[str, str], str]:
         """Give the qualified names that bare names in the config meant when it was saved."""
@@ -113,10 +116,13 @@ class ModelRecord:
 
 
 def fold_ids(fy: FoldYielder) -> list[str]:
-    """Give for each fold a check sum of its targets: it tells whether a file has the events of another, in its folds.
+    """Return for each fold a check sum of its targets.
+
+    It tells whether a file has the events of another, in its folds.
 
     Args:
-        fy: The data. Copies of a file have the same, whatever predictions were added or inputs preprocessed since.
+        fy: The data. Copies of a file have the same, whatever predictions were added or inputs
+            preprocessed since.
 
     Example:
         >>> import numpy as np, tempfile
@@ -139,7 +145,9 @@ def to_json(record: ModelRecord) -> dict[str, Any]:
 
 
 def builder_of(record: ModelRecord, source: Path) -> ModelBuilder:
-    """Make the builder that a record describes. Files that its config names are not read: the weights are here.
+    """Make the builder that a record describes.
+
+    Files that its config names are not read: the weights are here.
 
     Args:
         record: The record.
@@ -159,7 +167,9 @@ def builder_of(record: ModelRecord, source: Path) -> ModelBuilder:
 
 @contextmanager
 def checked(source: Path) -> Iterator[None]:
-    """Turn what a damaged header leads to into one error that names the file; what is not installed says so itself.
+    """Turn what a damaged header leads to into one error that names the file.
+
+    What is not installed says so itself.
 
     Args:
         source: The file.
@@ -173,7 +183,7 @@ def checked(source: Path) -> Iterator[None]:
         >>> with checked(Path("a.safetensors")):
         ...     int("many")
         Traceback (most recent call last):
-        lumin_core.errors.SavedModelError: a.safetensors cannot be built from its header: invalid literal for int()...
+        lumin_core.errors.SavedModelError: a.safetensors cannot be built from its header: ...
     """
     try:
         yield
@@ -185,11 +195,13 @@ def checked(source: Path) -> Iterator[None]:
 
 @contextmanager
 def limited(state: Mapping[str, Tensor]) -> Iterator[None]:
-    """Refuse to build, in this thread, what is far larger than a file's weights, before it takes memory or time.
+    """Refuse to build what is far larger than a file's weights.
+
+    It is refused, in this thread, before it takes memory or time.
 
     Args:
-        state: The weights. Ten times as many pass, and a million values in a thousand tensors: a block may build
-            layers on trial.
+        state: The weights. Ten times as many pass, and a million values in a thousand tensors: a
+            block may build layers on trial.
 
     Raises:
         SavedModelError: If more is built in the block.
@@ -200,7 +212,7 @@ def limited(state: Mapping[str, Tensor]) -> Iterator[None]:
         >>> with limited({}):
         ...     _ = torch.nn.Linear(2000, 2000)
         Traceback (most recent call last):
-        lumin_core.errors.SavedModelError: the header asks for far more than the 0 values that the file holds
+        lumin_core.errors.SavedModelError: the header asks for far more than the 0 values ...
     """
     thread, n_values = threading.get_ident(), sum(values.numel() for values in state.values())
     left = [10 * n_values + 1_000_000, 10 * len(state) + 1000]

@@ -1,8 +1,9 @@
-"""Saved models and ensembles: one safetensors file each, weights and a JSON header, nothing that runs.
+"""Saved models and ensembles: one safetensors file each.
 
-The header, under the key ``lumin``, holds what `ModelRecord` lists; number lists longer than 64 stand beside the
-weights as tensors named ``table.<i>``. A file is read without unpickling, and names in it are looked up in the registry
-alone: a file from a stranger runs none of their code and imports only what is registered.
+It holds weights and a JSON header, and nothing that runs. The header, under the key ``lumin``,
+holds what `ModelRecord` lists; number lists longer than 64 stand beside the weights as tensors
+named ``table.<i>``. A file is read without unpickling, and names in it are looked up in the
+registry alone: a file from a stranger runs none of their code and imports only what is registered.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def save_path(name: str | Path, suffix: str = SUFFIX) -> Path:
 
 @contextmanager
 def staged(path: Path) -> Iterator[Path]:
-    """Give the temporary name under which a file is written, whole or not at all: an earlier one stays on an error.
+    """Return the temporary name under which a file is written.
+
+    It is written whole or not at all: an earlier one stays on an error.
 
     Args:
         path: The final name.
@@ -153,7 +156,7 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], source: str) -> N
         >>> from lumin_core.model.tensor_file import load_state
         >>> load_state(torch.nn.Linear(2, 1), {"weight": torch.ones(1, 3)}, "a.safetensors")
         Traceback (most recent call last):
-        lumin_core.errors.SavedModelError: a.safetensors does not fit the model: it has no bias; weight has shape...
+        lumin_core.errors.SavedModelError: a.safetensors does not fit the model: it has no bias; ...
     """
     own = module.state_dict()
     wrong = [f"it has no {key}" for key in own if key not in state]

@@ -1,6 +1,7 @@
-"""Components by name: what is installed, what the session registered, and the one function that builds them.
+"""Components by name: what there is, and the one function that builds them.
 
-Importing this imports no plugin, nor torch, numpy, pandas or h5py. What listing does not need is loaded at first use.
+There is what is installed and what the session registered. Importing this imports no plugin, nor
+torch, numpy, pandas or h5py. What listing does not need is loaded at first use.
 """
 
 from __future__ import annotations

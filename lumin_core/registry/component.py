@@ -19,11 +19,13 @@ class Component:
     """One named thing that can be built: from a plugin's metadata, or registered in the session.
 
     Attributes:
-        kind: Its kind in the singular, ``"head"``; ``"kind"`` for a plugin's declaration of a kind, ``"plugin"`` for a
-            distribution whose metadata cannot be read.
+        kind: Its kind in the singular, ``"head"``; ``"kind"`` for a plugin's declaration of a kind,
+            ``"plugin"`` for a distribution whose metadata cannot be read.
         name: The name in its distribution, in snake case.
-        qualified: The name with its origin, ``"tabular/cat_emb_head"``; no other component of the kind has it.
-        distribution: Name of the distribution, ``"lumin-plugin-tabular"``; ``"session"`` for a registered one.
+        qualified: The name with its origin, ``"tabular/cat_emb_head"``; no other component of
+            the kind has it.
+        distribution: Name of the distribution, ``"lumin-plugin-tabular"``; ``"session"`` for a
+            registered one.
         version: The distribution's version.
         value: Where it lives, ``"module:attribute"``.
         problem: Why it cannot be used, or None.
@@ -50,7 +52,9 @@ class Component:
         return normalise(self.name)
 
     def load(self) -> Any:
-        """Import the component and give what its entry point names: a class, a function or a partial.
+        """Import the component and return what its entry point names.
+
+        That is a class, a function or a partial.
 
         Raises:
             BrokenPlugin: If the module cannot be imported or has no such attribute; chained.

@@ -1,4 +1,7 @@
-"""Specifications as plain values, for configs that are saved: qualified names instead of classes."""
+"""Specifications as plain values, for configs that are saved.
+
+Qualified names stand instead of classes.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,9 @@ class UnnamedComponent(ConfigError):
 
 
 def component_of(obj: Any, kind: str | None = None) -> Component | None:
-    """Find the component that an object is, without importing any other package than the object's own.
+    """Find the component that an object is.
+
+    No other package than the object's own is imported.
 
     Args:
         obj: A class or a function.
@@ -82,12 +87,12 @@ def to_config(kind: str, spec: Any) -> str | dict[str, Any]:
         spec: As for `build`; not changed.
 
     Returns:
-        The qualified name, or a dict with it under ``name`` beside the options. Classes and partials among the options
-        become names and dicts, tuples lists, numpy's scalars Python's.
+        The qualified name, or a dict with it under ``name`` beside the options. Classes and
+        partials among the options become names and dicts, tuples lists, numpy's scalars Python's.
 
     Raises:
-        UnnamedComponent: If something has no registered name or no plain form: an instance, a class of the user's, an
-            array.
+        UnnamedComponent: If something has no registered name or no plain form: an instance, a class
+            of the user's, an array.
         UnknownComponent: If there is no component of that kind and name.
         AmbiguousComponent: If several distributions have the name.
 

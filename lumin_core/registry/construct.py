@@ -1,8 +1,8 @@
 """From a specification to an object: the one place where components are built.
 
-A component is given as a name, a mapping with a ``name``, a class, a `functools.partial`, or, for some kinds, an
-instance. The user's options must all be options of the constructor; of what the caller offers, the constructor takes
-what its signature names.
+A component is given as a name, a mapping with a ``name``, a class, a `functools.partial`, or, for
+some kinds, an instance. The user's options must all be options of the constructor; of what the
+caller offers, the constructor takes what its signature names.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 
 
 class Plan(NamedTuple):
-    """What a specification comes to: a constructor, the user's options for it, and what to call it in messages.
+    """What a specification comes to.
+
+    That is a constructor, the user's options for it, and what to call it in messages.
 
     Example:
         >>> from lumin_core.registry.construct import Plan
@@ -46,12 +48,14 @@ def build(kind: str, spec: Any, /, **given: Any) -> Any:
 
     Args:
         kind: The kind, ``"head"`` or ``"heads"``.
-        spec: ``"name"``, ``{"name": ..., **options}``, a class, a `functools.partial` with keywords, or, for
-            augmentations, callbacks, losses and metrics, an instance, which is returned as it is.
+        spec: ``"name"``, ``{"name": ..., **options}``, a class, a `functools.partial` with
+            keywords, or, for augmentations, callbacks, losses and metrics, an instance, which is
+            returned as it is.
         **given: What the caller offers; only what the constructor's signature names is passed on.
 
     Returns:
-        The object. A loss that is a plain function is not called but returned, with its options as a partial.
+        The object. A loss that is a plain function is not called but returned, with its
+        options as a partial.
 
     Raises:
         ConfigError: If the specification is none, or options are unknown, missing or given twice.
@@ -75,7 +79,9 @@ def build(kind: str, spec: Any, /, **given: Any) -> Any:
 
 
 def resolve(kind: str, spec: Any, /) -> partial[Any]:
-    """Check a specification as `build` does, without building: what can be known before the caller's part is known.
+    """Check a specification as `build` does, without building.
+
+    This checks what can be known before the caller's part is known.
 
     Returns:
         A partial that builds a new object at each call; it is a specification, too.
@@ -166,7 +172,10 @@ def _takes_functions(kind: Kind) -> bool:
 
 
 def _is_instance(kind: Kind, spec: Any) -> bool:
-    """Tell whether the specification is the finished object, which is for the kind's base class, or callable losses."""
+    """Tell whether the specification is the finished object.
+
+    That is for the kind's base class, or callable losses.
+    """
     if kind.singular not in INSTANCE_KINDS or isinstance(spec, str | Mapping | type | partial):
         return False
     if kind.singular == "loss":
@@ -186,7 +195,10 @@ def _loss(plan: Plan) -> Any:
 
 
 def _check_constructor(kind: Kind, constructor: Any, component: Component | None) -> None:
-    """Refuse what is no component of the kind; a plugin is to blame for a named one, the caller for others."""
+    """Refuse what is not a component of the kind.
+
+    A plugin is to blame for a named one, the caller for others.
+    """
     base = kind.load_base()
     if base is None:
         wanted, right = "a class or a function", isinstance(constructor, type) or inspect.isroutine(constructor)
@@ -202,7 +214,10 @@ def _check_constructor(kind: Kind, constructor: Any, component: Component | None
 
 
 def _parameters(constructor: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
-    """Give the parameters by name, or None where Python does not know them (some functions written in C)."""
+    """Return the parameters by name, or None where Python does not know them.
+
+    It does not for some functions written in C.
+    """
     if getattr(getattr(constructor, "__init__", None), "__module__", None) == "torch.nn.modules.module":
         return {}  # torch's own constructor of modules says (*args, **kwargs), and takes none
     try:
@@ -234,7 +249,10 @@ def _check_options(plan: Plan) -> None:
 
 
 def _checked_given(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Choose of the caller's keywords those that the signature names; nothing may come twice or be missing."""
+    """Choose of the caller's keywords those that the signature names.
+
+    Nothing may come twice or be missing.
+    """
     parameters = _parameters(plan.constructor)
     if parameters is None:
         return {}

@@ -1,6 +1,7 @@
 """What our own plugins have, so that an error can say which one to install where it is missing.
 
-A static table, because a plugin that is not installed has no metadata to read; a test holds it against the plugins.
+A static table, because a plugin that is not installed has no metadata to read; a test holds it
+against the plugins.
 """
 
 from __future__ import annotations
@@ -102,7 +103,9 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def owners(kind: str, key: str) -> list[tuple[str, str]]:
-    """List ``(distribution, name)`` of the first-party components of a kind whose name has this compared form.
+    """List the first-party components of a kind whose name has this compared form.
+
+    Each is given as ``(distribution, name)``.
 
     Example:
         >>> from lumin_core.registry.first_party import owners

@@ -116,7 +116,10 @@ def not_installed(kind: str, name: str) -> list[str]:
 
 
 def _near(kind: str, bare: str) -> list[str]:
-    """Suggest near names; those of our plugins that are not installed come with the way to have them."""
+    """Suggest near names.
+
+    Those of our plugins that are not installed come with the way to have them.
+    """
     names = [component.name for component in components(kind)]
     missing = {
         name: plugin

@@ -42,7 +42,9 @@ def session() -> dict[tuple[str, str], Component]:
 
 
 def refresh() -> None:
-    """Forget the scan: the next look-up sees what has been installed since, and the environment variables anew.
+    """Forget the scan, so that the next look-up makes it anew.
+
+    It sees what has been installed since, and the environment variables anew.
 
     Example:
         >>> from lumin_core.registry import refresh
@@ -83,10 +85,13 @@ def find_kind(kind: str) -> Kind:
 
 
 def components(kind: str | None = None) -> list[Component]:
-    """List everything that is installed or registered, sorted by kind and name; broken ones have a `problem`.
+    """List everything that is installed or registered, sorted by kind and name.
+
+    Broken ones have a `problem`.
 
     Args:
-        kind: Only of this kind; None for all, with plugins' declarations of kinds and unreadable distributions.
+        kind: Only of this kind; None for all, with plugins' declarations of kinds and unreadable
+            distributions.
 
     Raises:
         UnknownComponent: If there is no such kind.

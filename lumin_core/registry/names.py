@@ -62,7 +62,9 @@ def canonical(distribution: str) -> str:
 
 
 def short(distribution: str) -> str:
-    """Give the prefix of qualified names: ``core``, the first-party plugin's short name, or the whole name.
+    """Return the prefix of qualified names.
+
+    It is ``core``, the first-party plugin's short name, or the whole name.
 
     Example:
         >>> from lumin_core.registry.names import short

@@ -1,4 +1,7 @@
-"""Which components were used, and which a saved config means: what makes bare names in nested configs safe to keep."""
+"""Which components were used, and which a saved config means.
+
+This makes bare names in nested configs safe to keep.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ _pins: ContextVar[Mapping[tuple[str, str], str]] = ContextVar("pins", default={}
 
 @contextmanager
 def recording() -> Iterator[list[Component]]:
-    """Collect every component that is built or resolved inside the block, nested ones too, each once, in order.
+    """Collect every component that is built or resolved inside the block.
+
+    Nested ones count too; each comes once, in order.
 
     Example:
         >>> from lumin_core.registry import recording, resolve
@@ -38,7 +43,9 @@ def recording() -> Iterator[list[Component]]:
 
 @contextmanager
 def pinned(names: Mapping[tuple[str, str], str]) -> Iterator[None]:
-    """Make bare names mean the given components inside the block, whatever else is installed or registered.
+    """Make bare names mean the given components inside the block.
+
+    What else is installed or registered does not matter.
 
     Args:
         names: ``{(kind, name): qualified name}``; blocks may be nested, the inner one wins.

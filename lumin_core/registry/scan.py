@@ -1,8 +1,10 @@
-"""The scan: every entry point of the groups ``lumin.*``, read from the metadata of what is installed.
+"""The scan: every entry point of the groups ``lumin.*``.
 
-Nothing is imported, and no distribution can spoil the listing of another: what is wrong with one becomes the `problem`
-of its components. Only headers of the metadata are read, and requirements of the plain form that our plugins have are
-compared here: Python's mail parser and `packaging` would cost a quarter of the start-up of ``lumin list-plugins``.
+They are read from the metadata of what is installed. Nothing is imported, and no distribution can
+spoil the listing of another: what is wrong with one becomes the `problem` of its components. Only
+headers of the metadata are read, and requirements of the plain form that our plugins have are
+compared here: Python's mail parser and `packaging` would cost a quarter of the start-up of
+``lumin list-plugins``.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ def scan() -> Scan:
 
     Raises:
         BrokenPlugin: With ``LUMIN_STRICT_PLUGINS=1``, if something is wrong with a plugin.
-        IncompatiblePlugin: With ``LUMIN_STRICT_PLUGINS=1``, if a plugin asks for another version of lumin-core.
+        IncompatiblePlugin: With ``LUMIN_STRICT_PLUGINS=1``, if a plugin asks for another version
+            of lumin-core.
 
     Example:
         >>> from lumin_core.registry.scan import scan
@@ -96,7 +99,10 @@ def _raise_first_problem(components: Iterable[Component]) -> None:
 
 
 def _distributions() -> Iterator[metadata.Distribution]:
-    """Give the distributions with entry points of ours, one a name: the first on ``sys.path``, as for imports."""
+    """Return the distributions with entry points of ours.
+
+    There is one for each name: the first on ``sys.path``, as for imports.
+    """
     seen = set()
     for candidate in metadata.distributions():
         if not _concerns_us(candidate):
@@ -109,7 +115,10 @@ def _distributions() -> Iterator[metadata.Distribution]:
 
 
 def _concerns_us(distribution: metadata.Distribution) -> bool:
-    """Tell whether there are entry points of ours; where they cannot be read, whether it asks for lumin-core."""
+    """Tell whether there are entry points of ours.
+
+    Where they cannot be read, whether it asks for lumin-core.
+    """
     try:
         return "[lumin." in (distribution.read_text("entry_points.txt") or "")
     except (OSError, ValueError):
@@ -202,7 +211,10 @@ def _incompatibility(requirements: Iterable[str]) -> str | None:
 
 
 def _allows(requirement: str, version: str) -> bool:
-    """Tell whether a requirement holds for a version; one that does not apply here (markers, extras) holds."""
+    """Tell whether a requirement holds for a version.
+
+    One that does not apply here (markers, extras) holds.
+    """
     clauses = [_PLAIN_CLAUSE.fullmatch(clause.strip()) for clause in _REQUIREMENT.sub("", requirement, 1).split(",")]
     if re.fullmatch(r"\d+(\.\d+)*", version) and all(clauses):
         return all(_COMPARE[match[1]](_release(version), _release(match[2])) for match in clauses if match)
@@ -223,7 +235,10 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def _declare(components: list[Component]) -> tuple[list[Component], tuple[Kind, ...]]:
-    """Take up the kinds that plugins declare; one that is declared already is that declaration's problem."""
+    """Take up the kinds that plugins declare.
+
+    One that is declared already is that declaration's problem.
+    """
     kinds = {kind.plural: kind for kind in CORE_KINDS}
     checked = []
     for component in sorted(components, key=_order):
@@ -238,7 +253,10 @@ def _declare(components: list[Component]) -> tuple[list[Component], tuple[Kind, 
 
 
 def _check_groups(components: Iterable[Component], kinds: tuple[Kind, ...]) -> list[Component]:
-    """Put each component into its kind; kinds of first-party plugins that are not installed sleep."""
+    """Put each component into its kind.
+
+    Kinds of first-party plugins that are not installed sleep.
+    """
     singulars = {kind.plural: kind.singular for kind in kinds}
     checked = []
     for component in components:

@@ -25,9 +25,10 @@ def register(kind: str, name: str | None = None, *, override: bool = False) -> C
 @overload
 def register(kind: str, name: str | None = None, obj: T = ..., *, override: bool = False) -> T: ...
 def register(kind: str, name: str | None = None, obj: Any = None, *, override: bool = False) -> Any:
-    """Give a class, function or partial a name in this session, as decorator or called with the object.
+    """Register a class, function or partial by a name in this session.
 
-    Running the same cell again replaces; so does any definition of the same name in the same module.
+    It is a decorator, or is called with the object. Running the same cell again replaces; so does
+    any definition of the same name in the same module.
 
     Args:
         kind: The kind, ``"head"`` or ``"heads"``.

@@ -1,4 +1,7 @@
-"""Whether a component can be used: what ``lumin list-plugins --check`` and the contract tests ask of each."""
+"""Whether a component can be used.
+
+``lumin list-plugins --check`` and the contract tests ask this of each.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ def check(component: Component) -> str | None:
     """Import a component and say what is wrong with it.
 
     Returns:
-        None if it can be imported, is callable, a concrete subclass of its kind's base class, and takes keywords; else
-        the reason.
+        None if it can be imported, is callable, a concrete subclass of its kind's base class, and
+        takes keywords; else the reason.
 
     Example:
         >>> from lumin_core.registry import check, find

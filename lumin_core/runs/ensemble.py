@@ -3,12 +3,13 @@ r"""Ensembles: several models asked as one, and how far they differ.
 .. math:: y(x) = \frac{\sum_i a_i \, y_i(x)}{\sum_i a_i}, \qquad
     \delta(x)^2 = \frac{\sum_i a_i \, (y_i(x) - y(x))^2}{\sum_i a_i}
 
-The spread :math:`\delta` tells what initialisation and choice of training folds make of the answer; it knows nothing of
-what all models share: their data, their architecture.
+The spread :math:`\delta` tells what initialisation and choice of training folds make of the answer;
+it knows nothing of what all models share: their data, their architecture.
 
 References:
-    Lakshminarayanan et al. (spread as uncertainty), https://arxiv.org/abs/1612.01474; Huang et al. (snapshots),
-    https://arxiv.org/abs/1704.00109; Garipov et al. (fast geometric ensembles), https://arxiv.org/abs/1802.10026
+    Lakshminarayanan et al. (spread as uncertainty), https://arxiv.org/abs/1612.01474; Huang et al.
+    (snapshots), https://arxiv.org/abs/1704.00109; Garipov et al. (fast geometric ensembles),
+    https://arxiv.org/abs/1802.10026
 """
 
 from __future__ import annotations
@@ -50,14 +51,16 @@ class Ensemble:
 
     Args:
         models: The models; all with the same outputs.
-        weights: One positive number a model; they are divided by their sum. By default all are equal.
+        weights: One positive number a model; they are divided by their sum. By default
+            all are equal.
 
     Attributes:
         models: The models.
         weights: Their weights, summing to 1.
 
     Raises:
-        ConfigError: If there are no models, they differ in outputs or objective, or weights do not fit.
+        ConfigError: If there are no models, they differ in outputs or objective, or
+            weights do not fit.
 
     Example:
         >>> import numpy as np
@@ -100,26 +103,29 @@ class Ensemble:
     ) -> Ensemble:
         """Make an ensemble of the best models of a run.
 
-        With `snapshot_args` it also, or instead, has the models that were saved as ``cycle_<k>.safetensors`` at the
-        ends of learning-rate cycles (``cycle_save=True`` of ``cycle_lr``, ``one_cycle``, ...):
+        With `snapshot_args` it also, or instead, has the models that were saved as
+        ``cycle_<k>.safetensors`` at the ends of learning-rate cycles (``cycle_save=True`` of
+        ``cycle_lr``, ``one_cycle``, ...):
 
         ``n_cycles``
             How many of each model: the last ones.
         ``load_cycles_only``
-            Whether the cycles are taken instead of the model, rather than beside it (``False``). Beside it, a cycle
-            with its very loss is the model itself, and is passed over.
+            Whether the cycles are taken instead of the model, rather than beside it (``False``).
+            Beside it, a cycle with its very loss is the model itself, and is passed over.
         ``weighting_pwr``
-            Power ``p`` of their weights (0): counted from the last backwards the cycles weigh 1, 2^p, 3^p, ..., beside
-            the model, which weighs 1, they weigh 2^p, 3^p, ...: a negative power favours the latest. As in LUMIN.
+            Power ``p`` of their weights (0): counted from the last backwards the cycles weigh 1,
+            2^p, 3^p, ..., beside the model, which weighs 1, they weigh 2^p, 3^p, ...: a negative
+            power favours the latest. As in LUMIN.
         ``patience``
-            How many cycles at the end are left out (0), as those in which early stopping waited in vain.
+            How many cycles at the end are left out (0), as those in which early stopping
+            waited in vain.
 
         Args:
             results: What `train_models` gave.
             size: Number of models, the best by `metric`, the best first.
             metric: ``"loss"``, or the label of a metric of the run.
-            weighting: ``"uniform"``, or ``"reciprocal"``: 1/value where lower is better, the value where higher is,
-                1/abs(value) where closest to zero is; of a cycle, 1/loss.
+            weighting: ``"uniform"``, or ``"reciprocal"``: 1/value where lower is better, the value
+                where higher is, 1/abs(value) where closest to zero is; of a cycle, 1/loss.
             snapshot_args: See above.
             model_builder: Needed only where a component had no name to be saved under.
 
@@ -127,8 +133,9 @@ class Ensemble:
             The ensemble.
 
         Raises:
-            ConfigError: If there are too few models or cycles, no such metric or option, a model whose loss or metric
-                is no finite number, or reciprocal weights of values that are not all positive.
+            ConfigError: If there are too few models or cycles, no such metric or option, a model
+                whose loss or metric is no finite number, or reciprocal weights of values that are
+                not all positive.
         """
         members = choose_members(results, size, metric, weighting, snapshot_args)
         return cls([Model.from_save(m.path, model_builder) for m in members], [m.weight for m in members])
@@ -161,15 +168,16 @@ class Ensemble:
             bs: As there.
             raw: As there.
             n_models: Ask the first so many models alone, in an ensemble of results the best.
-            out_of_fold: Whether each event of a `FoldYielder` over the training file is predicted by those models alone
-                that were not trained on its fold, as if all were new data.
+            out_of_fold: Whether each event of a `FoldYielder` over the training file is predicted
+                by those models alone that were not trained on its fold, as if all were new data.
 
         Returns:
             As `Model.predict`.
 
         Raises:
-            ConfigError: If there are fewer models; for `out_of_fold`, if `inputs` are no `FoldYielder`, a model was
-                trained on another file or does not know its folds, or all were trained on a fold.
+            ConfigError: If there are fewer models; for `out_of_fold`, if `inputs` are no
+                `FoldYielder`, a model was trained on another file or does not know its folds, or
+                all were trained on a fold.
 
         Example:
             >>> import numpy as np
@@ -198,7 +206,9 @@ class Ensemble:
         n_models: int | None = None,
         out_of_fold: bool = False,
     ) -> tuple[Answer, Answer] | None:
-        """Predict: the weighted mean over the models, and their weighted standard deviation as its uncertainty.
+        """Predict: the weighted mean over the models, and its uncertainty.
+
+        The uncertainty is their weighted standard deviation.
 
         Args:
             inputs: As for `predict`.
@@ -212,16 +222,20 @@ class Ensemble:
             out_of_fold: As there.
 
         Returns:
-            Mean and spread, each as from `predict`; ``None`` for a `FoldYielder`: they are in the file.
+            Mean and spread, each as from `predict`; ``None`` for a `FoldYielder`: they
+            are in the file.
 
         Raises:
-            ConfigError: As from `predict`; and if an event is predicted by one model alone, which has no spread.
+            ConfigError: As from `predict`; and if an event is predicted by one model alone, which
+                has no spread.
 
         Example:
             >>> import numpy as np
             >>> from lumin_core import Ensemble, Model, ModelBuilder
             >>> model = Model(ModelBuilder("classification", 1, ["pt"], seed=1))
-            >>> mean, spread = Ensemble([model, model]).predict_with_spread(np.ones((1, 1), "float32"))
+            >>> mean, spread = Ensemble([model, model]).predict_with_spread(
+            ...     np.ones((1, 1), "float32")
+            ... )
             >>> spread
             array([[0.]], dtype=float32)
         """
@@ -234,7 +248,9 @@ class Ensemble:
         return self._predict(inputs, question, n_models, as_np=as_np, out_of_fold=out_of_fold)
 
     def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
-        """Write the weighted mean of the models as one ONNX file, see `lumin_core.training.export.write_onnx`.
+        """Write the weighted mean of the models as one ONNX file.
+
+        See `lumin_core.training.export.write_onnx`.
 
         Args:
             path: The file; ``.onnx`` is added where it is missing. An existing file is replaced.
@@ -244,8 +260,8 @@ class Ensemble:
             The path.
 
         Raises:
-            ConfigError: If the extra ``lumin-core[onnx]`` is not installed, a block cannot be exported, or the models
-                differ in their features.
+            ConfigError: If the extra ``lumin-core[onnx]`` is not installed, a block cannot be
+                exported, or the models differ in their features.
         """
         return write_onnx(self.models, path, weights=self.weights.tolist(), raw=raw)
 
@@ -253,8 +269,8 @@ class Ensemble:
         """Save all models to one ``.safetensors`` file, keys ``<i>.<parameter>``.
 
         Args:
-            name: The file; ``.safetensors`` is added where it is missing. An existing file is replaced, no other
-                is touched.
+            name: The file; ``.safetensors`` is added where it is missing. An existing file is
+                replaced, no other is touched.
 
         Returns:
             The path.
@@ -313,7 +329,10 @@ class Ensemble:
     def _predict_folds(
         self, fy: FoldYielder, names: Sequence[str], question: _Question, n_models: int | None, *, out_of_fold: bool
     ) -> None:
-        """Save mean and, if there is a name for it, spread for all folds; of test-time variants each model's mean."""
+        """Save mean and, if there is a name for it, spread for all folds.
+
+        Of test-time variants, each model's mean is taken.
+        """
         if question.raw:
             raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
         chosen = self._first(n_models)
@@ -371,7 +390,9 @@ class _Question:
 
 
 def _combine(answers: Iterable[np.ndarray], weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give weighted mean and standard deviation, answer by answer (West's recurrence), so that one is held at a time.
+    """Compute weighted mean and standard deviation, answer by answer.
+
+    By West's recurrence one answer is held at a time.
 
     References:
         West, Communications of the ACM 22 (1979) 532, https://doi.org/10.1145/359146.359153

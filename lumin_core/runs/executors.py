@@ -1,12 +1,12 @@
 """Processes: an executor whose workers may die one by one.
 
-`concurrent.futures.ProcessPoolExecutor` gives up all its tasks when one worker is killed. Here every worker has a pipe
-of its own, and a thread that waits at the other end: a death is seen as the end of that pipe, fails the one task that
-the worker had, and a new worker takes its place.
+`concurrent.futures.ProcessPoolExecutor` gives up all its tasks when one worker is killed. Here
+every worker has a pipe of its own, and a thread that waits at the other end: a death is seen as the
+end of that pipe, fails the one task that the worker had, and a new worker takes its place.
 
-Workers are fresh interpreters (``spawn``), since torch's threads do not survive a fork. They live in process groups of
-their own: Ctrl-C reaches them once, through `Processes.stop`, and not also from the terminal. They end when this
-process does, however it ends.
+Workers are fresh interpreters (``spawn``), since torch's threads do not survive a fork. They live
+in process groups of their own: Ctrl-C reaches them once, through `Processes.stop`, and not also
+from the terminal. They end when this process does, however it ends.
 """
 
 from __future__ import annotations
@@ -46,15 +46,16 @@ _Task = tuple["Future[Any]", bytes]
 class Processes(Executor):
     """Runs calls in other processes, each of which may die without the others.
 
-    A call, its arguments and what it returns are pickled. Workers are started as they are needed, and stay until the
-    executor is shut down.
+    A call, its arguments and what it returns are pickled. Workers are started as they are needed,
+    and stay until the executor is shut down.
 
     Args:
-        max_workers: Highest number of workers; by default one for each core that this process may use.
+        max_workers: Highest number of workers; by default one for each core that this
+            process may use.
 
     Raises:
-        ConfigError: If the number is not positive, or it is made at the top level of a script, which every worker
-            imports.
+        ConfigError: If the number is not positive, or it is made at the top level of a script,
+            which every worker imports.
 
     Example:
         >>> from lumin_core.runs.executors import Processes
@@ -82,8 +83,8 @@ class Processes(Executor):
             **kwargs: Its keyword arguments.
 
         Returns:
-            What will hold its value or its exception, to which the worker's traceback is added as a note; a
-            `TrainingFailed` with the cause where the worker dies.
+            What will hold its value or its exception, to which the worker's traceback is added as a
+            note; a `TrainingFailed` with the cause where the worker dies.
 
         Raises:
             ConfigError: If something cannot be pickled.
@@ -117,10 +118,13 @@ class Processes(Executor):
                 worker.join()
 
     def stop(self, *, at_once: bool = False) -> None:
-        """Shut down without waiting: cancel the calls that have not begun, and interrupt those that run.
+        """Shut down without waiting.
+
+        Calls that have not begun are cancelled, those that run are interrupted.
 
         Args:
-            at_once: Whether to kill the workers; otherwise their calls get a `KeyboardInterrupt`, as by Ctrl-C.
+            at_once: Whether to kill the workers; otherwise their calls get a
+                `KeyboardInterrupt`, as by Ctrl-C.
         """
         self.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
@@ -232,8 +236,8 @@ def pack(obj: Any) -> bytes:
         The bytes.
 
     Raises:
-        ConfigError: If it cannot be pickled, or a worker could not find what it names: a class or function that was
-            written in a notebook.
+        ConfigError: If it cannot be pickled, or a worker could not find what it names: a class or
+            function that was written in a notebook.
 
     Example:
         >>> from lumin_core.runs.executors import pack

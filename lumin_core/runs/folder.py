@@ -1,18 +1,21 @@
-"""The folder of a run: what stands in it, when a model is finished, and what an earlier run there means.
+"""The folder of a run.
+
+What stands in it, when a model is finished, and what an earlier run there means.
 
 ::
 
     train_weights/
         run.json                     resolved config, versions, seed; written before anything else
-        results.json                 losses, metrics and their directions, paths relative to it; written at the end
-        model_<i>/model.safetensors  the model as its training ended (the best one, where save_best reloads it)
+        results.json                 losses, metrics and their directions, relative paths; the last
+        model_<i>/model.safetensors  the model as training ended (the best, if save_best reloads it)
         model_<i>/best.safetensors   the best one by validation loss or main metric
         model_<i>/cycle_<k>.safetensors, epoch_<k>.safetensors   what callbacks save
         model_<i>/training.log       what a training in another process had to say
         model_<i>/checkpoint/        the state after the last epoch; until the model is finished
         model_<i>/result.json        written last: the model is finished
 
-Every file is written under another name and renamed, so that a run may die between any two of these and go on.
+Every file is written under another name and renamed, so that a run may die between any two of
+these and go on.
 """
 
 from __future__ import annotations
@@ -137,7 +140,10 @@ class RunFolder:
         write_json(self.path / "run.json", config)
 
     def unfinished(self, n_models: int) -> list[int]:
-        """List the models that are still to be trained; where there are any, ``results.json`` is removed."""
+        """List the models that are still to be trained.
+
+        Where there are any, ``results.json`` is removed.
+        """
         numbers = [number for number in range(n_models) if not self.is_finished(number)]
         for number in set(range(n_models)).difference(numbers):
             self._tidy(number)  # its process may have died before that
@@ -151,7 +157,7 @@ class RunFolder:
         return (folder / "result.json").exists() and (folder / "model.safetensors").exists()
 
     def finish(self, number: int, result: dict[str, Any]) -> None:
-        """Write down the result of a model that has been saved, and remove what is no longer needed.
+        """Write down the result of a saved model, and remove what is no longer needed.
 
         Args:
             number: Which model.
@@ -178,7 +184,10 @@ class RunFolder:
         return [path for path in folders if path.name.removeprefix("model_").isdigit()]
 
     def _clear(self, models: list[Path]) -> None:
-        """Remove what an earlier run wrote but ``run.json``: until the new one replaces it, this stays a run."""
+        """Remove what an earlier run wrote, but not ``run.json``.
+
+        Until the new one replaces it, this stays a run.
+        """
         self.results.unlink(missing_ok=True)
         for folder in models:
             (folder / "result.json").unlink(missing_ok=True)

@@ -2,12 +2,13 @@ r"""Which saved models of a run make up an ensemble, and what they weigh.
 
 With values :math:`v_i` and, for the cycles of a model, :math:`n` counted from the last,
 
-.. math:: a_i = n^p \times \begin{cases} 1 & \text{uniform} \\ 1/v_i & \text{reciprocal, lower is better} \\
+.. math:: a_i = n^p \times \begin{cases} 1 & \text{uniform} \\
+    1/v_i & \text{reciprocal, lower is better} \\
     v_i & \text{higher is better} \\ 1/|v_i| & \text{closest to zero is best} \end{cases}
 
 References:
-    Huang et al. (snapshots), https://arxiv.org/abs/1704.00109; Garipov et al. (fast geometric ensembles),
-    https://arxiv.org/abs/1802.10026
+    Huang et al. (snapshots), https://arxiv.org/abs/1704.00109; Garipov et al. (fast geometric
+    ensembles), https://arxiv.org/abs/1802.10026
 """
 
 from __future__ import annotations
@@ -148,7 +149,10 @@ def choose_members(
 
 
 def _refuse_diverged(result: Mapping[str, Any], metric: str) -> None:
-    """Refuse a model whose loss or metric is no number: one of NaN weights would make all predictions NaN."""
+    """Refuse a model whose loss or metric is not a number.
+
+    One of NaN weights would make all predictions NaN.
+    """
     for name in ("loss", metric):
         if name in result and not isfinite(result[name]):
             raise ConfigError(

@@ -110,7 +110,10 @@ class RunPlan:
         return metrics, plan
 
     def _check_targets(self, model: Model, replaced: bool) -> None:
-        """Look at the targets of the file; whether they suit the model only where no callback may replace them."""
+        """Look at the targets of the file.
+
+        Whether they suit the model is asked only where no callback may replace them.
+        """
         for i in {i for trn_idxs, val_idx in self.folds for i in (*trn_idxs, val_idx)}:
             targets: Any = self.fy.get_column("targets", fold_idx=i, add_newaxis=True)
             check_finite(targets, self.fy.targ_feats, f"targets of fold {i}")
@@ -163,10 +166,20 @@ class RunPlan:
         init, fit = (seeds.seed_of(self.seed, purpose, number) for purpose in ("initialisation", "fit"))
         model = Model(ModelBuilder.from_model_builder(self.builder, seed=init))
         model.fit(
-            self.n_epochs, self.fy, self.bs, bulk_move=self.bulk_move, train_on_weights=self.train_on_weights,
-            trn_idxs=trn_idxs, val_idx=val_idx, cbs=self.callbacks, metrics=self.metrics, cb_savepath=folder,
-            visible_bar=visible_bar, seed=fit, resume=True,
-        )  # fmt: skip
+            self.n_epochs,
+            self.fy,
+            self.bs,
+            bulk_move=self.bulk_move,
+            train_on_weights=self.train_on_weights,
+            trn_idxs=trn_idxs,
+            val_idx=val_idx,
+            cbs=self.callbacks,
+            metrics=self.metrics,
+            cb_savepath=folder,
+            visible_bar=visible_bar,
+            seed=fit,
+            resume=True,
+        )
         model.save(folder / "model")
         fit_params: Any = model.fit_params
         last = {name: values[-1] for name, values in fit_params.history["valid"].items()}
@@ -192,6 +205,9 @@ def _spec_config(kind: str, spec: Any) -> Any:
 
 
 def _unnamed(error: registry.UnnamedComponent, **options: Any) -> dict[str, str]:
-    """Say why there is no config, and what there is instead, in the words of every process: without addresses."""
+    """Say why there is no config, and what there is instead.
+
+    The words are the same in every process: without addresses.
+    """
     texts = {"unnamed": str(error), **{name: repr(value) for name, value in options.items()}}
     return {name: re.sub(r" at 0x[0-9a-fA-F]+", "", text) for name, text in texts.items()}

@@ -23,13 +23,14 @@ _NO_COLUMNS = ("history", "cycle_losses")  # lists, which have no place in a cel
 class Results(Sequence[dict[str, Any]]):
     """What `train_models` gives: a sequence of one dict a model.
 
-    Each has ``loss`` (validation loss), every metric by its label, ``path`` (of the model's file), ``history``, and
-    ``cycle_losses`` (validation losses of ``cycle_<k>.safetensors`` beside that file, from 1). Losses and metrics are
-    those of the model in that file.
+    Each has ``loss`` (validation loss), every metric by its label, ``path`` (of the model's file),
+    ``history``, and ``cycle_losses`` (validation losses of ``cycle_<k>.safetensors`` beside that
+    file, from 1). Losses and metrics are those of the model in that file.
 
     Args:
         results: The dicts.
-        directions: ``"lower"``, ``"higher"`` or ``"zero"`` by metric; ``loss`` is ``"lower"`` anyway.
+        directions: ``"lower"``, ``"higher"`` or ``"zero"`` by metric; ``loss`` is
+            ``"lower"`` anyway.
 
     Example:
         >>> from lumin_core import Results
@@ -68,11 +69,11 @@ class Results(Sequence[dict[str, Any]]):
         return "\n".join([f"Results of {len(self)} {noun}", *lines, f"  mean: {self.summary()}"])
 
     def summary(self) -> str:
-        r"""Give the mean of loss and metrics over models and its standard error, :math:`s / \sqrt{n}`, as text.
+        r"""Return the mean of loss and metrics over models and its standard error, as text.
 
-        The error tells how much another set of as many models would differ. It is the spread of trainings and
-        validation folds alone: the models share most of their training data. A model whose value is not finite is left
-        out, which is said.
+        The error is :math:`s / \sqrt{n}`. The error tells how much another set of as many models
+        would differ. It is the spread of trainings and validation folds alone: the models share
+        most of their training data. A model whose value is not finite is left out, which is said.
         """
         return ", ".join(f"{name} {_mean([float(r[name]) for r in self._results])}" for name in self._names())
 
@@ -115,7 +116,8 @@ class Results(Sequence[dict[str, Any]]):
 
         Example:
             >>> from lumin_core import Results
-            >>> Results([{"loss": 0.4, "history": {}}, {"loss": 0.3, "history": {}}], {}).get_df()["loss"].tolist()
+            >>> results = Results([{"loss": 0.4, "history": {}}, {"loss": 0.3, "history": {}}], {})
+            >>> results.get_df()["loss"].tolist()
             [0.4, 0.3]
         """
         import pandas as pd

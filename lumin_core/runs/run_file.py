@@ -1,14 +1,16 @@
-"""Run files: a training written down in TOML, whose keys are arguments of the functions that do the work.
+"""Run files: a training written down in TOML.
+
+The keys are arguments of the functions that do the work.
 
 ::
 
     foldfile = "train.hdf5"          FoldYielder: foldfile, ignore_feats, augmentations, clip, ...
-    objective = "classification"     ModelBuilder.from_fy: objective, head, body, tail, opt_args, loss, ...
-    n_models = 5                     train_models: n_models, bs, n_epochs, cb_partials, savepath, seed, ...
+    objective = "classification"     ModelBuilder.from_fy: objective, head, body, tail, loss, ...
+    n_models = 5                     train_models: n_models, bs, n_epochs, savepath, seed, ...
     [ensemble]                       Ensemble.from_results: size, metric, weighting, ...
 
-Keys, their types and their defaults are read from these signatures, see `lumin_core.runs.run_keys`. There is one
-``seed``, that of the run.
+Keys, their types and their defaults are read from these signatures, see `lumin_core.runs.run_keys`.
+There is one ``seed``, that of the run.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 
 NAME, ENSEMBLE = "run.toml", "ensemble.safetensors"
-"""What a run file adds to the run's folder: itself, resolved, and the ensemble if it asks for one."""
+"""What a run file adds to the run's folder: itself, resolved, and the ensemble if asked for."""
 
 
 _RESOLVED = "# This run, resolved."  # how the one in the run's folder begins
@@ -61,7 +63,8 @@ class RunFile:
         >>> import pathlib, tempfile
         >>> from lumin_core.runs.run_file import RunFile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.toml"
-        >>> text = 'foldfile = "train.hdf5"\nobjective = "regression"\nn_models = 5\nbs = 64\nn_epochs = 10'
+        >>> text = 'foldfile = "train.hdf5"\nobjective = "regression"\n'
+        >>> text += "n_models = 5\nbs = 64\nn_epochs = 10"
         >>> _ = path.write_text(text)
         >>> run_file = RunFile.load(path, {"opt_args.lr": 1e-3, "body.depth": 2})
         >>> run_file.values["opt_args"], run_file.values["body"]
@@ -80,21 +83,24 @@ class RunFile:
         Args:
             path: The file. Paths in it are relative to its folder.
             changes: Values that take the place of the file's: ``{"bs": 64, "opt_args.lr": 1e-3,
-                "cb_partials.0.lengths": [2, 3]}``. Paths among them are relative to the current folder.
+                "cb_partials.0.lengths": [2, 3]}``. Paths among them are relative to the
+                current folder.
 
         Returns:
             The run file.
 
         Raises:
-            ConfigError: If it cannot be read, is no TOML, lacks keys, or a key is unknown or of the wrong type.
+            ConfigError: If it cannot be read, is no TOML, lacks keys, or a key is unknown or of
+                the wrong type.
         """
         path = Path(path).expanduser()
         return cls(path, read_values(path, changes or {}))
 
     def run(self, *, resume: bool = False, overwrite: bool = False, executor: Any = None) -> Results:
-        """Train, and write ``run.toml``, the run file with all that was chosen, into the run's folder.
+        """Train, and write all that was chosen into the run's folder.
 
-        With ``[ensemble]`` the ensemble is made of the results, and saved beside it.
+        It is the run file ``run.toml``. With ``[ensemble]`` the ensemble is made of the results,
+        and saved beside it.
 
         Args:
             resume: As for `train_models`.
@@ -188,7 +194,10 @@ def _check_ensemble(values: Table) -> None:
 
 
 def _resolved(values: Table, builder: ModelBuilder) -> Table:
-    """Give the values as they repeat the run: components by their qualified names, the folder as the file's own."""
+    """Return the values as they repeat the run.
+
+    Components have their qualified names, the folder is the file's own.
+    """
     config = {name: value for name, value in builder.to_config().items() if name in keys_of(ModelBuilder)}
     config.pop("cat_embedder", None)  # of the fold file, as the values have it
     lists = {name: [_config(kind, spec) for spec in as_list(values[name])] for name, kind in _LISTS.items()}
@@ -209,7 +218,10 @@ def _as_toml(values: Table) -> str:
 
 
 def _left_before(path: Path) -> Table:
-    """Read what an earlier run left, if one did; a run file of the user's is not ours to replace."""
+    """Read what an earlier run left, if one did.
+
+    A run file of the user's is not ours to replace.
+    """
     if not path.is_file():
         return {}
     if not path.read_bytes().startswith(_RESOLVED.encode()):

@@ -74,7 +74,9 @@ class Key:
         return "Path" in self.types
 
     def check(self, value: Any, place: str) -> None:
-        """Refuse a value of another type; what may be of any type is checked by the component that it is for.
+        """Refuse a value of another type.
+
+        What may be of any type is checked by the component that it is for.
 
         Raises:
             ConfigError: Naming key, file and type.
@@ -129,7 +131,10 @@ def keys() -> dict[str, Key]:
 
 
 def keys_of(function: Callable[..., Any]) -> dict[str, Key]:
-    """Give the keys that are arguments of one function: of `FoldYielder`, say, or of what a table is for."""
+    """Return the keys that are arguments of one function.
+
+    It is `FoldYielder`, say, or what a table is for.
+    """
     parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in _LEFT_OUT[function]]
     return {p.name: Key(p.name, _alternatives(str(p.annotation)), p.default) for p in parameters}
 
@@ -146,7 +151,8 @@ def read_values(path: Path, changes: Mapping[str, Any]) -> Table:
         Every key with its value or default, paths absolute.
 
     Raises:
-        ConfigError: If it cannot be read, is no TOML, lacks keys, or a key is unknown or of the wrong type.
+        ConfigError: If it cannot be read, is no TOML, lacks keys, or a key is unknown or of
+            the wrong type.
     """
     given = read_toml(path)
     _check_known(given, keys(), f"{path}:")
@@ -204,7 +210,10 @@ def _check_table(table: Table, known: Mapping[str, Key], place: str) -> None:
 
 
 def _with_paths(values: Table, known: Mapping[str, Key], folder: Path) -> Table:
-    """Make paths absolute that are relative to a folder; text alone, other types are refused later."""
+    """Make paths absolute that are relative to a folder.
+
+    Text alone: other types are refused later.
+    """
     found = dict(values)
     for name, value in values.items():
         if name in TABLES and isinstance(value, dict):
@@ -215,7 +224,10 @@ def _with_paths(values: Table, known: Mapping[str, Key], folder: Path) -> Table:
 
 
 def _changed(value: Any, names: Sequence[str], new: Any, place: str) -> Any:
-    """Give a value with one entry of it replaced, at any depth: the name of a component becomes a table for options."""
+    """Return a value with one entry of it replaced, at any depth.
+
+    The name of a component becomes a table for options.
+    """
     if not names:
         return new
     name, inner = names[0], f"{place}.{names[0]}"

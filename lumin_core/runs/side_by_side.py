@@ -1,7 +1,7 @@
 """Models side by side: the plan of a run handed to an executor, model by model.
 
-The parent trains nothing. It looks at the run's folder for how far each model is, so that any executor will do whose
-workers see the same folder, and says in a line what became of each.
+The parent trains nothing. It looks at the run's folder for how far each model is, so that any
+executor will do whose workers see the same folder, and says in a line what became of each.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def train_all(plan: RunPlan, numbers: Sequence[int], executor: Executor, compone
 
     Raises:
         TrainingFailed: If some failed, when all others have finished.
-        KeyboardInterrupt: After Ctrl-C, when all have stopped after their batch; at once after the second.
+        KeyboardInterrupt: After Ctrl-C, when all have stopped after their batch; at once
+            after the second.
     """
     n_threads = threads_each(executor, len(numbers))
     futures: dict[Future[float], int] = {}
@@ -129,7 +130,9 @@ def train_all(plan: RunPlan, numbers: Sequence[int], executor: Executor, compone
 
 
 def threads_each(executor: Executor, n_models: int) -> int | None:
-    """Give the number of threads for each worker, so that all together have the cores; ``None`` where it is unknown.
+    """Return the number of threads for each worker.
+
+    All together have the cores; it is ``None`` where their number is unknown.
 
     Example:
         >>> from lumin_core.runs.executors import Processes, available_cores
@@ -142,7 +145,9 @@ def threads_each(executor: Executor, n_models: int) -> int | None:
 
 
 def train_one(plan: RunPlan, number: int, n_threads: int | None, components: Sequence[Component]) -> float:
-    """Train a model, in a worker; what it has to say goes to ``training.log`` in the model's folder.
+    """Train a model, in a worker.
+
+    What it has to say goes to ``training.log`` in the model's folder.
 
     Args:
         plan: The plan.
@@ -238,7 +243,10 @@ def _epochs(plan: RunPlan) -> int:
 
 
 def _stop(executor: Executor, futures: dict[Future[float], int]) -> None:
-    """Let the workers stop after their batch and wait for them; Ctrl-C once more ends ours at once."""
+    """Let the workers stop after their batch and wait for them.
+
+    Ctrl-C once more ends ours at once.
+    """
     try:
         _say("Ctrl-C: the models stop after their batch; once more stops at once")
         for future in futures:

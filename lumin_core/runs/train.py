@@ -50,8 +50,9 @@ def train_models(
 ) -> Results:
     """Train several models, each with another validation fold, and keep them in a folder.
 
-    Model ``i`` is validated on fold ``i`` (modulo their number) and trained on the others. The callbacks
-    ``metric_logger``, ``early_stopping`` (with `patience`) and ``save_best`` are added, by name.
+    Model ``i`` is validated on fold ``i`` (modulo their number) and trained on the others. The
+    callbacks ``metric_logger``, ``early_stopping`` (with `patience`) and ``save_best`` are
+    added, by name.
 
     Args:
         fy: The training data.
@@ -60,7 +61,8 @@ def train_models(
         model_builder: What to build; its seed is overridden by one of `seed`'s for each model.
         n_epochs: Highest number of epochs.
         patience: Epochs without improvement after which a training stops; ``None`` for never.
-        cb_partials: Further callbacks, as names, dicts, classes or partials: each model gets its own.
+        cb_partials: Further callbacks, as names, dicts, classes or partials: each
+            model gets its own.
         metric_partials: Metrics, likewise.
         save_best: Whether each training ends with its best model, rather than with its last.
         train_on_weights: Whether the file's weights are used.
@@ -68,38 +70,54 @@ def train_models(
         excl_idxs: Folds to leave out.
         unique_trn_idxs: Whether no fold trains more than one model.
         savepath: The run's folder.
-        seed: Seed of everything; ``None`` draws a fresh one, or takes that of the run that goes on. Recorded in
-            ``run.json``.
-        resume: Whether to go on with the run in `savepath`, where there is one: finished models are not trained again,
-            others go on from their last checkpoint, and all end with bit for bit the weights of a run that was not
-            interrupted. All options but `executor` must be as they were; the fold file may have moved.
-        overwrite: Whether an earlier run in `savepath` is replaced; other files there are left alone.
-        executor: Where to train models side by side: ``"processes"`` or ``{"name": "processes", "max_workers": 2}``
-            (see `lumin_core.runs.executors.Processes`), or any `concurrent.futures.Executor` of processes that see
-            `savepath`. The cores are shared out among the workers. By default one model follows the other, here.
+        seed: Seed of everything; ``None`` draws a fresh one, or takes that of the run that goes on.
+            Recorded in ``run.json``.
+        resume: Whether to go on with the run in `savepath`, where there is one: finished models are
+            not trained again, others go on from their last checkpoint, and all end with bit for bit
+            the weights of a run that was not interrupted. All options but `executor` must be as
+            they were; the fold file may have moved.
+        overwrite: Whether an earlier run in `savepath` is replaced; other files there
+            are left alone.
+        executor: Where to train models side by side: ``"processes"`` or
+            ``{"name": "processes", "max_workers": 2}`` (see `lumin_core.runs.executors.Processes`),
+            or any `concurrent.futures.Executor` of processes that see `savepath`. The cores are
+            shared out among the workers. By default one model follows the other, here.
 
     Returns:
         The results, in the order of the models; their mean is shown at the end.
 
     Raises:
-        ConfigError: If an option is out of range, a callback or metric is an instance, `savepath` holds a run (another
-            one, with `resume`), or something cannot be sent to another process. Nothing is written then.
-        UnknownComponent: If a component is missing, with what to install, before anything is written.
+        ConfigError: If an option is out of range, a callback or metric is an instance, `savepath`
+            holds a run (another one, with `resume`), or something cannot be sent to another
+            process. Nothing is written then.
+        UnknownComponent: If a component is missing, with what to install, before
+            anything is written.
         TrainingFailed: If models failed in workers, when the others have finished, with the causes.
-        KeyboardInterrupt: After Ctrl-C: the first ends trainings after their batch, the second at once.
+        KeyboardInterrupt: After Ctrl-C: the first ends trainings after their batch, the
+            second at once.
 
     Example:
         >>> import numpy as np, tempfile
         >>> from lumin_core import FoldFileWriter, FoldYielder, ModelBuilder, train_models
         >>> folder = tempfile.mkdtemp()
         >>> rng = np.random.default_rng(1)
-        >>> with FoldFileWriter(folder + "/train", cont_feats=["pt", "eta"], targ_feats="is_signal") as file:
+        >>> with FoldFileWriter(
+        ...     folder + "/train", cont_feats=["pt", "eta"], targ_feats="is_signal"
+        ... ) as file:
         ...     for fold in range(3):
-        ...         file.append(fold, inputs=rng.normal(size=(64, 2)), targets=rng.integers(0, 2, size=64))
+        ...         file.append(
+        ...             fold, inputs=rng.normal(size=(64, 2)), targets=rng.integers(0, 2, size=64)
+        ...         )
         >>> fy = FoldYielder(folder + "/train.hdf5")
         >>> builder = ModelBuilder.from_fy(fy, "classification")
         >>> results = train_models(
-        ...     fy, n_models=2, bs=32, model_builder=builder, n_epochs=1, savepath=folder + "/run", seed=1
+        ...     fy,
+        ...     n_models=2,
+        ...     bs=32,
+        ...     model_builder=builder,
+        ...     n_epochs=1,
+        ...     savepath=folder + "/run",
+        ...     seed=1,
         ... )
         >>> [result["path"].name for result in results]
         ['model.safetensors', 'model.safetensors']
@@ -109,12 +127,18 @@ def train_models(
     folder = RunFolder(Path(savepath).expanduser().resolve())
     recorded = folder.recorded() if resume and seed is None else None
     plan = RunPlan(
-        fy=fy, folds=split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs), builder=model_builder,
-        n_epochs=positive(n_epochs, "n_epochs"), bs=positive(bs, "bs"),
-        callbacks=_callbacks(cb_partials, patience, save_best), metrics=as_list(metric_partials),
-        train_on_weights=train_on_weights, bulk_move=bulk_move, folder=folder,
+        fy=fy,
+        folds=split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs),
+        builder=model_builder,
+        n_epochs=positive(n_epochs, "n_epochs"),
+        bs=positive(bs, "bs"),
+        callbacks=_callbacks(cb_partials, patience, save_best),
+        metrics=as_list(metric_partials),
+        train_on_weights=train_on_weights,
+        bulk_move=bulk_move,
+        folder=folder,
         seed=seeds.check(recorded["seed"] if recorded else seed),
-    )  # fmt: skip
+    )
     directions, used = plan.check()
     with open_executor(executor) as opened:
         registered = check_sendable(plan, used, opened) if opened else []
@@ -142,7 +166,8 @@ def split_folds(
         fy: The data.
         n_models: Number of models.
         excl_idxs: Folds to leave out.
-        unique: Whether no fold trains more than one model; then each has an equal number of them, as many as there are.
+        unique: Whether no fold trains more than one model; then each has an equal number of them,
+            as many as there are.
 
     Returns:
         For each model the training folds and the validation fold.
@@ -161,7 +186,8 @@ def split_folds(
     if not unique:
         val_idxs = [idxs[i % len(idxs)] for i in range(n_models)]
         return [([j for j in idxs if j != val], val) for val in val_idxs]
-    # Shares of equal size, one a model, begun at the second fold: so no share holds its own validation fold.
+    # Shares of equal size, one a model, begun at the second fold: so no share holds its own
+    # validation fold.
     size = len(idxs) // n_models
     if size == 0 or n_models == 1:
         raise ConfigError(

@@ -1,7 +1,7 @@
-"""The worker's side of `lumin_core.runs.executors`: imported first of all in a fresh process, and light.
+"""The worker's side of `lumin_core.runs.executors`: imported first of all, and light.
 
-Ctrl-C is kept waiting but while a call runs, where it raises `KeyboardInterrupt`: so a worker is never interrupted in
-the middle of an answer, and one that comes during the start is not lost.
+Ctrl-C is kept waiting but while a call runs, where it raises `KeyboardInterrupt`: so a worker is
+never interrupted in the middle of an answer, and one that comes during the start is not lost.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Callback:
     """Optional base of callbacks (kind ``callbacks``).
 
-    Any object with ``on_*`` methods of the signature ``(self)`` or ``(self, fit_params)`` is a callback. The base class
-    defines no points: it keeps the model that the callback works for.
+    Any object with ``on_*`` methods of the signature ``(self)`` or ``(self, fit_params)`` is a
+    callback. The base class defines no points: it keeps the model that the callback works for.
 
     Attributes:
         model: The model, from the start of a fit or a prediction on.
@@ -58,7 +58,8 @@ class CyclicCallback(Protocol):
     Attributes:
         cycle_count: Number of whole cycles finished.
         cycle_end: Whether a cycle ended in the epoch that just closed.
-        cycle_save: Whether it saves the model at the end of every cycle, as ``cycle_<k>.safetensors``, from 1.
+        cycle_save: Whether it saves the model at the end of every cycle, as
+            ``cycle_<k>.safetensors``, from 1.
         cycle_losses: The validation losses of those.
 
     Example:
@@ -102,9 +103,9 @@ class LossCallback(Protocol):
     label: str
 
     def get_values(self) -> Mapping[str, float] | None:
-        """Give validation loss (``"loss"``) and metrics (by label) of the offered model; ``None`` if there is none yet.
+        """Return validation loss (``"loss"``) and metrics (by label) of the offered model.
 
-        `lumin_core.validated` computes them.
+        It is ``None`` if there is none yet. `lumin_core.validated` computes them.
         """
 
     def get_module(self) -> nn.Module | None:
@@ -134,7 +135,9 @@ class Offer:
 
 
 def deciding(fit_params: FitParams) -> tuple[str, Direction]:
-    """Give the name of the value that decides which model is best, and its direction: the main metric, else the loss.
+    """Return the name of the value that decides which model is best, and its direction.
+
+    It is the main metric, else the loss.
 
     Args:
         fit_params: The state of the fit.
@@ -184,7 +187,9 @@ def best_offer(fit_params: FitParams) -> Offer:
 
 
 def monitored(fit_params: FitParams) -> tuple[float, Direction]:
-    """Give the newest value that decides which model is best, and its direction: the main metric's, else the loss.
+    """Return the newest value that decides which model is best, and its direction.
+
+    It is the main metric's, else the loss.
 
     Args:
         fit_params: The state of the fit, after a validation.
@@ -209,13 +214,15 @@ def monitored(fit_params: FitParams) -> tuple[float, Direction]:
 
 
 class PredHandler(Callback):
-    """The default prediction callback: keeps the predictions of every batch and joins them at the end.
+    """The default prediction callback.
+
+    It keeps the predictions of every batch and joins them at the end.
 
     Example:
         >>> from lumin_core import PredHandler
         >>> PredHandler().get_preds()
         Traceback (most recent call last):
-        lumin_core.errors.DataError: there are no predictions yet: hand this callback to Model.predict as pred_cb
+        lumin_core.errors.DataError: there are no predictions yet: hand this callback to ...
     """
 
     def __init__(self) -> None:
@@ -224,7 +231,8 @@ class PredHandler(Callback):
 
     def on_pred_begin(self) -> None:
         """Forget what an earlier prediction left."""
-        self._batches, self._preds = [], None
+        self._batches = []
+        self._preds = None
 
     def on_forwards_end(self, fit_params: FitParams) -> None:
         """Keep the predictions of the batch, in prediction only."""

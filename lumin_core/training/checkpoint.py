@@ -1,8 +1,9 @@
 """Checkpoints: the state of a fit at the end of an epoch, from which it goes on bit for bit.
 
-A checkpoint is one file, ``checkpoint/epoch_<k>.safetensors`` in the fit's folder, written whole before the one of the
-epoch before is removed. It holds weights, the optimiser's state, the history, and what callbacks give as
-``state_dict()``. Generators are no part of it: every epoch is seeded from the fit's seed and its number.
+A checkpoint is one file, ``checkpoint/epoch_<k>.safetensors`` in the fit's folder, written whole
+before the one of the epoch before is removed. It holds weights, the optimiser's state, the history,
+and what callbacks give as ``state_dict()``. Generators are no part of it: every epoch is seeded
+from the fit's seed and its number.
 """
 
 from __future__ import annotations
@@ -75,12 +76,15 @@ class Checkpoints:
             parameter.requires_grad_(name not in content["frozen"])
         model.set_input_mask(content["input_mask"])
         model.record.seeds.update(content["seeds"])
-        fit.epoch, fit.sub_epoch, fit.stop = content["epoch"], content["sub_epoch"], content["stop"]
+        fit.epoch = content["epoch"]
+        fit.sub_epoch = content["sub_epoch"]
+        fit.stop = content["stop"]
         fit.history = content["history"]
         for callback, state in zip(fit.cbs, content["callbacks"], strict=True):
             if state is not None:
                 callback.load_state_dict(state)
-        self._tensors, self._content = {}, {}
+        self._tensors = {}
+        self._content = {}
 
     def write(self, fit: FitParams) -> None:
         """Keep the state at the end of an epoch.
@@ -148,7 +152,9 @@ def newest(folder: Path) -> Path | None:
 
 
 def last_epoch(folder: Path) -> int:
-    """Give the number of the epoch of the newest checkpoint, 0 where there is none; reads names alone.
+    """Return the epoch of the newest checkpoint, 0 where there is none.
+
+    Names alone are read.
 
     Args:
         folder: The fit's folder, ``cb_savepath``.
@@ -192,7 +198,10 @@ def _settings(fit: FitParams, *, train_on_weights: bool) -> dict[str, Any]:
 
 
 def _packed(value: Any, tensors: State, what: str) -> Any:
-    """Give a state as JSON values, its tensors and arrays put among ``tensors``; dicts and tuples are marked."""
+    """Return a state as JSON values, its tensors and arrays put among ``tensors``.
+
+    Dicts and tuples are marked.
+    """
     if isinstance(value, torch.Tensor | np.ndarray):
         name = f"tensor.{len(tensors)}"
         tensors[name] = value if isinstance(value, torch.Tensor) else _as_tensor(value, what)

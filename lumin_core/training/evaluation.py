@@ -68,7 +68,10 @@ class FoldLoss:
 
 @contextmanager
 def evaluating(model: Model, *others: nn.Module) -> Iterator[None]:
-    """Put networks and loss into evaluation mode, and back: callbacks may ask the model in the middle of a training."""
+    """Put networks and loss into evaluation mode, and back.
+
+    Callbacks may ask the model in the middle of a training.
+    """
     parts = [part for part in (model.model, model.loss, *others) if isinstance(part, nn.Module)]
     modes = [(module, module.training) for part in parts for module in part.modules()]
     for part in parts:
@@ -96,7 +99,9 @@ class Answers:
     """
 
     def __init__(self, loss: Callable[..., Tensor]) -> None:
-        self._loss, self._total, self._batches = loss, FoldLoss(), list[tuple[Any, ...]]()
+        self._loss = loss
+        self._total = FoldLoss()
+        self._batches = list[tuple[Any, ...]]()
 
     def add(self, y_pred: Tensor, y: Tensor, w: Tensor | None, loss_val: Tensor) -> None:
         """Add a batch: outputs ``(B, n_out)``, targets, weights ``(B, 1)`` and the objective."""
@@ -108,7 +113,7 @@ class Answers:
         return torch.cat([y_pred for y_pred, *_ in self._batches])
 
     def loss(self) -> float:
-        """Give the loss: the weighted mean, or that of the fold taken as one batch for a `BatchLoss`.
+        """Return the loss: the weighted mean, or the fold's as one batch for a `BatchLoss`.
 
         Raises:
             DataError: If the weights sum to zero.
@@ -142,8 +147,10 @@ def validated(fit_params: FitParams, module: nn.Module) -> dict[str, float]:
     """Compute loss and metrics of another network on the validation fold, without callbacks.
 
     Args:
-        fit_params: The state of the fit, in or after a validation: in ``on_fold_end`` or ``on_epoch_end``.
-        module: A network of the same inputs and outputs, such as an average over the weights of the model's.
+        fit_params: The state of the fit, in or after a validation: in ``on_fold_end`` or
+            ``on_epoch_end``.
+        module: A network of the same inputs and outputs, such as an average over the weights
+            of the model's.
 
     Returns:
         The ``"loss"``, and each metric by its label.
@@ -181,7 +188,9 @@ def validation_values(fit: FitParams, answers: Answers) -> dict[str, float]:
 
 
 def check_targets(targets: np.ndarray | None, model: Any) -> None:
-    """Refuse targets that one of torch's losses cannot take, or would broadcast; any other loss has its own rules.
+    """Refuse targets that one of torch's losses cannot take, or would broadcast.
+
+    Any other loss has its own rules.
 
     Args:
         targets: Shape ``(n, n_targ)`` or ``(n,)``.

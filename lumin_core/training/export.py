@@ -1,10 +1,13 @@
-r"""Models as ONNX files, which other programs run without Python: one graph, from all columns to predictions.
+r"""Models as ONNX files, which other programs run without Python.
+
+One graph leads from all columns to predictions.
 
 .. math:: y(x) = \frac{\sum_i a_i \, t(f_i(m_i(p(x))))}{\sum_i a_i}
 
-of networks :math:`f_i`, their input masks :math:`m_i`, what makes predictions of outputs :math:`t` (for multiclass
-:math:`\exp`) and, with ``raw=True``, the preprocessing :math:`p`. Each of its steps must be affine, and is written
-around a centre :math:`c` near its data, so that single precision does: :math:`p(x) = p(c) + (x - c) A`.
+of networks :math:`f_i`, their input masks :math:`m_i`, what makes predictions of outputs :math:`t`
+(for multiclass :math:`\exp`) and, with ``raw=True``, the preprocessing :math:`p`. Each of its steps
+must be affine, and is written around a centre :math:`c` near its data, so that single precision
+does: :math:`p(x) = p(c) + (x - c) A`.
 
 References:
     https://onnx.ai/onnx/intro, https://docs.pytorch.org/docs/stable/onnx_export.html
@@ -54,22 +57,26 @@ def write_onnx(
 ) -> Path:
     """Write models as one ONNX file; the models stay as they are.
 
-    The graph takes ``inputs``, float32, shape ``(events, F)`` for any number of events: all columns of the training
-    data in their order, continuous features, then the codes of categorical ones. A model that was trained on a matrix
-    takes ``matrix``, as a yielder gives it, beside them. NaN in ``inputs`` counts as 0, as on reading. It gives
-    ``predictions``, shape ``(events, n_out)``: the weighted mean of the models, for multiclass of probabilities.
+    The graph takes ``inputs``, float32, shape ``(events, F)`` for any number of events: all columns
+    of the training data in their order, continuous features, then the codes of categorical ones. A
+    model that was trained on a matrix takes ``matrix``, as a yielder gives it, beside them. NaN in
+    ``inputs`` counts as 0, as on reading. It gives ``predictions``, shape ``(events, n_out)``: the
+    weighted mean of the models, for multiclass of probabilities.
 
-    With `raw`, ``inputs`` are as before the recorded preprocessing: all continuous features of the training file, and
-    again codes, since the values of categories may be text; the file's property ``cat_maps`` says what they mean. An
-    event with a missing value that the preprocessing would refuse (principal components) has NaN predictions.
+    With `raw`, ``inputs`` are as before the recorded preprocessing: all continuous features of the
+    training file, and again codes, since the values of categories may be text; the file's property
+    ``cat_maps`` says what they mean. An event with a missing value that the preprocessing would
+    refuse (principal components) has NaN predictions.
 
-    Nothing is refused when the graph runs: infinite inputs and codes out of range are the caller's to keep out.
+    Nothing is refused when the graph runs: infinite inputs and codes out of range are the
+    caller's to keep out.
 
     The file's properties name features, targets and objective, as JSON.
 
     Args:
         models: One, or several of the same features.
-        path: The file; ``.onnx`` is added where it is missing. Written whole or not at all, in place of an earlier one.
+        path: The file; ``.onnx`` is added where it is missing. Written whole or not at all, in
+            place of an earlier one.
         weights: A positive number a model; by default all are equal.
         raw: Whether the recorded preprocessing is inside.
 
@@ -77,8 +84,9 @@ def write_onnx(
         The path.
 
     Raises:
-        ConfigError: If the extra ``lumin-core[onnx]`` is not installed, a block cannot be exported, `raw` is asked for
-            and nothing is recorded or a step is not affine, or the models differ in their features.
+        ConfigError: If the extra ``lumin-core[onnx]`` is not installed, a block cannot be exported,
+            `raw` is asked for and nothing is recorded or a step is not affine, or the models differ
+            in their features.
         SavedModelError: If the file cannot be written.
 
     Example:
@@ -152,7 +160,8 @@ class _Network(nn.Module):
         inputs = _inputs_of(model, raw=raw)
         self.network = copy.deepcopy(model.model).cpu().eval()
         self.to_prediction = model.to_prediction
-        self.has_flat, self.n_cont = inputs.n_flat > 0, len(inputs.cont_feats)
+        self.has_flat = inputs.n_flat > 0
+        self.n_cont = len(inputs.cont_feats)
         self.steps = nn.ModuleList(_steps(model, self.n_cont) if raw else [])
         self.keeps_missing = all(step.keeps_missing for step in self.steps)
         self.columns: Tensor
@@ -200,7 +209,10 @@ class _Mean(nn.Module):
 
 
 class _Affine(nn.Module):
-    """A step of the preprocessing, found by asking it for the values at 0, at unit vectors, and at random points."""
+    """A step of the preprocessing, found by asking it for values.
+
+    It is asked at 0, at unit vectors, and at random points.
+    """
 
     def __init__(self, step: Any, n_in: int) -> None:
         super().__init__()
@@ -216,13 +228,16 @@ class _Affine(nn.Module):
             ) from error
         is_diagonal = matrix.shape == (n_in, n_in) and not np.count_nonzero(matrix - np.diag(np.diag(matrix)))
         self.keeps_missing = is_diagonal and passes_nan
-        self.is_diagonal, self.n_out = is_diagonal, matrix.shape[1]
+        self.is_diagonal = is_diagonal
+        self.n_out = matrix.shape[1]
         self.centre: Tensor
         self.slope: Tensor
         self.offset: Tensor
         for buffer, values in (
-            ("centre", centre), ("slope", np.diag(matrix) if is_diagonal else matrix), ("offset", offset),
-        ):  # fmt: skip
+            ("centre", centre),
+            ("slope", np.diag(matrix) if is_diagonal else matrix),
+            ("offset", offset),
+        ):
             self.register_buffer(buffer, torch.as_tensor(values.astype(np.float32)))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -244,7 +259,10 @@ def _probe(step: Any, n_in: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _passes_nan(step: Any, n_in: int) -> bool:
-    """Tell whether missing values stay missing; else the step refuses them. One that fills them in is not affine."""
+    """Tell whether missing values stay missing; else the step refuses them.
+
+    One that fills them in is not affine.
+    """
     try:
         values = step.transform(np.full((1, n_in), np.nan))
     except ValueError:
@@ -297,7 +315,10 @@ def _convert(module: nn.Module, x: Any, other: Any, names: list[str] | None = No
 
 
 def _traced(module: nn.Module, x: Any, other: Any) -> Any:
-    """Trace a module with the inputs ``x``, and check what comes out with another number of events."""
+    """Trace a module with the inputs ``x``.
+
+    What comes out is checked with another number of events.
+    """
     events = {0: torch.export.Dim(_EVENTS)}
     shapes = ((events,) * len(x) if isinstance(x, tuple) else events,)
     with _quiet(), torch.no_grad():
@@ -351,9 +372,13 @@ def _quiet() -> Iterator[None]:
 
 
 def _described(proto: Any, model: Model, inputs: _Inputs, *, raw: bool) -> Any:
-    """Say in the file what its columns and outputs are, and take out what torch says of its making."""
+    """Say in the file what its columns and outputs are.
+
+    What torch says of its making is taken out.
+    """
     _strip(proto.graph, proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param)
-    proto.producer_name, proto.producer_version = "lumin-core", version("lumin-core")
+    proto.producer_name = "lumin-core"
+    proto.producer_version = version("lumin-core")
     about = {
         "objective": model.objective,
         "cont_feats": inputs.cont_feats,

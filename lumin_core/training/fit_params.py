@@ -25,9 +25,10 @@ History = dict[str, dict[str, list[float]]]
 
 
 def empty_history() -> History:
-    """Make a history: ``{"train": {"loss": []}, "valid": {"loss": []}}``, metrics joining the latter.
+    """Make a history: ``{"train": {"loss": []}, "valid": {"loss": []}}``.
 
-    ``history["train"]["loss"]`` has an entry per training fold, ``history["valid"][...]`` one per validation epoch.
+    Metrics join the latter. ``history["train"]["loss"]`` has an entry per training fold,
+    ``history["valid"][...]`` one per validation epoch.
 
     Example:
         >>> from lumin_core.training.fit_params import empty_history
@@ -52,8 +53,8 @@ class FitParams:
         bs: Batch size.
         n_batches: Number of batches in the current fold.
         batch: Number of the current batch in its fold, from 1.
-        by: The source of batches for the current fold; may be replaced in ``on_fold_begin``. That of validation stays
-            until the end of its epoch.
+        by: The source of batches for the current fold; may be replaced in ``on_fold_begin``. That
+            of validation stays until the end of its epoch.
         fy: The source of folds; ``None`` when arrays are predicted.
         opt: The optimiser.
         loss_func: The loss, per event or a `BatchLoss`.
@@ -74,8 +75,9 @@ class FitParams:
         history: See `empty_history`.
         rng: Numpy's generator for callbacks.
         generator: Torch's generator for the shuffling of events, on the CPU.
-        data: For callbacks to share what they like; it is no part of a checkpoint. A callback that ends the fit with
-            other weights than the last puts their loss and metrics under ``"kept"``.
+        data: For callbacks to share what they like; it is no part of a checkpoint. A callback that
+            ends the fit with other weights than the last puts their loss and metrics
+            under ``"kept"``.
 
     Example:
         >>> from lumin_core import Callback, FitParams

@@ -1,4 +1,7 @@
-"""Before a fit: callbacks and metrics from names, folds and features checked, all refused that would fail later."""
+"""Before a fit: what would fail later is refused now.
+
+Callbacks and metrics are made from names, folds and features are checked.
+"""
 
 from __future__ import annotations
 
@@ -84,10 +87,19 @@ def prepare(
         raise ConfigError("metrics are evaluated on a validation fold: give val_idx")
     check_columns(built_metrics, fy)
     fit = FitParams(
-        model=model, device=model.device, opt=model.opt, loss_func=model.loss, fy=fy, n_epochs=int(n_epochs),
-        bs=int(bs), trn_idxs=trn_idxs, val_idx=val_idx, cbs=callbacks, metrics=built_metrics,
+        model=model,
+        device=model.device,
+        opt=model.opt,
+        loss_func=model.loss,
+        fy=fy,
+        n_epochs=int(n_epochs),
+        bs=int(bs),
+        trn_idxs=trn_idxs,
+        val_idx=val_idx,
+        cbs=callbacks,
+        metrics=built_metrics,
         cb_savepath=Path(cb_savepath),
-    )  # fmt: skip
+    )
     plan = HookPlan(callbacks)
     hand_over(model, callbacks)
     return fit, plan
@@ -122,7 +134,8 @@ def choose_folds(fy: FoldYielder, trn_idxs: Sequence[int] | None, val_idx: int |
         Both.
 
     Raises:
-        ConfigError: If there is no such fold, none is left to train on, or the validation fold is trained on.
+        ConfigError: If there is no such fold, none is left to train on, or the validation fold
+            is trained on.
     """
     folds = range(len(fy))
     chosen = [i for i in folds if i != val_idx] if trn_idxs is None else as_list(trn_idxs)

@@ -1,8 +1,8 @@
 """The plan of a fit: for each point, the callbacks' methods in the order listed.
 
-pluggy validates and introspects; per fit its implementations are compiled once into plain tuples, so that an empty
-point costs nothing. Only where a point has a wrapper (``@lumin_core.hookimpl(wrapper=True)``) does pluggy's own loop
-run it.
+pluggy validates and introspects; per fit its implementations are compiled once into plain tuples,
+so that an empty point costs nothing. Only where a point has a wrapper
+(``@lumin_core.hookimpl(wrapper=True)``) does pluggy's own loop run it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ class HookPlan:
     ``calls[point]`` is a tuple of functions of `fit_params`.
 
     Args:
-        callbacks: Objects with ``on_*`` methods, in the order of calls. Wrappers enclose all others.
+        callbacks: Objects with ``on_*`` methods, in the order of calls. Wrappers
+            enclose all others.
 
     Raises:
-        HookError: If a method is no point or has another signature, or a callback has no points, or is listed twice.
+        HookError: If a method is no point or has another signature, or a callback has no points, or
+            is listed twice.
 
     Example:
         >>> from lumin_core.training.hook_plan import HookPlan
@@ -43,7 +45,7 @@ class HookPlan:
         ...     def on_epoch_edn(self, fit_params): ...
         >>> HookPlan([Typo()])
         Traceback (most recent call last):
-        lumin_core.errors.HookError: Typo.on_epoch_edn is no callback point; did you mean 'on_epoch_end'...
+        lumin_core.errors.HookError: Typo.on_epoch_edn ...; did you mean 'on_epoch_end'...
     """
 
     def __init__(self, callbacks: Sequence[Any]) -> None:
@@ -88,7 +90,10 @@ class _Points:
 
 
 def _checked_points(callback: Any) -> list[str]:
-    """List the points of a callback; refuse an unknown point, another signature, and an object without any."""
+    """List the points of a callback.
+
+    An unknown point, another signature, and an object without any are refused.
+    """
     if isinstance(callback, type):
         raise HookError(
             f"{callback.__name__} is a class where a callback object was expected; pass {callback.__name__}(...)"
@@ -124,7 +129,10 @@ def _noting(method: Any, callback: Any, point: str) -> Call:
 
 
 def _noting_wrapper(method: Any, callback: Any, point: str) -> Any:
-    """Do the same for a wrapper, through which exceptions of others pass too: these have their note."""
+    """Do the same for a wrapper.
+
+    Exceptions of others pass through it too: these have their note.
+    """
     takes_it = bool(_parameters(method))
 
     def call(fit_params: FitParams) -> Generator[None, Any, Any]:

@@ -1,7 +1,8 @@
-"""The thirteen points at which callbacks take part in training and prediction: all of them, on one screen.
+"""The points at which callbacks take part in training and prediction.
 
-Each gets the one argument `fit_params`, the state of the fit (`lumin_core.FitParams`). In training, per epoch, the
-state goes ``"train"``, then ``"valid"`` when a validation fold was given; in prediction it is ``"test"``.
+All thirteen of them, on one screen. Each gets the one argument `fit_params`, the state of the fit
+(`lumin_core.FitParams`). In training, per epoch, the state goes ``"train"``, then ``"valid"`` when
+a validation fold was given; in prediction it is ``"test"``.
 """
 
 from __future__ import annotations
@@ -26,15 +27,21 @@ class LuminSpec:
 
     @hookspec
     def on_epoch_begin(self, fit_params: FitParams) -> None:
-        """Called before the folds of an epoch (state ``"train"``), and before its validation (state ``"valid"``)."""
+        """Called before the folds of an epoch, and before its validation.
+
+        The state is ``"train"``, then ``"valid"``.
+        """
 
     @hookspec
     def on_fold_begin(self, fit_params: FitParams) -> None:
-        """Called when a fold is loaded into ``fit_params.by``, which may be changed or replaced here."""
+        """Called when a fold is in ``fit_params.by``, which may be changed or replaced here."""
 
     @hookspec
     def on_batch_begin(self, fit_params: FitParams) -> None:
-        """Called before a batch goes through the model; may change ``fit_params.x``, ``.y`` and ``.w``."""
+        """Called before a batch goes through the model.
+
+        It may change ``fit_params.x``, ``.y`` and ``.w``.
+        """
 
     @hookspec
     def on_forwards_end(self, fit_params: FitParams) -> None:
@@ -42,15 +49,21 @@ class LuminSpec:
 
     @hookspec
     def on_backwards_begin(self, fit_params: FitParams) -> None:
-        """Called when the gradients are zeroed, before the loss is propagated back. Training only."""
+        """Called when the gradients are zeroed, before the loss goes back. Training only."""
 
     @hookspec
     def on_backwards_end(self, fit_params: FitParams) -> None:
-        """Called when the gradients are there, before the optimiser's step; may change them. Training only."""
+        """Called when the gradients are there, before the optimiser's step.
+
+        It may change them. Training only.
+        """
 
     @hookspec
     def on_batch_end(self, fit_params: FitParams) -> None:
-        """Called after the optimiser's step; in validation and prediction, after the forward pass."""
+        """Called after the optimiser's step.
+
+        In validation and prediction it is called after the forward pass.
+        """
 
     @hookspec
     def on_fold_end(self, fit_params: FitParams) -> None:
@@ -58,7 +71,10 @@ class LuminSpec:
 
     @hookspec
     def on_epoch_end(self, fit_params: FitParams) -> None:
-        """Called after the folds of an epoch, and after its validation, when losses and metrics are in the history."""
+        """Called after the folds of an epoch, and after its validation.
+
+        Losses and metrics are in the history then.
+        """
 
     @hookspec
     def on_train_end(self, fit_params: FitParams) -> None:

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 
 class InputReader:
-    """Turns inputs into what a `BatchYielder` takes: float32, missing values 0, columns as in training.
+    """Turns inputs into what a `BatchYielder` takes.
+
+    That is float32, missing values 0, columns as in training.
 
     Args:
         builder: The model's builder, for the features.
         record: What is known of the training data, for ``raw``.
-        pipes: The preprocessing's steps, where they cannot be recorded; by default those of the record.
+        pipes: The preprocessing's steps, where they cannot be recorded; by default those
+            of the record.
 
     Example:
         >>> import pandas as pd
@@ -40,7 +43,8 @@ class InputReader:
     """
 
     def __init__(self, builder: ModelBuilder, record: ModelRecord, pipes: Sequence[Any] | None = None) -> None:
-        self.record, self._pipes = record, pipes
+        self.record = record
+        self._pipes = pipes
         self.cont_feats = list(builder.cont_feats)
         self.cat_feats = [] if builder.cat_embedder is None else list(builder.cat_embedder.cat_names)
 
@@ -48,8 +52,8 @@ class InputReader:
         """Read inputs.
 
         Args:
-            inputs: Shape ``(n, F)``, a data frame, or ``(flat, matrix)`` with a matrix of shape ``(n, ...)``; the
-                matrix alone, too, if there are no flat features.
+            inputs: Shape ``(n, F)``, a data frame, or ``(flat, matrix)`` with a matrix of shape
+                ``(n, ...)``; the matrix alone, too, if there are no flat features.
             raw: Whether they are as before the preprocessing.
 
         Returns:
@@ -72,7 +76,10 @@ class InputReader:
         return self._finite(self._preprocessed(inputs) if raw else _as_numbers(self._flat(inputs, self.cont_feats)))
 
     def _flat_feats(self) -> list[str]:
-        """Give the continuous features beside a matrix; those of the builder hold its elements, too."""
+        """Return the continuous features beside a matrix.
+
+        Those of the builder hold its elements, too.
+        """
         of_file = self.record.features.get("cont_feats", self.cont_feats)
         return [feat for feat in self.cont_feats if feat in of_file]
 
@@ -115,7 +122,10 @@ class InputReader:
             raise DataError(f"the columns {', '.join(columns)} must hold numbers: {error}") from error
 
     def _preprocessed(self, inputs: Any) -> np.ndarray:
-        """Apply category maps and the recorded preprocessing, which covers all features of the training file."""
+        """Apply category maps and the recorded preprocessing.
+
+        The latter covers all features of the training file.
+        """
         configs, feats = self.record.preprocessing, self.record.features.get("file_feats", self.cont_feats)
         pipes = transforms.chain_from_config(configs) if self._pipes is None else self._pipes
         if not pipes and not self.record.cat_maps:
@@ -145,7 +155,10 @@ class InputReader:
         return frame[feat].astype(object).map(codes).to_numpy(np.float64)
 
     def _finite(self, values: np.ndarray) -> np.ndarray:
-        """Give the values with 0 for NaN, as the yielder does; refuse infinities, naming the columns."""
+        """Return the values with 0 for NaN, as the yielder does.
+
+        Infinities are refused, naming the columns.
+        """
         if np.isfinite(values).all():
             return values
         names = [*self.cont_feats, *self.cat_feats]

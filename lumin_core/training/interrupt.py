@@ -23,7 +23,8 @@ class Interrupted(Exception):
 class CtrlC:
     """Note the first Ctrl-C, inside the block; a second raises `KeyboardInterrupt` there and then.
 
-    Signals reach the main thread alone: in another one, or where somebody handles them already, nothing is changed.
+    Signals reach the main thread alone: in another one, or where somebody handles them already,
+    nothing is changed.
 
     Attributes:
         asked: Whether Ctrl-C came.
@@ -36,7 +37,8 @@ class CtrlC:
     """
 
     def __init__(self) -> None:
-        self.asked, self._installed = False, False
+        self.asked = False
+        self._installed = False
 
     def __enter__(self) -> CtrlC:
         """Take over from Python's own handler."""

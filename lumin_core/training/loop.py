@@ -1,7 +1,8 @@
-"""The loop: epochs of folds of batches, forwards, backwards, step, with the points of `hookspecs` in between.
+"""The loop: epochs of folds of batches, forwards, backwards, step.
 
-Speed decides here: what is done for every batch is what is written below and nothing else. Losses of batches are kept
-as tensors and summed once a fold, so that nothing waits for the device in between.
+The points of `hookspecs` lie in between. Speed decides here: what is done for every batch is what
+is written below and nothing else. Losses of batches are kept as tensors and summed once a fold, so
+that nothing waits for the device in between.
 """
 
 from __future__ import annotations
@@ -67,8 +68,13 @@ class _Loop:
     def __init__(
         self, fit: FitParams, plan: HookPlan, seed: int, bulk_move: bool, train_on_weights: bool, ctrl_c: CtrlC
     ) -> None:
-        self.fit, self.plan, self.calls, self.seed, self.ctrl_c = fit, plan, plan.calls, seed, ctrl_c
-        self.bulk_move, self.train_on_weights = bulk_move, train_on_weights
+        self.fit = fit
+        self.plan = plan
+        self.calls = plan.calls
+        self.seed = seed
+        self.ctrl_c = ctrl_c
+        self.bulk_move = bulk_move
+        self.train_on_weights = train_on_weights
         self.n_folds = len(fit.trn_idxs) + (fit.val_idx is not None)
         self.bar: Any = None
 
@@ -207,7 +213,8 @@ class _Loop:
             device=fit.device,
             generator=fit.generator,
         )
-        fit.batch, fit.n_batches = 0, len(by)
+        fit.batch = 0
+        fit.n_batches = len(by)
         return by
 
     def _begin_fold(self) -> None:
@@ -223,7 +230,10 @@ class _Loop:
 
 
 def _seed_epoch(fit: FitParams, seed: int) -> None:
-    """Seed an epoch's streams from its number alone, so that it can be repeated without the ones before."""
+    """Seed an epoch's streams from its number alone.
+
+    So it can be repeated without the ones before.
+    """
     torch.manual_seed(seeds.seed_of(seed, "dropout", fit.epoch))
     fit.generator.manual_seed(seeds.seed_of(seed, "shuffling", fit.epoch))
     fit.rng = seeds.stream(seed, "callbacks", fit.epoch)

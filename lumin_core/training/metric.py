@@ -22,14 +22,16 @@ Direction = Literal["lower", "higher", "zero"]
 class EvalMetric(ABC):
     """Base of metrics (kind ``metrics``).
 
-    The loop evaluates metrics on the predictions of the whole validation fold before the valid ``on_epoch_end``;
-    anywhere else they are called on arrays. A class says by `better` which values are good, and by `columns` which
-    further columns of the fold file it needs.
+    The loop evaluates metrics on the predictions of the whole validation fold before the valid
+    ``on_epoch_end``; anywhere else they are called on arrays. A class says by `better` which values
+    are good, and by `columns` which further columns of the fold file it needs.
 
     Attributes:
-        better: ``"lower"``, ``"higher"``, or ``"zero"`` (the closer to zero the better, of either sign).
+        better: ``"lower"``, ``"higher"``, or ``"zero"`` (the closer to zero the better,
+            of either sign).
         columns: Names of further columns of the fold file that `evaluate` needs.
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
         label: The title in tables, plots and histories; by default the class's name in snake case.
 
     Args:
@@ -72,7 +74,8 @@ class EvalMetric(ABC):
         Args:
             preds: Predictions, shape ``(n, n_out)``.
             targets: Targets, shape ``(n, n_targ)``, for multiclass ``(n,)``.
-            weights: Event weights, shape ``(n, 1)``, or ``None`` for one each. They may be negative or zero.
+            weights: Event weights, shape ``(n, 1)``, or ``None`` for one each. They may be
+                negative or zero.
             columns: The further columns named in ``columns``, each of shape ``(n,)``.
 
         Returns:
@@ -106,7 +109,11 @@ def is_better(value: float, best: float | None, better: Direction, min_change: f
 
     Example:
         >>> from lumin_core.training.metric import is_better
-        >>> is_better(-5.0, 0.0, "zero"), is_better(0.9, 0.8, "higher"), is_better(0.9, None, "lower")
+        >>> (
+        ...     is_better(-5.0, 0.0, "zero"),
+        ...     is_better(0.9, 0.8, "higher"),
+        ...     is_better(0.9, None, "lower"),
+        ... )
         (False, True, True)
     """
     if not math.isfinite(value):

@@ -43,7 +43,8 @@ class Model:
 
     Args:
         model_builder: What to build.
-        device: Where to work; by default the environment variable ``LUMIN_DEVICE``, else cuda, mps or cpu.
+        device: Where to work; by default the environment variable ``LUMIN_DEVICE``, else
+            cuda, mps or cpu.
         precision: ``"32"``, or mixed precision ``"bf16"`` or ``"16"``.
         compile: Whether to compile the network with ``torch.compile``.
 
@@ -82,10 +83,15 @@ class Model:
     ) -> None:
         if precision not in _DTYPES:
             raise ConfigError(f"precision must be one of {', '.join(map(repr, _DTYPES))}, got {precision!r}")
-        self.model_builder, self.device = builder, pick_device(device)
+        self.model_builder = builder
+        self.device = pick_device(device)
         built = builder.get_model(self.device, input_mask)
-        self.model, self.opt, self.loss, self.input_mask = built.model, built.opt, built.loss, built.input_mask
-        self.objective, self.n_out = builder.objective, builder.n_out
+        self.model = built.model
+        self.opt = built.opt
+        self.loss = built.loss
+        self.input_mask = built.input_mask
+        self.objective = builder.objective
+        self.n_out = builder.n_out
         self.fit_params: FitParams | None = None
         self._pipes: tuple[list[Any], ConfigError] | None = None
         self.record = ModelRecord(
@@ -139,17 +145,19 @@ class Model:
             fy: The training data; its features must be those of the builder.
             bs: Events in a batch.
             bulk_move: Whether a fold is moved to the device at once, rather than batch by batch.
-            train_on_weights: Whether the weights of the fold file are used, in training, validation and metrics.
+            train_on_weights: Whether the weights of the fold file are used, in training,
+                validation and metrics.
             trn_idxs: Indices of the training folds; by default all but `val_idx`.
             val_idx: Index of the validation fold; by default there is no validation.
             cbs: Callbacks, as names, dicts, classes, partials or objects; called in this order.
             metrics: Metrics, likewise.
             cb_savepath: Folder for what callbacks save; made when they do.
             visible_bar: Whether to show a progress bar.
-            seed: Seed of fold order, augmentation, shuffling, dropout and callbacks; ``None`` draws a fresh one.
-                Recorded.
-            resume: Whether to keep a checkpoint in ``cb_savepath/checkpoint`` after every epoch, and to go on from the
-                one that is there: a fit that was killed ends with bit for bit the weights of one that was not.
+            seed: Seed of fold order, augmentation, shuffling, dropout and callbacks; ``None`` draws
+                a fresh one. Recorded.
+            resume: Whether to keep a checkpoint in ``cb_savepath/checkpoint`` after every epoch,
+                and to go on from the one that is there: a fit that was killed ends with bit for bit
+                the weights of one that was not.
 
         Returns:
             The callbacks, in the order of `cbs`.
@@ -158,8 +166,8 @@ class Model:
             ConfigError: If an option is out of range, or the features are not the builder's.
             DataError: If a fold is smaller than a batch, or holds what cannot be trained on.
             HookError: If a callback has a point that does not exist.
-            KeyboardInterrupt: After Ctrl-C: the first ends the fit after the batch and saves the model as
-                ``interrupted.safetensors`` in `cb_savepath`, the second ends it at once.
+            KeyboardInterrupt: After Ctrl-C: the first ends the fit after the batch and saves the
+                model as ``interrupted.safetensors`` in `cb_savepath`, the second ends it at once.
         """
         fit, plan = fitting.prepare(self, n_epochs, fy, bs, trn_idxs, val_idx, cbs, metrics, cb_savepath)
         checkpoints = Checkpoints(fit, seed, train_on_weights=train_on_weights) if resume else None
@@ -168,9 +176,14 @@ class Model:
         self.fit_params = fit
         self._record_data(fy, seed)
         loop.run_fit(
-            fit, plan, seed, bulk_move=bulk_move, train_on_weights=train_on_weights, visible_bar=visible_bar,
+            fit,
+            plan,
+            seed,
+            bulk_move=bulk_move,
+            train_on_weights=train_on_weights,
+            visible_bar=visible_bar,
             checkpoints=checkpoints,
-        )  # fmt: skip
+        )
         return list(fit.cbs)
 
     def predict(
@@ -186,21 +199,21 @@ class Model:
         """Predict.
 
         Args:
-            inputs: An array or tensor ``(n, F)`` with the columns of the training data, a data frame (taken by column
-                name), ``(flat, matrix)``, the matrix alone where there are no flat features, a `BatchYielder`, or a
-                `FoldYielder`.
+            inputs: An array or tensor ``(n, F)`` with the columns of the training data, a data
+                frame (taken by column name), ``(flat, matrix)``, the matrix alone where there are
+                no flat features, a `BatchYielder`, or a `FoldYielder`.
             as_np: Whether to give an array, or a tensor.
             pred_name: Column under which the predictions for a `FoldYielder` are saved in its file.
-            pred_cb: The callback that collects the predictions, by default a fresh `PredHandler`; called last, and
-                asked with ``get_preds()``.
+            pred_cb: The callback that collects the predictions, by default a fresh `PredHandler`;
+                called last, and asked with ``get_preds()``.
             cbs: Further callbacks.
             bs: Events in a batch.
-            raw: Whether `inputs` are as they were before the preprocessing that the training file records, which is
-                then applied, category maps too.
+            raw: Whether `inputs` are as they were before the preprocessing that the training file
+                records, which is then applied, category maps too.
 
         Returns:
-            Probabilities or values, shape ``(n, n_out)``; for a `FoldYielder` ``None``: they are in the file, averaged
-            over test-time variants where the yielder has augmentations.
+            Probabilities or values, shape ``(n, n_out)``; for a `FoldYielder` ``None``: they are in
+            the file, averaged over test-time variants where the yielder has augmentations.
 
         Raises:
             DataError: If columns are missing, or inputs are infinite.
@@ -259,9 +272,16 @@ class Model:
             The batches, for `predict` and `evaluate`.
         """
         return BatchYielder(
-            inputs, bs or PREDICT_BS, self.objective, targets, weights,
-            shuffle=False, drop_last=False, input_mask=self.input_mask, device=self.device,
-        )  # fmt: skip
+            inputs,
+            bs or PREDICT_BS,
+            self.objective,
+            targets,
+            weights,
+            shuffle=False,
+            drop_last=False,
+            input_mask=self.input_mask,
+            device=self.device,
+        )
 
     def forward(self, x: Any, module: nn.Module | None = None) -> Tensor:
         """Run a batch through the network, in the chosen precision.
@@ -271,7 +291,8 @@ class Model:
             module: Another network, to be asked in the model's place.
 
         Returns:
-            Outputs in single precision, shape ``(B, n_out)``: for multiclass, what the tail gives (log-probabilities).
+            Outputs in single precision, shape ``(B, n_out)``: for multiclass, what the tail gives
+            (log-probabilities).
         """
         network: Any = self._network if module is None else module
         if self._dtype is None:
@@ -280,7 +301,10 @@ class Model:
             return network(x).float()  # type: ignore[no-any-return]
 
     def to_prediction(self, y_pred: Tensor) -> Tensor:
-        """Turn the network's outputs into predictions: for multiclass, log-probabilities into probabilities."""
+        """Turn the network's outputs into predictions.
+
+        For multiclass, log-probabilities become probabilities.
+        """
         return y_pred.exp() if self.objective == "multiclass" else y_pred
 
     def set_mode(self, *, training: bool) -> None:
@@ -293,7 +317,8 @@ class Model:
         """Save to one ``.safetensors`` file: weights, config, features, preprocessing, versions.
 
         Args:
-            name: The file; ``.safetensors`` is added where it is missing. An existing file is replaced.
+            name: The file; ``.safetensors`` is added where it is missing. An existing
+                file is replaced.
 
         Returns:
             The path.
@@ -311,12 +336,13 @@ class Model:
             The path.
 
         Raises:
-            ConfigError: If the extra ``lumin-core[onnx]`` is not installed, or a block cannot be exported.
+            ConfigError: If the extra ``lumin-core[onnx]`` is not installed, or a block
+                cannot be exported.
         """
         return export.write_onnx([self], path, raw=raw)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Give the weights, and under ``loss.`` what the loss has learned (running thresholds, say)."""
+        """Return the weights, and under ``loss.`` what the loss learned, such as thresholds."""
         loss = self.loss.state_dict() if isinstance(self.loss, nn.Module) else {}
         return {**self.model.state_dict(), **{f"loss.{key}": value for key, value in loss.items()}}
 
@@ -336,7 +362,10 @@ class Model:
             load_state(self.loss, loss, f"the loss in {source}")
 
     def training_state(self) -> dict[str, Any]:
-        """Give what a training goes on from: ``weights``, ``optimiser`` (rates included) and ``scaler``; no copies."""
+        """Return what a training goes on from, without copies.
+
+        These are ``weights``, ``optimiser`` (rates included) and ``scaler``.
+        """
         scaler = None if self.scaler is None else self.scaler.state_dict()
         return {"weights": self.state_dict(), "optimiser": self.opt.state_dict(), "scaler": scaler}
 
@@ -367,9 +396,11 @@ class Model:
         record.input_mask = None if self.input_mask is None else [int(i) for i in self.input_mask]
         try:
             with registry.pinned(record.pins()):  # what the model was built of, whatever has been registered since
-                record.config, record.unnamed = self.model_builder.to_config(), None
+                record.config = self.model_builder.to_config()
+                record.unnamed = None
         except registry.UnnamedComponent as error:
-            record.config, record.unnamed = None, str(error)
+            record.config = None
+            record.unnamed = str(error)
         return to_json(record)
 
     def load(self, name: str | Path) -> None:
@@ -379,7 +410,8 @@ class Model:
             name: The file.
 
         Raises:
-            SavedModelError: If it is no saved model, or does not fit this one, which then stays as it was.
+            SavedModelError: If it is no saved model, or does not fit this one, which then
+                stays as it was.
         """
         state, content = tensor_file.read_tensors(name, "model")
         record = ModelRecord.from_json(content, Path(name))
@@ -533,12 +565,17 @@ class Model:
     def _read(
         self, inputs: Any, bs: int | None, targets: Any = None, weights: Any = None, raw: bool = False
     ) -> BatchYielder:
-        """Give all events in their order, as batches; of batches that were given, a copy that gives them so."""
+        """Return all events in their order, as batches.
+
+        Of batches that were given, it is a copy that gives them so.
+        """
         if isinstance(inputs, BatchYielder):
             if raw or targets is not None or weights is not None:
                 raise ConfigError("a BatchYielder holds its own targets and weights, and inputs that were preprocessed")
             by = copy.copy(inputs)
-            by.shuffle, by.drop_last, by.device = False, False, self.device
+            by.shuffle = False
+            by.drop_last = False
+            by.device = self.device
             by.input_mask = self.input_mask if by.input_mask is None else by.input_mask
             return by
         reader = InputReader(self.model_builder, self.record, None if self._pipes is None else self._pipes[0])
@@ -559,9 +596,11 @@ class Model:
             feat: {str(code): value for code, value in codes.items()} for feat, codes in fy.cat_maps.items()
         }
         try:
-            record.preprocessing, self._pipes = fy.preprocessing_config, None
+            record.preprocessing = fy.preprocessing_config
+            self._pipes = None
         except ConfigError as error:  # it serves in memory, and is refused when the model is saved
-            record.preprocessing, self._pipes = [], (fy.get_pipes("inputs"), error)
+            record.preprocessing = []
+            self._pipes = (fy.get_pipes("inputs"), error)
 
 
 def _indices(mask: Any) -> Any:
@@ -570,7 +609,9 @@ def _indices(mask: Any) -> Any:
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:
-    """Choose where to work: as asked, else by ``LUMIN_DEVICE``, else cuda, mps or cpu, the first that is there.
+    """Choose where to work.
+
+    It is as asked, else by ``LUMIN_DEVICE``, else the first of cuda, mps and cpu that is there.
 
     Raises:
         ConfigError: If torch knows no such device, or it is not there.

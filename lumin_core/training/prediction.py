@@ -27,14 +27,18 @@ def predict_folds(
     ask: Callable[[int, Any], Sequence[Any]],
     combine: Callable[[int, list[np.ndarray]], Sequence[np.ndarray]] = lambda _, answers: answers,
 ) -> None:
-    """Predict every fold, each answer averaged over test-time variants, and save all predictions at once.
+    """Predict every fold, and save all predictions at once.
+
+    Each answer is averaged over test-time variants.
 
     Args:
         fy: The data.
         pred_names: The columns' names.
-        ask: Function from the number and the inputs of a fold to answers, one a model, of shape ``(n, n_out)``.
-        combine: Function from the number of a fold and its averaged answers to the columns, of which as many are saved
-            as have names; one output is saved as ``(n,)``. By default the answers are the columns.
+        ask: Function from the number and the inputs of a fold to answers, one a model, of shape
+            ``(n, n_out)``.
+        combine: Function from the number of a fold and its averaged answers to the columns, of
+            which as many are saved as have names; one output is saved as ``(n,)``. By default the
+            answers are the columns.
     """
     with fy.writing():
         for fold in range(len(fy)):

@@ -1,4 +1,6 @@
-"""Callbacks of lumin-core: monitors, schedules, averages, initialisation, and what acts on data and gradients.
+"""Callbacks of lumin-core.
+
+Monitors, schedules, averages, initialisation, and what acts on data and gradients.
 
 Example:
     >>> from lumin_plugin_callbacks import EarlyStopping

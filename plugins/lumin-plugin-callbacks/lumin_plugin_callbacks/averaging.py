@@ -3,20 +3,21 @@ r"""What callbacks that average over the weights of a training share.
 With the weights :math:`\theta_k` of the network at the :math:`k`-th update and a decay :math:`d`,
 
 .. math::
-    n_k = d\,n_{k-1} + 1, \quad \bar\theta_k = \bar\theta_{k-1} + \frac{\theta_k - \bar\theta_{k-1}}{n_k}
+    n_k = d\,n_{k-1} + 1, \quad
+    \bar\theta_k = \bar\theta_{k-1} + \frac{\theta_k - \bar\theta_{k-1}}{n_k}
     \quad\Longleftrightarrow\quad
     \bar\theta_k = \frac{\sum_{i \le k} d^{k-i}\,\theta_i}{\sum_{i \le k} d^{k-i}}
 
-so that the weights of the mean always sum to one: :math:`d = 1` is the plain mean of stochastic weight averaging,
-:math:`d < 1` an exponential average that remembers nothing of how it was begun. The step itself is torch's
-(`torch.optim.swa_utils.get_swa_multi_avg_fn`), one call for all tensors. Torch's ``AveragedModel`` around it takes
-means of counters too, makes NaN of infinite buffers (attention masks) and costs ten times the step, which counts where
-it is done for every batch.
+so that the weights of the mean always sum to one: :math:`d = 1` is the plain mean of stochastic
+weight averaging, :math:`d < 1` an exponential average that remembers nothing of how it was begun.
+The step itself is torch's (`torch.optim.swa_utils.get_swa_multi_avg_fn`), one call for all tensors.
+Torch's ``AveragedModel`` around it takes means of counters too, makes NaN of infinite buffers
+(attention masks) and costs ten times the step, which counts where it is done for every batch.
 
-Buffers, that is the running means and variances of batch norms, are averaged as weights are. The paper on SWA (section
-3.2) makes a further pass over the training data for them, since the averaged network never saw any. Here the average is
-judged after every epoch, and would cost such a pass each time; the averaged buffers are right to first order in how far
-the averaged weights lie apart.
+Buffers, that is the running means and variances of batch norms, are averaged as weights are. The
+paper on SWA (section 3.2) makes a further pass over the training data for them, since the averaged
+network never saw any. Here the average is judged after every epoch, and would cost such a pass each
+time; the averaged buffers are right to first order in how far the averaged weights lie apart.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ _step = get_swa_multi_avg_fn()
 class Average:
     """The average over the states that a network goes through.
 
-    What several layers share enters once; what is frozen stays as it is. Buffers that are no floating-point numbers
-    (counters) or not finite (masks) are the network's newest.
+    What several layers share enters once; what is frozen stays as it is. Buffers that are no
+    floating-point numbers (counters) or not finite (masks) are the network's newest.
 
     Args:
         source: The network; the average lives on its device.
@@ -53,7 +54,8 @@ class Average:
 
     Attributes:
         module: A network of the average; of the source's weights before the first update.
-        n: Sum of the weights of the states, that of the newest being one; 0 before the first update.
+        n: Sum of the weights of the states, that of the newest being one; 0 before
+            the first update.
 
     Example:
         >>> import torch
@@ -69,7 +71,8 @@ class Average:
 
     def __init__(self, source: nn.Module, decay: float = 1.0) -> None:
         self.module = copy.deepcopy(source).requires_grad_(False)
-        self.decay, self.n = decay, 0.0
+        self.decay = decay
+        self.n = 0.0
         pairs = [(place[name], its) for (place, name), its in zip(_slots(self.module), _slots(source), strict=True)]
         self._means = [own for own, _ in pairs if _is_averaged(own)]
         self._sources = [its for own, its in pairs if _is_averaged(own)]
@@ -104,9 +107,10 @@ class Average:
 
 
 class Averaging(Callback):
-    """Base of callbacks that offer an average over the model's weights; the model itself is left as it is.
+    """Base of callbacks that offer an average over the model's weights.
 
-    They are `lumin_core.LossCallback`: `save_best` keeps the average where it is the best.
+    The model itself is left as it is. They are `lumin_core.LossCallback`: `save_best` keeps the
+    average where it is the best.
 
     Attributes:
         label: What the average is called in tables.
@@ -126,14 +130,18 @@ class Averaging(Callback):
 
     def on_train_begin(self, fit_params: FitParams) -> None:
         """Begin anew."""
-        self._average, self._values = Average(fit_params.model.model, self.decay), None
+        self._average = Average(fit_params.model.model, self.decay)
+        self._values = None
 
     def get_values(self) -> Mapping[str, float] | None:
-        """Give validation loss (``"loss"``) and metrics (by label) of the average; ``None`` where there is none yet."""
+        """Return validation loss (``"loss"``) and metrics (by label) of the average.
+
+        It is ``None`` where there is none yet.
+        """
         return self._values
 
     def get_module(self) -> nn.Module | None:
-        """Give a network of the average, on the model's device; ``None`` where there is none yet."""
+        """Return a network of the average, on the model's device; ``None`` if there is none."""
         average: Average | None = getattr(self, "_average", None)  # not before the first fit
         return average.module if average is not None and average.n > 0 else None
 
@@ -149,7 +157,8 @@ class Averaging(Callback):
 
 def _slots(module: nn.Module) -> Iterator[_Slot]:
     """Give where each parameter and buffer is kept, once where layers share it."""
-    # The dictionaries rather than owner and name, as a module's getattr takes as long as the whole step.
+    # The dictionaries rather than owner and name, as a module's getattr takes as long as
+    # the whole step.
     seen: set[int] = set()
     for owner in module.modules():
         for place in (owner._parameters, owner._buffers):

@@ -1,7 +1,10 @@
-"""Bagging: each model of an ensemble trains on its own sample, drawn with replacement, of each fold's events.
+"""Bagging: each model of an ensemble trains on its own sample of events.
+
+It is drawn with replacement from each fold's events.
 
 References:
-    Breiman, "Bagging predictors", Machine Learning 24 (1996) 123, https://doi.org/10.1007/BF00058655
+    Breiman, "Bagging predictors", Machine Learning 24 (1996) 123,
+    https://doi.org/10.1007/BF00058655
 """
 
 from __future__ import annotations
@@ -20,13 +23,15 @@ if TYPE_CHECKING:
 class BootstrapResample(Callback):
     """Replaces each training fold by as many events of it, drawn with replacement.
 
-    A fold's sample depends on the fit's seed and the number of the fold alone, and with `bag_each_time` on the epoch. A
-    callback that reads further columns of the file for the events of the fold, as `targ_replace` does, finds their
-    indices as ``fit_params.data["events"]`` while the fold is trained.
+    A fold's sample depends on the fit's seed and the number of the fold alone, and with
+    `bag_each_time` on the epoch. A callback that reads further columns of the file for the events
+    of the fold, as `targ_replace` does, finds their indices as ``fit_params.data["events"]`` while
+    the fold is trained.
 
-    With `reweight`, weights are scaled so that the sample keeps their sum, for each class (without classes, for all
-    events), the negative ones and the others each for themselves: so no event changes sign, however they cancel.
-    A group of which nothing was drawn cannot be kept. A file without weights has no sums to keep.
+    With `reweight`, weights are scaled so that the sample keeps their sum, for each class (without
+    classes, for all events), the negative ones and the others each for themselves: so no event
+    changes sign, however they cancel. A group of which nothing was drawn cannot be kept. A file
+    without weights has no sums to keep.
 
     Args:
         n_folds: Of no meaning: the folds tell their number. Taken so that scripts for LUMIN run.
@@ -44,7 +49,8 @@ class BootstrapResample(Callback):
     def __init__(self, n_folds: int | None = None, bag_each_time: bool = False, reweight: bool = True) -> None:
         if n_folds is not None and (isinstance(n_folds, bool) or not hasattr(n_folds, "__index__") or n_folds < 1):
             raise ConfigError(f"n_folds must be a positive integer, got {n_folds!r}; it may be left out")
-        self.bag_each_time, self.reweight = bag_each_time, reweight
+        self.bag_each_time = bag_each_time
+        self.reweight = reweight
 
     def on_train_begin(self, fit_params: FitParams) -> None:
         """Draw the seed of all samples."""
@@ -59,7 +65,8 @@ class BootstrapResample(Callback):
         if by.weights is not None:
             factors = _factors(by, sample, fit_params.model.objective) if self.reweight else 1
             by.weights = by.weights[sample] * factors
-        by.inputs, by.targets = by.inputs[sample], by.targets[sample]
+        by.inputs = by.inputs[sample]
+        by.targets = by.targets[sample]
         if by.matrix_inputs is not None:
             by.matrix_inputs = by.matrix_inputs[sample]
         fit_params.data["events"] = sample

@@ -1,21 +1,26 @@
 r"""Cycles of the learning rate or the momentum, one after the other.
 
-A cosine cycle goes once from one end of the range to the other, then the next begins anew (a warm restart): with
-:math:`i` of the :math:`T_k` batches of cycle :math:`k` done, and a decreasing learning rate,
+A cosine cycle goes once from one end of the range to the other, then the next begins anew (a warm
+restart): with :math:`i` of the :math:`T_k` batches of cycle :math:`k` done, and a decreasing
+learning rate,
 
-.. math:: \eta = \eta_\mathrm{min} + (\eta_\mathrm{max} - \eta_\mathrm{min}) \, (1 + \cos(\pi i / T_k)) / 2, \qquad
+.. math::
+    \eta = \eta_\mathrm{min}
+    + (\eta_\mathrm{max} - \eta_\mathrm{min}) \, (1 + \cos(\pi i / T_k)) / 2, \qquad
     T_k = T_0 \, T_\mathrm{mult}^k
 
 A linear cycle is a triangle, there and back.
 
 References:
     I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts",
-    https://arxiv.org/abs/1608.03983, eq. 5 (our ``scale`` is :math:`T_0`, ``cycle_mult`` :math:`T_\mathrm{mult}`).
+    https://arxiv.org/abs/1608.03983, eq. 5 (our ``scale`` is :math:`T_0`, ``cycle_mult``
+    :math:`T_\mathrm{mult}`).
 
-    L. Smith, "Cyclical Learning Rates for Training Neural Networks", https://arxiv.org/abs/1506.01186, sect. 3.1 (our
-    cycle is two of its step sizes).
+    L. Smith, "Cyclical Learning Rates for Training Neural Networks",
+    https://arxiv.org/abs/1506.01186, sect. 3.1 (our cycle is two of its step sizes).
 
-    G. Huang et al., "Snapshot Ensembles: Train 1, get M for free", https://arxiv.org/abs/1704.00109 (``cycle_save``).
+    G. Huang et al., "Snapshot Ensembles: Train 1, get M for free", https://arxiv.org/abs/1704.00109
+    (``cycle_save``).
 """
 
 from __future__ import annotations
@@ -38,11 +43,18 @@ class Cycle(Schedule):
     """
 
     def __init__(
-        self, quantity: str, limits: tuple[float, float], interp: str, cycle_mult: int,
-        decrease_param: bool, scale: float, cycle_save: bool,
-    ) -> None:  # fmt: skip
+        self,
+        quantity: str,
+        limits: tuple[float, float],
+        interp: str,
+        cycle_mult: int,
+        decrease_param: bool,
+        scale: float,
+        cycle_save: bool,
+    ) -> None:
         super().__init__([quantity], interp, cycle_save=cycle_save)
-        self.cycle_mult, self.scale = positive(cycle_mult, "cycle_mult"), check_length(scale, "scale")
+        self.cycle_mult = positive(cycle_mult, "cycle_mult")
+        self.scale = check_length(scale, "scale")
         if self.cycle_save and not isinstance(self.scale, int):
             raise ConfigError(f"cycle_save saves at the end of epochs: scale must be a whole number, got {scale!r}")
         self.decrease_param = decrease_param
@@ -64,7 +76,7 @@ class Cycle(Schedule):
         return self._cycle(batch, n_batches)[0]
 
     def _cycle(self, batch: int, n_batches: int) -> tuple[int, int, int]:
-        """Give the number of the cycle that a batch is in, the batches done in it, and its length."""
+        """Return the number of the cycle of a batch, the batches done in it, and its length."""
         length, number = self.n_batches_whole(n_batches), 0
         if self.cycle_mult == 1:
             return *divmod(batch, length), length
@@ -78,12 +90,15 @@ class CycleLR(Cycle):
 
     Args:
         lr_range: Lowest and highest learning rate.
-        interp: ``"cosine"``: half a cosine a cycle, with restarts (SGDR); ``"linear"``: a triangle a cycle.
+        interp: ``"cosine"``: half a cosine a cycle, with restarts (SGDR); ``"linear"``: a
+            triangle a cycle.
         cycle_mult: By what the length of a cycle is multiplied from one to the next.
-        decrease_param: Whether a cycle begins by decreasing; ``"auto"``: yes for cosine, no for linear.
+        decrease_param: Whether a cycle begins by decreasing; ``"auto"``: yes for cosine,
+            no for linear.
         scale: Length of the first cycle, in epochs.
-        cycle_save: Whether the model is saved at the end of every cycle, as ``cycle_<k>.safetensors`` in
-            ``cb_savepath``, for snapshot ensembles; `scale` is then a whole number of epochs.
+        cycle_save: Whether the model is saved at the end of every cycle, as
+            ``cycle_<k>.safetensors`` in ``cb_savepath``, for snapshot ensembles; `scale` is then a
+            whole number of epochs.
 
     Attributes:
         cycle_count: Number of whole cycles finished.
@@ -116,13 +131,17 @@ class CycleLR(Cycle):
 
 
 class CycleMom(Cycle):
-    """Cycles the momentum (of Adam: its first beta), against the learning rate of a `CycleLR` with the same options.
+    """Cycles the momentum (of Adam: its first beta).
+
+    It goes against the learning rate of a `CycleLR` with the same options.
 
     Args:
         mom_range: Lowest and highest momentum, below 1.
-        interp: ``"cosine"``: half a cosine a cycle, with restarts; ``"linear"``: a triangle a cycle.
+        interp: ``"cosine"``: half a cosine a cycle, with restarts; ``"linear"``: a
+            triangle a cycle.
         cycle_mult: By what the length of a cycle is multiplied from one to the next.
-        decrease_param: Whether a cycle begins by decreasing; ``"auto"``: no for cosine, yes for linear.
+        decrease_param: Whether a cycle begins by decreasing; ``"auto"``: no for cosine,
+            yes for linear.
         scale: Length of the first cycle, in epochs.
         cycle_save: As in `CycleLR`; one of the two saves.
 
@@ -132,7 +151,8 @@ class CycleMom(Cycle):
         cycle_losses: Validation losses of the saved models.
 
     Raises:
-        ConfigError: If an option is out of range; when the fit begins, if the optimiser has no momentum.
+        ConfigError: If an option is out of range; when the fit begins, if the optimiser
+            has no momentum.
 
     Example:
         >>> from lumin_plugin_callbacks import CycleMom

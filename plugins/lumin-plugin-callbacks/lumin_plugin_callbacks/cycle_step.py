@@ -1,7 +1,8 @@
 """One cycle, then steps: the learning rate falls whenever the validation no longer gets better.
 
-The cycle is that of `OneCycle`. After it the best model so far is put back, with its optimiser and rates, and the
-learning rate is multiplied by a factor after every so many epochs without improvement, counted anew from each step.
+The cycle is that of `OneCycle`. After it the best model so far is put back, with its optimiser and
+rates, and the learning rate is multiplied by a factor after every so many epochs without
+improvement, counted anew from each step.
 """
 
 from __future__ import annotations
@@ -21,18 +22,19 @@ if TYPE_CHECKING:
 
 
 class CycleStep(SingleCycle):
-    """One cycle of learning rate and momentum, then steps of the learning rate from the best model on.
+    """One cycle of learning rate and momentum, then steps of the learning rate.
 
-    What is best is told by the main metric, else the loss. `values` gives the cycle alone: the steps depend on the
-    validation. A final learning rate near 0 leaves nothing to step down from.
+    The steps start from the best model. What is best is told by the main metric, else the loss.
+    `values` gives the cycle alone: the steps depend on the validation. A final learning rate near 0
+    leaves nothing to step down from.
 
     Args:
         frac_reduction: By what the learning rate is multiplied in each step, between 0 and 1.
         patience: Epochs without improvement after which a step is made.
         lengths: Lengths of the two stages of the cycle, in epochs.
         lr_range: Initial and highest learning rate, and the final one (0 where it is left out).
-        mom_range: Lowest and highest momentum (of Adam: its first beta), below 1; ``None`` leaves it alone. Steps are
-            made at the highest.
+        mom_range: Lowest and highest momentum (of Adam: its first beta), below 1; ``None`` leaves
+            it alone. Steps are made at the highest.
         interp: ``"cosine"`` or ``"linear"``.
 
     Attributes:
@@ -41,12 +43,14 @@ class CycleStep(SingleCycle):
         cycle_end: Whether it ended in the epoch that has just closed.
 
     Raises:
-        ConfigError: If an option is out of range; when the fit begins, if there is no validation fold, or the
-            optimiser has no momentum.
+        ConfigError: If an option is out of range; when the fit begins, if there is no validation
+            fold, or the optimiser has no momentum.
 
     Example:
         >>> from lumin_plugin_callbacks import CycleStep
-        >>> schedule = CycleStep(0.5, patience=2, lengths=(1, 1), lr_range=(0.1, 1.0, 0.2), interp="linear")
+        >>> schedule = CycleStep(
+        ...     0.5, patience=2, lengths=(1, 1), lr_range=(0.1, 1.0, 0.2), interp="linear"
+        ... )
         >>> schedule.values(n_batches=2)["lr"].round(3).tolist()
         [0.1, 0.55, 1.0, 0.6]
     """
@@ -68,7 +72,8 @@ class CycleStep(SingleCycle):
         super().__init__(lengths, lr_range, mom_range, interp)
         if not hasattr(frac_reduction, "__float__") or not 0 < float(frac_reduction) < 1:
             raise ConfigError(f"frac_reduction must be between 0 and 1, got {frac_reduction!r}")
-        self.frac_reduction, self.patience = float(frac_reduction), positive(patience, "patience")
+        self.frac_reduction = float(frac_reduction)
+        self.patience = positive(patience, "patience")
 
     def on_train_begin(self, fit_params: FitParams) -> None:
         """Begin anew; refuse a fit without validation."""
@@ -97,7 +102,8 @@ class CycleStep(SingleCycle):
             return
         value, better = monitored(fit_params)
         if is_better(value, self._best, better):
-            self._best, self._n_worse = value, 0
+            self._best = value
+            self._n_worse = 0
             self._kept = None if self.stepping else copy.deepcopy(fit_params.model.training_state())
         elif self.stepping:
             self._n_worse += 1
@@ -116,8 +122,10 @@ class CycleStep(SingleCycle):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         super().load_state_dict(state)
-        self._best, self._n_worse = state["best"], state["n_worse"]
-        self.stepping, self._kept = state["stepping"], state["kept"]
+        self._best = state["best"]
+        self._n_worse = state["n_worse"]
+        self.stepping = state["stepping"]
+        self._kept = state["kept"]
 
     def _step(self, fit_params: FitParams) -> None:
         self._n_worse = 0
@@ -127,4 +135,7 @@ class CycleStep(SingleCycle):
 
     def _reset(self) -> None:
         super()._reset()
-        self._best, self._n_worse, self.stepping, self._kept = None, 0, False, None
+        self._best = None
+        self._n_worse = 0
+        self.stepping = False
+        self._kept = None

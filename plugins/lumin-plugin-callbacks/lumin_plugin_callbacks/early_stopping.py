@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class EarlyStopping(Callback):
-    """Stops after some validation epochs in a row without improvement of the main metric, else of the loss.
+    """Stops after some validation epochs in a row without improvement.
 
-    What other callbacks offer (an average over weights, say) counts: the best of these and the model is compared.
-    While a cyclic callback asks for a delay (in the middle of a cycle, say), epochs are counted but nothing stops.
+    What counts is the main metric, else the loss. What other callbacks offer (an average over
+    weights, say) counts: the best of these and the model is compared. While a cyclic callback asks
+    for a delay (in the middle of a cycle, say), epochs are counted but nothing stops.
 
     Args:
         patience: How many epochs without improvement are borne.
@@ -39,7 +40,8 @@ class EarlyStopping(Callback):
             raise ConfigError(f"patience must be a positive number of epochs, got {patience!r}")
         if not hasattr(min_change, "__float__") or not min_change >= 0:
             raise ConfigError(f"min_change must be at least 0, got {min_change!r}")
-        self.patience, self.min_change = int(patience), min_change
+        self.patience = int(patience)
+        self.min_change = min_change
         self._reset()
 
     def on_train_begin(self, fit_params: FitParams) -> None:
@@ -54,7 +56,8 @@ class EarlyStopping(Callback):
             return
         offer = best_offer(fit_params)
         if is_better(offer.value, self._best, offer.better, self.min_change):
-            self._best, self._n_worse = offer.value, 0
+            self._best = offer.value
+            self._n_worse = 0
             return
         self._n_worse += 1
         delayed = any(cb.delays_stopping() for cb in fit_params.cbs if isinstance(cb, CyclicCallback))
@@ -67,7 +70,11 @@ class EarlyStopping(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take it back."""
-        self._best, self._n_worse, self.stopped = state["best"], state["n_worse"], state["stopped"]
+        self._best = state["best"]
+        self._n_worse = state["n_worse"]
+        self.stopped = state["stopped"]
 
     def _reset(self) -> None:
-        self._best, self._n_worse, self.stopped = None, 0, False
+        self._best = None
+        self._n_worse = 0
+        self.stopped = False

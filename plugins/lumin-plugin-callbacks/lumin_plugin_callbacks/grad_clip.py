@@ -1,7 +1,8 @@
 """Keep gradients from growing too large.
 
 References:
-    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", https://arxiv.org/abs/1211.5063
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks",
+    https://arxiv.org/abs/1211.5063
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class GradClip(Callback):
     def __init__(self, clip: float, clip_norm: bool = True) -> None:
         if not hasattr(clip, "__float__") or not clip > 0:
             raise ConfigError(f"clip must be positive, got {clip!r}")
-        self.clip, self.clip_norm = clip, clip_norm
+        self.clip = clip
+        self.clip_norm = clip_norm
 
     def on_backwards_end(self, fit_params: FitParams) -> None:
         """Clip the gradients."""

@@ -3,7 +3,8 @@ r"""Binary targets drawn away from 0 and 1, so that a network is not asked for i
 .. math:: y' = (1 - y) \, c_0 + y \, (1 - c_1)
 
 References:
-    Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", https://arxiv.org/abs/1512.00567, 7
+    Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
+    https://arxiv.org/abs/1512.00567, 7
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 class BinaryLabelSmooth(Callback):
     """Smooths the targets of training batches: 0 becomes ``coefs[0]``, 1 becomes ``1 - coefs[1]``.
 
-    Targets that are soft already go to what lies between, linearly. Batches are smoothed, not the fold: what else reads
-    ``fit_params.by.targets``, and validation and metrics, see the true labels, wherever this stands in the list. The
-    paper's uniform smoothing by epsilon is ``coefs=epsilon / 2``.
+    Targets that are soft already go to what lies between, linearly. Batches are smoothed, not the
+    fold: what else reads ``fit_params.by.targets``, and validation and metrics, see the true
+    labels, wherever this stands in the list. The paper's uniform smoothing by epsilon is
+    ``coefs=epsilon / 2``.
 
     Args:
         coefs: One coefficient for both labels, or a pair; each in [0, 1), together less than 1.

@@ -1,18 +1,22 @@
-r"""The learning-rate range test: how the loss goes while the learning rate rises from batch to batch.
+r"""The learning-rate range test.
 
-Batch :math:`i` of :math:`n` is trained at
+It shows how the loss goes while the learning rate rises from batch to batch. Batch :math:`i` of
+:math:`n` is trained at
 
 .. math:: \eta_i = \eta_\mathrm{low} \, (\eta_\mathrm{high} / \eta_\mathrm{low})^{i / (n - 1)}
 
-The rate suggested is that at which the mean loss over the repeats, smoothed over :math:`\ln \eta`, falls most steeply
-before its minimum. The window of this smoothing is symmetric, so that the suggestion does not lag.
+The rate suggested is that at which the mean loss over the repeats, smoothed over :math:`\ln \eta`,
+falls most steeply before its minimum. The window of this smoothing is symmetric, so that the
+suggestion does not lag.
 
 References:
-    L. Smith, "Cyclical Learning Rates for Training Neural Networks", https://arxiv.org/abs/1506.01186, sect. 3.3 (the
-    test; our rates rise exponentially rather than linearly).
+    L. Smith, "Cyclical Learning Rates for Training Neural Networks",
+    https://arxiv.org/abs/1506.01186, sect. 3.3 (the test; our rates rise exponentially rather
+    than linearly).
 
-    S. Gugger, "How Do You Find A Good Learning Rate" (2018), https://sgugger.github.io/how-do-you-find-a-good-learning-rate.html
-    (exponential rise, the steepest descent, the stop at four times the lowest smoothed loss).
+    S. Gugger, "How Do You Find A Good Learning Rate" (2018),
+    https://sgugger.github.io/how-do-you-find-a-good-learning-rate.html (exponential rise, the
+    steepest descent, the stop at four times the lowest smoothed loss).
 """
 
 from __future__ import annotations
@@ -50,8 +54,8 @@ class LRFindResult:
 
     Args:
         lr: The learning rates, ascending, shape ``(n,)``.
-        losses: Objective of the batch at each rate, a row a repeat, shape ``(n_repeats, n)``; NaN from where a repeat
-            had diverged.
+        losses: Objective of the batch at each rate, a row a repeat, shape ``(n_repeats, n)``; NaN
+            from where a repeat had diverged.
 
     Example:
         >>> import numpy as np
@@ -75,7 +79,10 @@ class LRFindResult:
 
     @property
     def spread(self) -> np.ndarray:
-        """The standard deviation over repeats, shape ``(n,)``; NaN for a single one, which cannot tell."""
+        """The standard deviation over repeats, shape ``(n,)``.
+
+        It is NaN for a single one, which cannot tell.
+        """
         if len(self.losses) == 1:
             return np.full(len(self.lr), np.nan)
         return self.losses.std(axis=0, ddof=1)
@@ -92,7 +99,10 @@ class LRFindResult:
 
     @property
     def suggestion(self) -> float | None:
-        """The learning rate of the steepest descent before the minimum; ``None`` where the loss never falls."""
+        """The learning rate of the steepest descent before the minimum.
+
+        It is ``None`` where the loss never falls.
+        """
         smoothed = self.smoothed_loss
         smoothed = smoothed[np.isfinite(smoothed)]
         if len(smoothed) < 3:
@@ -102,7 +112,10 @@ class LRFindResult:
         return float(self.lr[steepest]) if slope[steepest] < 0 else None
 
     def get_df(self) -> pd.DataFrame:
-        """Give a row a rate: ``lr``, ``mean_loss``, ``spread``, ``smoothed_loss`` and the repeats' ``loss_<i>``."""
+        """Return a table with a row for each rate.
+
+        It has ``lr``, ``mean_loss``, ``spread``, ``smoothed_loss`` and the repeats' ``loss_<i>``.
+        """
         columns = {name: getattr(self, name) for name in ("lr", "mean_loss", "spread", "smoothed_loss")}
         return pd.DataFrame({**columns, **{f"loss_{i}": row for i, row in enumerate(self.losses)}})
 
@@ -120,11 +133,12 @@ class LRFindResult:
 
 
 class LRFinder(Callback):
-    """Raises the learning rate from batch to batch, and notes the loss: the learning-rate range test.
+    """The learning-rate range test.
 
-    The test ends the training: at the upper bound, or where the loss diverges, which every tenth batch is looked for
-    (the smoothed loss is four times its lowest, or a loss is not finite). Then weights, optimiser and rate are put back
-    as they were.
+    Raises the learning rate from batch to batch, and notes the loss. The test ends the training: at
+    the upper bound, or where the loss diverges, which every tenth batch is looked for (the smoothed
+    loss is four times its lowest, or a loss is not finite). Then weights, optimiser and rate are
+    put back as they were.
 
     Args:
         lr_bounds: First and last learning rate.
@@ -134,11 +148,13 @@ class LRFinder(Callback):
         finished: Whether the test is over.
 
     Raises:
-        ConfigError: If an option is out of range; when the fit begins, if it has fewer than two batches.
+        ConfigError: If an option is out of range; when the fit begins, if it has fewer
+            than two batches.
 
     Example:
         >>> from lumin_plugin_callbacks import LRFinder
-        >>> finder = LRFinder(lr_bounds=(1e-5, 1))  # model.fit(1, fy, bs=256, cbs=finder), then finder.result
+        >>> # model.fit(1, fy, bs=256, cbs=finder), then finder.result
+        >>> finder = LRFinder(lr_bounds=(1e-5, 1))
         >>> finder.finished
         False
 
@@ -186,7 +202,10 @@ class LRFinder(Callback):
 
     @hookimpl(wrapper=True)
     def on_fold_begin(self, fit_params: FitParams) -> Generator[None, Any, Any]:
-        """Let the batches end with the test, whoever provides them: the loop looks at ``stop`` only between folds."""
+        """Let the batches end with the test, whoever provides them.
+
+        The loop looks at ``stop`` only between folds.
+        """
         result = yield
         if fit_params.state == "train":
             fit_params.by = _Batches(fit_params.by, self)
@@ -232,9 +251,13 @@ class LRFinder(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
-        self._batch, self._losses, self._pending = state["batch"], list(state["losses"]), list(state["pending"])
-        self._average, self._lowest = state["average"], state["lowest"]
-        self.finished, self._kept = state["finished"], state["kept"]
+        self._batch = state["batch"]
+        self._losses = list(state["losses"])
+        self._pending = list(state["pending"])
+        self._average = state["average"]
+        self._lowest = state["lowest"]
+        self.finished = state["finished"]
+        self._kept = state["kept"]
 
     def _end(self, fit_params: FitParams) -> None:
         fit_params.stop = self.finished = True
@@ -243,7 +266,10 @@ class LRFinder(Callback):
             self._kept = None
 
     def _look(self) -> None:
-        """Read the losses since the last look, up to the first that is not finite, and see whether they diverge."""
+        """Read the losses since the last look, and see whether they diverge.
+
+        They are read up to the first that is not finite.
+        """
         if not self._pending:
             return
         losses, self._pending = torch.stack(self._pending).tolist(), []
@@ -258,15 +284,21 @@ class LRFinder(Callback):
         self._lowest = min(self._lowest, self._average)
 
     def _reset(self) -> None:
-        self._batch, self.finished, self._losses, self._pending = 0, False, [], []
-        self._average, self._lowest, self._kept = 0.0, math.inf, None
+        self._batch = 0
+        self.finished = False
+        self._losses = []
+        self._pending = []
+        self._average = 0.0
+        self._lowest = math.inf
+        self._kept = None
 
 
 class _Batches:
     """The batches of a fold, until the test is over; all else is the fold's."""
 
     def __init__(self, by: Any, finder: LRFinder) -> None:
-        self._by, self._finder = by, finder
+        self._by = by
+        self._finder = finder
 
     def __len__(self) -> int:
         return len(self._by)
@@ -306,7 +338,8 @@ def lr_find(
         train_on_weights: Whether the file's weights are used.
         n_repeats: Number of repeats, at most one a fold; -1 for one a fold.
         lr_bounds: First and last learning rate.
-        cb_partials: Further callbacks, as names, dicts, classes or partials: each repeat gets its own.
+        cb_partials: Further callbacks, as names, dicts, classes or partials: each
+            repeat gets its own.
         seed: Seed of everything; ``None`` draws a fresh one.
         bulk_move: Whether a fold is moved to the device at once.
         visible_bar: Whether to show a progress bar.
@@ -315,7 +348,8 @@ def lr_find(
         The rates, the losses and what they suggest.
 
     Raises:
-        ConfigError: If an option is out of range, a callback is an instance or sets the learning rate too.
+        ConfigError: If an option is out of range, a callback is an instance or sets the
+            learning rate too.
         DataError: If a fold is smaller than a batch.
 
     Example:
@@ -325,9 +359,13 @@ def lr_find(
         >>> path, rng = tempfile.mkdtemp() + "/train.hdf5", np.random.default_rng(1)
         >>> with FoldFileWriter(path, cont_feats=["pt", "eta"], targ_feats="is_signal") as file:
         ...     for fold in range(3):
-        ...         file.append(fold, inputs=rng.normal(size=(640, 2)), targets=rng.integers(0, 2, size=640))
+        ...         file.append(
+        ...             fold, inputs=rng.normal(size=(640, 2)), targets=rng.integers(0, 2, size=640)
+        ...         )
         >>> fy = FoldYielder(path)
-        >>> found = lr_find(fy, ModelBuilder.from_fy(fy, "classification"), bs=32, lr_bounds=(1e-5, 1), seed=1)
+        >>> found = lr_find(
+        ...     fy, ModelBuilder.from_fy(fy, "classification"), bs=32, lr_bounds=(1e-5, 1), seed=1
+        ... )
         >>> found.losses.shape, found.lr[[0, -1]].tolist()
         ((3, 40), [1e-05, 1.0])
     """
@@ -341,9 +379,16 @@ def lr_find(
     for i, (trn_idxs, finder) in enumerate(zip(folds, finders, strict=True)):
         init, fit = (seeds.seed_of(seed, purpose, i) for purpose in ("initialisation", "fit"))
         Model(ModelBuilder.from_model_builder(model_builder, seed=init)).fit(
-            n_epochs, fy, bs, bulk_move=bulk_move, train_on_weights=train_on_weights, trn_idxs=trn_idxs,
-            cbs=[*(make() for make in callbacks), finder], visible_bar=visible_bar, seed=fit,
-        )  # fmt: skip
+            n_epochs,
+            fy,
+            bs,
+            bulk_move=bulk_move,
+            train_on_weights=train_on_weights,
+            trn_idxs=trn_idxs,
+            cbs=[*(make() for make in callbacks), finder],
+            visible_bar=visible_bar,
+            seed=fit,
+        )
     return LRFindResult(finders[0].result.lr, np.concatenate([finder.result.losses for finder in finders]))
 
 

@@ -1,13 +1,14 @@
 """Layer-sequential unit-variance initialisation: weights set by what a batch of data makes of them.
 
-Layer by layer, in the order in which data reach them, weights are made orthonormal and then divided by the standard
-deviation of the layer's outputs, over all events and columns, until it is one.
+Layer by layer, in the order in which data reach them, weights are made orthonormal and then divided
+by the standard deviation of the layer's outputs, over all events and columns, until it is one.
 
 References:
-    Mishkin and Matas, "All you need is a good init", https://arxiv.org/abs/1511.06422, algorithm 1. Ours asks for a
-    standard deviation within a tolerance rather than a variance, as LUMIN does, and leaves biases alone.
-    Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
-    networks", https://arxiv.org/abs/1312.6120, for orthonormal weights.
+    Mishkin and Matas, "All you need is a good init", https://arxiv.org/abs/1511.06422, algorithm 1.
+    Ours asks for a standard deviation within a tolerance rather than a variance, as LUMIN does, and
+    leaves biases alone.
+    Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks", https://arxiv.org/abs/1312.6120, for orthonormal weights.
 """
 
 from __future__ import annotations
@@ -32,34 +33,46 @@ if TYPE_CHECKING:
     from lumin_core import FitParams
 
 _LAYERS = (
-    nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d, nn.Conv3d,
-    nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
-)  # fmt: skip
+    nn.Linear,
+    nn.Bilinear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
 _log = logging.getLogger(__name__)
 _RESOLUTION = 1e-6  # what single precision tells apart, relative to the outputs
 
 
 class LsuvInit(Callback):
-    """Initialises dense and convolutional layers so that their outputs have unit variance on a batch of training data.
+    """Initialises dense and convolutional layers to outputs of unit variance.
 
-    It acts once a fit, before the first batch is trained, and replaces the weights that there are, those of a trained
-    model too. All layers that the batch reaches are initialised, also that before the tail's activation, as in the
-    paper. Left alone are frozen weights, those that no data reach or that are not parameters of their own layer
-    (parametrisations), and all biases. Weights that several layers share are set for the first of them.
+    It does so on a batch of training data. It acts once a fit, before the first batch is trained,
+    and replaces the weights that there are, those of a trained model too. All layers that the batch
+    reaches are initialised, also that before the tail's activation, as in the paper. Left alone are
+    frozen weights, those that no data reach or that are not parameters of their own layer
+    (parametrisations), and all biases. Weights that several layers share are set for the
+    first of them.
 
-    The batch is what the loop would feed to the model, after input mask and callbacks listed before; the network works
-    on it in single precision and as in training, dropout and batch norms acting. Event weights play no part: they enter
-    the loss, not the outputs. But for its weights the model stays as it is, as do all generators of random numbers.
+    The batch is what the loop would feed to the model, after input mask and callbacks listed
+    before; the network works on it in single precision and as in training, dropout and batch norms
+    acting. Event weights play no part: they enter the loss, not the outputs. But for its weights
+    the model stays as it is, as do all generators of random numbers.
 
     Args:
         needed_std: Standard deviation of the outputs of each layer.
         std_tol: By how much it may differ.
-        max_attempts: How often the weights of a layer are rescaled; where that is not enough, a warning is logged.
-        do_orthonorm: Whether to begin with orthonormal weights, rather than with those that there are.
+        max_attempts: How often the weights of a layer are rescaled; where that is not enough, a
+            warning is logged.
+        do_orthonorm: Whether to begin with orthonormal weights, rather than with those
+            that there are.
 
     Raises:
         ConfigError: If an option is not positive.
-        DataError: If the outputs of a layer do not vary, or are not finite: no weights can give them unit variance.
+        DataError: If the outputs of a layer do not vary, or are not finite: no weights can give
+            them unit variance.
 
     Example:
         >>> from lumin_plugin_callbacks import LsuvInit
@@ -72,8 +85,10 @@ class LsuvInit(Callback):
         for name, value in (("needed_std", needed_std), ("std_tol", std_tol)):
             if not hasattr(value, "__float__") or not value > 0:
                 raise ConfigError(f"{name} must be positive, got {value!r}")
-        self.needed_std, self.std_tol = float(needed_std), float(std_tol)
-        self.max_attempts, self.do_orthonorm = positive(max_attempts, "max_attempts"), do_orthonorm
+        self.needed_std = float(needed_std)
+        self.std_tol = float(std_tol)
+        self.max_attempts = positive(max_attempts, "max_attempts")
+        self.do_orthonorm = do_orthonorm
         self._is_done = False
 
     def on_train_begin(self) -> None:
@@ -135,7 +150,10 @@ class _Layer:
 
 
 def _first_inputs(by: Any) -> Any:
-    """Give the inputs of the first batch; the pass that follows is shuffled as if this had not been."""
+    """Return the inputs of the first batch.
+
+    The pass that follows is shuffled as if this had not been.
+    """
     generator = getattr(by, "generator", None)
     state = None if generator is None else generator.get_state()
     x, *_ = next(iter(by))

@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 
 class MetricLogger(Callback):
-    """Writes a line an epoch: training loss, validation loss, every metric, seconds; a star marks the best so far.
+    """Writes a line for each epoch, with a star for the best so far.
 
-    The training loss is the mean over the epoch's folds, while the model still changed. Where callbacks listed before
-    offer other models (averages over weights), the validation loss of each is shown too, ``-`` while it has none. The
-    star is for the best of the model and all that are offered, which is what `save_best` keeps: by the main metric,
-    else the loss. Lines go to standard error, above a progress bar.
+    It has training loss, validation loss, every metric, and seconds. The training loss is the mean
+    over the epoch's folds, while the model still changed. Where callbacks listed before offer other
+    models (averages over weights), the validation loss of each is shown too, ``-`` while it has
+    none. The star is for the best of the model and all that are offered, which is what `save_best`
+    keeps: by the main metric, else the loss. Lines go to standard error, above a progress bar.
 
     Args:
-        extra_detail: Whether to add the change of the validation loss since the last epoch, and its ratio to the
-            training loss.
+        extra_detail: Whether to add the change of the validation loss since the last epoch, and its
+            ratio to the training loss.
 
     Example:
         >>> from lumin_plugin_callbacks import MetricLogger
@@ -57,7 +58,8 @@ class MetricLogger(Callback):
     def on_epoch_begin(self, fit_params: FitParams) -> None:
         """Start the clock."""
         if fit_params.state == "train":
-            self._start, self._n_folds = perf_counter(), len(fit_params.history["train"]["loss"])
+            self._start = perf_counter()
+            self._n_folds = len(fit_params.history["train"]["loss"])
 
     def on_epoch_end(self, fit_params: FitParams) -> None:
         """Write the epoch's line, after its validation where there is one."""
@@ -104,7 +106,10 @@ class MetricLogger(Callback):
         tqdm.write(line, file=sys.stderr)
 
     def _reset(self) -> None:
-        self._best, self._widths, self._start, self._n_folds = None, [], 0.0, 0
+        self._best = None
+        self._widths = []
+        self._start = 0.0
+        self._n_folds = 0
 
 
 def _offering(fit_params: FitParams) -> list[LossCallback]:

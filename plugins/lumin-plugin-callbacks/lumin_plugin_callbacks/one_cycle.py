@@ -1,12 +1,14 @@
 r"""One cycle of the learning rate, up and then down, and of the momentum against it.
 
-In the first stage the learning rate goes from its initial value to its highest and the momentum from its highest to its
-lowest; in the second the learning rate goes down to its final value and the momentum back up.
+In the first stage the learning rate goes from its initial value to its highest and the momentum
+from its highest to its lowest; in the second the learning rate goes down to its final value and the
+momentum back up.
 
 References:
-    L. Smith, "A disciplined approach to neural network hyper-parameters: Part 1", https://arxiv.org/abs/1803.09820.
-    Cosine interpolation and a second stage that ends below the initial value are fastai's,
-    https://arxiv.org/abs/2002.04688; torch's ``OneCycleLR`` of one step more is the same, batch by batch.
+    L. Smith, "A disciplined approach to neural network hyper-parameters: Part 1",
+    https://arxiv.org/abs/1803.09820. Cosine interpolation and a second stage that ends below the
+    initial value are fastai's, https://arxiv.org/abs/2002.04688; torch's ``OneCycleLR`` of one step
+    more is the same, batch by batch.
 """
 
 from __future__ import annotations
@@ -80,8 +82,10 @@ class SingleCycle(Schedule):
         if fit_params.n_epochs < sum(self.lengths):
             _log.warning(
                 "%s takes %g epochs, but the fit has %s: its learning rate will not come down",
-                type(self).__name__, sum(self.lengths), fit_params.n_epochs,
-            )  # fmt: skip
+                type(self).__name__,
+                sum(self.lengths),
+                fit_params.n_epochs,
+            )
 
     def delays_stopping(self) -> bool:
         """Tell whether the cycle goes on."""
@@ -94,16 +98,19 @@ class OneCycle(SingleCycle):
     Args:
         lengths: Lengths of the two stages, in epochs.
         lr_range: Initial and highest learning rate, and the final one (0 where it is left out).
-        mom_range: Lowest and highest momentum (of Adam: its first beta), below 1; ``None`` leaves it alone.
+        mom_range: Lowest and highest momentum (of Adam: its first beta), below 1; ``None``
+            leaves it alone.
         interp: ``"cosine"`` or ``"linear"``.
-        cycle_ends_training: Whether the training ends with the cycle; else it goes on at the final values.
+        cycle_ends_training: Whether the training ends with the cycle; else it goes on at
+            the final values.
 
     Attributes:
         cycle_count: 1 once the cycle has ended.
         cycle_end: Whether it ended in the epoch that has just closed.
 
     Raises:
-        ConfigError: If an option is out of range; when the fit begins, if the optimiser has no momentum.
+        ConfigError: If an option is out of range; when the fit begins, if the optimiser
+            has no momentum.
 
     Example:
         >>> from lumin_plugin_callbacks import OneCycle

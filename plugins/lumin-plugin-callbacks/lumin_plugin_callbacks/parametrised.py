@@ -1,7 +1,8 @@
 """Asking a parametrised network about one hypothesis.
 
 References:
-    Baldi et al., "Parameterized neural networks for high-energy physics", https://arxiv.org/abs/1601.07913
+    Baldi et al., "Parameterized neural networks for high-energy physics",
+    https://arxiv.org/abs/1601.07913
 """
 
 from __future__ import annotations
@@ -21,21 +22,24 @@ if TYPE_CHECKING:
 
 
 class ParametrisedPrediction(Callback):
-    """Sets features to chosen values in all events of a prediction; handed to `Model.predict` as one of ``cbs``.
+    """Sets features to chosen values in all events of a prediction.
 
-    A network that was trained with a hypothesis among its inputs, the mass of a new particle say, is asked about one
-    value of it. Columns are found by name among the model's own, whatever the yielder ignores and the model masks.
-    Trainings are not touched, nor is what was handed to ``predict``.
+    Hand it to `Model.predict` as one of ``cbs``. A network that was trained with a hypothesis among
+    its inputs, the mass of a new particle say, is asked about one value of it. Columns are found by
+    name among the model's own, whatever the yielder ignores and the model masks. Trainings are not
+    touched, nor is what was handed to ``predict``.
 
     Args:
-        feats: Names of the model's features, in any order, ``None`` for what the model knows: given by scripts for
-            LUMIN, only checked against the model.
+        feats: Names of the model's features, in any order, ``None`` for what the model knows: given
+            by scripts for LUMIN, only checked against the model.
         param_feat: Feature or features to set, among the flat inputs.
-        param_val: Value of each, as the network was trained on: in the units after the preprocessing, so a mass that
-            was standardised as (mass - mean) / sigma; the code of a categorical feature.
+        param_val: Value of each, as the network was trained on: in the units after the
+            preprocessing, so a mass that was standardised as (mass - mean) / sigma; the code of a
+            categorical feature.
 
     Raises:
-        ConfigError: If names and values do not match, or in a prediction, if the model is not given the feature.
+        ConfigError: If names and values do not match, or in a prediction, if the model is not
+            given the feature.
 
     Example:
         >>> import numpy as np
@@ -51,7 +55,8 @@ class ParametrisedPrediction(Callback):
     def __init__(
         self, feats: Sequence[str] | None, param_feat: str | Sequence[str], param_val: float | Sequence[float]
     ) -> None:
-        self.feats, self.param_feat = as_list(feats), as_list(param_feat)
+        self.feats = as_list(feats)
+        self.param_feat = as_list(param_feat)
         check_names("param_feat", self.param_feat)
         try:
             self.param_val = np.asarray(param_val, dtype=np.float32).reshape(-1)
@@ -71,7 +76,10 @@ class ParametrisedPrediction(Callback):
         by.inputs = inputs
 
     def _columns(self, model: Model, n_columns: int, mask: Sequence[int] | None) -> list[int]:
-        """Find the columns of the flat inputs: continuous features less those of a matrix, then categorical ones."""
+        """Find the columns of the flat inputs.
+
+        These are continuous features less those of a matrix, then categorical ones.
+        """
         builder = model.model_builder
         cats = [] if builder.cat_embedder is None else list(builder.cat_embedder.cat_names)
         feats = [*builder.cont_feats[: n_columns - len(cats)], *cats]

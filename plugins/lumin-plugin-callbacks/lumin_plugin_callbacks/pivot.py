@@ -1,13 +1,16 @@
 r"""Training against an adversary, so that a model's output tells nothing about a nuisance.
 
-The model f predicts its targets; the adversary r predicts the nuisance Z from the output f(X). They play for
+The model f predicts its targets; the adversary r predicts the nuisance Z from the output
+f(X). They play for
 
 .. math:: \min_{\theta_f} \max_{\theta_r} \; L_f(\theta_f) - \lambda \, L_r(\theta_f, \theta_r)
 
-whose solution for a large lambda is an output on which r cannot improve: one that does not depend on Z.
+whose solution for a large lambda is an output on which r cannot improve: one that does
+not depend on Z.
 
 References:
-    Louppe, Kagan and Cranmer, "Learning to Pivot with Adversarial Networks", https://arxiv.org/abs/1611.01046
+    Louppe, Kagan and Cranmer, "Learning to Pivot with Adversarial Networks",
+    https://arxiv.org/abs/1611.01046
 """
 
 from __future__ import annotations
@@ -42,52 +45,64 @@ _TICKS = ("batch", "fold", "epoch")
 
 
 class PivotTraining(Callback):
-    r"""Trains the model and, against it, an adversary that predicts `adv_targets` from the model's predictions.
+    r"""Trains the model and, against it, an adversary.
 
-    Before the first epoch the model is trained by itself, then the adversary on the model's predictions. From then on
-    every training batch has the loss :math:`L_f - \lambda L_r`, with the adversary held fast and in evaluation mode;
-    it is refined in between, with the model held fast. Both losses have the weights of the events.
+    The adversary predicts `adv_targets` from the model's predictions. Before the first epoch the
+    model is trained by itself, then the adversary on the model's predictions. From then on every
+    training batch has the loss :math:`L_f - \lambda L_r`, with the adversary held fast and in
+    evaluation mode; it is refined in between, with the model held fast. Both losses have the
+    weights of the events.
 
-    The reported losses of training and validation, which the monitors read, are this difference; its parts are in
-    `history`. A callback that offers another model, such as `swa`, has the loss of that model alone, which is not
-    comparable: give the fit a main metric then. With a `BatchLoss` as the model's, so has validation.
+    The reported losses of training and validation, which the monitors read, are this difference;
+    its parts are in `history`. A callback that offers another model, such as `swa`, has the loss of
+    that model alone, which is not comparable: give the fit a main metric then. With a `BatchLoss`
+    as the model's, so has validation.
 
     Args:
-        n_pretrain_main: Epochs in which the model is trained first, by itself; they are not among those of the fit.
-        n_pretrain_adv: Epochs in which the adversary is trained then, on the folds as they are stored.
+        n_pretrain_main: Epochs in which the model is trained first, by itself; they are not among
+            those of the fit.
+        n_pretrain_adv: Epochs in which the adversary is trained then, on the folds as
+            they are stored.
         adv_coef: The paper's lambda, 0 or more.
-        adv_model_builder: The adversary's builder, or its config (as for `ModelBuilder.from_config`): with as many
-            ``cont_feats`` as the model has outputs, ``n_out`` and objective for `adv_targets`. Where it has no seed,
-            the adversary's initial weights come from the fit's.
+        adv_model_builder: The adversary's builder, or its config (as for
+            `ModelBuilder.from_config`): with as many ``cont_feats`` as the model has outputs,
+            ``n_out`` and objective for `adv_targets`. Where it has no seed, the adversary's initial
+            weights come from the fit's.
         adv_targets: Columns of the file that the adversary predicts.
-        adv_update_freq: The adversary is refined at the first and then at every so many-th batch, fold or epoch.
-        adv_update_on: ``"batch"``: one step, before the model's, on the same batch; the paper's Algorithm 1.
-            ``"fold"``: a pass over the fold, before the model trains on it. ``"epoch"``: so for each fold of the epoch.
-        main_pretrain_cb_partials: Callbacks of the model's own training, which has no others and an optimiser of its
-            own, made from the builder's ``opt_args``.
+        adv_update_freq: The adversary is refined at the first and then at every so many-th batch,
+            fold or epoch.
+        adv_update_on: ``"batch"``: one step, before the model's, on the same batch; the paper's
+            Algorithm 1. ``"fold"``: a pass over the fold, before the model trains on it.
+            ``"epoch"``: so for each fold of the epoch.
+        main_pretrain_cb_partials: Callbacks of the model's own training, which has no others and an
+            optimiser of its own, made from the builder's ``opt_args``.
 
     Attributes:
         adversary: The adversary, a `Model`; ``None`` before the first training.
-        history: ``{"train": {"main": [...], "adversary": [...]}, "valid": {...}}``: :math:`L_f` and :math:`L_r` of each
-            training fold and each validation.
+        history: ``{"train": {"main": [...], "adversary": [...]}, "valid": {...}}``: :math:`L_f` and
+            :math:`L_r` of each training fold and each validation.
 
-    The adversary must learn faster than the model, or the two go round in circles: give it the larger learning rate,
-    the model one that is the smaller the larger lambda is, and look at `history`. Plain ``sgd`` settles where ``adam``,
-    whose steps are of one size however small the gradient, does not.
+    The adversary must learn faster than the model, or the two go round in circles: give it the
+    larger learning rate, the model one that is the smaller the larger lambda is, and look at
+    `history`. Plain ``sgd`` settles where ``adam``, whose steps are of one size however small the
+    gradient, does not.
 
-    LUMIN's ``adv_pretrain_cb_partials`` and ``adv_train_cb_partials`` are left out: the adversary is trained within the
-    fit, without points of its own. Nothing is saved but the state in checkpoints; the adversary is at hand here.
+    LUMIN's ``adv_pretrain_cb_partials`` and ``adv_train_cb_partials`` are left out: the adversary
+    is trained within the fit, without points of its own. Nothing is saved but the state in
+    checkpoints; the adversary is at hand here.
 
     Raises:
-        ConfigError: If an option is out of range, or when the training begins, if the adversary does not take the
-            model's outputs or the file has no such columns.
+        ConfigError: If an option is out of range, or when the training begins, if the adversary
+            does not take the model's outputs or the file has no such columns.
         DataError: If the columns hold what the adversary cannot be trained on.
 
     Example:
         >>> from lumin_core import ModelBuilder
         >>> from lumin_plugin_callbacks import PivotTraining
         >>> adversary = ModelBuilder("regression", n_out=1, cont_feats=["prediction"])
-        >>> pivot = PivotTraining(2, 2, adv_coef=5.0, adv_model_builder=adversary, adv_targets="jes")
+        >>> pivot = PivotTraining(
+        ...     2, 2, adv_coef=5.0, adv_model_builder=adversary, adv_targets="jes"
+        ... )
         >>> pivot.adv_update_freq, pivot.adv_update_on
         (1, 'batch')
     """
@@ -112,13 +127,15 @@ class PivotTraining(Callback):
             raise ConfigError(f"adv_coef must be a number of at least 0 (it is subtracted), got {adv_coef!r}")
         if adv_update_on not in _TICKS:
             raise ConfigError(f"adv_update_on must be one of {', '.join(_TICKS)}, got {adv_update_on!r}")
-        self.adv_coef, self.adv_model_builder = float(adv_coef), _builder(adv_model_builder)
+        self.adv_coef = float(adv_coef)
+        self.adv_model_builder = _builder(adv_model_builder)
         self.adv_targets = as_list(adv_targets)
         check_names("adv_targets", self.adv_targets)
         if not self.adv_targets:
             raise ConfigError("adv_targets must name a column of the fold file, got none")
         self.adv_update_freq = positive(adv_update_freq, "adv_update_freq")
-        self.adv_update_on, self.main_pretrain_cb_partials = adv_update_on, main_pretrain_cb_partials
+        self.adv_update_on = adv_update_on
+        self.main_pretrain_cb_partials = main_pretrain_cb_partials
         self._reset()
 
     def on_train_begin(self, fit_params: FitParams) -> None:
@@ -126,7 +143,8 @@ class PivotTraining(Callback):
         self._reset()
         check_columns(fit_params.fy, self.adv_targets, "pivot_training")
         self._seed = int(fit_params.rng.integers(2**53))
-        # torch.manual_seed also queues a call for each kind of device that is not in use yet: 300 us a batch.
+        # torch.manual_seed also queues a call for each kind of device that is not in use yet:
+        # 300 us a batch.
         self._seed_torch = torch.default_generator.manual_seed if fit_params.device.type == "cpu" else torch.manual_seed
         builder, n_out = self.adv_model_builder, fit_params.model.n_out
         if builder.seed is None:
@@ -147,7 +165,10 @@ class PivotTraining(Callback):
 
     @hookimpl(wrapper=True)
     def on_fold_begin(self, fit_params: FitParams) -> Generator[None, Any, Any]:
-        """Give the fold its nuisance, when all others have changed it; pretrain and refine, where it is time."""
+        """Give the fold its nuisance, when all others have changed it.
+
+        Also pretrain and refine, where it is time.
+        """
         result = yield
         targets = current_columns(fit_params, self.adv_targets)
         self._check(targets)
@@ -222,20 +243,35 @@ class PivotTraining(Callback):
             self._pretrain_adversary(fit_params)
 
     def _pretrain_main(self, fit_params: FitParams) -> None:
-        """Train the model by itself, in a fit within the fit; then put all but the weights back as it was."""
+        """Train the model by itself, in a fit within the fit.
+
+        Then all but the weights is put back as it was.
+        """
         model, by, opt, recorded = fit_params.model, fit_params.by, fit_params.opt, dict(fit_params.model.record.seeds)
         model.opt = build_optimiser(model.model_builder.opt_args, model.model.parameters())
         try:
             model.fit(
-                self.n_pretrain_main, fit_params.fy, fit_params.bs, by.bulk_move, by.use_weights, fit_params.trn_idxs,
-                cbs=self.main_pretrain_cb_partials, cb_savepath=fit_params.cb_savepath / "pretrain",
-                visible_bar=False, seed=self._draw(),
-            )  # fmt: skip
+                self.n_pretrain_main,
+                fit_params.fy,
+                fit_params.bs,
+                by.bulk_move,
+                by.use_weights,
+                fit_params.trn_idxs,
+                cbs=self.main_pretrain_cb_partials,
+                cb_savepath=fit_params.cb_savepath / "pretrain",
+                visible_bar=False,
+                seed=self._draw(),
+            )
         finally:
-            model.opt, model.fit_params, model.record.seeds = opt, fit_params, recorded
+            model.opt = opt
+            model.fit_params = fit_params
+            model.record.seeds = recorded
 
     def _pretrain_adversary(self, fit_params: FitParams) -> None:
-        """Train the adversary on the model's predictions for all training folds, which are made once."""
+        """Train the adversary on the model's predictions.
+
+        They are made once, for all training folds.
+        """
         fy, model, columns = fit_params.fy, fit_params.model, []
         for idx in fit_params.trn_idxs:
             fold = fy.get_fold(idx)
@@ -252,9 +288,16 @@ class PivotTraining(Callback):
         """Make the adversary's batches, of its own order."""
         by, generator = fit_params.by, torch.Generator().manual_seed(self._draw())
         return BatchYielder(
-            preds, fit_params.bs, self.adversary.objective, targets, weights, use_weights=by.use_weights,  # type: ignore[union-attr]
-            bulk_move=by.bulk_move, device=fit_params.device, generator=generator,
-        )  # fmt: skip
+            preds,
+            fit_params.bs,
+            self.adversary.objective,
+            targets,
+            weights,
+            use_weights=by.use_weights,  # type: ignore[union-attr]
+            bulk_move=by.bulk_move,
+            device=fit_params.device,
+            generator=generator,
+        )
 
     def _refine(self, by: Any, n_passes: int = 1) -> None:
         """Train the adversary, the model held fast."""
@@ -272,7 +315,7 @@ class PivotTraining(Callback):
 
     @contextmanager
     def _learning(self) -> Iterator[None]:
-        """Let the adversary learn, in the block; what it draws does not move the model's dropout."""
+        """Let the adversary learn, in the block; the model's dropout draws as without."""
         adversary: Any = self.adversary
         with seeds.torch_forked(adversary.device):
             self._seed_torch(self._draw())
@@ -295,9 +338,11 @@ class PivotTraining(Callback):
 
 
 class _Accompanied(BatchYielder):
-    """The batches of a fold, and as ``companion`` further columns of the events of the current one, ``(B, k)``.
+    """The batches of a fold, with a companion.
 
-    They travel as columns of the inputs while batches are made, so that they are shuffled and moved alike.
+    The ``companion`` has further columns of the events of the current batch, ``(B, k)``. They
+    travel as columns of the inputs while batches are made, so that they are shuffled
+    and moved alike.
     """
 
     def __init__(self, by: BatchYielder, columns: np.ndarray) -> None:

@@ -21,9 +21,10 @@ _log = logging.getLogger(__name__)
 
 
 class SaveBest(Callback):
-    """Saves the model as ``best.safetensors`` whenever the main metric, else the loss, is the best so far.
+    """Saves the model as ``best.safetensors`` whenever it is the best so far.
 
-    Where another callback offers a model that is better (an average over weights, say), that one is saved.
+    What counts is the main metric, else the loss. Where another callback offers a model that is
+    better (an average over weights, say), that one is saved.
 
     Args:
         auto_reload: Whether the training ends with the best model, rather than with its last.
@@ -44,7 +45,8 @@ class SaveBest(Callback):
     _file: Path
 
     def __init__(self, auto_reload: bool = True, name: str = "best") -> None:
-        self.auto_reload, self.name = auto_reload, name
+        self.auto_reload = auto_reload
+        self.name = name
         self._reset()
 
     def on_train_begin(self, fit_params: FitParams) -> None:
@@ -60,7 +62,8 @@ class SaveBest(Callback):
             return
         offer = best_offer(fit_params)
         if is_better(offer.value, self._best, offer.better):
-            self._best, self._values = offer.value, dict(offer.values)
+            self._best = offer.value
+            self._values = dict(offer.values)
             self.path = _save(fit_params.model, offer.module, self._file)
 
     def on_train_end(self, fit_params: FitParams) -> None:
@@ -81,13 +84,16 @@ class SaveBest(Callback):
         Raises:
             SavedModelError: If the file that was the best is gone.
         """
-        self._best, self._values = state["best"], dict(state["values"])
+        self._best = state["best"]
+        self._values = dict(state["values"])
         self.path = None if self._best is None else self._file
         if self.path is not None and not self.path.is_file():
             raise SavedModelError(f"the checkpoint goes with {self.path}, which is gone; remove the checkpoint too")
 
     def _reset(self) -> None:
-        self._best, self._values, self.path = None, {}, None
+        self._best = None
+        self._values = {}
+        self.path = None
 
 
 def _save(model: Model, module: nn.Module | None, path: Path) -> Path:

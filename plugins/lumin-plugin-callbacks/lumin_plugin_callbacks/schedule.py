@@ -1,13 +1,15 @@
 r"""What schedules of the learning rate and the momentum share.
 
-A schedule is a function of the number of batches done, so that it can be drawn before a training. Its lengths are in
-epochs; :math:`e` epochs are :math:`e` times the batches of an epoch, rounded to whole batches. The batch that begins
-after :math:`i` of the :math:`n` batches of a stage is trained at
+A schedule is a function of the number of batches done, so that it can be drawn before a training.
+Its lengths are in epochs; :math:`e` epochs are :math:`e` times the batches of an epoch, rounded to
+whole batches. The batch that begins after :math:`i` of the :math:`n` batches of a
+stage is trained at
 
 .. math:: v = (1 - g) \, v_\mathrm{start} + g \, v_\mathrm{end}, \qquad
     g = \begin{cases} i / n & \text{linear} \\ (1 - \cos(\pi i / n)) / 2 & \text{cosine} \end{cases}
 
-so that :math:`v_\mathrm{end}` is reached by the batch after the stage. Past its end a schedule stays where it ended.
+so that :math:`v_\mathrm{end}` is reached by the batch after the stage. Past its end a schedule
+stays where it ended.
 """
 
 from __future__ import annotations
@@ -35,15 +37,16 @@ _QUANTITIES = {"lr": "the learning rate", "mom": "the momentum"}
 
 
 class Schedule(Callback, ABC):
-    """Base of callbacks that set the learning rate, the momentum or both for every batch; a `CyclicCallback`.
+    """Base of callbacks that set learning rate, momentum or both for every batch.
 
-    Subclasses give `values_at`, `n_batches_whole` and `n_cycles_after`.
+    It is a `CyclicCallback`. Subclasses give `values_at`, `n_batches_whole` and `n_cycles_after`.
 
     Args:
-        scheduled: What is set: ``"lr"``, ``"mom"`` or both. Any callback with this attribute counts as a schedule, and
-            a fit takes one for each.
+        scheduled: What is set: ``"lr"``, ``"mom"`` or both. Any callback with this attribute counts
+            as a schedule, and a fit takes one for each.
         interp: ``"cosine"`` or ``"linear"``.
-        cycle_save: Whether the model is saved at the end of every cycle, as ``cycle_<k>.safetensors``.
+        cycle_save: Whether the model is saved at the end of every cycle, as
+            ``cycle_<k>.safetensors``.
 
     Attributes:
         cycle_count: Number of whole cycles finished.
@@ -70,7 +73,9 @@ class Schedule(Callback, ABC):
             raise ConfigError(
                 f"interp must be 'cosine' or 'linear', got {interp!r}{did_you_mean(interp, INTERPOLATIONS)}"
             )
-        self.scheduled, self.interp, self.cycle_save = tuple(scheduled), interp, bool(cycle_save)
+        self.scheduled = tuple(scheduled)
+        self.interp = interp
+        self.cycle_save = bool(cycle_save)
         self._n_batches = 0
         self._reset()
 
@@ -168,11 +173,15 @@ class Schedule(Callback, ABC):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
-        self._batch, self.cycle_count = state["batch"], state["cycle_count"]
+        self._batch = state["batch"]
+        self.cycle_count = state["cycle_count"]
         self.cycle_losses = list(state["cycle_losses"])
 
     def _reset(self) -> None:
-        self._batch, self.cycle_count, self.cycle_end, self.cycle_losses = 0, 0, False, []
+        self._batch = 0
+        self.cycle_count = 0
+        self.cycle_end = False
+        self.cycle_losses = []
 
 
 def blend(start: float, end: float, share: float) -> float:

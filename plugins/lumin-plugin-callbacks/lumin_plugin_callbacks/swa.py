@@ -2,7 +2,8 @@
 
 References:
     Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
-    https://arxiv.org/abs/1803.05407. The second average, which saves choosing the start well, is LUMIN's.
+    https://arxiv.org/abs/1803.05407. The second average, which saves choosing the start
+    well, is LUMIN's.
 """
 
 from __future__ import annotations
@@ -28,31 +29,41 @@ _log = logging.getLogger(__name__)
 class SWA(Averaging):
     """Averages the weights at the ends of epochs, or of the cycles of a cyclic callback.
 
-    With `renewal_period`, a second average is begun once the first holds that many sets of weights. When it holds as
-    many itself, it replaces the first if it is better on the validation fold (by the main metric, else the loss); if
-    not, it is begun anew, and given one period more than the last time. So a start that was too early is forgotten.
+    With `renewal_period`, a second average is begun once the first holds that many sets of weights.
+    When it holds as many itself, it replaces the first if it is better on the validation fold (by
+    the main metric, else the loss); if not, it is begun anew, and given one period more than the
+    last time. So a start that was too early is forgotten.
 
-    The paper averages at the low points of a cyclic learning rate, or at a constant one; it keeps the optimiser's steps
-    as they are, and so does this. Running means and variances are averaged too, see `lumin_plugin_callbacks.averaging`.
+    The paper averages at the low points of a cyclic learning rate, or at a constant one; it keeps
+    the optimiser's steps as they are, and so does this. Running means and variances are averaged
+    too, see `lumin_plugin_callbacks.averaging`.
 
-    With a validation fold, loss and metrics of the average are computed after every epoch, and `save_best` keeps the
-    average where it is better than the model. Without one it averages all the same: see `get_module`.
+    With a validation fold, loss and metrics of the average are computed after every epoch, and
+    `save_best` keeps the average where it is better than the model. Without one it averages all the
+    same: see `get_module`.
 
     Args:
-        start_epoch: First epoch that may enter, from 1. (In LUMIN the number of epochs, or cycles, that do not.)
-        renewal_period: Number of sets of weights after which a second average is begun; ``None`` for no second one.
-        update_on_cycle_end: Whether only epochs enter in which a cycle of a cyclic callback ends. ``None`` is yes where
-            the fit has such a callback whose cycles repeat (`cycle_lr`, not `one_cycle`, which ends once).
+        start_epoch: First epoch that may enter, from 1. (In LUMIN the number of epochs, or
+            cycles, that do not.)
+        renewal_period: Number of sets of weights after which a second average is begun; ``None``
+            for no second one.
+        update_on_cycle_end: Whether only epochs enter in which a cycle of a cyclic callback ends.
+            ``None`` is yes where the fit has such a callback whose cycles repeat (`cycle_lr`, not
+            `one_cycle`, which ends once).
 
     Attributes:
         n_averaged: Number of sets of weights in the average.
 
     Raises:
-        ConfigError: If an option is out of range, or asks for cycles or a validation fold that the fit does not have.
+        ConfigError: If an option is out of range, or asks for cycles or a validation fold that the
+            fit does not have.
 
     Example:
         >>> from lumin_plugin_callbacks import SWA
-        >>> callbacks = [SWA(start_epoch=10), {"name": "swa", "start_epoch": 5, "renewal_period": 3}]
+        >>> callbacks = [
+        ...     SWA(start_epoch=10),
+        ...     {"name": "swa", "start_epoch": 5, "renewal_period": 3},
+        ... ]
     """
 
     label = "swa"

@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 class TargReplace(Callback):
     """Replaces the targets of each fold by other columns of the fold file, side by side.
 
-    In training and in validation, so that losses and metrics are those of the new targets. The file stays as it is.
-    What computes weights from targets is listed after it; with `bootstrap_resample` the order does not matter.
+    In training and in validation, so that losses and metrics are those of the new targets. The file
+    stays as it is. What computes weights from targets is listed after it; with `bootstrap_resample`
+    the order does not matter.
 
     Args:
-        targ_feats: Names of columns of the file, one for each output of the model (for multiclass one of classes, for a
-            column of several values an event, several outputs).
+        targ_feats: Names of columns of the file, one for each output of the model (for multiclass
+            one of classes, for a column of several values an event, several outputs).
 
     Raises:
-        ConfigError: If no name is given, or when the training begins, if the file has no such column.
+        ConfigError: If no name is given, or when the training begins, if the file has
+            no such column.
         ShapeError: If the columns are not as many as the model's outputs.
         DataError: If a fold lacks a column, or holds what cannot be a target.
 
@@ -72,7 +74,9 @@ def check_columns(fy: FoldYielder, columns: Sequence[str], place: str) -> None:
 
 
 def current_columns(fit_params: FitParams, columns: Sequence[str]) -> np.ndarray:
-    """Read columns of the file for the events of the current fold, as they are now: resampled, if they were.
+    """Read columns of the file for the events of the current fold.
+
+    They are as they are now: resampled, if they were.
 
     Args:
         fit_params: The state of the fit, in a fold.

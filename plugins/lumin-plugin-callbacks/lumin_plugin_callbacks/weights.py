@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class AbsWeightData(Callback, ABC):
     """Base of callbacks that weight the events of each fold; a subclass defines `weight_func`.
 
-    What it gives replaces the weights of the fold, which it is given and may build on. The weights act as those of a
-    file do: in the loss, and on validation in the reported loss and the metrics. A fit with ``train_on_weights=False``
-    would not use them, and is refused. Predictions have no weights.
+    What it gives replaces the weights of the fold, which it is given and may build on. The weights
+    act as those of a file do: in the loss, and on validation in the reported loss and the metrics.
+    A fit with ``train_on_weights=False`` would not use them, and is refused. Predictions
+    have no weights.
 
     Args:
         on_eval: Whether validation is weighted too; without, it keeps the weights of the file.
@@ -39,7 +40,9 @@ class AbsWeightData(Callback, ABC):
         >>> class Balance(AbsWeightData):
         ...     def weight_func(self, x, mx, y, w):
         ...         return np.where(y == 1, 1 / y.mean(), 1 / (1 - y.mean()))
-        >>> Balance(on_eval=False).weight_func(None, None, np.array([[1], [0], [0], [0]]), None).ravel().round(2)
+        >>> Balance(on_eval=False).weight_func(
+        ...     None, None, np.array([[1], [0], [0], [0]]), None
+        ... ).ravel().round(2)
         array([4.  , 1.33, 1.33, 1.33])
     """
 

@@ -6,10 +6,12 @@ With queries, keys and values of the present objects, all linear in their featur
     \text{self:} \quad a_{ij} = \mathrm{softmax}_j \left(q_i \cdot k_j / \sqrt{n_a}\right), \quad
     y_i = x_i + \mathrm{out}\left(\sum_j a_{ij} v_j\right) \\
     \text{offset:} \quad b_{ij} = \mathrm{softmax}_i \left(q_i \cdot k_j\right), \quad
-    a_{ij} = b_{ij} / \sum_j b_{ij}, \quad y_i = x_i + \mathrm{out}\left(x_i - \sum_j a_{ij} v_j\right)
+    a_{ij} = b_{ij} / \sum_j b_{ij}, \quad
+    y_i = x_i + \mathrm{out}\left(x_i - \sum_j a_{ij} v_j\right)
 
 References:
-    Vaswani et al., https://arxiv.org/abs/1706.03762; Guo et al. (offset), https://arxiv.org/abs/2012.09688
+    Vaswani et al., https://arxiv.org/abs/1706.03762; Guo et al. (offset),
+    https://arxiv.org/abs/2012.09688
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class SelfAttention(Extractor):
     Example:
         >>> import torch
         >>> from lumin_plugin_gnn import SelfAttention
-        >>> x, mask = torch.rand(2, 5, 8), torch.tensor([[True] * 5, [True, True, False, False, False]])
+        >>> x = torch.rand(2, 5, 8)
+        >>> mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
         >>> x = x.masked_fill(~mask.unsqueeze(-1), 0)
         >>> SelfAttention(n_fpv=8)(x, mask, x).shape
         torch.Size([2, 5, 8])
@@ -71,7 +74,8 @@ class SelfAttention(Extractor):
         super().__init__(n_fpv)
         self.n_a = max(1, n_fpv // 4) if n_a is None else n_a
         check_positive(n_a=self.n_a)
-        self.q, self.k = _linear(n_fpv, self.n_a, lookup_init), _linear(n_fpv, self.n_a, lookup_init)
+        self.q = _linear(n_fpv, self.n_a, lookup_init)
+        self.k = _linear(n_fpv, self.n_a, lookup_init)
         self.v = _linear(n_fpv, n_fpv, lookup_init)
         given = {"lookup_init": lookup_init, "lookup_act": lookup_act}
         self.out = ObjectDense([n_fpv, n_fpv], act=act, do=do, bn=bn, bn_class=bn_class, **given)
@@ -133,5 +137,8 @@ def _linear(n_in: int, n_out: int, lookup_init: LookupInit) -> nn.Linear:
 
 
 def _softmax(logits: Tensor, counts: Tensor, dim: int) -> Tensor:
-    """Give the softmax over those that count; over none of them it is uniform, and of no concern."""
+    """Return the softmax over those that count.
+
+    Over none of them it is uniform, and of no concern.
+    """
     return logits.masked_fill(~counts, torch.finfo(logits.dtype).min).softmax(dim)

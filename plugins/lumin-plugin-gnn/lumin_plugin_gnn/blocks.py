@@ -4,12 +4,13 @@
 
     matrix (B, N, F), mask (B, N)  ->  extractors  (B, N, F')  ->  collapser  (B, width)
 
-Mask is true where an object is present. An absent object enters nothing that is computed for others: no message, mean,
-maximum, attention or statistics of a norm; and its own row is 0 in all that extractors are given and give. So rows of
-padding change no result.
+Mask is true where an object is present. An absent object enters nothing that is computed for
+others: no message, mean, maximum, attention or statistics of a norm; and its own row is 0 in all
+that extractors are given and give. So rows of padding change no result.
 
-The constructor of either names what it wants of what the head offers (``n_v, n_fpv, feats_per_vec, lookup_init,
-lookup_act``, a collapser ``n_v, n_fpv, lookup_init, lookup_act``), and its other arguments are the user's options.
+The constructor of either names what it wants of what the head offers
+(``n_v, n_fpv, feats_per_vec, lookup_init, lookup_act``, a collapser
+``n_v, n_fpv, lookup_init, lookup_act``), and its other arguments are the user's options.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from torch import Tensor, nn
 class Extractor(nn.Module, ABC):
     """Computes new features of every object from those of all.
 
-    One that looks at the matrix alone, and not at the features, says so by ``reads_matrix_alone = True``: then a head
-    refuses to put anything in front of it, which would be without effect.
+    One that looks at the matrix alone, and not at the features, says so by
+    ``reads_matrix_alone = True``: then a head refuses to put anything in front of it, which would
+    be without effect.
 
     Args:
         n_fpv: Number of features of an object that come in.
@@ -57,8 +59,9 @@ class Extractor(nn.Module, ABC):
         Args:
             x: Features ``(B, N, n_fpv)``, 0 for absent objects.
             mask: Shape ``(B, N)``, true = present.
-            matrix: What the head was given, ``(B, N, len(feats_per_vec))``, 0 for absent objects; the same as ``x``
-                for the first extractor of a head that has neither norm nor means in front.
+            matrix: What the head was given, ``(B, N, len(feats_per_vec))``, 0 for absent objects;
+                the same as ``x`` for the first extractor of a head that has neither norm nor
+                means in front.
 
         Returns:
             Shape ``(B, N, get_out_size())``, 0 for absent objects.
@@ -92,11 +95,15 @@ class Collapser(nn.Module, ABC):
 
     def __init__(self, n_v: int, n_fpv: int) -> None:
         super().__init__()
-        self.n_v, self.n_fpv = n_v, n_fpv
+        self.n_v = n_v
+        self.n_fpv = n_fpv
 
     @abstractmethod
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Turn features ``(B, N, n_fpv)``, 0 for absent objects, and mask ``(B, N)`` into ``(B, get_out_size())``."""
+        """Turn features ``(B, N, n_fpv)`` and mask ``(B, N)`` into ``(B, get_out_size())``.
+
+        Features of absent objects are 0.
+        """
 
     @abstractmethod
     def get_out_size(self) -> int:

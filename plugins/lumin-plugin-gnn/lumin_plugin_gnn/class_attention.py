@@ -1,7 +1,8 @@
 """A collapser that learns what to look at: a token that attends to all objects.
 
 References:
-    Touvron et al. (CaiT), https://arxiv.org/abs/2103.17239; as used by Qu, Li and Qian, https://arxiv.org/abs/2202.03772
+    Touvron et al. (CaiT), https://arxiv.org/abs/2103.17239; as used by Qu, Li and Qian,
+    https://arxiv.org/abs/2202.03772
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from lumin_plugin_gnn.transformer_block import TransformerBlock, absent_bias
 
 
 class ClassAttention(Collapser):
-    """Gives what a learned token has become, after it attended to itself and all objects in several blocks.
+    """Returns what a learned token has become in several attention blocks.
+
+    It attends to itself and all objects.
 
     Args:
         n_v: Number of objects.
@@ -31,7 +34,9 @@ class ClassAttention(Collapser):
     Example:
         >>> import torch
         >>> from lumin_plugin_gnn import ClassAttention
-        >>> ClassAttention(n_v=5, n_fpv=16)(torch.rand(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)).shape
+        >>> ClassAttention(n_v=5, n_fpv=16)(
+        ...     torch.rand(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)
+        ... ).shape
         torch.Size([2, 16])
 
     References:

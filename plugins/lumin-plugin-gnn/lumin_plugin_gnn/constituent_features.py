@@ -3,16 +3,18 @@ r"""What networks on the constituents of a jet are fed: their 4-momenta, seen fr
 With the jet as the sum of its present constituents,
 
 .. math::
-    \Delta\eta, \quad \Delta\phi, \quad \ln p_T, \quad \ln E, \quad \ln \frac{p_T}{p_{T,\mathrm{jet}}}, \quad
+    \Delta\eta, \quad \Delta\phi, \quad \ln p_T, \quad \ln E, \quad
+    \ln \frac{p_T}{p_{T,\mathrm{jet}}}, \quad
     \ln \frac{E}{E_\mathrm{jet}}, \quad \Delta R
 
-in GeV and rad. The logarithms are shifted and scaled to be of order one, by constants that suit jets of some hundred
-GeV: :math:`0.7 (\ln p_T - 1.7)`, :math:`0.7 (\ln E - 2)`, :math:`0.7 (\ln p_T/p_{T,\mathrm{jet}} + 4.7)`,
-:math:`0.7 (\ln E/E_\mathrm{jet} + 4.7)`, :math:`4 (\Delta R - 0.2)`.
+in GeV and rad. The logarithms are shifted and scaled to be of order one, by constants that suit
+jets of some hundred GeV: :math:`0.7 (\ln p_T - 1.7)`, :math:`0.7 (\ln E - 2)`,
+:math:`0.7 (\ln p_T/p_{T,\mathrm{jet}} + 4.7)`, :math:`0.7 (\ln E/E_\mathrm{jet} + 4.7)`,
+:math:`4 (\Delta R - 0.2)`.
 
 References:
-    Qu and Gouskos (ParticleNet), https://arxiv.org/abs/1902.08570; the constants are those of the configuration of
-    Qu, Li and Qian (particle transformer), https://arxiv.org/abs/2202.03772
+    Qu and Gouskos (ParticleNet), https://arxiv.org/abs/1902.08570; the constants are those of the
+    configuration of Qu, Li and Qian (particle transformer), https://arxiv.org/abs/2202.03772
 """
 
 from __future__ import annotations
@@ -36,11 +38,12 @@ SMALL = 1e-8
 
 
 class ConstituentFeatures(Extractor):
-    r"""Computes the field's inputs from the 4-momenta of a jet's constituents; a layer without parameters.
+    r"""Computes the field's inputs from the 4-momenta of a jet's constituents.
 
-    What comes out are :math:`\Delta\eta, \Delta\phi` first, then five more (see the module), then all features of the
-    objects that are no components of momenta. Momenta are read as the head was given them, in GeV: no norm or
-    preprocessing may have changed them, but a common factor only shifts the logarithms.
+    It is a layer without parameters. What comes out are :math:`\Delta\eta, \Delta\phi` first, then
+    five more (see the module), then all features of the objects that are no components of momenta.
+    Momenta are read as the head was given them, in GeV: no norm or preprocessing may have changed
+    them, but a common factor only shifts the logarithms.
 
     Args:
         n_fpv: Number of features of an object.
@@ -53,7 +56,9 @@ class ConstituentFeatures(Extractor):
         >>> import torch
         >>> from lumin_plugin_gnn import ConstituentFeatures
         >>> momenta = torch.tensor([[[100.0, 0.0, 0.0, 100.0], [99.5, 9.98, 0.0, 100.0]]])
-        >>> features = ConstituentFeatures(4, ["px", "py", "pz", "E"])(momenta, torch.ones(1, 2).bool(), momenta)
+        >>> features = ConstituentFeatures(4, ["px", "py", "pz", "E"])(
+        ...     momenta, torch.ones(1, 2).bool(), momenta
+        ... )
         >>> features[0, :, 1]  # delta phi
         tensor([-0.0500,  0.0500])
     """
@@ -70,7 +75,10 @@ class ConstituentFeatures(Extractor):
         self.register_buffer("_rest", torch.tensor(rest, dtype=torch.long), persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor, matrix: Tensor) -> Tensor:
-        """Turn the matrix ``(B, N, F)`` into features ``(B, N, F + 3)``, 0 for absent objects, whatever ``x``."""
+        """Turn the matrix ``(B, N, F)`` into features ``(B, N, F + 3)``.
+
+        They are 0 for absent objects, whatever ``x``.
+        """
         momenta = matrix.index_select(-1, self._columns)
         features = seen_from_the_jet(momenta, mask)
         return only_present(torch.cat((features, matrix.index_select(-1, self._rest)), dim=-1), mask)
@@ -104,14 +112,16 @@ def momentum_columns(feats_per_vec: Sequence[str], who: str) -> list[int]:
 
 
 def pt_eta_phi(momenta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Give transverse momentum, pseudorapidity and azimuth; gradients are finite, 0 where the momentum is.
+    """Return transverse momentum, pseudorapidity and azimuth.
+
+    Gradients are finite, 0 where the momentum is.
 
     Args:
         momenta: Shape ``(*, 4)``: px, py, pz, E in GeV.
 
     Returns:
-        Each of shape ``(*)``, in GeV and rad: the transverse momentum at least 1e-8 GeV, with which pseudorapidity
-        stays finite along the beam, and the azimuth in [-pi, pi].
+        Each of shape ``(*)``, in GeV and rad: the transverse momentum at least 1e-8 GeV, with which
+        pseudorapidity stays finite along the beam, and the azimuth in [-pi, pi].
 
     Example:
         >>> import torch

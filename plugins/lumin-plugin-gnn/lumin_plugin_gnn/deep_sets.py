@@ -8,7 +8,8 @@ r"""Energy and particle flow networks: what an event tells is a sum over its obj
 :math:`\Phi` is computed here for every object; the sum is the collapser's, and :math:`F` the body.
 
 References:
-    Zaheer et al., https://arxiv.org/abs/1703.06114; Komiske, Metodiev and Thaler, https://arxiv.org/abs/1810.05165
+    Zaheer et al., https://arxiv.org/abs/1703.06114; Komiske, Metodiev and Thaler,
+    https://arxiv.org/abs/1810.05165
 """
 
 from __future__ import annotations
@@ -34,16 +35,19 @@ PRESETS = {"paper": {"widths": [100, 100, 256]}, "lite": {"widths": [64, 64, 64]
 class DeepSets(Extractor):
     r"""Computes features of every object from its own alone: particle and energy flow networks.
 
-    Use it with ``collapser={"name": "graph_collapser", "agg_methods": "sum"}``. Energy flow networks are infrared and
-    collinear safe: neither a soft object nor the splitting of one into two of the same direction changes the sum. They
-    want :math:`\Delta\eta, \Delta\phi` with respect to the jet, as ``constituent_features`` gives them.
+    Use it with ``collapser={"name": "graph_collapser", "agg_methods": "sum"}``. Energy flow
+    networks are infrared and collinear safe: neither a soft object nor the splitting of one into
+    two of the same direction changes the sum. They want :math:`\Delta\eta, \Delta\phi` with respect
+    to the jet, as ``constituent_features`` gives them.
 
     Args:
         n_fpv: Number of features of an object.
-        feats_per_vec: Names of the features that the head was given; energy flow needs ``px, py, pz, E`` among them.
+        feats_per_vec: Names of the features that the head was given; energy flow needs
+            ``px, py, pz, E`` among them.
         widths: Widths of the layers; by default those of the preset.
         preset: ``"paper"`` (100, 100, 256) or ``"lite"`` (64, 64, 64).
-        energy_weighted: Whether the network sees the coordinates alone, and is weighted by the share of momentum.
+        energy_weighted: Whether the network sees the coordinates alone, and is weighted by the
+            share of momentum.
         coords: Columns of the two coordinates, for energy flow.
         do: Dropout rate.
         bn: Whether to normalise behind each activation.
@@ -53,7 +57,8 @@ class DeepSets(Extractor):
         lookup_act: Gives the activation layer by its name.
 
     Raises:
-        ConfigError: If the preset is unknown, there is no width, a coordinate is no column, or momenta are missing.
+        ConfigError: If the preset is unknown, there is no width, a coordinate is no column, or
+            momenta are missing.
 
     Example:
         >>> import torch
@@ -83,7 +88,8 @@ class DeepSets(Extractor):
     ) -> None:
         super().__init__(n_fpv)
         widths = layer_widths(preset_of(preset, PRESETS)["widths"] if widths is None else widths, "deep_sets")
-        self.energy_weighted, self.n_out = energy_weighted, widths[-1]
+        self.energy_weighted = energy_weighted
+        self.n_out = widths[-1]
         self.coords = column_list(coords, n_fpv) if energy_weighted else []
         self._momenta = momentum_columns(feats_per_vec, "an energy-weighted deep_sets") if energy_weighted else []
         given = {"lookup_init": lookup_init, "lookup_act": lookup_act}

@@ -1,15 +1,18 @@
 r"""Dynamic edge convolutions, as in ParticleNet.
 
-A block finds the :math:`k` nearest neighbours of every object, in given coordinates or in the features that the last
-block computed, and gives
+A block finds the :math:`k` nearest neighbours of every object, in given coordinates or in the
+features that the last block computed, and gives
 
-.. math:: y_i = \mathrm{relu}\left(\mathrm{norm}(W x_i) + \frac{1}{k_i} \sum_j h(x_i, x_j - x_i)\right)
+.. math::
+    y_i = \mathrm{relu}\left(\mathrm{norm}(W x_i) + \frac{1}{k_i} \sum_j h(x_i, x_j - x_i)\right)
 
-with :math:`h` three layers of linear, norm, activation. The first of them is :math:`(A - B) x_i + B x_j`: its two parts
-are computed for objects, and only their results gathered for pairs.
+with :math:`h` three layers of linear, norm, activation. The first of them is
+:math:`(A - B) x_i + B x_j`: its two parts are computed for objects, and only their results
+gathered for pairs.
 
 References:
-    Wang et al., https://arxiv.org/abs/1801.07829; Qu and Gouskos (ParticleNet), https://arxiv.org/abs/1902.08570
+    Wang et al., https://arxiv.org/abs/1801.07829; Qu and Gouskos (ParticleNet),
+    https://arxiv.org/abs/1902.08570
 """
 
 from __future__ import annotations
@@ -45,10 +48,11 @@ class EdgeConv(Extractor):
         n_fpv: Number of features of an object.
         k: Number of neighbours, the object itself not counted; by default that of the preset.
         widths: For each block the widths of its layers; by default those of the preset.
-        preset: ``"paper"`` (ParticleNet: 16 neighbours, three blocks up to 256) or ``"lite"`` (ParticleNet-Lite: 7
-            neighbours, two blocks up to 64).
-        coords: Columns of the coordinates in which the first block looks for neighbours; ``constituent_features`` gives
-            the differences of pseudorapidity and azimuth first. Later blocks look in all of their features.
+        preset: ``"paper"`` (ParticleNet: 16 neighbours, three blocks up to 256) or ``"lite"``
+            (ParticleNet-Lite: 7 neighbours, two blocks up to 64).
+        coords: Columns of the coordinates in which the first block looks for neighbours;
+            ``constituent_features`` gives the differences of pseudorapidity and azimuth first.
+            Later blocks look in all of their features.
         bn: Whether to normalise in front of each activation.
         act: Activation.
         bn_class: The norm.
@@ -56,7 +60,8 @@ class EdgeConv(Extractor):
         lookup_act: Gives the activation layer by its name.
 
     Raises:
-        ConfigError: If the preset is unknown, ``k`` or a width is not positive, or a coordinate is no column.
+        ConfigError: If the preset is unknown, ``k`` or a width is not positive, or a
+            coordinate is no column.
 
     Example:
         >>> import torch
@@ -116,14 +121,27 @@ class EdgeConv(Extractor):
 
 
 class _Block(nn.Module):
-    """One edge convolution: ``(B, N, F)``, mask ``(B, N)`` and coordinates ``(B, N, D)`` to ``(B, N, F')``."""
+    """One edge convolution.
+
+    It takes ``(B, N, F)``, mask ``(B, N)`` and coordinates ``(B, N, D)`` to ``(B, N, F')``.
+    """
 
     def __init__(
-        self, n_in: int, widths: Sequence[int], k: int, *, bn: bool, act: str, bn_class: NormSpec,
-        lookup_init: LookupInit, lookup_act: LookupAct,
-    ) -> None:  # fmt: skip
+        self,
+        n_in: int,
+        widths: Sequence[int],
+        k: int,
+        *,
+        bn: bool,
+        act: str,
+        bn_class: NormSpec,
+        lookup_init: LookupInit,
+        lookup_act: LookupAct,
+    ) -> None:
         super().__init__()
-        self.k, self.bn, self.n_out = k, bn, widths[-1]
+        self.k = k
+        self.bn = bn
+        self.n_out = widths[-1]
         self.own = self._linear(n_in, widths[0], lookup_init(act, 2 * n_in, widths[0]))
         self.other = self._linear(n_in, widths[0], lookup_init(act, 2 * n_in, widths[0]), bias=False)
         later = pairwise(widths)
@@ -144,7 +162,10 @@ class _Block(nn.Module):
         return only_present(self.act(shortcut + mean), mask)
 
     def _sum_over_neighbours(self, own: Tensor, other: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-        """Sum what the layers make of every edge; in training of those alone that count, for the norms' statistics."""
+        """Sum what the layers make of every edge.
+
+        In training these are only the edges that count, for the norms' statistics.
+        """
         if not self.training:
             return only_present(self._layers(gather_neighbours(other, index) + own), valid).sum(0)
         senders, receivers = edges(index, valid)
@@ -153,7 +174,10 @@ class _Block(nn.Module):
         return summed.view(*own.shape[:2], self.n_out)
 
     def _layers(self, rows: Tensor) -> Tensor:
-        """Apply norm and activation, then the further layers, to what the first gave for edges, ``(*, F)``."""
+        """Apply norm and activation, then the further layers.
+
+        They go on what the first gave for edges, ``(*, F)``.
+        """
         for i, linear in enumerate([nn.Identity(), *self.linears]):
             rows = linear(rows)
             rows = self.act(norm_rows(self.norms[i], rows) if self.bn else rows)

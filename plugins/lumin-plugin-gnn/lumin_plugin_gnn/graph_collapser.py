@@ -1,4 +1,7 @@
-"""The collapser of LUMIN: dense layers and attention on objects, then means and maxima, or all objects side by side."""
+"""The collapser of LUMIN: dense layers and attention on objects, then one vector.
+
+It has means and maxima, or all objects side by side.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 
 
 class Reviser(nn.Module):
-    """Revises the features of objects: dense layers, attention layers whose outputs are put side by side, dense layers.
+    """Revises the features of objects by dense and attention layers.
+
+    Dense layers, attention layers whose outputs are put side by side, dense layers.
 
     Args:
         n_fpv: Number of features of an object.
@@ -28,8 +33,9 @@ class Reviser(nn.Module):
         n_sa_layers: Number of attention layers, each of which works on what the last one gave.
         sa_width: Width of their queries and keys; by default what the layer chooses.
         f_final_outs: Widths of the dense layers behind the attention.
-        global_feat_vec: Whether every object gets the means over all as further features in front of the first network:
-            of the initial layers, or the final ones where there are no initial.
+        global_feat_vec: Whether every object gets the means over all as further features in front
+            of the first network: of the initial layers, or the final ones where there
+            are no initial.
         sa_class: The attention layer, a component of the kind ``graph_extractors``.
         **options: ``do, bn, act, bn_class, lookup_init, lookup_act`` of the layers.
 
@@ -74,7 +80,10 @@ class Reviser(nn.Module):
         self.n_out = final[-1] if final else width
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Turn features ``(B, N, n_fpv)`` with mask ``(B, N)`` into ``(B, N, n_out)``, 0 for absent objects."""
+        """Turn features ``(B, N, n_fpv)`` with mask ``(B, N)`` into ``(B, N, n_out)``.
+
+        Absent objects get 0.
+        """
         x = self._dense(self.initial, x, mask, means=self.means_first)
         if self.attention:
             outputs = [x]
@@ -92,26 +101,29 @@ class Reviser(nn.Module):
 
 
 class GraphCollapser(Collapser):
-    """Aggregates the features of the objects, or puts them side by side, after dense and attention layers.
+    """Aggregates the features of the objects, or puts them side by side.
+
+    Dense and attention layers come first.
 
     Args:
         n_v: Number of objects.
         n_fpv: Number of features of an object.
-        flatten: Whether to put objects side by side, which assumes that their order means something, instead of
-            aggregating.
+        flatten: Whether to put objects side by side, which assumes that their order means
+            something, instead of aggregating.
         f_initial_outs: Widths of dense layers on every object, in front of the attention.
-        n_sa_layers: Number of attention layers, each of which works on what the last one gave; all outputs are kept.
+        n_sa_layers: Number of attention layers, each of which works on what the last one gave; all
+            outputs are kept.
         sa_width: Width of their queries and keys; by default a quarter of the features.
         f_final_outs: Widths of dense layers on every object, behind the attention.
-        global_feat_vec: Whether every object gets the means over all objects as further features in front of the first
-            of these networks.
+        global_feat_vec: Whether every object gets the means over all objects as further features in
+            front of the first of these networks.
         agg_methods: One or several of ``"mean"``, ``"max"``, ``"absmax"``, ``"sum"``.
         do: Dropout rate.
         bn: Whether to normalise behind each activation.
         act: Activation.
         bn_class: The norm.
-        sa_class: The attention layer: ``"self_attention"``, ``"offset_self_attention"``, or another of the kind
-            ``graph_extractors``.
+        sa_class: The attention layer: ``"self_attention"``, ``"offset_self_attention"``, or another
+            of the kind ``graph_extractors``.
         lookup_init: Gives the initialiser of the weights for an activation.
         lookup_act: Gives the activation layer by its name.
 
@@ -150,11 +162,23 @@ class GraphCollapser(Collapser):
         lookup_act: LookupAct = lookup_act,
     ) -> None:
         super().__init__(n_v, n_fpv)
-        self.flatten, self.aggregations = flatten, [AGGREGATIONS[name] for name in aggregation_names(agg_methods)]
+        self.flatten = flatten
+        self.aggregations = [AGGREGATIONS[name] for name in aggregation_names(agg_methods)]
         self.revise = Reviser(
-            n_fpv, f_initial_outs, n_sa_layers, sa_width, f_final_outs, global_feat_vec, sa_class,
-            do=do, bn=bn, act=act, bn_class=bn_class, lookup_init=lookup_init, lookup_act=lookup_act,
-        )  # fmt: skip
+            n_fpv,
+            f_initial_outs,
+            n_sa_layers,
+            sa_width,
+            f_final_outs,
+            global_feat_vec,
+            sa_class,
+            do=do,
+            bn=bn,
+            act=act,
+            bn_class=bn_class,
+            lookup_init=lookup_init,
+            lookup_act=lookup_act,
+        )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Turn features ``(B, N, n_fpv)`` with mask ``(B, N)`` into ``(B, get_out_size())``."""

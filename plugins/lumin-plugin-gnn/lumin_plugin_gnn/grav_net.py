@@ -1,7 +1,7 @@
 r"""GravNet: neighbours in a space that is learned, and features that they give by their distance.
 
-A layer computes for every object coordinates :math:`s` and features :math:`f`, and from its :math:`k` nearest, itself
-included,
+A layer computes for every object coordinates :math:`s` and features :math:`f`, and from its
+:math:`k` nearest, itself included,
 
 .. math:: y_i = f_\mathrm{out}\left(x_i, \operatorname{agg}_j e^{-10 |s_i - s_j|^2} f_j\right)
 
@@ -30,17 +30,21 @@ if TYPE_CHECKING:
 
 
 class GravNet(Extractor):
-    """Computes features of every object from those of its neighbours in a learned space, in one or several layers.
+    """Computes features of every object from its neighbours in a learned space.
+
+    There are one or several layers.
 
     Args:
         n_fpv: Number of features of an object.
-        cat_means: Whether every object gets the means over all as further features, in front of each layer.
+        cat_means: Whether every object gets the means over all as further features, in front
+            of each layer.
         f_slr_depth: Number of dense layers that compute coordinates and features to give.
         n_s: Number of coordinates.
         n_lr: Number of features to give.
         k: Number of neighbours, the object itself included.
         f_out_depth: Number of dense layers that compute the new features.
-        n_out: Number of new features; of each layer, if several. The outputs of all layers are put side by side.
+        n_out: Number of new features; of each layer, if several. The outputs of all layers are
+            put side by side.
         agg_methods: One or several of ``"mean"``, ``"max"``, ``"absmax"``, ``"sum"``.
         use_sa: Whether the neighbours attend to each other in front of the aggregation.
         do: Dropout rate.
@@ -92,15 +96,31 @@ class GravNet(Extractor):
         self.layers = nn.ModuleList()
         for width in outputs:
             layer = GravNetLayer(
-                n_fpv, width, n_s, n_lr, k, f_slr_depth, f_out_depth, agg_methods, sa_class if use_sa else None,
-                cat_means=cat_means, do=do, bn=bn, act=act, bn_class=bn_class, lookup_init=lookup_init,
+                n_fpv,
+                width,
+                n_s,
+                n_lr,
+                k,
+                f_slr_depth,
+                f_out_depth,
+                agg_methods,
+                sa_class if use_sa else None,
+                cat_means=cat_means,
+                do=do,
+                bn=bn,
+                act=act,
+                bn_class=bn_class,
+                lookup_init=lookup_init,
                 lookup_act=lookup_act,
-            )  # fmt: skip
+            )
             self.layers.append(layer)
             n_fpv = width
 
     def forward(self, x: Tensor, mask: Tensor, matrix: Tensor) -> Tensor:
-        """Turn features ``(B, N, n_fpv)`` into those of all layers, ``(B, N, sum(n_out))``, 0 for absent objects."""
+        """Turn features ``(B, N, n_fpv)`` into those of all layers, ``(B, N, sum(n_out))``.
+
+        Absent objects get 0.
+        """
         outputs = []
         for layer in self.layers:
             x = layer(x, mask)
@@ -137,11 +157,25 @@ class GravNetLayer(nn.Module):
     """
 
     def __init__(
-        self, n_fpv: int, n_out: int, n_s: int, n_lr: int, k: int, f_slr_depth: int, f_out_depth: int,
-        agg_methods: str | Sequence[str], sa_class: Any, *, cat_means: bool, **options: Any,
-    ) -> None:  # fmt: skip
+        self,
+        n_fpv: int,
+        n_out: int,
+        n_s: int,
+        n_lr: int,
+        k: int,
+        f_slr_depth: int,
+        f_out_depth: int,
+        agg_methods: str | Sequence[str],
+        sa_class: Any,
+        *,
+        cat_means: bool,
+        **options: Any,
+    ) -> None:
         super().__init__()
-        self.n_s, self.n_lr, self.k, self.cat_means = n_s, n_lr, k, cat_means
+        self.n_s = n_s
+        self.n_lr = n_lr
+        self.k = k
+        self.cat_means = cat_means
         self.agg_methods = aggregation_names(agg_methods)
         n_in = 2 * n_fpv if cat_means else n_fpv
         self.f_slr = _dense(n_in, n_s + n_lr, f_slr_depth, **options)
@@ -177,7 +211,10 @@ def _weighted(feats: Tensor, weights: Tensor, index: Tensor) -> Tensor:
 
 
 def _total(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-    """Sum the weighted features of neighbours, by one product of matrices whose elements are 0 for all others."""
+    """Sum the weighted features of neighbours.
+
+    It is one product of matrices whose elements are 0 for all others.
+    """
     b, n, _ = feats.shape
     counted = (weights * valid).movedim(0, 2)  # (B, N, k)
     return weights.new_zeros(b, n, n).scatter_add(2, index.movedim(0, 2), counted) @ feats
@@ -188,9 +225,10 @@ def _mean(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tenso
 
 
 def _maximum(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -> Tensor:
-    """Give the largest weighted features of neighbours; only the one that wins is kept and differentiated.
+    """Return the largest weighted features of neighbours.
 
-    Where a neighbour is missing, ``index`` has the object itself, which is a neighbour anyway.
+    Only the one that wins is kept and differentiated. Where a neighbour is missing, ``index`` has
+    the object itself, which is a neighbour anyway.
     """
     with torch.no_grad():
         given = _weighted(feats, weights, index)  # (k, B, N, F)
@@ -205,7 +243,7 @@ def _abs_maximum(feats: Tensor, weights: Tensor, index: Tensor, valid: Tensor) -
 
 
 _NEIGHBOURS = {"mean": _mean, "max": _maximum, "absmax": _abs_maximum, "sum": _total}
-"""`AGGREGATIONS` of weighted neighbours, without keeping the features of all pairs for the backward pass."""
+"""`AGGREGATIONS` of weighted neighbours; features of pairs are not kept for the backward pass."""
 
 
 def _dense(n_in: int, n_out: int, depth: int, **options: Any) -> ObjectDense:

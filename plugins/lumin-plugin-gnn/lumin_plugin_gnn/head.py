@@ -18,40 +18,51 @@ if TYPE_CHECKING:
 
 
 class GNNHead(MatrixHead):
-    """Computes new features of every object from those of all, and from these the features of the event.
+    """Computes new features of every object, and from these those of the event.
+
+    An object's come from those of all objects.
 
     Args:
-        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the columns of flat
-            inputs; empty if the data always come as a matrix.
+        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the
+            columns of flat inputs; empty if the data always come as a matrix.
         vecs: Names of the objects.
         feats_per_vec: Names of the features of an object.
-        extractor: What computes the features of objects, a component of the kind ``graph_extractors`` by name, dict,
-            class or partial; or a list of such, which work one behind the other.
-        collapser: What computes the features of the event, a component of the kind ``graph_collapsers``.
+        extractor: What computes the features of objects, a component of the kind
+            ``graph_extractors`` by name, dict, class or partial; or a list of such, which work one
+            behind the other.
+        collapser: What computes the features of the event, a component of the kind
+            ``graph_collapsers``.
         use_in_bn: Whether to normalise the features of the objects first.
         cat_means: Whether every object gets the means over all objects as further features.
         row_wise: Whether matrices come as ``(B, N, F)``, an object a row, or as ``(B, F, N)``.
         bn_class: The norm of ``use_in_bn``.
-        lookup_init: Gives the initialiser of the weights for an activation; extractors and collapser get it.
+        lookup_init: Gives the initialiser of the weights for an activation; extractors and
+            collapser get it.
         lookup_act: Gives the activation layer by its name; extractors and collapser get it.
         freeze: Whether the parameters stay as they are.
 
     Raises:
-        ConfigError: If there is no extractor, an option is none of a part's, or something stands in front of an
-            extractor that reads the matrix alone.
+        ConfigError: If there is no extractor, an option is none of a part's, or something stands in
+            front of an extractor that reads the matrix alone.
 
     Example:
         >>> import torch
         >>> from lumin_plugin_gnn import GNNHead
         >>> vecs = [f"const_{i}" for i in range(20)]
-        >>> head = GNNHead([], vecs, ["px", "py", "pz", "E"], extractor=["constituent_features", "interaction_net"])
+        >>> head = GNNHead(
+        ...     [],
+        ...     vecs,
+        ...     ["px", "py", "pz", "E"],
+        ...     extractor=["constituent_features", "interaction_net"],
+        ... )
         >>> momenta = torch.rand(8, 20, 4) + torch.tensor([50.0, 0.0, 0.0, 60.0])
         >>> momenta[:, 12:] = torch.nan  # absent
         >>> head(momenta).shape == (8, head.get_out_size())
         True
 
     References:
-        Battaglia et al., https://arxiv.org/abs/1612.00222; Strong, https://github.com/GilesStrong/lumin (the scheme)
+        Battaglia et al., https://arxiv.org/abs/1612.00222; Strong,
+        https://github.com/GilesStrong/lumin (the scheme)
     """
 
     def __init__(
@@ -90,7 +101,10 @@ class GNNHead(MatrixHead):
             self.freeze_layers()
 
     def forward(self, x: Inputs) -> Tensor:
-        """Turn a matrix, alone or behind flat inputs, or flat inputs that hold it, into ``(B, get_out_size())``."""
+        """Turn a matrix, flat inputs or both into ``(B, get_out_size())``.
+
+        A matrix comes alone or behind flat inputs; flat inputs alone hold it.
+        """
         matrix, mask = self.get_matrix(x)
         matrix = only_present(matrix, mask)
         feats = matrix if self.bn is None else self.bn(matrix, mask)

@@ -2,11 +2,12 @@ r"""The interaction network: every object gets a message from every other one.
 
 .. math:: y_i = f_O\Big(x_i, \sum_{j \neq i} f_R(x_i, x_j)\Big)
 
-over the present objects :math:`j`. The first layer of :math:`f_R` is linear in both objects, so its two parts are
-computed for objects and added for pairs; what follows is worked through in pieces.
+over the present objects :math:`j`. The first layer of :math:`f_R` is linear in both objects, so its
+two parts are computed for objects and added for pairs; what follows is worked through in pieces.
 
 References:
-    Battaglia et al., https://arxiv.org/abs/1612.00222; Moreno et al. (jets), https://arxiv.org/abs/1908.05318
+    Battaglia et al., https://arxiv.org/abs/1612.00222; Moreno et al. (jets),
+    https://arxiv.org/abs/1908.05318
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class InteractionNet(Extractor):
         intfunc_outs: Widths of the layers that compute a message.
         outfunc_outs: Widths of the layers that compute the new features.
         do: Dropout rate.
-        bn: Whether to normalise behind each activation. The statistics of messages are over all pairs, which are then
-            held in memory at once.
+        bn: Whether to normalise behind each activation. The statistics of messages are over all
+            pairs, which are then held in memory at once.
         act: Activation.
         bn_class: The norm.
         lookup_init: Gives the initialiser of the weights for an activation.
@@ -71,13 +72,17 @@ class InteractionNet(Extractor):
     ) -> None:
         super().__init__(n_fpv)
         messages, outputs = (layer_widths(outs, "interaction_net") for outs in (intfunc_outs, outfunc_outs))
-        self.bn, self.n_out = bn, outputs[-1]
+        self.bn = bn
+        self.n_out = outputs[-1]
         given = {"lookup_init": lookup_init, "lookup_act": lookup_act}
         self.fr = ObjectDense([2 * n_fpv, *messages], act=act, do=do, bn=bn, bn_class=bn_class, **given)
         self.fo = ObjectDense([n_fpv + messages[-1], *outputs], act=act, do=do, bn=bn, bn_class=bn_class, **given)
 
     def forward(self, x: Tensor, mask: Tensor, matrix: Tensor) -> Tensor:
-        """Turn features ``(B, N, n_fpv)`` into ``(B, N, outfunc_outs[-1])``, 0 for absent objects."""
+        """Turn features ``(B, N, n_fpv)`` into ``(B, N, outfunc_outs[-1])``.
+
+        Absent objects get 0.
+        """
         return only_present(self.fo(torch.cat((x, self._messages(x, mask)), dim=-1), mask), mask)
 
     def get_out_size(self) -> int:

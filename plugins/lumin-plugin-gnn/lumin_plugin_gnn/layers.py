@@ -1,4 +1,7 @@
-"""What several extractors and collapsers are made of: dense layers on objects, and aggregation over objects."""
+"""What several extractors and collapsers are made of.
+
+Dense layers on objects, and aggregation over objects.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,16 @@ from lumin_core.model import LCBatchNorm1d, NormSpec, dense_stack
 
 
 class ObjectDense(nn.Module):
-    """Dense layers that work on every object alone; norms take their statistics from the objects that are present.
+    """Dense layers that work on every object alone.
+
+    Norms take their statistics from the objects that are present.
 
     Args:
         widths: Features of an object that come in, and those that every layer gives.
         bn: Whether to normalise behind each activation.
         bn_class: The norm for ``(*, F)``.
-        **options: Those of `lumin_core.model.layers.dense_layer`: ``act``, ``do``, ``lookup_init``, ``lookup_act``.
+        **options: Those of `lumin_core.model.layers.dense_layer`: ``act``, ``do``, ``lookup_init``,
+            ``lookup_act``.
 
     Raises:
         ConfigError: If a width is not positive, or the dropout rate is out of range.
@@ -42,7 +48,10 @@ class ObjectDense(nn.Module):
         self.layers = dense_stack(widths, bn=bn, bn_class=partial(LCBatchNorm1d, bn=bn_class), **options)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Turn ``(*, F)`` with mask ``(*)`` into ``(*, F')``; rows of absent objects hold finite, useless values."""
+        """Turn ``(*, F)`` with mask ``(*)`` into ``(*, F')``.
+
+        Rows of absent objects hold finite, useless values.
+        """
         return self.behind_first(self.first(x), mask)
 
     @property
@@ -51,7 +60,10 @@ class ObjectDense(nn.Module):
         return cast("nn.Sequential", self.layers[0])[0]  # type: ignore[return-value]
 
     def behind_first(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Turn what the linear part of the first layer gave, ``(*, widths[1])``, into ``(*, F')``."""
+        """Turn what the linear part of the first layer gave, of ``widths[1]``, to ``F'``.
+
+        The shape goes from ``(*, widths[1])`` to ``(*, F')``.
+        """
         for module in [module for layer in self.layers for module in layer.children()][1:]:
             x = module(x, mask) if isinstance(module, LCBatchNorm1d) else module(x)
         return x
@@ -74,7 +86,9 @@ def only_present(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def norm_rows(norm: nn.Module, rows: Tensor) -> Tensor:
-    """Normalise rows ``(n, F)`` that all count; fewer than two have no statistics, and are treated as in evaluation.
+    """Normalise rows ``(n, F)`` that all count.
+
+    Fewer than two have no statistics, and are treated as in evaluation.
 
     Example:
         >>> import torch
@@ -89,7 +103,9 @@ def norm_rows(norm: nn.Module, rows: Tensor) -> Tensor:
 
 
 def total(x: Tensor, mask: Tensor) -> Tensor:
-    """Sum over the objects that are present: ``(*, N, F)`` and mask ``(*, N)`` to ``(*, F)``; 0 for none.
+    """Sum over the objects that are present; 0 for none.
+
+    ``(*, N, F)`` and mask ``(*, N)`` give ``(*, F)``.
 
     Example:
         >>> import torch
@@ -101,7 +117,9 @@ def total(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Average over the objects that are present: ``(*, N, F)`` and mask ``(*, N)`` to ``(*, F)``; 0 for none.
+    """Average over the objects that are present; 0 for none.
+
+    ``(*, N, F)`` and mask ``(*, N)`` give ``(*, F)``.
 
     Example:
         >>> import torch
@@ -113,7 +131,9 @@ def mean(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def maximum(x: Tensor, mask: Tensor) -> Tensor:
-    """Find the largest of the objects that are present: ``(*, N, F)`` and mask ``(*, N)`` to ``(*, F)``; 0 for none.
+    """Find the largest of the objects that are present; 0 for none.
+
+    ``(*, N, F)`` and mask ``(*, N)`` give ``(*, F)``.
 
     Example:
         >>> import torch
@@ -126,12 +146,16 @@ def maximum(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def abs_maximum(x: Tensor, mask: Tensor) -> Tensor:
-    """Find the largest absolute value of objects: ``(*, N, F)`` and mask ``(*, N)`` to ``(*, F)``; 0 for none.
+    """Find the largest absolute value of objects; 0 for none.
+
+    ``(*, N, F)`` and mask ``(*, N)`` give ``(*, F)``.
 
     Example:
         >>> import torch
         >>> from lumin_plugin_gnn.layers import abs_maximum
-        >>> abs_maximum(torch.tensor([[[-1.0], [-2.0], [4.0]]]), torch.tensor([[True, True, False]]))
+        >>> abs_maximum(
+        ...     torch.tensor([[[-1.0], [-2.0], [4.0]]]), torch.tensor([[True, True, False]])
+        ... )
         tensor([[2.]])
     """
     return maximum(x.abs(), mask)
@@ -139,7 +163,7 @@ def abs_maximum(x: Tensor, mask: Tensor) -> Tensor:
 
 Aggregation = Callable[[Tensor, Tensor], Tensor]
 AGGREGATIONS: dict[str, Aggregation] = {"mean": mean, "max": maximum, "absmax": abs_maximum, "sum": total}
-"""How the features of objects become those of an event, or those of neighbours those of an object."""
+"""How features of objects become those of an event, or those of neighbours an object's."""
 
 
 def aggregation_names(names: str | Sequence[str]) -> list[str]:

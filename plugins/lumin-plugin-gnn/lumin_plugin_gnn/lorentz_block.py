@@ -1,4 +1,6 @@
-r"""One block of LorentzNet, and the invariants of pairs of 4-momenta that it is fed; the formulas are in `lorentz_net`.
+r"""One block of LorentzNet, and the invariants of pairs of 4-momenta that it is fed.
+
+The formulas are in `lorentz_net`.
 
 References:
     Gong et al., https://arxiv.org/abs/2201.08187
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    r"""Give the Minkowski product :math:`\langle a, b \rangle = E_a E_b - \vec{p}_a \cdot \vec{p}_b`.
+    r"""Return the Minkowski product of two 4-momenta.
 
-    Its terms are added in a fixed order, so that the rounding is the same wherever a pair stands.
+    It is :math:`\langle a, b \rangle = E_a E_b - \vec{p}_a \cdot \vec{p}_b`. Its terms are added in
+    a fixed order, so that the rounding is the same wherever a pair stands.
 
     Args:
         a: 4-momenta ``(*, 4)``: px, py, pz, E in GeV.
@@ -68,7 +71,8 @@ def invariants(a: Tensor, b: Tensor) -> Tensor:
     Example:
         >>> import torch
         >>> from lumin_plugin_gnn.lorentz_block import invariants
-        >>> invariants(torch.tensor([0.0, 0.0, 3.0, 5.0]), torch.tensor([0.0, 0.0, -3.0, 5.0]))  # of -36 and 34
+        >>> # of -36 and 34
+        >>> invariants(torch.tensor([0.0, 0.0, 3.0, 5.0]), torch.tensor([0.0, 0.0, -3.0, 5.0]))
         tensor([-3.6109,  3.5553])
     """
     difference = a - b
@@ -96,7 +100,8 @@ class LorentzBlock(nn.Module):
 
     Args:
         width: Number of scalars of an object, and width of all layers.
-        c: The factor of the change of momenta; with 0 they stay, and what only they need is not there.
+        c: The factor of the change of momenta; with 0 they stay, and what only they
+            need is not there.
         act: Activation.
         bn_class: The norm.
         lookup_init: Gives the initialiser of the weights for an activation.
@@ -119,11 +124,14 @@ class LorentzBlock(nn.Module):
         self, width: int, c: float, *, act: str, bn_class: NormSpec, lookup_init: LookupInit, lookup_act: LookupAct
     ) -> None:
         super().__init__()
-        self.width, self.c, self.act = width, c, lookup_act(act)
+        self.width = width
+        self.c = c
+        self.act = lookup_act(act)
         # without biases, which the norms behind would take away again
         self.first_e = dense(2 * width + 2, width, act, lookup_init, bias=False)
         self.first_h = dense(2 * width, width, act, lookup_init, bias=False)
-        self.norm_e, self.norm_h = LCBatchNorm1d(bn_class, width), LCBatchNorm1d(bn_class, width)
+        self.norm_e = LCBatchNorm1d(bn_class, width)
+        self.norm_h = LCBatchNorm1d(bn_class, width)
         self.last_e = dense(width, width, act, lookup_init)
         self.last_h = dense(width, width, "linear", lookup_init)
         self.phi_m = nn.Sequential(dense(width, 1, "sigmoid", lookup_init), nn.Sigmoid())
@@ -133,7 +141,9 @@ class LorentzBlock(nn.Module):
             self.phi_x = nn.Sequential(inner, lookup_act(act), dense(width, 1, "linear", lookup_init, bias=False))
 
     def forward(self, h: Tensor, x: Tensor, mask: Tensor, pairs: OrderedPairs) -> tuple[Tensor, Tensor]:
-        """Update scalars ``(B, N, width)`` and 4-momenta ``(B, N, 4)``; absent objects get finite, useless values.
+        """Update scalars ``(B, N, width)`` and 4-momenta ``(B, N, 4)``.
+
+        Absent objects get finite, useless values.
 
         Args:
             h: Scalars.

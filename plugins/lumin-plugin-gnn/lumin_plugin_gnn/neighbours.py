@@ -11,10 +11,11 @@ FEW = 8
 
 @torch.no_grad()
 def squared_distances(coords: Tensor) -> Tensor:
-    """Give the squared distances between all objects, to find neighbours by: ``(B, N, D)`` to ``(B, N, N)``.
+    """Return the squared distances between all objects, to find neighbours by.
 
-    In few dimensions they are sums of squared differences; in many these would be slow, and the difference of squares
-    and products is taken, which is exact to the rounding of the squares. They have no gradient.
+    ``(B, N, D)`` gives ``(B, N, N)``. In few dimensions they are sums of squared differences; in
+    many these would be slow, and the difference of squares and products is taken, which is exact to
+    the rounding of the squares. They have no gradient.
 
     Example:
         >>> import torch
@@ -38,9 +39,9 @@ def squared_distances(coords: Tensor) -> Tensor:
 def without_ties(distances: Tensor, x: Tensor) -> Tensor:
     """Tell equal distances apart by the features of the neighbours.
 
-    So no choice depends on the order of objects. Distances that agree in the first twelve bits count as
-    equal: on a grid of cells rounding would else decide. Then the neighbour whose features have the
-    smaller sum is nearer.
+    So no choice depends on the order of objects. Distances that agree in the first twelve bits
+    count as equal: on a grid of cells rounding would else decide. Then the neighbour whose features
+    have the smaller sum is nearer.
 
     Args:
         distances: Shape ``(B, N, N)``, squared or not.
@@ -72,9 +73,10 @@ def nearest(distances: Tensor, mask: Tensor, k: int, *, include_self: bool) -> t
         include_self: Whether an object is a neighbour of itself, and then counts as the nearest.
 
     Returns:
-        Indices ``(k', B, N)`` of the neighbours, in no order, and whether each is one, of the same shape: an object of
-        an event that has fewer than ``k`` others is told so, and given itself instead. ``k'`` is ``k``, or how many
-        there can be. Neighbours are the first axis, since reductions over it are the fastest by far.
+        Indices ``(k', B, N)`` of the neighbours, in no order, and whether each is one, of the same
+        shape: an object of an event that has fewer than ``k`` others is told so, and given itself
+        instead. ``k'`` is ``k``, or how many there can be. Neighbours are the first axis, since
+        reductions over it are the fastest by far.
 
     Example:
         >>> import torch
@@ -94,7 +96,9 @@ def nearest(distances: Tensor, mask: Tensor, k: int, *, include_self: bool) -> t
 
 
 def gather_neighbours(x: Tensor, index: Tensor) -> Tensor:
-    """Give the features of the neighbours: ``(B, N, F)`` and indices ``(k, B, N)`` to ``(k, B, N, F)``.
+    """Return the features of the neighbours.
+
+    ``(B, N, F)`` and indices ``(k, B, N)`` give ``(k, B, N, F)``.
 
     Example:
         >>> import torch
@@ -108,7 +112,9 @@ def gather_neighbours(x: Tensor, index: Tensor) -> Tensor:
 
 
 def edges(index: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """List the edges from neighbours to objects, as rows of ``(B * N, F)``: senders and receivers, ``(n_edges,)`` each.
+    """List the edges from neighbours to objects: senders and receivers.
+
+    They are rows of ``(B * N, F)``, ``(n_edges,)`` each.
 
     Args:
         index: Neighbours of every object, ``(k, B, N)``.

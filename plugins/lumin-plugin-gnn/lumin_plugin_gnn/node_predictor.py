@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 
 class NodePredictor(Collapser):
-    """Predicts ``n_out`` values for every object; columns are objects first, then values, or the other way round.
+    """Predicts ``n_out`` values for every object.
 
-    Behind it belong ``body="ident_body"`` and ``tail="ident_tail"``; the targets are a column per object and value.
-    Predictions for absent objects are 0: give them the target 0, and they add nothing to a squared or absolute error.
+    Columns are objects first, then values, or the other way round. Behind it belong
+    ``body="ident_body"`` and ``tail="ident_tail"``; the targets are a column per object and value.
+    Predictions for absent objects are 0: give them the target 0, and they add nothing to a squared
+    or absolute error.
 
     Args:
         n_v: Number of objects.
@@ -31,11 +33,13 @@ class NodePredictor(Collapser):
         out_act: Activation of the predictions, for instance ``"sigmoid"`` or ``"linear"``.
         transpose_out: Whether columns are values first, then objects.
         f_initial_outs: Widths of dense layers on every object, in front of the attention.
-        n_sa_layers: Number of attention layers, each of which works on what the last one gave; all outputs are kept.
+        n_sa_layers: Number of attention layers, each of which works on what the last one gave; all
+            outputs are kept.
         sa_width: Width of their queries and keys; by default a quarter of the features.
-        f_final_outs: Widths of dense layers on every object, behind the attention, in front of the predicting layer.
-        global_feat_vec: Whether every object gets the means over all objects as further features in front of the first
-            of these networks.
+        f_final_outs: Widths of dense layers on every object, behind the attention, in front of the
+            predicting layer.
+        global_feat_vec: Whether every object gets the means over all objects as further features in
+            front of the first of these networks.
         do: Dropout rate.
         bn: Whether to normalise behind each activation.
         act: Activation of the inner layers.
@@ -82,16 +86,31 @@ class NodePredictor(Collapser):
     ) -> None:
         super().__init__(n_v, n_fpv)
         check_positive(n_out=n_out)
-        self.n_out, self.transpose_out = n_out, transpose_out
+        self.n_out = n_out
+        self.transpose_out = transpose_out
         self.revise = Reviser(
-            n_fpv, f_initial_outs, n_sa_layers, sa_width, f_final_outs, global_feat_vec, sa_class,
-            do=do, bn=bn, act=act, bn_class=bn_class, lookup_init=lookup_init, lookup_act=lookup_act,
-        )  # fmt: skip
+            n_fpv,
+            f_initial_outs,
+            n_sa_layers,
+            sa_width,
+            f_final_outs,
+            global_feat_vec,
+            sa_class,
+            do=do,
+            bn=bn,
+            act=act,
+            bn_class=bn_class,
+            lookup_init=lookup_init,
+            lookup_act=lookup_act,
+        )
         given: dict[str, Any] = {"lookup_init": lookup_init, "lookup_act": lookup_act}
         self.predict = ObjectDense([self.revise.n_out, n_out], act=out_act, **given)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Turn features ``(B, N, n_fpv)`` with mask ``(B, N)`` into ``(B, N * n_out)``, 0 for absent objects."""
+        """Turn features ``(B, N, n_fpv)``, mask ``(B, N)`` into ``(B, N * n_out)``.
+
+        Absent objects get 0.
+        """
         values = only_present(self.predict(self.revise(x, mask), mask), mask)
         return (values.transpose(1, 2) if self.transpose_out else values).flatten(1)
 

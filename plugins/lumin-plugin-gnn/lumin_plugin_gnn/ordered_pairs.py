@@ -1,4 +1,6 @@
-r"""All ordered pairs of two present objects, as rows to compute with: every object receives from every other.
+r"""All ordered pairs of two present objects, as rows to compute with.
+
+Every object receives from every other.
 
 .. math:: y_i = \sum_{j \neq i} f(r_i, s_j)
 
@@ -25,24 +27,33 @@ class OrderedPairs(ABC):
 
     @abstractmethod
     def receivers(self, x: Tensor) -> Tensor:
-        """Give, of ``(B, N, F)``, the rows of the object that receives: rows of pairs, or what broadcasts to them."""
+        """Return, of ``(B, N, F)``, the rows of the object that receives.
+
+        These are rows of pairs, or what broadcasts to them.
+        """
 
     @abstractmethod
     def senders(self, x: Tensor) -> Tensor:
-        """Give, of ``(B, N, F)``, the rows of the object that sends: rows of pairs, or what broadcasts to them."""
+        """Return, of ``(B, N, F)``, the rows of the object that sends.
+
+        These are rows of pairs, or what broadcasts to them.
+        """
 
     @abstractmethod
     def total(self, rows: Tensor) -> Tensor:
-        """Sum rows of pairs over the senders, to ``(B, N, F)``; 0 for objects that receive nothing."""
+        """Sum rows of pairs over the senders, to ``(B, N, F)``; 0 where nothing is received."""
 
 
 class ListedPairs(OrderedPairs):
-    """The pairs as a list, rows ``(n_pairs, F)``: only those that count, as the statistics of norms need it.
+    """The pairs as a list, rows ``(n_pairs, F)``.
+
+    Only those that count are there, as the statistics of norms need it.
 
     Example:
         >>> import torch
         >>> from lumin_plugin_gnn.ordered_pairs import ListedPairs
-        >>> x, pairs = torch.tensor([[[1.0], [2.0], [4.0]]]), ListedPairs(torch.tensor([[True, False, True]]))
+        >>> x = torch.tensor([[[1.0], [2.0], [4.0]]])
+        >>> pairs = ListedPairs(torch.tensor([[True, False, True]]))
         >>> pairs.senders(x).flatten()
         tensor([4., 1.])
         >>> pairs.total(pairs.senders(x)).flatten()
@@ -72,12 +83,15 @@ class ListedPairs(OrderedPairs):
 
 
 class GridOfPairs(OrderedPairs):
-    """The pairs as a grid, rows ``(B, N, N, F)``, receivers first, of fixed shape; sums leave out absent ones.
+    """The pairs as a grid, rows ``(B, N, N, F)``, receivers first, of fixed shape.
+
+    Sums leave out absent ones.
 
     Example:
         >>> import torch
         >>> from lumin_plugin_gnn.ordered_pairs import GridOfPairs
-        >>> x, pairs = torch.tensor([[[1.0], [2.0], [4.0]]]), GridOfPairs(torch.tensor([[True, False, True]]))
+        >>> x = torch.tensor([[[1.0], [2.0], [4.0]]])
+        >>> pairs = GridOfPairs(torch.tensor([[True, False, True]]))
         >>> pairs.total(pairs.senders(x)).flatten()
         tensor([4., 0., 1.])
     """

@@ -4,13 +4,16 @@ For two particles, with rapidity :math:`y`, azimuth :math:`\phi` and transverse 
 
 .. math::
     \ln \Delta, \quad \ln k_T = \ln\left(\min(p_{T,a}, p_{T,b})\, \Delta\right), \quad
-    \ln z = \ln \frac{\min(p_{T,a}, p_{T,b})}{p_{T,a} + p_{T,b}}, \quad \ln m^2 = \ln (p_a + p_b)^2, \qquad
+    \ln z = \ln \frac{\min(p_{T,a}, p_{T,b})}{p_{T,a} + p_{T,b}}, \quad
+    \ln m^2 = \ln (p_a + p_b)^2, \qquad
     \Delta = \sqrt{(y_a - y_b)^2 + (\phi_a - \phi_b)^2}
 
-in GeV and rad. Where the argument of a logarithm is below :math:`10^{-8}`, it counts as that, and has no gradient.
+in GeV and rad. Where the argument of a logarithm is below :math:`10^{-8}`, it counts as that, and
+has no gradient.
 
 References:
-    Qu, Li and Qian, https://arxiv.org/abs/2202.03772; Dreyer and Qu (LundNet), https://arxiv.org/abs/2012.08526
+    Qu, Li and Qian, https://arxiv.org/abs/2202.03772; Dreyer and Qu (LundNet),
+    https://arxiv.org/abs/2012.08526
 """
 
 from __future__ import annotations
@@ -50,7 +53,10 @@ def pair_features(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _with_coordinates(p: Tensor) -> Tensor:
-    """Append transverse momentum, rapidity and azimuth: once a particle, for they cost more than all of a pair."""
+    """Append transverse momentum, rapidity and azimuth.
+
+    Once for each particle, for they cost more than all of a pair.
+    """
     pt, _, phi = pt_eta_phi(p)
     pz, energy = p[..., 2], p[..., 3]
     transverse_mass2 = torch.maximum((energy - pz) * (energy + pz), pt.square())  # rounding makes masses imaginary
@@ -82,8 +88,8 @@ def _log(x: Tensor, smallest: float) -> Tensor:
 class PairEmbedding(nn.Module):
     """Turns the features of pairs into a number for each pair and attention head.
 
-    A pair and its mirror image have the same features, so only one of them is computed. Norms take their statistics
-    from pairs of present particles, a particle with itself included.
+    A pair and its mirror image have the same features, so only one of them is computed. Norms take
+    their statistics from pairs of present particles, a particle with itself included.
 
     Args:
         widths: Widths of the layers; the last is the number of heads.
@@ -96,7 +102,9 @@ class PairEmbedding(nn.Module):
         >>> import torch
         >>> from lumin_core.model import lookup_act, normal_initialiser
         >>> from lumin_plugin_gnn.pair_features import PairEmbedding
-        >>> embedding = PairEmbedding([16, 8], "gelu", "batch_norm1d", normal_initialiser, lookup_act)
+        >>> embedding = PairEmbedding(
+        ...     [16, 8], "gelu", "batch_norm1d", normal_initialiser, lookup_act
+        ... )
         >>> embedding(torch.rand(2, 5, 4), torch.ones(2, 5, dtype=torch.bool)).shape
         torch.Size([2, 8, 5, 5])
 
@@ -142,7 +150,10 @@ class PairEmbedding(nn.Module):
 
 
 def _places(n: int, device: torch.device) -> Tensor:
-    """Give where among ``tril_indices`` the pair of two objects, in any order, is: shape ``(N, N)``."""
+    """Return where among ``tril_indices`` the pair of two objects is, ``(N, N)``.
+
+    The two may come in any order.
+    """
     i = torch.arange(n, device=device)
     larger, smaller = torch.maximum(i, i.unsqueeze(1)), torch.minimum(i, i.unsqueeze(1))
     return larger * (larger + 1) // 2 + smaller

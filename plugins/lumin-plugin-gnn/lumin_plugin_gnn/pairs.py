@@ -2,8 +2,8 @@ r"""Sums over all pairs of objects, worked through in pieces that stay in the pr
 
 .. math:: y_i = \sum_j v_{ij}\, f(r_i + s_j)
 
-with receivers :math:`r`, senders :math:`s`, a function :math:`f` of rows, and :math:`v_{ij}` 1 for pairs that count,
-else 0. No piece is kept: the backward pass computes each again.
+with receivers :math:`r`, senders :math:`s`, a function :math:`f` of rows, and :math:`v_{ij}` 1 for
+pairs that count, else 0. No piece is kept: the backward pass computes each again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def sum_over_senders(rows: Rows, receivers: Tensor, senders: Tensor, valid: Tens
         rows: The function: ``(*, H)`` to ``(*, F)``, each row alone.
         receivers: Shape ``(B, N, H)``.
         senders: Shape ``(B, N, H)``.
-        valid: Shape ``(B, N, N)``, receivers first, 1 for the pairs that count, of the dtype of messages.
+        valid: Shape ``(B, N, N)``, receivers first, 1 for the pairs that count, of the
+            dtype of messages.
         params: The parameters of the function.
 
     Returns:
@@ -49,7 +50,9 @@ def sum_over_senders(rows: Rows, receivers: Tensor, senders: Tensor, valid: Tens
 
 
 def sum_whole(rows: Rows, receivers: Tensor, senders: Tensor, valid: Tensor) -> Tensor:
-    """Sum as `sum_over_senders` does, all pairs at once: for functions that look at several rows, as norms do.
+    """Sum as `sum_over_senders` does, all pairs at once.
+
+    This is for functions that look at several rows, as norms do.
 
     Example:
         >>> import torch
@@ -66,7 +69,8 @@ class _Summed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Rows, receivers: Tensor, senders: Tensor, valid: Tensor, *params: Tensor) -> Tensor:
         ctx.save_for_backward(receivers, senders, valid, *params)
-        ctx.rows, ctx.again = rows, _Surroundings(receivers)
+        ctx.rows = rows
+        ctx.again = _Surroundings(receivers)
         return _forward(rows, receivers, senders, valid)
 
     @staticmethod
@@ -99,7 +103,10 @@ def _forward(rows: Rows, receivers: Tensor, senders: Tensor, valid: Tensor) -> T
 
 
 def _pieces(valid: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Cut events, and if one is too much already its receivers, into pieces of some thousand pairs."""
+    """Cut events into pieces of some thousand pairs.
+
+    If one event is too much already, its receivers are cut.
+    """
     n_events, n, _ = valid.shape
     n_pairs = PAIRS_PER_PIECE.get(valid.device.type, 2**20)
     n_events_each, n_each = max(n_pairs // n**2, 1), min(max(n_pairs // n, 1), n)
@@ -109,7 +116,10 @@ def _pieces(valid: Tensor) -> Iterator[tuple[slice, slice]]:
 
 
 class _Surroundings:
-    """What a second computation needs to repeat the first: random numbers of dropout, and mixed precision."""
+    """What a second computation needs to repeat the first.
+
+    Random numbers of dropout, and mixed precision.
+    """
 
     def __init__(self, x: Tensor) -> None:
         self.device = x.device

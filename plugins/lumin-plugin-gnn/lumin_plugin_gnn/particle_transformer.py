@@ -1,7 +1,8 @@
 r"""The particle transformer: attention among particles that knows about pairs of them.
 
-To the logits of every attention block is added an embedding of the pairs' :math:`\ln\Delta, \ln k_T, \ln z, \ln m^2`.
-What comes out are features of particles; with the collapser ``class_attention`` it is the network of the paper.
+To the logits of every attention block is added an embedding of the pairs'
+:math:`\ln\Delta, \ln k_T, \ln z, \ln m^2`. What comes out are features of particles; with the
+collapser ``class_attention`` it is the network of the paper.
 
 References:
     Qu, Li and Qian, https://arxiv.org/abs/2202.03772
@@ -40,11 +41,13 @@ class ParticleTransformer(Extractor):
 
     Args:
         n_fpv: Number of features of a particle.
-        feats_per_vec: Names of the features that the head was given; ``px, py, pz, E`` in GeV are among them.
-        preset: ``"paper"`` (embedding 128, 512, 128; pairs 64, 64, 64; 8 layers of 8 heads) or ``"lite"`` (64, 64; 16,
-            16; 3 layers of 4 heads), for what is ``None`` below.
+        feats_per_vec: Names of the features that the head was given; ``px, py, pz, E`` in GeV
+            are among them.
+        preset: ``"paper"`` (embedding 128, 512, 128; pairs 64, 64, 64; 8 layers of 8 heads) or
+            ``"lite"`` (64, 64; 16, 16; 3 layers of 4 heads), for what is ``None`` below.
         embed: Widths of the embedding of particles; the last is that of the transformer.
-        pair_embed: Widths of the embedding of pairs, in front of the layer that gives a number per head.
+        pair_embed: Widths of the embedding of pairs, in front of the layer that gives a
+            number per head.
         n_layers: Number of attention blocks.
         n_heads: Number of attention heads, a divisor of the width.
         ffn_ratio: Width between the dense layers of a block, by that of the transformer.
@@ -55,14 +58,17 @@ class ParticleTransformer(Extractor):
         lookup_act: Gives the activation layer by its name.
 
     Raises:
-        ConfigError: If the preset is unknown, a width not positive, the heads do not divide the width, or momenta are
-            missing.
+        ConfigError: If the preset is unknown, a width not positive, the heads do not divide the
+            width, or momenta are missing.
 
     Example:
         >>> import torch
         >>> from lumin_plugin_gnn import ParticleTransformer
-        >>> momenta, mask = torch.rand(2, 5, 4) + torch.tensor([0, 0, 0, 2.0]), torch.ones(2, 5, dtype=torch.bool)
-        >>> ParticleTransformer(4, ["px", "py", "pz", "E"], preset="lite")(momenta, mask, momenta).shape
+        >>> momenta = torch.rand(2, 5, 4) + torch.tensor([0, 0, 0, 2.0])
+        >>> mask = torch.ones(2, 5, dtype=torch.bool)
+        >>> ParticleTransformer(4, ["px", "py", "pz", "E"], preset="lite")(
+        ...     momenta, mask, momenta
+        ... ).shape
         torch.Size([2, 5, 64])
 
     References:

@@ -6,8 +6,8 @@ r"""A head that hands graphs to a network of PyTorch Geometric.
         ->  x (n_nodes, F), edge_index (2, n_edges), edge_attr (n_edges, E), batch (n_nodes,)
         ->  network  (n_nodes, F')  ->  (B, N, F')  ->  collapser  (B, width)
 
-The nodes of a batch stand one behind the other, only those that are present; ``batch`` says to which event a node
-belongs. `lumin_plugin_gnn.pyg_layout` says how graphs stand in a matrix.
+The nodes of a batch stand one behind the other, only those that are present; ``batch`` says to
+which event a node belongs. `lumin_plugin_gnn.pyg_layout` says how graphs stand in a matrix.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ class Graphs(NamedTuple):
 
     Attributes:
         x: Features of the nodes that are present, ``(n_nodes, F)``.
-        edge_index: Sender and receiver of the edges that are present, rows of ``x``; ``(2, n_edges)``, int64.
+        edge_index: Sender and receiver of the edges that are present, rows of ``x``;
+            ``(2, n_edges)``, int64.
         edge_attr: Features of the edges, ``(n_edges, E)``.
         batch: Event of a node, ``(n_nodes,)``, int64.
         batch_size: Number of events, B.
-        place: Where a node stands among all that there is room for, ``(n_nodes,)``: event * N + row.
+        place: Where a node stands among all that there is room for, ``(n_nodes,)``: event * N +
+            row.
         mask: Which nodes are present, ``(B, N)``.
     """
 
@@ -56,29 +58,34 @@ class Graphs(NamedTuple):
 
 
 class PygHead(MatrixHead):
-    """Computes features of nodes by a network of PyTorch Geometric, and from these the features of the graph.
+    """Computes features of nodes and of the graph by a network of PyTorch Geometric.
 
-    Graphs come as `pyg2foldfile` writes them, and keep their edges; an edge of an absent node is absent.
-    ``ModelBuilder.from_fy`` reads ``vecs`` and ``feats_per_vec`` from the file.
+    Those of the graph come from those of its nodes. Graphs come as `pyg2foldfile` writes them, and
+    keep their edges; an edge of an absent node is absent. ``ModelBuilder.from_fy`` reads ``vecs``
+    and ``feats_per_vec`` from the file.
 
     Args:
-        cont_feats: Those elements of the matrix that exist, or none; for flat features use `multi_head`.
+        cont_feats: Those elements of the matrix that exist, or none; for flat features
+            use `multi_head`.
         vecs: Names of the rows of the matrix, nodes and edges.
         feats_per_vec: Names of its columns.
         network: One of PyTorch Geometric's ``GCN GraphSAGE GIN GAT PNA EdgeCNN`` as dict,
-            ``{"name": "GIN", "hidden_channels": 32, "num_layers": 2}``; or a module of your own as class or partial:
-            it has an attribute ``out_channels``, the width of what it gives, and its ``forward`` names what it takes
-            of ``x, edge_index, edge_attr, batch, batch_size``. Where the constructor names ``in_channels`` or
-            ``edge_dim``, it is told the number of features of a node or an edge. It initialises itself.
-        collapser: What computes the features of the graph from those of the nodes, a component of the kind
-            ``graph_collapsers``; ``None`` if the network pools by itself and gives a row a graph.
+            ``{"name": "GIN", "hidden_channels": 32, "num_layers": 2}``; or a module of your own as
+            class or partial: it has an attribute ``out_channels``, the width of what it gives, and
+            its ``forward`` names what it takes of ``x, edge_index, edge_attr, batch, batch_size``.
+            Where the constructor names ``in_channels`` or ``edge_dim``, it is told the number of
+            features of a node or an edge. It initialises itself.
+        collapser: What computes the features of the graph from those of the nodes, a component of
+            the kind ``graph_collapsers``; ``None`` if the network pools by itself and gives
+            a row a graph.
         lookup_init: Gives the initialiser of the weights for an activation; the collapser gets it.
         lookup_act: Gives the activation layer by its name; the collapser gets it.
         freeze: Whether the parameters stay as they are.
 
     Raises:
-        ConfigError: If the matrix has no edges, PyTorch Geometric is not installed and the network is one of its own,
-            the network cannot be built or is unknown, or it takes something else, or not the features of edges.
+        ConfigError: If the matrix has no edges, PyTorch Geometric is not installed and the network
+            is one of its own, the network cannot be built or is unknown, or it takes something
+            else, or not the features of edges.
 
     Example:
         >>> import torch
@@ -90,7 +97,13 @@ class PygHead(MatrixHead):
         ...     def forward(self, x, edge_index):
         ...         return torch.zeros_like(x).index_add(0, edge_index[1], x[edge_index[0]])
         >>> collapser = {"name": "graph_collapser", "agg_methods": "max"}
-        >>> head = PygHead([], ["node_0", "node_1", "edge_0"], ["pt", "sender", "receiver"], SumOfNeighbours, collapser)
+        >>> head = PygHead(
+        ...     [],
+        ...     ["node_0", "node_1", "edge_0"],
+        ...     ["pt", "sender", "receiver"],
+        ...     SumOfNeighbours,
+        ...     collapser,
+        ... )
         >>> nan = float("nan")
         >>> head(torch.tensor([[[5.0, nan, nan], [7.0, nan, nan], [nan, 1.0, 0.0]]]))
         tensor([[7.]])
@@ -127,7 +140,9 @@ class PygHead(MatrixHead):
             self.freeze_layers()
 
     def forward(self, x: Inputs) -> Tensor:
-        """Turn matrices ``(B, N + M, F + 2 + E)``, alone or behind flat inputs, into ``(B, get_out_size())``.
+        """Turn matrices ``(B, N + M, F + 2 + E)`` into ``(B, get_out_size())``.
+
+        They come alone or behind flat inputs.
 
         Raises:
             ShapeError: If the inputs, or what the network gives, have another shape.
@@ -151,8 +166,8 @@ class PygHead(MatrixHead):
             x: Matrices ``(B, N + M, F + 2 + E)``, alone or behind flat inputs.
 
         Raises:
-            ShapeError: If they have another shape; flat inputs, too, where an absent node is not told from one of
-                zeros.
+            ShapeError: If they have another shape; flat inputs, too, where an absent node is not
+                told from one of zeros.
 
         Example:
             >>> import torch
@@ -161,9 +176,13 @@ class PygHead(MatrixHead):
             ...     out_channels = 1
             ...     def forward(self, x):
             ...         return x.sum(1, keepdim=True)
-            >>> head = PygHead([], ["node_0", "node_1", "edge_0"], ["pt", "sender", "receiver"], Sum)
+            >>> head = PygHead(
+            ...     [], ["node_0", "node_1", "edge_0"], ["pt", "sender", "receiver"], Sum
+            ... )
             >>> nan = float("nan")
-            >>> graphs = head.get_graphs(torch.tensor([[[5.0, nan, nan], [7.0, nan, nan], [nan, 1.0, 0.0]]]))
+            >>> graphs = head.get_graphs(
+            ...     torch.tensor([[[5.0, nan, nan], [7.0, nan, nan], [nan, 1.0, 0.0]]])
+            ... )
             >>> graphs.x.tolist(), graphs.edge_index.tolist(), graphs.batch.tolist()
             ([[5.0], [7.0]], [[1], [0]], [0, 0])
         """

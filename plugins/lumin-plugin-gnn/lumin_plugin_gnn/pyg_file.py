@@ -1,4 +1,7 @@
-"""Data sets of PyTorch Geometric as fold files; `lumin_plugin_gnn.pyg_layout` says how graphs stand in them."""
+"""Data sets of PyTorch Geometric as fold files.
+
+`lumin_plugin_gnn.pyg_layout` says how graphs stand in them.
+"""
 
 from __future__ import annotations
 
@@ -18,28 +21,41 @@ if TYPE_CHECKING:
 
 
 def pyg2foldfile(
-    dataset: Sequence[Any], n_folds: int, savename: str | Path, *, layout: GraphLayout | None = None,
-    targ_feats: str | Sequence[str] = "y", targ_type: str | type = "float32", cont_feats: str | Sequence[str] = (),
-    wgt_feat: str | None = None, shuffle: bool = True, seed: int | None = None, overwrite: bool = False,
-) -> Path:  # fmt: skip
+    dataset: Sequence[Any],
+    n_folds: int,
+    savename: str | Path,
+    *,
+    layout: GraphLayout | None = None,
+    targ_feats: str | Sequence[str] = "y",
+    targ_type: str | type = "float32",
+    cont_feats: str | Sequence[str] = (),
+    wgt_feat: str | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    overwrite: bool = False,
+) -> Path:
     """Write a data set of PyTorch Geometric as a fold file.
 
-    Every graph takes the room of the largest. The file's column ``graph`` holds the place of a graph in the data set.
-    Features are stored as they are: scale ``x`` and ``edge_attr`` before, by a transform of the data set.
+    Every graph takes the room of the largest. The file's column ``graph`` holds the place of a
+    graph in the data set. Features are stored as they are: scale ``x`` and ``edge_attr`` before, by
+    a transform of the data set.
 
     Args:
-        dataset: A list of ``Data``, or a data set, whose graphs have ``x`` of shape ``(n_nodes, F)``, ``edge_index``
-            and perhaps ``edge_attr``.
+        dataset: A list of ``Data``, or a data set, whose graphs have ``x`` of shape
+            ``(n_nodes, F)``, ``edge_index`` and perhaps ``edge_attr``.
         n_folds: Number of folds.
         savename: Of the file; ``.hdf5`` is added where it is missing, folders are made.
-        layout: How graphs stand in the matrix; by default that of all of the data set. Files for one model need one
-            layout: ``GraphLayout.of(train, test)``.
-        targ_feats: Attribute or attributes of a graph that are its targets: a number, or shape ``(1, n_targ)``. Targets
-            of nodes, for `node_predictor`, are of shape ``(1, layout.n_nodes)``, 0 behind the last node.
+        layout: How graphs stand in the matrix; by default that of all of the data set. Files for
+            one model need one layout: ``GraphLayout.of(train, test)``.
+        targ_feats: Attribute or attributes of a graph that are its targets: a number, or shape
+            ``(1, n_targ)``. Targets of nodes, for `node_predictor`, are of shape
+            ``(1, layout.n_nodes)``, 0 behind the last node.
         targ_type: Dtype of the targets.
-        cont_feats: Attributes that become flat inputs, likewise; `multi_head` takes them beside the graph.
+        cont_feats: Attributes that become flat inputs, likewise; `multi_head` takes them
+            beside the graph.
         wgt_feat: Attribute that is the weight, a number.
-        shuffle: Whether graphs are distributed at random; else folds are contiguous, in the order of the data set.
+        shuffle: Whether graphs are distributed at random; else folds are contiguous, in the order
+            of the data set.
         seed: Of the distribution; by default fresh, and recorded in the file.
         overwrite: Whether a file of that name may be replaced.
 
@@ -59,8 +75,13 @@ def pyg2foldfile(
         >>> from lumin_core import FoldYielder
         >>> from lumin_plugin_gnn import pyg2foldfile
         >>> ring = torch.tensor([[0, 1, 2], [1, 2, 0]])
-        >>> graphs = [SimpleNamespace(x=torch.ones(3, 2), edge_index=ring, y=float(i % 2)) for i in range(4)]
-        >>> path = pyg2foldfile(graphs, n_folds=2, savename=tempfile.mkdtemp() + "/graphs", shuffle=False)
+        >>> graphs = [
+        ...     SimpleNamespace(x=torch.ones(3, 2), edge_index=ring, y=float(i % 2))
+        ...     for i in range(4)
+        ... ]
+        >>> path = pyg2foldfile(
+        ...     graphs, n_folds=2, savename=tempfile.mkdtemp() + "/graphs", shuffle=False
+        ... )
         >>> FoldYielder(path)[1]["inputs"][1].shape, FoldYielder(path).get_column("graph").tolist()
         ((2, 6, 4), [0, 1, 2, 3])
     """
@@ -71,9 +92,15 @@ def pyg2foldfile(
     flat_names, flat = _columns(dataset, cont_feats)
     _, weights = _columns(dataset, wgt_feat)
     with FoldFileWriter(
-        savename, cont_feats=flat_names, targ_feats=targ_names[0] if len(targ_names) == 1 else targ_names,
-        targ_type=targ_type, wgt_feat=wgt_feat, matrix_feats=layout.matrix_feats, seed=seed, overwrite=overwrite,
-    ) as file:  # fmt: skip
+        savename,
+        cont_feats=flat_names,
+        targ_feats=targ_names[0] if len(targ_names) == 1 else targ_names,
+        targ_type=targ_type,
+        wgt_feat=wgt_feat,
+        matrix_feats=layout.matrix_feats,
+        seed=seed,
+        overwrite=overwrite,
+    ) as file:
         for i, idxs in enumerate(folds):
             file.append(
                 i,

@@ -1,7 +1,8 @@
 """Graphs of PyTorch Geometric as matrices.
 
-A fold holds arrays, no lists of different lengths. So a graph becomes a matrix with a row for every node and every
-edge, and NaN where there is none, the form in which all of lumin-core takes objects that may be absent::
+A fold holds arrays, no lists of different lengths. So a graph becomes a matrix with a row for every
+node and every edge, and NaN where there is none, the form in which all of lumin-core takes objects
+that may be absent::
 
              x_0   x_1   sender  receiver  edge_attr_0
     node_0   1.5   0.2     .        .          .
@@ -9,8 +10,9 @@ edge, and NaN where there is none, the form in which all of lumin-core takes obj
     node_2   NaN   NaN     .        .          .          are marked by dots
     edge_0    .     .      0        1         0.7
 
-Yielders, loop, callbacks, metrics and ensembles then need to know nothing of graphs, and the edges are those of the
-data set: `pyg_head` makes of a batch of such matrices the ``x, edge_index, edge_attr, batch`` of PyTorch Geometric.
+Yielders, loop, callbacks, metrics and ensembles then need to know nothing of graphs, and the edges
+are those of the data set: `pyg_head` makes of a batch of such matrices the
+``x, edge_index, edge_attr, batch`` of PyTorch Geometric.
 """
 
 from __future__ import annotations
@@ -80,18 +82,23 @@ class GraphLayout:
         Args:
             *datasets: Lists of ``Data``, or data sets: those to train on, and those to predict.
             node_feats: Names of the columns of ``x``; by default ``x_0, x_1, ...``.
-            edge_feats: Names of the columns of ``edge_attr``, by default ``edge_attr_0, ...``; ``[]`` leaves them out.
-            with_edges: Whether edges are kept. Without, the file is for `gnn_head` and other heads for objects.
+            edge_feats: Names of the columns of ``edge_attr``, by default ``edge_attr_0, ...``;
+                ``[]`` leaves them out.
+            with_edges: Whether edges are kept. Without, the file is for `gnn_head` and other
+                heads for objects.
 
         Raises:
-            DataError: If there is no graph, or one has no ``x`` or, where edges are kept, no ``edge_index``.
+            DataError: If there is no graph, or one has no ``x`` or, where edges are kept, no
+                ``edge_index``.
             ShapeError: If these have wrong shapes, or not as many columns as there are names.
 
         Example:
             >>> from types import SimpleNamespace
             >>> import torch
             >>> from lumin_plugin_gnn import GraphLayout
-            >>> graph = SimpleNamespace(x=torch.ones(3, 2), edge_index=torch.tensor([[0, 1], [1, 2]]))
+            >>> graph = SimpleNamespace(
+            ...     x=torch.ones(3, 2), edge_index=torch.tensor([[0, 1], [1, 2]])
+            ... )
             >>> GraphLayout.of([graph])
             GraphLayout(node_feats=['x_0', 'x_1'], n_nodes=3, edge_feats=[], n_edges=2)
         """
@@ -146,7 +153,10 @@ class GraphLayout:
 
     @property
     def exists(self) -> np.ndarray:
-        """Which elements exist: nodes have features of nodes, edges those of edges; shape ``(n_rows, n_columns)``."""
+        """Which elements exist, shape ``(n_rows, n_columns)``.
+
+        Nodes have features of nodes, edges those of edges.
+        """
         is_node = np.arange(self.n_nodes + self.n_edges)[:, None] < self.n_nodes
         return is_node == (np.arange(len(self.feats_per_vec)) < len(self.node_feats))
 
@@ -182,7 +192,9 @@ class GraphLayout:
             >>> from types import SimpleNamespace
             >>> import torch
             >>> from lumin_plugin_gnn import GraphLayout
-            >>> graph = SimpleNamespace(x=torch.tensor([[5.0], [7.0]]), edge_index=torch.tensor([[0], [1]]))
+            >>> graph = SimpleNamespace(
+            ...     x=torch.tensor([[5.0], [7.0]]), edge_index=torch.tensor([[0], [1]])
+            ... )
             >>> GraphLayout(["pt"], n_nodes=2, n_edges=1).pack([graph])[0].tolist()
             [[5.0, nan, nan], [7.0, nan, nan], [nan, 0.0, 1.0]]
         """
@@ -224,10 +236,11 @@ def get_attribute(graph: Any, name: str, where: str) -> torch.Tensor:
     return torch.as_tensor(value).detach().cpu()
 
 
-def _read(
-    graph: Any, where: str, *, with_edges: bool, with_attr: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Give features of nodes ``(n_nodes, F)``, edges ``(n_edges, 2)`` and their features ``(n_edges, E)``, checked."""
+def _read(graph: Any, where: str, *, with_edges: bool, with_attr: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return features of nodes, edges and their features, checked.
+
+    Shapes are ``(n_nodes, F)``, ``(n_edges, 2)`` and ``(n_edges, E)``.
+    """
     nodes = _table(graph, "x", where)
     ends = _ends(graph, len(nodes), where) if with_edges else np.zeros((0, 2))
     has_attr = with_attr and len(ends) > 0 and getattr(graph, "edge_attr", None) is not None
@@ -274,7 +287,10 @@ def _shapes(graph: Any, where: str, **wanted: bool) -> tuple[int, int, int, int]
 
 
 def _named(what: str, widths: set[int], names: Sequence[str] | None) -> list[str]:
-    """Give the names of the columns that all graphs have; of what no graph has, there may be any number."""
+    """Return the names of the columns that all graphs have.
+
+    Of what no graph has, there may be any number.
+    """
     if len(widths) > 1 or (names is not None and widths - {len(names)}):
         expected = "as many columns in every graph" if names is None else f"the columns {list(names)}"
         raise ShapeError(f"{what} must have {expected}, got {' and '.join(map(str, sorted(widths)))} columns")

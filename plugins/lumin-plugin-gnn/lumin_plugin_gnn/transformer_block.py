@@ -1,4 +1,6 @@
-r"""The block of particle transformers: attention and two dense layers, with norms in front of and behind each.
+r"""The block of particle transformers: attention and two dense layers.
+
+Norms stand in front of and behind each.
 
 .. math::
     x' = x + \mathrm{LN}(\mathrm{attention}(\mathrm{LN}(x))), \qquad
@@ -7,8 +9,8 @@ r"""The block of particle transformers: attention and two dense layers, with nor
 with a learned factor for every attention head, and for every feature of the second residual.
 
 References:
-    Shleifer, Weston and Ott (NormFormer), https://arxiv.org/abs/2110.09456; as used by Qu, Li and Qian,
-    https://arxiv.org/abs/2202.03772
+    Shleifer, Weston and Ott (NormFormer), https://arxiv.org/abs/2110.09456; as used by Qu, Li and
+    Qian, https://arxiv.org/abs/2202.03772
 """
 
 from __future__ import annotations
@@ -51,13 +53,21 @@ class TransformerBlock(nn.Module):
             raise ConfigError(f"a dropout rate is in [0, 1), got {do}")
         if width % n_heads:
             raise ConfigError(f"n_heads must divide the width, got {n_heads} heads for {width} features")
-        self.n_heads, self.do = n_heads, do
-        self.norm_in, self.norm_attended = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.queries, self.keys_values = nn.Linear(width, width), nn.Linear(width, 2 * width)
-        self.out, self.head_scale = nn.Linear(width, width), nn.Parameter(torch.ones(n_heads))
-        self.norm_dense, self.norm_inner = nn.LayerNorm(width), nn.LayerNorm(ffn_ratio * width)
-        self.inner, self.outer = nn.Linear(width, ffn_ratio * width), nn.Linear(ffn_ratio * width, width)
-        self.residual_scale, self.act, self.dropout = nn.Parameter(torch.ones(width)), nn.GELU(), nn.Dropout(do)
+        self.n_heads = n_heads
+        self.do = do
+        self.norm_in = nn.LayerNorm(width)
+        self.norm_attended = nn.LayerNorm(width)
+        self.queries = nn.Linear(width, width)
+        self.keys_values = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+        self.head_scale = nn.Parameter(torch.ones(n_heads))
+        self.norm_dense = nn.LayerNorm(width)
+        self.norm_inner = nn.LayerNorm(ffn_ratio * width)
+        self.inner = nn.Linear(width, ffn_ratio * width)
+        self.outer = nn.Linear(ffn_ratio * width, width)
+        self.residual_scale = nn.Parameter(torch.ones(width))
+        self.act = nn.GELU()
+        self.dropout = nn.Dropout(do)
         for linear in (self.queries, self.keys_values, self.out, self.inner, self.outer):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
@@ -67,8 +77,10 @@ class TransformerBlock(nn.Module):
 
         Args:
             x: Queries ``(B, N, width)``.
-            keys: What they attend to, ``(B, M, width)``; the same tensor as ``x`` for attention among particles.
-            bias: Added to the logits, shape ``(B, heads or 1, N or 1, M)``; lowest number for what is absent.
+            keys: What they attend to, ``(B, M, width)``; the same tensor as ``x`` for attention
+                among particles.
+            bias: Added to the logits, shape ``(B, heads or 1, N or 1, M)``; lowest number for
+                what is absent.
 
         Returns:
             Shape ``(B, N, width)``.

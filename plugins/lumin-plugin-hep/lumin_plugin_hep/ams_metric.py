@@ -1,8 +1,8 @@
 """The largest significance of all cuts on a classifier's prediction, as a metric of trainings.
 
-Weights are those of a column of the fold file, which hold the expected yields: the weights of the training often do
-not, having been balanced. A fold is a part of the data, so that all weights are scaled by the number of events in all
-folds over that in this one.
+Weights are those of a column of the fold file, which hold the expected yields: the weights of the
+training often do not, having been balanced. A fold is a part of the data, so that all weights are
+scaled by the number of events in all folds over that in this one.
 """
 
 from __future__ import annotations
@@ -23,19 +23,24 @@ if TYPE_CHECKING:
 
 
 class AMS(EvalMetric):
-    """The largest approximate median significance of all cuts on the prediction of a binary classifier.
+    """The approximate median significance of the best cut on a binary classifier.
+
+    It is the largest of all cuts on the prediction.
 
     Args:
-        n_total: Number of events in all folds; weights are scaled by it over the number of events in the fold.
-        wgt_name: The column of the fold file with the weights. If those of the training were balanced, have the others
-            in a column of their own (``misc_feats``).
+        n_total: Number of events in all folds; weights are scaled by it over the number of
+            events in the fold.
+        wgt_name: The column of the fold file with the weights. If those of the training were
+            balanced, have the others in a column of their own (``misc_feats``).
         br: A constant that is added to the background, not negative.
         syst_unc_b: Systematic uncertainty of the background, as a fraction of it, not negative.
-        use_quick_scan: Whether all cuts are considered, as in `ams_scan_quick`; otherwise those from 0.9 on that leave
-            ten background events, as in `ams_scan_slow`. Both are exact, and equally quick.
-        targ_name: The column with the truth, 0 (background) or 1 (signal); by default the targets, of which there must
-            be one then.
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        use_quick_scan: Whether all cuts are considered, as in `ams_scan_quick`; otherwise those
+            from 0.9 on that leave ten background events, as in `ams_scan_slow`. Both are exact, and
+            equally quick.
+        targ_name: The column with the truth, 0 (background) or 1 (signal); by default the targets,
+            of which there must be one then.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
         label: The title in tables, plots and histories.
 
     Raises:
@@ -46,12 +51,13 @@ class AMS(EvalMetric):
         >>> from lumin_plugin_hep import AMS
         >>> metric = AMS(n_total=6, wgt_name="gen_weight", br=1)
         >>> weights = np.array([2.0, 1.0, 5.0])
-        >>> round(metric([0.9, 0.4, 0.6], [1, 0, 0], columns={"gen_weight": weights}), 3)  # s = 4, b = 1
+        >>> # s = 4, b = 1
+        >>> round(metric([0.9, 0.4, 0.6], [1, 0, 0], columns={"gen_weight": weights}), 3)
         2.845
 
     References:
-        G. Cowan, K. Cranmer, E. Gross and O. Vitells, Asymptotic formulae for likelihood-based tests of new physics,
-        Eur. Phys. J. C 71 (2011) 1554, https://arxiv.org/abs/1007.1727
+        G. Cowan, K. Cranmer, E. Gross and O. Vitells, Asymptotic formulae for likelihood-based
+        tests of new physics, Eur. Phys. J. C 71 (2011) 1554, https://arxiv.org/abs/1007.1727
     """
 
     better = "higher"
@@ -70,8 +76,11 @@ class AMS(EvalMetric):
     ) -> None:
         super().__init__(main_metric=main_metric, label=label)
         self.n_total = positive(n_total, "n_total")
-        self.wgt_name, self.targ_name = wgt_name, targ_name
-        self.br, self.syst_unc_b, self.use_quick_scan = br, syst_unc_b, use_quick_scan
+        self.wgt_name = wgt_name
+        self.targ_name = targ_name
+        self.br = br
+        self.syst_unc_b = syst_unc_b
+        self.use_quick_scan = use_quick_scan
         self.columns = list(dict.fromkeys(name for name in (wgt_name, targ_name) if name is not None))
         self._scan({"pred": [0.0], "gen_target": [0], "gen_weight": [1.0]}, 1)  # refuses what it cannot scan with
 
@@ -115,10 +124,13 @@ class MultiAMS(AMS):
 
     The score of an event is the probability of signal among the classes that are named,
 
-    .. math:: p = \frac{\sum_{k \in \text{one}} p_k}{\sum_{k \in \text{one}} p_k + \sum_{k \in \text{zero}} p_k}
+    .. math::
+        p = \frac{\sum_{k \in \text{one}} p_k}
+            {\sum_{k \in \text{one}} p_k + \sum_{k \in \text{zero}} p_k}
 
-    whose cuts are the best there are if the probabilities are right. LUMIN takes the larger of the largest
-    :math:`p_k` in ``one_preds`` and one minus that in ``zero_preds``, which for more than two classes is another order.
+    whose cuts are the best there are if the probabilities are right. LUMIN takes the larger of the
+    largest :math:`p_k` in ``one_preds`` and one minus that in ``zero_preds``, which for more than
+    two classes is another order.
 
     Args:
         n_total: As in `AMS`.
@@ -138,7 +150,14 @@ class MultiAMS(AMS):
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_hep import MultiAMS
-        >>> metric = MultiAMS(3, "gen_weight", "is_signal", zero_preds=["pred_0", "pred_1"], one_preds=["pred_2"], br=1)
+        >>> metric = MultiAMS(
+        ...     3,
+        ...     "gen_weight",
+        ...     "is_signal",
+        ...     zero_preds=["pred_0", "pred_1"],
+        ...     one_preds=["pred_2"],
+        ...     br=1,
+        ... )
         >>> preds = [[0.1, 0.1, 0.8], [0.3, 0.3, 0.4], [0.5, 0.2, 0.3]]
         >>> columns = {"gen_weight": np.array([2.0, 1.0, 5.0]), "is_signal": np.array([1, 1, 0])}
         >>> round(metric(preds, [2, 2, 0], columns=columns), 3)  # s = 3, b = 1
@@ -162,7 +181,8 @@ class MultiAMS(AMS):
         super().__init__(
             n_total, wgt_name, br, syst_unc_b, use_quick_scan, targ_name=targ_name, main_metric=main_metric, label=label
         )
-        self.zero_preds, self.one_preds = _classes(zero_preds, "zero_preds"), _classes(one_preds, "one_preds")
+        self.zero_preds = _classes(zero_preds, "zero_preds")
+        self.one_preds = _classes(one_preds, "one_preds")
         if len({*self.zero_preds, *self.one_preds}) < len(self.zero_preds) + len(self.one_preds):
             raise ConfigError(f"a class must be named once, got zero_preds={zero_preds!r} and one_preds={one_preds!r}")
 

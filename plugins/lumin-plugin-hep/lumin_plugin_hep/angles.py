@@ -1,8 +1,8 @@
 """Angles between momenta: differences in phi and eta, and the angle in space.
 
-Angles are in rad, pseudorapidities have no unit. Numbers, arrays, columns of frames (paired by row, whatever their
-index) and tensors (with gradients) are taken alike, and broadcast; results are arrays, or tensors, in the precision
-that came. Absent objects (NaN) stay NaN.
+Angles are in rad, pseudorapidities have no unit. Numbers, arrays, columns of frames (paired by row,
+whatever their index) and tensors (with gradients) are taken alike, and broadcast; results are
+arrays, or tensors, in the precision that came. Absent objects (NaN) stay NaN.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def twist(dphi: Values, deta: Values) -> Any:
 
     .. math:: \tau = \operatorname{atan2}(|\Delta\phi|, |\Delta\eta|)
 
-    which is the paper's :math:`\arctan |\Delta\phi / \Delta\eta|`, with pi/2 where :math:`\Delta\eta` is 0.
+    which is the paper's :math:`\arctan |\Delta\phi / \Delta\eta|`, with pi/2 where
+    :math:`\Delta\eta` is 0.
 
     Args:
         dphi: Differences in phi [rad], shape ``(*)``, as of `delta_phi`.
@@ -112,15 +113,17 @@ def cos_delta(
     .. math:: \cos\delta = \frac{\vec p_0 \cdot \vec p_1}{|\vec p_0| |\vec p_1|}
 
     Args:
-        vec_0: Momenta ``(px, py, pz)`` [GeV], shape ``(*, 3)``, or ``(*, 4)`` with the energy, which does not matter;
-            or a vector's name among the columns of `df`, in either system.
+        vec_0: Momenta ``(px, py, pz)`` [GeV], shape ``(*, 3)``, or ``(*, 4)`` with the energy,
+            which does not matter; or a vector's name among the columns of `df`, in either system.
         vec_1: As `vec_0`.
         df: A data frame, or a mapping of names to arrays or tensors.
-        name: Of the new column; by default ``cosdelta_{vec_0}_{vec_1}`` for names, else ``cosdelta``.
+        name: Of the new column; by default ``cosdelta_{vec_0}_{vec_1}`` for names,
+            else ``cosdelta``.
         inplace: Whether to add the column to `df`, rather than give the values.
 
     Returns:
-        Cosines in [-1, 1], shape ``(*)``; NaN where a momentum is 0, which has no direction. ``None`` with `inplace`.
+        Cosines in [-1, 1], shape ``(*)``; NaN where a momentum is 0, which has no direction.
+        ``None`` with `inplace`.
 
     Raises:
         DataError: If a column is missing, or holds no numbers.

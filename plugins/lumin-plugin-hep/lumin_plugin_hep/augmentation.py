@@ -1,16 +1,21 @@
-r"""Symmetries of collisions of unpolarised beams, as augmentations: turns in phi, reflections, boosts along z.
+r"""Symmetries of collisions of unpolarised beams, as augmentations.
+
+Turns in phi, reflections, boosts along z.
 
 .. math::
-    \text{turn by } \alpha\text{: } & (p_x, p_y) \to (p_x \cos\alpha - p_y \sin\alpha, p_x \sin\alpha + p_y \cos\alpha),
+    \text{turn by } \alpha\text{: } &
+        (p_x, p_y) \to (p_x \cos\alpha - p_y \sin\alpha, p_x \sin\alpha + p_y \cos\alpha),
         \quad \phi \to \phi + \alpha \\
-    \text{reflection in } x, y, z\text{: } & p_x \to -p_x, \phi \to \pi - \phi; \quad p_y \to -p_y, \phi \to -\phi;
+    \text{reflection in } x, y, z\text{: } &
+        p_x \to -p_x, \phi \to \pi - \phi; \quad p_y \to -p_y, \phi \to -\phi;
         \quad p_z \to -p_z, \eta \to -\eta \\
     \text{boost by } y\text{: } & (E, p_z) \to (E \cosh y + p_z \sinh y, p_z \cosh y + E \sinh y)
 
-The whole event turns: every vector of an event, flat or in the matrix, and those targets that are named, by one and the
-same angle, in GeV, whatever preprocessing the fold file records. Masses, transverse momenta and distances are not
-touched, since they do not change. Signed differences, such as ``delta_phi``, change sign in reflections and are not
-known by their names: store absolute values. Missing vectors stay missing; one of which a part is missing becomes so.
+The whole event turns: every vector of an event, flat or in the matrix, and those targets that are
+named, by one and the same angle, in GeV, whatever preprocessing the fold file records. Masses,
+transverse momenta and distances are not touched, since they do not change. Signed differences, such
+as ``delta_phi``, change sign in reflections and are not known by their names: store absolute
+values. Missing vectors stay missing; one of which a part is missing becomes so.
 """
 
 from __future__ import annotations
@@ -49,7 +54,8 @@ if TYPE_CHECKING:
 class EventSymmetry(Augmentation):
     """Base of the augmentations that turn whole events.
 
-    A subclass draws what is to be done in training, lists the variants for prediction, and turns one vector.
+    A subclass draws what is to be done in training, lists the variants for prediction, and
+    turns one vector.
 
     Args:
         vecs: Vectors among the inputs to turn; by default all.
@@ -59,7 +65,8 @@ class EventSymmetry(Augmentation):
 
     def __init__(self, vecs: str | Sequence[str] | None, targ_vecs: str | Sequence[str] | None, *, train: bool) -> None:
         self.vecs = None if vecs is None else as_list(vecs)
-        self.targ_vecs, self.in_training = as_list(targ_vecs), train
+        self.targ_vecs = as_list(targ_vecs)
+        self.in_training = train
         check_names("vecs", self.vecs or [])
         check_names("targ_vecs", self.targ_vecs)
 
@@ -138,9 +145,11 @@ class PhiRotation(EventSymmetry):
 
     Args:
         n_test: Number of angles in prediction; 1 predicts the events as they are stored.
-        random: Whether each event turns by an angle of its own in every variant, the same in every prediction.
+        random: Whether each event turns by an angle of its own in every variant, the same in
+            every prediction.
         train: Whether to turn events in training.
-        vecs: Vectors among the inputs to turn; by default all that there are, flat and in the matrix.
+        vecs: Vectors among the inputs to turn; by default all that there are, flat and
+            in the matrix.
         targ_vecs: Vectors among the targets to turn by the same angle; by default none.
 
     Raises:
@@ -156,11 +165,16 @@ class PhiRotation(EventSymmetry):
     """
 
     def __init__(
-        self, n_test: int = 2, random: bool = False, train: bool = True, vecs: str | Sequence[str] | None = None,
+        self,
+        n_test: int = 2,
+        random: bool = False,
+        train: bool = True,
+        vecs: str | Sequence[str] | None = None,
         targ_vecs: str | Sequence[str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(vecs, targ_vecs, train=train)
-        self.n_test, self.random = positive(n_test, "n_test"), random
+        self.n_test = positive(n_test, "n_test")
+        self.random = random
 
     def _draw(self, rng: np.random.Generator, n: int) -> tuple[Any, Any, Any]:
         return _with_cos_sin(rng.uniform(-np.pi, np.pi, n))
@@ -189,17 +203,21 @@ class PhiRotation(EventSymmetry):
 class AxisReflection(EventSymmetry):
     """Reflects events in axes.
 
-    In training each axis flips for half of the events; in prediction there is a variant for every combination.
+    In training each axis flips for half of the events; in prediction there is a variant for
+    every combination.
 
     Args:
-        axes: Letters of the axes to flip: ``"x"``, ``"y"``, ``"z"``. Together with rotations, one of x and y suffices.
+        axes: Letters of the axes to flip: ``"x"``, ``"y"``, ``"z"``. Together with rotations, one
+            of x and y suffices.
         train: Whether to reflect events in training.
         test: Whether to reflect events in prediction; if not, these are as they are stored.
-        vecs: Vectors among the inputs to reflect; by default all that there are, flat and in the matrix.
+        vecs: Vectors among the inputs to reflect; by default all that there are, flat and
+            in the matrix.
         targ_vecs: Vectors among the targets to reflect with them; by default none.
 
     Raises:
-        ConfigError: If an axis is none of the three, comes twice, or there is none; on use, if a vector is unknown.
+        ConfigError: If an axis is none of the three, comes twice, or there is none; on use, if a
+            vector is unknown.
 
     Example:
         >>> import numpy as np
@@ -211,9 +229,13 @@ class AxisReflection(EventSymmetry):
     """
 
     def __init__(
-        self, axes: str | Sequence[str] = ("y", "z"), train: bool = True, test: bool = True,
-        vecs: str | Sequence[str] | None = None, targ_vecs: str | Sequence[str] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        axes: str | Sequence[str] = ("y", "z"),
+        train: bool = True,
+        test: bool = True,
+        vecs: str | Sequence[str] | None = None,
+        targ_vecs: str | Sequence[str] | None = None,
+    ) -> None:
         super().__init__(vecs, targ_vecs, train=train)
         self.axes = list(axes)
         check_names("axes", self.axes)
@@ -246,21 +268,24 @@ class AxisReflection(EventSymmetry):
 class ZBoost(EventSymmetry):
     r"""Boosts events along the beam.
 
-    In training every event is boosted by a rapidity drawn from ``[-max_rapidity, max_rapidity]``; in prediction all are
-    boosted by fixed ones, equally far apart over the same range. Unlike turns and reflections this is no symmetry of
-    what is measured: the partons' momenta are not flat in rapidity, and detectors end somewhere. Keep the range small
-    against their size; 0.5 by default.
+    In training every event is boosted by a rapidity drawn from ``[-max_rapidity, max_rapidity]``;
+    in prediction all are boosted by fixed ones, equally far apart over the same range. Unlike turns
+    and reflections this is no symmetry of what is measured: the partons' momenta are not flat in
+    rapidity, and detectors end somewhere. Keep the range small against their size; 0.5 by default.
 
     Args:
         max_rapidity: Largest rapidity of a boost.
-        n_test: Number of boosts in prediction; 1, the default, predicts the events as they are stored.
+        n_test: Number of boosts in prediction; 1, the default, predicts the events as
+            they are stored.
         train: Whether to boost events in training.
-        vecs: Vectors among the inputs to boost; by default all that there are, flat and in the matrix.
+        vecs: Vectors among the inputs to boost; by default all that there are, flat and
+            in the matrix.
         targ_vecs: Vectors among the targets to boost with them; by default none.
 
     Raises:
-        ConfigError: If the rapidity is not positive and finite; on use, if a vector is unknown, or has neither energy
-            nor mass. What has no part along the beam, such as missing transverse momentum, stays as it is.
+        ConfigError: If the rapidity is not positive and finite; on use, if a vector is unknown, or
+            has neither energy nor mass. What has no part along the beam, such as missing transverse
+            momentum, stays as it is.
 
     Example:
         >>> import numpy as np
@@ -273,13 +298,18 @@ class ZBoost(EventSymmetry):
     """
 
     def __init__(
-        self, max_rapidity: float = 0.5, n_test: int = 1, train: bool = True, vecs: str | Sequence[str] | None = None,
+        self,
+        max_rapidity: float = 0.5,
+        n_test: int = 1,
+        train: bool = True,
+        vecs: str | Sequence[str] | None = None,
         targ_vecs: str | Sequence[str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(vecs, targ_vecs, train=train)
         if not 0 < max_rapidity < math.inf:
             self._refuse(f"max_rapidity must be a positive, finite number, got {max_rapidity!r}")
-        self.max_rapidity, self.n_test = max_rapidity, positive(n_test, "n_test")
+        self.max_rapidity = max_rapidity
+        self.n_test = positive(n_test, "n_test")
 
     def _draw(self, rng: np.random.Generator, n: int) -> Any:
         return rng.uniform(-self.max_rapidity, self.max_rapidity, n)

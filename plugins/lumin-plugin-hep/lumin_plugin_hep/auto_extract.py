@@ -1,4 +1,7 @@
-"""A head that boosts learned particles into learned rest frames, and learns what to make of them too."""
+"""A head that boosts learned particles into learned rest frames.
+
+It learns what to make of them, too.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,17 @@ if TYPE_CHECKING:
 
 
 class AutoExtractLorentzBoostNet(LorentzBoostHead):
-    r"""Learns particles and rest frames, and networks that make features of each boosted particle and of each pair.
+    r"""Learns particles and rest frames, and networks that make features of these.
 
-    With the boosted momenta :math:`b_i`, each of their :math:`4 P` components normalised over the batch, the features
-    are :math:`f(b_i)` of every particle, then :math:`g(b_i, b_j)` of every pair :math:`i < j`. One network :math:`f`
-    serves all particles, one :math:`g` all pairs. Momenta, absent objects and events without any are treated as in
-    `LorentzBoostNet`.
+    There is one of each boosted particle and one of each pair. With the boosted momenta
+    :math:`b_i`, each of their :math:`4 P` components normalised over the batch, the features are
+    :math:`f(b_i)` of every particle, then :math:`g(b_i, b_j)` of every pair :math:`i < j`. One
+    network :math:`f` serves all particles, one :math:`g` all pairs. Momenta, absent objects and
+    events without any are treated as in `LorentzBoostNet`.
 
     Args:
-        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the columns of flat
-            inputs; empty if the data always come as a matrix.
+        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the
+            columns of flat inputs; empty if the data always come as a matrix.
         vecs: Names of the objects.
         feats_per_vec: ``px``, ``py``, ``pz`` and, optionally, ``E``, in the order of the matrix.
         n_particles: Number :math:`P` of particles, and of frames, that are learned.
@@ -46,14 +50,21 @@ class AutoExtractLorentzBoostNet(LorentzBoostHead):
         freeze: Whether the parameters stay as they are.
 
     Raises:
-        ConfigError: If a size is not positive, the dropout rate is out of range, the features of an object are others,
-            or nothing is to be extracted.
+        ConfigError: If a size is not positive, the dropout rate is out of range, the features of an
+            object are others, or nothing is to be extracted.
 
     Example:
         >>> import torch
         >>> from lumin_plugin_hep import AutoExtractLorentzBoostNet
         >>> head = AutoExtractLorentzBoostNet(
-        ...     [], ["tau", "jet"], ["px", "py", "pz", "E"], n_particles=3, depth=2, width=10, n_singles=2, n_pairs=1
+        ...     [],
+        ...     ["tau", "jet"],
+        ...     ["px", "py", "pz", "E"],
+        ...     n_particles=3,
+        ...     depth=2,
+        ...     width=10,
+        ...     n_singles=2,
+        ...     n_pairs=1,
         ... )
         >>> head(torch.ones(5, 2, 4)).shape
         torch.Size([5, 9])

@@ -5,8 +5,9 @@ The relative statistical uncertainty of a sample's yield in a bin is
 .. math:: \frac{\sqrt{\sum w^2}}{\sum w} = \frac{1}{\sqrt{n_\text{eff}}}, \qquad
     n_\text{eff} = \frac{(\sum w)^2}{\sum w^2}
 
-with the effective number of events: weighted events are worth less than their number. Edges lie on a grid. From the top
-down, a bin ends as soon as every sample in it is known well enough; what is left at the bottom joins the bin above.
+with the effective number of events: weighted events are worth less than their number. Edges lie on
+a grid. From the top down, a bin ends as soon as every sample in it is known well enough; what is
+left at the bottom joins the bin above.
 """
 
 from __future__ import annotations
@@ -43,30 +44,35 @@ def bin_binary_class_pred(
     max_unc_pure_signal: float = 0.1,
     wgt_name: str | None = "gen_weight",
 ) -> NDArray[np.float64]:
-    """Choose bin edges so that in every bin the yield of each sample is known to a given relative uncertainty.
+    """Choose bin edges by the relative uncertainty of the yields.
 
-    Every bin holds its lower edge, the last one also its upper, as in ``np.histogram``: predictions of 0 and 1 are in.
-    A sample whose weights in a bin do not sum to more than zero is not known there.
+    In every bin the yield of each sample is known to a given one. Every bin holds its lower edge,
+    the last one also its upper, as in ``np.histogram``: predictions of 0 and 1 are in. A sample
+    whose weights in a bin do not sum to more than zero is not known there.
 
     Args:
         df: A data frame, or a mapping of names to arrays of one length.
-        max_unc: The largest relative statistical uncertainty allowed; 0.1 takes 100 effective events of each sample.
+        max_unc: The largest relative statistical uncertainty allowed; 0.1 takes 100 effective
+            events of each sample.
         consider_samples: The samples to look at; ``None`` for all.
         step_sz: The distance of the grid's points, on which the edges lie.
         pred_name: The column of class predictions, from 0 to 1.
         sample_name: The column with the sample (process) of each event.
         compact_samples: Whether to look at the two classes instead of the samples.
-        class_name: The column of the class, 1 for signal; needed for ``compact_samples`` and ``add_pure_signal_bin``.
-        add_pure_signal_bin: Whether to have a last bin above all background, if signal is known well enough in it.
+        class_name: The column of the class, 1 for signal; needed for ``compact_samples`` and
+            ``add_pure_signal_bin``.
+        add_pure_signal_bin: Whether to have a last bin above all background, if signal is known
+            well enough in it.
         max_unc_pure_signal: The largest relative uncertainty of the signal allowed in that bin.
-        wgt_name: The column of event weights, of either sign; ``None`` for one each. LUMIN counts events instead.
+        wgt_name: The column of event weights, of either sign; ``None`` for one each. LUMIN counts
+            events instead.
 
     Returns:
         The edges, rising from 0 to 1, shape ``(n_bins + 1,)``.
 
     Raises:
-        DataError: If even one bin is too fine; if a column or sample is missing, or there is NaN; if predictions are
-            not from 0 to 1.
+        DataError: If even one bin is too fine; if a column or sample is missing, or there is NaN;
+            if predictions are not from 0 to 1.
         ShapeError: If columns are not of one length.
         ConfigError: If an uncertainty is not positive, or the step not between 0 and 1.
 
@@ -74,7 +80,11 @@ def bin_binary_class_pred(
         >>> import numpy as np
         >>> from lumin_plugin_hep import bin_binary_class_pred
         >>> preds = np.linspace(0, 1, 401)
-        >>> df = {"pred": preds, "gen_sample": np.where(preds < 0.8, "ttbar", "higgs"), "gen_weight": preds + 1}
+        >>> df = {
+        ...     "pred": preds,
+        ...     "gen_sample": np.where(preds < 0.8, "ttbar", "higgs"),
+        ...     "gen_weight": preds + 1,
+        ... }
         >>> bin_binary_class_pred(df, max_unc=0.2, consider_samples=["higgs"])
         array([0.   , 0.872, 0.937, 1.   ])
     """
@@ -119,7 +129,10 @@ class _Yields:
         )  # (n_rows + 1, n_samples)
 
     def known(self, low: int, high: int, max_unc: float) -> NDArray[np.bool_]:
-        """Tell for each sample whether its relative uncertainty between two points is small enough."""
+        """Tell for each sample whether its uncertainty between two points is small enough.
+
+        The uncertainty is relative.
+        """
         total, squares = (summed[high] - summed[low] for summed in (self._sums, self._squares))
         return (total > 0) & (squares <= (max_unc * total) ** 2 * (1 + _ROUNDING))
 
@@ -130,7 +143,10 @@ def _summed(rows: NDArray[np.intp], values: NDArray[np.float64], n_rows: int) ->
 
 
 def _find_edges(yields: _Yields, edges: list[int], max_unc: float) -> list[int]:
-    """Add edges from the top down to zero, as points of the grid; a lowest bin that is too fine joins the next."""
+    """Add edges from the top down to zero, as points of the grid.
+
+    A lowest bin that is too fine joins the next.
+    """
     for point in range(edges[-1] - 1, 0, -1):
         if yields.known(point, edges[-1], max_unc).all():
             edges = [*edges, point]
@@ -143,7 +159,10 @@ def _find_edges(yields: _Yields, edges: list[int], max_unc: float) -> list[int]:
 def _pure_signal_edge(
     rows: NDArray[np.intp], weights: NDArray[np.float64], signal: NDArray[np.bool_], n_rows: int, max_unc: float
 ) -> list[int]:
-    """Give the lowest point of the grid above all background, if enough signal is above; else nothing."""
+    """Return the lowest point of the grid above all background.
+
+    Enough signal must be above it; else there is none.
+    """
     edge = int(rows[~signal].max(initial=-1)) + 1
     above = weights[signal & (rows >= edge)]
     enough = above.sum() > 0 and effective_count(above) * max_unc**2 * (1 + _ROUNDING) >= 1

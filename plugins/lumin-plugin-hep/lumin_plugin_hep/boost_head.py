@@ -3,14 +3,15 @@ r"""What the Lorentz-boost heads share: learned particles, seen from learned res
 .. math::
     p_i = \sum_n |w_{in}|\, x_n, \qquad R_i = \sum_n |v_{in}|\, x_n, \qquad b_i = \Lambda(R_i)\, p_i
 
-of the four-momenta :math:`x_n` of an event's objects, absent ones left out, with :math:`\Lambda(R)` the boost to where
-:math:`R` is at rest (`lumin_plugin_hep.four_momentum`). Weights enter by their absolute value, as in LUMIN: a sum of
-physical momenta with positive weights is physical, so that it is at rest somewhere, unless all its particles are
-massless and collinear; for those there is the guard of `four_momentum`.
+of the four-momenta :math:`x_n` of an event's objects, absent ones left out, with :math:`\Lambda(R)`
+the boost to where :math:`R` is at rest (`lumin_plugin_hep.four_momentum`). Weights enter by their
+absolute value, as in LUMIN: a sum of physical momenta with positive weights is physical, so that it
+is at rest somewhere, unless all its particles are massless and collinear; for those there is the
+guard of `four_momentum`.
 
 References:
-    Erdmann et al., "Lorentz Boost Networks", https://arxiv.org/abs/1812.09722; :math:`w`, :math:`v` are its
-    :math:`W_P`, :math:`W_R`.
+    Erdmann et al., "Lorentz Boost Networks", https://arxiv.org/abs/1812.09722; :math:`w`, :math:`v`
+    are its :math:`W_P`, :math:`W_R`.
 """
 
 from __future__ import annotations
@@ -38,15 +39,17 @@ class LorentzBoostHead(MatrixHead):
     """Learns particles and their rest frames; a subclass makes features of the boosted particles.
 
     Args:
-        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist; empty if the data always come as a matrix.
+        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist; empty if the data
+            always come as a matrix.
         vecs: Names of the objects.
-        feats_per_vec: ``px``, ``py``, ``pz`` and, optionally, ``E`` in any order [GeV, not standardised].
+        feats_per_vec: ``px``, ``py``, ``pz`` and, optionally, ``E`` in any order [GeV, not
+            standardised].
         n_particles: Number of particles, and of frames, that are learned.
         row_wise: Whether an object is a row of a matrix.
 
     Attributes:
-        weight: Shape ``(2, n_particles, n_objects)``: of the particles, and of their frames. It starts normally
-            distributed with the standard deviation ``1 / n_particles``.
+        weight: Shape ``(2, n_particles, n_objects)``: of the particles, and of their frames. It
+            starts normally distributed with the standard deviation ``1 / n_particles``.
 
     Raises:
         ConfigError: If ``n_particles`` is not positive or the features are others.
@@ -80,7 +83,8 @@ class LorentzBoostHead(MatrixHead):
     def get_boosted(self, x: Inputs) -> tuple[Tensor, Tensor]:
         """Give the boosted particles, and which events have any object.
 
-        In an event without objects they are 0. Computed in no less than float32, mixed precision or not.
+        In an event without objects they are 0. Computed in no less than float32, mixed
+        precision or not.
 
         Args:
             x: What `MatrixHead.get_matrix` takes.

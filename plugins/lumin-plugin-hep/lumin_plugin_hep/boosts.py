@@ -2,19 +2,23 @@ r"""Lorentz boosts of momenta, and angles in the rest frame of another.
 
 .. math::
     E' = \gamma (E + \vec\beta \cdot \vec p), \qquad
-    \vec p\,' = \vec p + \vec\beta \gamma \left( E + \frac{\gamma}{\gamma + 1} \vec\beta \cdot \vec p \right)
+    \vec p\,' = \vec p + \vec\beta \gamma
+        \left( E + \frac{\gamma}{\gamma + 1} \vec\beta \cdot \vec p \right)
 
-GeV, c = 1. Momenta are arrays or tensors ``(px, py, pz, E)``, or vectors' names among the columns of a frame, in either
-system; without a column of energy it comes from the mass, else the vector is massless.
+GeV, c = 1. Momenta are arrays or tensors ``(px, py, pz, E)``, or vectors' names among the columns
+of a frame, in either system; without a column of energy it comes from the mass, else the
+vector is massless.
 
-A velocity tells little of a fast particle: near 1 it loses :math:`\gamma^2` times the precision of its type, all of it
-for :math:`\gamma` above 3000 in float32. `boost2cm` therefore gives float64 (save of tensors), and boosts along a
-momentum itself, with ``rescale_boost``, and `delta_r_boosted` need no velocity.
+A velocity tells little of a fast particle: near 1 it loses :math:`\gamma^2` times the precision of
+its type, all of it for :math:`\gamma` above 3000 in float32. `boost2cm` therefore gives float64
+(save of tensors), and boosts along a momentum itself, with ``rescale_boost``, and `delta_r_boosted`
+need no velocity.
 
-A massless particle has no rest frame: what is boosted to it, or along it, is NaN. In float32 rounding makes some light
-particles massless, such as electrons above a few GeV: give their energies in float64, or none and a mass. Frames faster
-than light beyond rounding (1e-5) are a mistake, and are refused, with their number; with tensors, where looking would
-stall a GPU, they are NaN as well. Absent objects (NaN) stay NaN.
+A massless particle has no rest frame: what is boosted to it, or along it, is NaN. In float32
+rounding makes some light particles massless, such as electrons above a few GeV: give their energies
+in float64, or none and a mass. Frames faster than light beyond rounding (1e-5) are a mistake, and
+are refused, with their number; with tensors, where looking would stall a GPU, they are NaN as well.
+Absent objects (NaN) stay NaN.
 """
 
 from __future__ import annotations
@@ -39,15 +43,18 @@ def boost(
     """Boost momenta.
 
     Args:
-        ref_vec: The momenta to boost, ``(px, py, pz, E)`` [GeV], shape ``(*, 4)``, or a vector's name.
-        boost_vec: The velocities to boost by, shape ``(*, 3)``, units of c, or the name of a vector whose columns are
-            such; with `rescale_boost` momenta, ``(px, py, pz, E)`` [GeV], shape ``(*, 4)``, or a vector's name.
+        ref_vec: The momenta to boost, ``(px, py, pz, E)`` [GeV], shape ``(*, 4)``, or a
+            vector's name.
+        boost_vec: The velocities to boost by, shape ``(*, 3)``, units of c, or the name of a vector
+            whose columns are such; with `rescale_boost` momenta, ``(px, py, pz, E)`` [GeV], shape
+            ``(*, 4)``, or a vector's name.
         df: A data frame, or a mapping of names to arrays or tensors.
-        rescale_boost: Whether to boost along momenta: a particle at rest comes to move as that of this momentum does.
+        rescale_boost: Whether to boost along momenta: a particle at rest comes to move as that of
+            this momentum does.
 
     Returns:
-        ``(px, py, pz, E)`` [GeV], shape ``(*, 4)``, in the precision of ``ref_vec``; NaN where a velocity is 1, or a
-            momentum to boost along massless.
+        ``(px, py, pz, E)`` [GeV], shape ``(*, 4)``, in the precision of ``ref_vec``; NaN where a
+            velocity is 1, or a momentum to boost along massless.
 
     Raises:
         DataError: If some velocity is above 1 (arrays), or a column is missing or holds no numbers.
@@ -85,7 +92,8 @@ def boost2cm(vec: str | Array, df: Columns | None = None) -> Array:
             where a particle is massless.
 
     Raises:
-        DataError: If some particle is faster than light (arrays), or a column is missing or holds no numbers.
+        DataError: If some particle is faster than light (arrays), or a column is missing or
+            holds no numbers.
         ShapeError: If momenta are of another shape.
         ConfigError: If `df` is needed and not given.
 
@@ -117,15 +125,17 @@ def delta_r_boosted(
         vec_1: As `vec_0`.
         ref_vec: The momentum whose rest frame it is, as `vec_0`.
         df: A data frame, or a mapping of names to arrays or tensors.
-        name: Of the new column; by default ``dR_{vec_0}_{vec_1}_boosted_{ref_vec}`` for names, else ``dR_boosted``.
+        name: Of the new column; by default ``dR_{vec_0}_{vec_1}_boosted_{ref_vec}`` for names, else
+            ``dR_boosted``.
         inplace: Whether to add the column to `df`, by row, rather than give the values.
 
     Returns:
-        Distances, shape ``(*)``, in the precision of the momenta; ``None`` with `inplace`. What is at rest in the
-        frame has no direction, and the distance to it no meaning.
+        Distances, shape ``(*)``, in the precision of the momenta; ``None`` with `inplace`. What is
+        at rest in the frame has no direction, and the distance to it no meaning.
 
     Raises:
-        DataError: If some ``ref_vec`` is faster than light (arrays), or a column is missing or holds no numbers.
+        DataError: If some ``ref_vec`` is faster than light (arrays), or a column is missing or
+            holds no numbers.
         ShapeError: If momenta are of another shape.
         ConfigError: If `df` is needed and not given.
 

@@ -1,7 +1,7 @@
 """A cut on a classifier's prediction that does not hang on one event: the mean of the best ones.
 
-The best cut of a sample of finite size follows its fluctuations. The mean over the predictions of the events whose
-cuts are the best few percent generalises better.
+The best cut of a sample of finite size follows its fluctuations. The mean over the predictions of
+the events whose cuts are the best few percent generalises better.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def binary_class_cut_by_ams(
 ) -> tuple[float, float, float]:
     """Choose the cut as the mean prediction of the events whose own predictions are the best cuts.
 
-    The significance of the cut at each event's prediction is that of `ams_scan`: exact, with events of equal
-    predictions together, and only where some background is left. Nothing is written into the data frame, and nothing
-    is taken from it but the three columns.
+    The significance of the cut at each event's prediction is that of `ams_scan`: exact, with events
+    of equal predictions together, and only where some background is left. Nothing is written into
+    the data frame, and nothing is taken from it but the three columns.
 
     Args:
         df: A data frame, or a mapping of names to arrays of one length.
-        top_perc: How many events to take, those with the best cuts, in percent of all; above 0 and up to 100. At least
-            one is taken.
+        top_perc: How many events to take, those with the best cuts, in percent of all; above 0 and
+            up to 100. At least one is taken.
         min_pred: The lowest cut to consider.
         wgt_factor: A factor on all weights.
         br: A constant that is added to the background, not negative.
@@ -49,8 +49,8 @@ def binary_class_cut_by_ams(
         wgt_name: The column of event weights, of either sign; events of weight zero change nothing.
 
     Returns:
-        The mean cut, rounded to the type of the predictions; the significance of the events with a prediction
-        ``>= cut``; and the largest significance of all cuts considered.
+        The mean cut, rounded to the type of the predictions; the significance of the events with a
+        prediction ``>= cut``; and the largest significance of all cuts considered.
 
     Raises:
         DataError: If no cut from ``min_pred`` on leaves background; and as `ams_scan`.
@@ -64,7 +64,8 @@ def binary_class_cut_by_ams(
         ...     "gen_target": [1, 0, 1, 1, 0, 0],
         ...     "gen_weight": [3.0, 1.0, 2.0, 1.0, 9.0, 9.0],
         ... }
-        >>> cut, ams, max_ams = binary_class_cut_by_ams(df, top_perc=50)  # the best three are at 0.94, 0.96 and 0.98
+        >>> # the best three are at 0.94, 0.96 and 0.98
+        >>> cut, ams, max_ams = binary_class_cut_by_ams(df, top_perc=50)
         >>> round(cut, 2), round(ams, 3), round(max_ams, 3)
         (0.96, 3.391, 3.904)
     """
@@ -88,7 +89,10 @@ def binary_class_cut_by_ams(
 
 
 def _mean_of_best(cuts: np.ndarray, ams: np.ndarray, n_events: np.ndarray, n_best: int) -> float:
-    """Average the cuts of the best events; all arrays are ``(n_cuts,)``, a significance of -1 does not count."""
+    """Average the cuts of the best events.
+
+    All arrays are ``(n_cuts,)``; a significance of -1 does not count.
+    """
     order = np.argsort(-ams, kind="stable")
     n_taken = np.where(ams[order] < 0, 0, n_events[order])
     n_taken = np.diff(np.minimum(np.cumsum(n_taken), n_best), prepend=0)

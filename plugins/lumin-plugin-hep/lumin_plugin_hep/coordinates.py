@@ -5,9 +5,10 @@ r"""Momenta between Cartesian and collider coordinates.
     p_T = \sqrt{p_x^2 + p_y^2}, \quad \eta = \operatorname{asinh}(p_z / p_T), \quad
     \phi = \operatorname{atan2}(p_y, p_x)
 
-GeV and rad, phi in [-pi, pi). What moves along the beam (pt = 0) has no direction in the transverse plane: its phi is
-that of the signs of px and py, its eta 0 where pz is 0 and else +-88, the limit of all eta: finite, and beyond anything
-measured. Components of absent objects (NaN) stay NaN. Columns are described in `vector_columns`.
+GeV and rad, phi in [-pi, pi). What moves along the beam (pt = 0) has no direction in the transverse
+plane: its phi is that of the signs of px and py, its eta 0 where pz is 0 and else +-88, the limit
+of all eta: finite, and beyond anything measured. Components of absent objects (NaN) stay NaN.
+Columns are described in `vector_columns`.
 
 References:
     Review of Particle Physics (PDG, 2022), "Kinematics", https://doi.org/10.1093/ptep/ptac097
@@ -31,18 +32,18 @@ def to_cartesian(df: Columns | Array, vec: str | None = None, drop: bool = False
     r"""Convert momenta from collider to Cartesian coordinates.
 
     Args:
-        df: A data frame, or a mapping of names to arrays or tensors, with ``{vec}_pt`` (or ``{vec}_pT``) and
-            ``{vec}_phi``, and ``{vec}_eta`` unless the vector is transverse; or the momenta themselves, an array or a
-            tensor ``(pt, eta, phi)`` [GeV, 1, rad], shape ``(*, 3)``, or ``(*, 4)`` with an energy or mass, which
-            stays.
+        df: A data frame, or a mapping of names to arrays or tensors, with ``{vec}_pt`` (or
+            ``{vec}_pT``) and ``{vec}_phi``, and ``{vec}_eta`` unless the vector is transverse; or
+            the momenta themselves, an array or a tensor ``(pt, eta, phi)`` [GeV, 1, rad], shape
+            ``(*, 3)``, or ``(*, 4)`` with an energy or mass, which stays.
         vec: The vector's name, for columns.
         drop: Whether to remove the columns of collider coordinates.
         inplace: Whether to change the frame that came (as LUMIN does), rather than give another.
 
     Returns:
-        The columns with ``{vec}_px``, ``{vec}_py`` and, where there is eta, ``{vec}_pz`` [GeV]; ``None`` with
-        `inplace`. For momenta ``(px, py, pz)``, of the same shape and precision, with gradients where tensors have
-        them.
+        The columns with ``{vec}_px``, ``{vec}_py`` and, where there is eta, ``{vec}_pz`` [GeV];
+        ``None`` with `inplace`. For momenta ``(px, py, pz)``, of the same shape and precision, with
+        gradients where tensors have them.
 
     Raises:
         DataError: If a column is missing, or holds no numbers.
@@ -69,17 +70,19 @@ def to_pt_eta_phi(df: Columns | Array, vec: str | None = None, drop: bool = Fals
     r"""Convert momenta from Cartesian to collider coordinates; the inverse of `to_cartesian`.
 
     Args:
-        df: A data frame, or a mapping of names to arrays or tensors, with ``{vec}_px``, ``{vec}_py`` and, unless the
-            vector is transverse, ``{vec}_pz``; or the momenta themselves, an array or a tensor ``(px, py, pz)`` [GeV],
-            shape ``(*, 3)``, or ``(*, 4)`` with an energy or mass, which stays.
+        df: A data frame, or a mapping of names to arrays or tensors, with ``{vec}_px``,
+            ``{vec}_py`` and, unless the vector is transverse, ``{vec}_pz``; or the momenta
+            themselves, an array or a tensor ``(px, py, pz)`` [GeV], shape ``(*, 3)``, or ``(*, 4)``
+            with an energy or mass, which stays.
         vec: The vector's name, for columns.
         drop: Whether to remove the Cartesian columns.
         inplace: Whether to change the frame that came (as LUMIN does), rather than give another.
 
     Returns:
-        The columns with ``{vec}_pt``, ``{vec}_phi`` and, where there is pz, ``{vec}_eta`` [GeV, rad, 1]; a column
-        ``{vec}_pT`` that is there keeps its name. ``None`` with `inplace`. For momenta ``(pt, eta, phi)``, of the same
-        shape and precision, with gradients where tensors have them.
+        The columns with ``{vec}_pt``, ``{vec}_phi`` and, where there is pz, ``{vec}_eta``
+        [GeV, rad, 1]; a column ``{vec}_pT`` that is there keeps its name. ``None`` with `inplace`.
+        For momenta ``(pt, eta, phi)``, of the same shape and precision, with gradients where
+        tensors have them.
 
     Raises:
         DataError: If a column is missing, or holds no numbers.

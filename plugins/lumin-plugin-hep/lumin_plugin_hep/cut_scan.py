@@ -1,19 +1,23 @@
-r"""The cut on a classifier's prediction that maximises the approximate median significance, over all cuts there are.
+r"""The cut on a classifier's prediction that maximises the significance.
 
-An event is selected if its prediction is at least the cut. Sorted by prediction, cumulative sums of the weights give
-:math:`s` and :math:`b` of every cut at once; events of equal predictions are selected together, as no cut parts them.
-With a factor :math:`f` on all weights, a constant :math:`b_r` and the fractional systematic uncertainty :math:`r`
+It is the approximate median significance, over all cuts there are. An event is selected if its
+prediction is at least the cut. Sorted by prediction, cumulative sums of the weights give :math:`s`
+and :math:`b` of every cut at once; events of equal predictions are selected together, as no cut
+parts them. With a factor :math:`f` on all weights, a constant :math:`b_r` and the fractional
+systematic uncertainty :math:`r`
 
 .. math:: s = f \sum_{\text{sig}} w, \qquad b = f \sum_{\text{bkg}} w, \qquad
     \sigma^2 = r^2 (b + b_r)^2 + f^2 \sum_{\text{bkg}} w^2
 
-where the last term, the statistical uncertainty of the simulated background, is there only where it is asked for (LUMIN
-takes :math:`b^2/n`, which holds for equal weights alone). `calc_ams` is computed of these.
+where the last term, the statistical uncertainty of the simulated background, is there only where it
+is asked for (LUMIN takes :math:`b^2/n`, which holds for equal weights alone). `calc_ams` is
+computed of these.
 
-A cut counts only if its background is positive, with the constant: without background any signal is infinitely
-significant, and that tells of too few events, not of a good cut. A negative background does not count either. With a
-constant, cuts without background do count, and no event has no statistical uncertainty: where there is much signal, ask
-for more by ``min_background`` or ``min_events``.
+A cut counts only if its background is positive, with the constant: without background any signal is
+infinitely significant, and that tells of too few events, not of a good cut. A negative background
+does not count either. With a constant, cuts without background do count, and no event has no
+statistical uncertainty: where there is much signal, ask for more by ``min_background`` or
+``min_events``.
 """
 
 from __future__ import annotations
@@ -72,24 +76,29 @@ def ams_scan(
     """Find the largest significance of all cuts, exactly; the module tells how.
 
     Args:
-        df: A data frame, or a mapping of names to arrays of one length; the order and the index do not matter.
+        df: A data frame, or a mapping of names to arrays of one length; the order and the index
+            do not matter.
         wgt_factor: A factor on all weights, such as all events over those of the test set.
         br: A constant that is added to the background, not negative.
         syst_unc_b: Systematic uncertainty of the background, as a fraction of it, not negative.
-        use_stat_unc: Whether the statistical uncertainty of the weighted background adds to it, in quadrature.
+        use_stat_unc: Whether the statistical uncertainty of the weighted background adds to it,
+            in quadrature.
         start_cut: The lowest cut to consider; ``None`` for all.
         min_background: The least background that must be left, as a sum of weights with the factor.
-        min_events: The least number of background events that must be left, those of weight zero not counted.
+        min_events: The least number of background events that must be left, those of weight
+            zero not counted.
         pred_name: The column of class predictions, which are larger for signal.
         targ_name: The column of the truth, 0 (background) or 1 (signal).
         wgt_name: The column of event weights, of either sign; events of weight zero change nothing.
 
     Returns:
-        The significance and the cut: exactly the events with a prediction ``>= cut`` are selected. Of several cuts that
-        are as good, the lowest. Where no cut counts it is ``(0.0, inf)``, which selects nothing.
+        The significance and the cut: exactly the events with a prediction ``>= cut`` are selected.
+        Of several cuts that are as good, the lowest. Where no cut counts it is ``(0.0, inf)``,
+        which selects nothing.
 
     Raises:
-        DataError: If a column is missing, holds no numbers or NaN, if targets are not 0 or 1, or there are no events.
+        DataError: If a column is missing, holds no numbers or NaN, if targets are not 0 or 1, or
+            there are no events.
         ShapeError: If columns are not of one length.
         ConfigError: If ``wgt_factor`` is not positive, or ``br`` or ``syst_unc_b`` is negative.
 
@@ -127,7 +136,9 @@ def ams_scan_quick(
     targ_name: str = "gen_target",
     wgt_name: str = "gen_weight",
 ) -> tuple[float, float]:
-    """Find the largest significance of all cuts: `ams_scan` under LUMIN's name and with its arguments, and as exact.
+    """Find the largest significance of all cuts, exactly.
+
+    This is `ams_scan` under LUMIN's name and with its arguments.
 
     Args:
         df: As in `ams_scan`, and so for the others.
@@ -151,9 +162,7 @@ def ams_scan_quick(
         >>> round(ams, 3), cut
         (2.256, 0.8)
     """
-    return ams_scan(
-        df, wgt_factor, br, syst_unc_b, pred_name=pred_name, targ_name=targ_name, wgt_name=wgt_name
-    )  # fmt: skip
+    return ams_scan(df, wgt_factor, br, syst_unc_b, pred_name=pred_name, targ_name=targ_name, wgt_name=wgt_name)
 
 
 def ams_scan_slow(
@@ -168,9 +177,10 @@ def ams_scan_slow(
     targ_name: str = "gen_target",
     wgt_name: str = "gen_weight",
 ) -> tuple[float, float]:
-    """Find the largest significance of the cuts that leave some events: `ams_scan` under LUMIN's name, and as quick.
+    """Find the largest significance of the cuts that leave some events, quickly.
 
-    LUMIN's ``show_prog`` is gone: there is nothing to wait for.
+    This is `ams_scan` under LUMIN's name. LUMIN's ``show_prog`` is gone: there is
+    nothing to wait for.
 
     Args:
         df: As in `ams_scan`, and so for the others.
@@ -198,9 +208,17 @@ def ams_scan_slow(
         (1.388, 0.95)
     """
     return ams_scan(
-        df, wgt_factor, br, syst_unc_b, use_stat_unc=use_stat_unc, start_cut=start_cut, min_events=min_events,
-        pred_name=pred_name, targ_name=targ_name, wgt_name=wgt_name,
-    )  # fmt: skip
+        df,
+        wgt_factor,
+        br,
+        syst_unc_b,
+        use_stat_unc=use_stat_unc,
+        start_cut=start_cut,
+        min_events=min_events,
+        pred_name=pred_name,
+        targ_name=targ_name,
+        wgt_name=wgt_name,
+    )
 
 
 def find_cuts(events: BinaryEvents) -> Cuts:
@@ -233,7 +251,8 @@ def significances(
     """Compute the significance of every cut; arguments as in `ams_scan`.
 
     Returns:
-        Shape ``(n_cuts,)``, -1 where a cut does not count, as it leaves no background, or a negative one.
+        Shape ``(n_cuts,)``, -1 where a cut does not count, as it leaves no background, or
+        a negative one.
 
     Raises:
         ConfigError: If ``wgt_factor`` is not positive, or ``br`` or ``syst_unc_b`` is negative.
@@ -242,7 +261,12 @@ def significances(
         >>> import numpy as np
         >>> from lumin_plugin_hep.cut_scan import Cuts, significances
         >>> s, b = np.array([3.0, 3.0]), np.array([0.0, 1.0])
-        >>> significances(Cuts(np.array([0.9, 0.8]), s, b, b**2, np.array([0, 1])), wgt_factor=1, br=0, syst_unc_b=0)
+        >>> significances(
+        ...     Cuts(np.array([0.9, 0.8]), s, b, b**2, np.array([0, 1])),
+        ...     wgt_factor=1,
+        ...     br=0,
+        ...     syst_unc_b=0,
+        ... )
         array([-1.        ,  2.25618148])
     """
     if not 0 < wgt_factor < np.inf:

@@ -1,31 +1,37 @@
 r"""Distance correlation of predictions and a nuisance, so that a training makes them independent.
 
-For events :math:`i` with weights :math:`p_i`, :math:`\sum p_i = 1`, and distances :math:`a_{ij} = |x_i - x_j|`,
-:math:`b_{ij} = |y_i - y_j|`
+For events :math:`i` with weights :math:`p_i`, :math:`\sum p_i = 1`, and distances
+:math:`a_{ij} = |x_i - x_j|`, :math:`b_{ij} = |y_i - y_j|`
 
-.. math:: \text{dCov}^2(x, y) = \sum_{ij} p_i p_j a_{ij} b_{ij} - 2 \sum_i p_i \bar a_i \bar b_i + \bar a \bar b,
+.. math::
+    \text{dCov}^2(x, y)
+    = \sum_{ij} p_i p_j a_{ij} b_{ij} - 2 \sum_i p_i \bar a_i \bar b_i + \bar a \bar b,
     \qquad \bar a_i = \sum_j p_j a_{ij}, \quad \bar a = \sum_i p_i \bar a_i
 
     \text{dCorr}^2 = \frac{\text{dCov}^2(x, y)}{\sqrt{\text{dCov}^2(x, x) \, \text{dCov}^2(y, y)}}
 
-is 0 if x and y are independent and only then, for very many events, and 1 if one is linear in the other.
+is 0 if x and y are independent and only then, for very many events, and 1 if one is
+linear in the other.
 
-The sums over pairs need neither :math:`B^2` time nor memory. Those over one variable, sorted, are cumulative sums; the
-first one is
+The sums over pairs need neither :math:`B^2` time nor memory. Those over one variable, sorted, are
+cumulative sums; the first one is
 
-.. math:: \sum_{ij} p_i p_j a_{ij} b_{ij} = 4 \sum_{i} \sum_{j: x_j < x_i, y_j < y_i} p_i p_j (x_i - x_j)(y_i - y_j)
+.. math::
+    \sum_{ij} p_i p_j a_{ij} b_{ij}
+    = 4 \sum_{i} \sum_{j: x_j < x_i, y_j < y_i} p_i p_j (x_i - x_j)(y_i - y_j)
     - 2 \, \text{Cov}(x, y)
 
-where the pairs of the right-hand side are found as a merge sort finds them: in each of :math:`\log_2 B` levels, for
-events of the right half of a block, as sums over those of its left half that have a smaller y. Differences of large
-sums remain, hence double precision. So a batch of thousands is cheap, and a whole fold can be validated.
+where the pairs of the right-hand side are found as a merge sort finds them: in each of
+:math:`\log_2 B` levels, for events of the right half of a block, as sums over those of its left
+half that have a smaller y. Differences of large sums remain, hence double precision. So a batch of
+thousands is cheap, and a whole fold can be validated.
 
 References:
-    G. Kasieczka and D. Shih, DisCo Fever: robust networks through distance correlation, Phys. Rev. Lett. 125 (2020)
-    122001, https://arxiv.org/abs/2001.05310
+    G. Kasieczka and D. Shih, DisCo Fever: robust networks through distance correlation, Phys. Rev.
+    Lett. 125 (2020) 122001, https://arxiv.org/abs/2001.05310
 
-    G. Székely, M. Rizzo and N. Bakirov, Measuring and testing dependence by correlation of distances, Ann. Statist. 35
-    (2007) 2769, https://arxiv.org/abs/0803.4101
+    G. Székely, M. Rizzo and N. Bakirov, Measuring and testing dependence by correlation of
+    distances, Ann. Statist. 35 (2007) 2769, https://arxiv.org/abs/0803.4101
 
     X. Huo and G. Székely, Fast computing for distance covariance, Technometrics 58 (2016) 435,
     https://arxiv.org/abs/1410.1503
@@ -49,24 +55,28 @@ On = Literal["all", "background", "signal"]
 
 
 class Disco(BatchLoss):
-    r"""A loss of predictions and targets, and beside it the distance correlation of predictions and a nuisance.
+    r"""A loss and, beside it, the distance correlation of predictions and a nuisance.
+
+    The loss is of predictions and targets.
 
     .. math:: L = L_\text{main}(\hat y, y) + c \, \text{dCorr}^2(\hat y, m)
 
-    The nuisance :math:`m`, such as a mass, is one of the target columns of the fold file; the main loss sees the
-    others, and ``n_out`` is their number: ``ModelBuilder(..., n_out=1, loss={"name": "disco", "coef": 10})`` for the
-    targets ``["is_signal", "mass"]``. It need not be scaled: the distance correlation has no unit. One `Disco` may be
-    the main loss of another, for two nuisances.
+    The nuisance :math:`m`, such as a mass, is one of the target columns of the fold file; the main
+    loss sees the others, and ``n_out`` is their number: ``ModelBuilder(..., n_out=1, loss={"name":
+    "disco", "coef": 10})`` for the targets ``["is_signal", "mass"]``. It need not be scaled: the
+    distance correlation has no unit. One `Disco` may be the main loss of another, for
+    two nuisances.
 
-    Weights count in both terms, in the second relative to their sum. A batch without spread in predictions or nuisance,
-    or whose weights sum to nothing, adds nothing.
+    Weights count in both terms, in the second relative to their sum. A batch without spread in
+    predictions or nuisance, or whose weights sum to nothing, adds nothing.
 
     Args:
         loss: The main loss: a name, a dict, a class, or ``"auto"`` for binary cross-entropy.
         coef: How much the distance correlation counts, :math:`c`.
         nuisance: The nuisance's place among the targets; the last by default.
-        on: Which events must be independent of the nuisance: ``"background"``, as in the paper, ``"signal"`` or
-            ``"all"``. The class is the first of the other targets, signal above 0.5.
+        on: Which events must be independent of the nuisance: ``"background"``, as in the paper,
+            ``"signal"`` or ``"all"``. The class is the first of the other targets,
+            signal above 0.5.
 
     Raises:
         ConfigError: If ``coef`` is negative, or an option is unknown.
@@ -76,8 +86,10 @@ class Disco(BatchLoss):
         >>> from lumin_core import build
         >>> loss = build("loss", {"name": "disco", "loss": "mse_loss", "coef": 10})
         >>> y_pred = torch.tensor([[0.1], [0.2], [0.3], [0.9]])
-        >>> y = torch.tensor([[0.0, 60.0], [0.0, 80.0], [0.0, 100.0], [1.0, 125.0]])  # label, mass [GeV]
-        >>> loss(y_pred, y, None)  # of the background, predictions are linear in the mass: 0.0375 + 10
+        >>> # label, mass [GeV]
+        >>> y = torch.tensor([[0.0, 60.0], [0.0, 80.0], [0.0, 100.0], [1.0, 125.0]])
+        >>> # of the background, predictions are linear in the mass: 0.0375 + 10
+        >>> loss(y_pred, y, None)
         tensor(10.0375)
 
     References:
@@ -91,13 +103,16 @@ class Disco(BatchLoss):
         if on not in ("all", "background", "signal"):
             raise ConfigError(f"on must be 'all', 'background' or 'signal', got {on!r}")
         self.loss = build_loss(loss, "classification")
-        self.coef, self.nuisance, self.on = coef, nuisance, on
+        self.coef = coef
+        self.nuisance = nuisance
+        self.on = on
 
     def forward(self, y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
         """Compute the loss of a batch.
 
         Args:
-            y_pred: Predictions, shape ``(B, 1)``; more outputs for losses that take them, of which the first counts.
+            y_pred: Predictions, shape ``(B, 1)``; more outputs for losses that take them, of which
+                the first counts.
             y: Targets and the nuisance, shape ``(B, n_targ + 1)``.
             w: Event weights, shape ``(B, 1)``, or ``None`` for one each.
 
@@ -143,10 +158,12 @@ def distance_correlation(x: Tensor, y: Tensor, w: Tensor | None = None) -> Tenso
     Args:
         x: Shape ``(B,)``.
         y: Shape ``(B,)``.
-        w: Weights of either sign, shape ``(B,)``, or ``None`` for one each. With negative ones it may exceed 1.
+        w: Weights of either sign, shape ``(B,)``, or ``None`` for one each. With negative ones
+            it may exceed 1.
 
     Returns:
-        A scalar in double precision (single, on devices that have no other), from 0 to 1; 0 where it is not defined.
+        A scalar in double precision (single, on devices that have no other), from 0 to 1; 0 where
+        it is not defined.
 
     Example:
         >>> import torch
@@ -171,7 +188,10 @@ def distance_correlation(x: Tensor, y: Tensor, w: Tensor | None = None) -> Tenso
 
 
 def _centred(x: Tensor, p: Tensor) -> Tensor:
-    """Subtract one of the values, so that equal ones are exactly zero, and the mean, so that sums stay small."""
+    """Subtract one of the values, then the mean.
+
+    So equal ones are exactly zero, and sums stay small.
+    """
     with torch.no_grad():
         value = x.index_select(0, p.argmax(0, keepdim=True))
         mean = (p * (x - value)).sum()

@@ -1,6 +1,7 @@
-"""What scans and binnings ask of the columns of a data frame: there, numbers, finite; signal and background told apart.
+"""What scans and binnings ask of the columns of a data frame.
 
-Columns come from a data frame, or from any mapping of names to arrays of one length. The frame's index does not matter.
+They are there, numbers, finite; signal and background are told apart. Columns come from a data
+frame, or from any mapping of names to arrays of one length. The frame's index does not matter.
 """
 
 from __future__ import annotations
@@ -48,14 +49,16 @@ def binary_events(df: Columns, pred_name: str, targ_name: str, wgt_name: str) ->
         wgt_name: The column of event weights.
 
     Raises:
-        DataError: If a column is missing, holds no numbers or NaN, if targets are not 0 or 1, or there are no events.
+        DataError: If a column is missing, holds no numbers or NaN, if targets are not 0 or 1, or
+            there are no events.
         ShapeError: If columns are not of one length.
 
     Example:
         >>> from lumin_plugin_hep.event_columns import binary_events
         >>> df = {"pred": [0.2, 0.9, 0.4], "gen_target": [0, 1, 1], "gen_weight": [1, 2, 0]}
-        >>> binary_events(df, "pred", "gen_target", "gen_weight")
-        BinaryEvents(scores=array([0.2, 0.9]), signal=array([False,  True]), weights=array([1., 2.]))
+        >>> scores, signal, weights = binary_events(df, "pred", "gen_target", "gen_weight")
+        >>> scores, signal, weights
+        (array([0.2, 0.9]), array([False,  True]), array([1., 2.]))
     """
     scores, targets = column(df, pred_name), column(df, targ_name)
     weights = column(df, wgt_name).astype(np.float64)

@@ -20,14 +20,30 @@ if TYPE_CHECKING:
 
 
 def HEPAugFoldYielder(
-    foldfile: str | Path | h5py.File, cont_feats: Sequence[str] | None = None, cat_feats: Sequence[str] | None = None,
-    ignore_feats: str | Sequence[str] | None = None, aug_targ_feats: str | Sequence[str] | None = None,
-    rot_mult: int = 2, random_rot: bool = False, reflect_x: bool = False, reflect_y: bool = True,
-    reflect_z: bool = True, train_time_aug: bool = True, test_time_aug: bool = True, input_pipe: Any = None,
-    output_pipe: Any = None, yield_matrix: bool = True, matrix_pipe: Any = None,
-    batch_yielder_type: type[BatchYielder] = BatchYielder, seed: int | None = None, *, clip: float | None = None,
-) -> FoldYielder:  # fmt: skip
-    """Open a fold file whose events are turned about the beam and reflected: `PhiRotation` and `AxisReflection`.
+    foldfile: str | Path | h5py.File,
+    cont_feats: Sequence[str] | None = None,
+    cat_feats: Sequence[str] | None = None,
+    ignore_feats: str | Sequence[str] | None = None,
+    aug_targ_feats: str | Sequence[str] | None = None,
+    rot_mult: int = 2,
+    random_rot: bool = False,
+    reflect_x: bool = False,
+    reflect_y: bool = True,
+    reflect_z: bool = True,
+    train_time_aug: bool = True,
+    test_time_aug: bool = True,
+    input_pipe: Any = None,
+    output_pipe: Any = None,
+    yield_matrix: bool = True,
+    matrix_pipe: Any = None,
+    batch_yielder_type: type[BatchYielder] = BatchYielder,
+    seed: int | None = None,
+    *,
+    clip: float | None = None,
+) -> FoldYielder:
+    """Open a fold file whose events are turned about the beam and reflected.
+
+    See `PhiRotation` and `AxisReflection`.
 
     Args:
         foldfile: As for `FoldYielder`, as are all that are not named here.
@@ -36,13 +52,15 @@ def HEPAugFoldYielder(
         ignore_feats: Inputs to leave out, once they have been turned.
         aug_targ_feats: Targets whose vectors turn with the inputs.
         rot_mult: Number of rotations in prediction, odd ones too; 0 for none, in training neither.
-        random_rot: Whether each event turns by a random angle in prediction, rather than by steps of 2 pi / rot_mult.
+        random_rot: Whether each event turns by a random angle in prediction, rather than by steps
+            of 2 pi / rot_mult.
         reflect_x: Whether to reflect in x, with rotations too.
         reflect_y: Whether to reflect in y.
         reflect_z: Whether to reflect in z.
         train_time_aug: Whether to augment in training.
         test_time_aug: Whether to augment in prediction.
-        input_pipe: Preprocessing of the inputs, by default what the file records; vectors turn in GeV.
+        input_pipe: Preprocessing of the inputs, by default what the file records;
+            vectors turn in GeV.
         output_pipe: Preprocessing of the targets.
         yield_matrix: Whether matrix inputs are yielded, and turned.
         matrix_pipe: Preprocessing of the matrix.
@@ -61,7 +79,9 @@ def HEPAugFoldYielder(
         >>> from lumin_core import FoldFileWriter
         >>> from lumin_plugin_hep import HEPAugFoldYielder
         >>> path = tempfile.mkdtemp() + "/train.hdf5"
-        >>> with FoldFileWriter(path, cont_feats=["tau_px", "tau_py", "tau_pz"], targ_feats="y") as file:
+        >>> with FoldFileWriter(
+        ...     path, cont_feats=["tau_px", "tau_py", "tau_pz"], targ_feats="y"
+        ... ) as file:
         ...     file.append(0, inputs=np.array([[3.0, 1.0, 2.0]]), targets=np.array([1]))
         >>> fy = HEPAugFoldYielder(path)
         >>> fy.aug_mult
@@ -75,9 +95,19 @@ def HEPAugFoldYielder(
         rot_mult, [axis for axis, flip in flips.items() if flip], shared, random=random_rot, test=test_time_aug
     )
     fy = FoldYielder(
-        foldfile, cont_feats, cat_feats, ignore_feats, input_pipe, output_pipe, yield_matrix, matrix_pipe,
-        augmentations, batch_yielder_type, seed, clip=clip,
-    )  # fmt: skip
+        foldfile,
+        cont_feats,
+        cat_feats,
+        ignore_feats,
+        input_pipe,
+        output_pipe,
+        yield_matrix,
+        matrix_pipe,
+        augmentations,
+        batch_yielder_type,
+        seed,
+        clip=clip,
+    )
     _check_targets(as_list(aug_targ_feats), fy.targ_feats)
     return fy
 

@@ -1,17 +1,20 @@
 r"""The formulas of kinematics, on arrays and on tensors of double precision.
 
-Arrays rest on scikit-hep's ``vector``; tensors, for gradients and GPUs, on the plain formulas, tested against it. Three
-are ours for both, because what is usually written down is a small difference of large numbers:
+Arrays rest on scikit-hep's ``vector``; tensors, for gradients and GPUs, on the plain formulas,
+tested against it. Three are ours for both, because what is usually written down is a small
+difference of large numbers:
 
 .. math::
     m^2 &= (E - |\vec p|)(E + |\vec p|) \\
-    m_{12}^2 &= m_1^2 + m_2^2 + 2 \left( \frac{m_1^2 m_2^2 + m_1^2 p_2^2 + m_2^2 p_1^2}{E_1 E_2 + p_1 p_2}
+    m_{12}^2 &= m_1^2 + m_2^2
+        + 2 \left( \frac{m_1^2 m_2^2 + m_1^2 p_2^2 + m_2^2 p_1^2}{E_1 E_2 + p_1 p_2}
         + \frac{|\vec p_1 \times \vec p_2|^2}{p_1 p_2 + \vec p_1 \cdot \vec p_2} \right) \\
     m_T &= 2 \sqrt{p_{T,1}\, p_{T,2}}\; |\sin(\Delta\phi / 2)|
 
-In the second the bracket is :math:`E_1 E_2 - p_1 p_2` and :math:`p_1 p_2 - \vec p_1 \cdot \vec p_2`, each extended by
-its conjugate; no term is negative. (Of momenta at more than 90 degrees nothing cancels in the latter, and it stays.)
-The gradient of a root where it vanishes is 0, not infinite. NaN stays NaN.
+In the second the bracket is :math:`E_1 E_2 - p_1 p_2` and
+:math:`p_1 p_2 - \vec p_1 \cdot \vec p_2`, each extended by its conjugate; no term is negative. (Of
+momenta at more than 90 degrees nothing cancels in the latter, and it stays.) The gradient of a root
+where it vanishes is 0, not infinite. NaN stays NaN.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ ETA_LIMIT = 88.0
 """Pseudorapidities are within plus and minus this: beyond it their sinh is no float32."""
 
 _ROUNDING = 1e-5
-"""Up to which fraction rounding may make momenta larger than energies: some in 10^6, of forward ones in float32."""
+"""Fraction by which rounding may lift momenta above energies: some 1e-6 if forward, in float32."""
 
 
 def cartesian(pt: Any, eta: Any, phi: Any) -> Triple:
@@ -54,7 +57,9 @@ def cartesian(pt: Any, eta: Any, phi: Any) -> Triple:
 
 
 def collider(px: Any, py: Any, pz: Any) -> Triple:
-    """Give ``(pt, eta, phi)`` of ``(px, py, pz)``; eta is within `ETA_LIMIT`, and phi of [-pi, pi] yet.
+    """Return ``(pt, eta, phi)`` of ``(px, py, pz)``.
+
+    eta is within `ETA_LIMIT`, and phi of [-pi, pi] yet.
 
     Example:
         >>> import numpy as np
@@ -140,15 +145,17 @@ def energy(px: Any, py: Any, pz: Any, mass: Any) -> Any:
 
 
 def mass(px: Any, py: Any, pz: Any, energy: Any, resolution: float = 0.0) -> Any:
-    r"""Give the mass of a four-momentum; 0 where ``E`` is below ``|p|``, or equal to it within rounding.
+    r"""Return the mass of a four-momentum.
+
+    It is 0 where ``E`` is below ``|p|``, or equal to it within rounding.
 
     Args:
         px: Momentum.
         py: Momentum.
         pz: Momentum.
         energy: Energy.
-        resolution: Relative step between the numbers that these are, where they were rounded before they came: a mass
-            of :math:`m^2 < 4 \epsilon E^2` is rounding.
+        resolution: Relative step between the numbers that these are, where they were rounded before
+            they came: a mass of :math:`m^2 < 4 \epsilon E^2` is rounding.
 
     Example:
         >>> import numpy as np
@@ -183,7 +190,10 @@ def pair_mass(momentum_0: Triple, momentum_1: Triple, mass_0: Any, mass_1: Any) 
         >>> import numpy as np
         >>> from lumin_plugin_hep.formulas import pair_mass
         >>> x, zero = np.array([20.0]), np.array([0.0])
-        >>> pair_mass((x, zero, zero), (-x, zero, zero), zero, zero), pair_mass((x, zero, zero), (x, zero, zero), x, x)
+        >>> (
+        ...     pair_mass((x, zero, zero), (-x, zero, zero), zero, zero),
+        ...     pair_mass((x, zero, zero), (x, zero, zero), x, x),
+        ... )
         (array([40.]), array([40.]))
     """
     refuse_negative(mass_0)
@@ -216,14 +226,17 @@ def boosted(
 
     With :math:`(\vec R, E_R)` that particle's, and :math:`M` its mass,
 
-    .. math:: E' = (E E_R + \vec p \cdot \vec R) / M, \qquad \vec p\,' = \vec p + \vec R\,(E + E') / (E_R + M)
+    .. math::
+        E' = (E E_R + \vec p \cdot \vec R) / M, \qquad
+        \vec p\,' = \vec p + \vec R\,(E + E') / (E_R + M)
 
     which is the boost by the velocity :math:`\vec R / E_R`, without its :math:`\gamma`.
 
     A particle without mass has no rest frame, and momenta boosted along it are NaN.
 
     Raises:
-        DataError: If a frame is faster than light (arrays; with tensors, where looking would stall a GPU, NaN).
+        DataError: If a frame is faster than light (arrays; with tensors, where looking would
+            stall a GPU, NaN).
 
     Example:
         >>> import numpy as np

@@ -1,22 +1,24 @@
 r"""Boosts and angles of tensors of four-momenta, finite for whatever finite momenta come.
 
-Of a momentum :math:`(\vec p, E)` and a frame that moves as a particle of momentum :math:`(\vec R, E_R)` and mass
-:math:`M` does, the momentum as seen in that frame is
+Of a momentum :math:`(\vec p, E)` and a frame that moves as a particle of momentum
+:math:`(\vec R, E_R)` and mass :math:`M` does, the momentum as seen in that frame is
 
 .. math::
-    E' = \frac{E E_R - \vec p \cdot \vec R}{M}, \qquad \vec p\,' = \vec p - \vec R\,\frac{E + E'}{E_R + M},
+    E' = \frac{E E_R - \vec p \cdot \vec R}{M}, \qquad
+    \vec p\,' = \vec p - \vec R\,\frac{E + E'}{E_R + M},
 
-which is the boost by :math:`-\vec R / E_R` without its :math:`\gamma`, and without a division that vanishes for a
-frame at rest. Momenta lie along the last axis, as :math:`(p_x, p_y, p_z, E)` in GeV.
+which is the boost by :math:`-\vec R / E_R` without its :math:`\gamma`, and without a division that
+vanishes for a frame at rest. Momenta lie along the last axis, as :math:`(p_x, p_y, p_z, E)` in GeV.
 
-Numerical guards, with the relative precision :math:`\epsilon` of the numbers (1.2e-7 in float32, 2.2e-16 in float64):
-:math:`E_R^2 - \vec R^2` is only known to some :math:`\epsilon E_R^2`, so
+Numerical guards, with the relative precision :math:`\epsilon` of the numbers (1.2e-7 in float32,
+2.2e-16 in float64): :math:`E_R^2 - \vec R^2` is only known to some :math:`\epsilon E_R^2`, so
 
 .. math:: M^2 = \max\bigl(E_R^2 - \vec R^2,\; 4 \epsilon (E_R^2 + \vec R^2) + \kappa^2\bigr), \qquad
     E_R \to \sqrt{M^2 + \vec R^2}, \qquad \kappa = 1\,\mathrm{keV}.
 
-A frame of massless collinear particles thus has :math:`\gamma \le 1 / \sqrt{8 \epsilon}`, about 1000 in float32, and
-what is applied always is a Lorentz boost. Where there is no particle at all momenta stay 0.
+A frame of massless collinear particles thus has :math:`\gamma \le 1 / \sqrt{8 \epsilon}`, about
+1000 in float32, and what is applied always is a Lorentz boost. Where there is no particle at all
+momenta stay 0.
 """
 
 from __future__ import annotations
@@ -27,13 +29,17 @@ from torch import Tensor
 from lumin_core.errors import ShapeError
 
 _FLOOR = 1e-12
-"""Square of the momentum that counts as none [GeV²]: 1 keV. Smaller floors have derivatives beyond float32's range."""
+"""Square of the momentum that counts as none [GeV²]: 1 keV.
+
+Smaller floors have derivatives beyond float32's range.
+"""
 
 
 def complete_energy(momenta: Tensor) -> Tensor:
-    """Raise energies below the momentum, which no particle has, to it; append those that are not there.
+    """Raise energies below the momentum to it; append those that are not there.
 
-    So a particle without an energy, for instance missing momentum, is massless, and rounding makes none tachyonic.
+    No particle has energies below. So a particle without an energy, for instance missing momentum,
+    is massless, and rounding makes none tachyonic.
 
     Args:
         momenta: ``(px, py, pz)`` or ``(px, py, pz, E)`` [GeV], shape ``(*, 3)`` or ``(*, 4)``.
@@ -65,8 +71,8 @@ def boost_to_rest(momenta: Tensor, frames: Tensor) -> Tensor:
 
     Args:
         momenta: ``(px, py, pz, E)`` [GeV], shape ``(*, 4)``.
-        frames: Total momenta of the frames [GeV], shape ``(*, 4)``; one for each of `momenta`, or broadcast. Their
-            scale does not matter.
+        frames: Total momenta of the frames [GeV], shape ``(*, 4)``; one for each of `momenta`, or
+            broadcast. Their scale does not matter.
 
     Returns:
         ``(px, py, pz, E)`` [GeV], shape ``(*, 4)``; finite, as are its gradients.
@@ -98,8 +104,8 @@ def boost_to_rest(momenta: Tensor, frames: Tensor) -> Tensor:
 def pair_cosines(momenta: Tensor) -> Tensor:
     r"""Give the cosine of the angle between every two momenta.
 
-    A particle at rest has no direction, and one of :math:`|\vec p| < \sqrt\epsilon E` only one of rounding: below that
-    the cosine goes to 0 in proportion to the momentum, with finite gradients.
+    A particle at rest has no direction, and one of :math:`|\vec p| < \sqrt\epsilon E` only one of
+    rounding: below that the cosine goes to 0 in proportion to the momentum, with finite gradients.
 
     Args:
         momenta: ``(px, py, pz, E)`` [GeV], shape ``(*, N, 4)``.
@@ -113,7 +119,9 @@ def pair_cosines(momenta: Tensor) -> Tensor:
     Example:
         >>> import torch
         >>> from lumin_plugin_hep.four_momentum import pair_cosines
-        >>> pair_cosines(torch.tensor([[1.0, 0.0, 0.0, 1.0], [0.0, 2.0, 0.0, 3.0], [-3.0, 0.0, 0.0, 4.0]]))
+        >>> pair_cosines(
+        ...     torch.tensor([[1.0, 0.0, 0.0, 1.0], [0.0, 2.0, 0.0, 3.0], [-3.0, 0.0, 0.0, 4.0]])
+        ... )
         tensor([ 0., -1.,  0.])
     """
     if momenta.dim() < 2:
@@ -124,7 +132,8 @@ def pair_cosines(momenta: Tensor) -> Tensor:
     directions = vectors / torch.maximum(vectors.square().sum(-1, keepdim=True), floor).sqrt()
     n = momenta.shape[-2]
     first, second = torch.triu_indices(n, n, 1, device=momenta.device)
-    # no matrix product, which is coarse in mixed precision, and slower for the few particles there are
+    # no matrix product, which is coarse in mixed precision, and slower for the few
+    # particles there are
     cosines: Tensor = (directions.index_select(-2, first) * directions.index_select(-2, second)).sum(-1)
     return cosines
 

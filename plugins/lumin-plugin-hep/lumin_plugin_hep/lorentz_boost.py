@@ -1,4 +1,7 @@
-"""A head that boosts learned particles into learned rest frames, and gives features of them by fixed formulas."""
+"""A head that boosts learned particles into learned rest frames.
+
+Features of them are given by fixed formulas.
+"""
 
 from __future__ import annotations
 
@@ -41,28 +44,30 @@ def momenta_and_cosines(momenta: Tensor) -> Tensor:
 class LorentzBoostNet(LorentzBoostHead):
     r"""Learns particles and rest frames, and gives features of the particles boosted into these.
 
-    For how they are learned, and what keeps them finite, see `lumin_plugin_hep.boost_head`. Momenta are to come in GeV
-    as they are, not standardised, which would make them unphysical; energies below the momentum, and those for which
-    there is no column, are raised to it. Absent objects enter nothing. An event without any object has the features of
-    momenta 0, and is left out of the statistics of the batch norm.
+    For how they are learned, and what keeps them finite, see `lumin_plugin_hep.boost_head`. Momenta
+    are to come in GeV as they are, not standardised, which would make them unphysical; energies
+    below the momentum, and those for which there is no column, are raised to it. Absent objects
+    enter nothing. An event without any object has the features of momenta 0, and is left out of the
+    statistics of the batch norm.
 
     Args:
-        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the columns of flat
-            inputs; empty if the data always come as a matrix.
+        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the
+            columns of flat inputs; empty if the data always come as a matrix.
         vecs: Names of the objects.
         feats_per_vec: ``px``, ``py``, ``pz`` and, optionally, ``E``, in the order of the matrix.
         n_particles: Number :math:`P` of particles, and of frames, that are learned.
-        feat_extractor: From boosted momenta :math:`(p_x, p_y, p_z, E)`, shape ``(B, P, 4)``, to features ``(B, F)``: a
-            function, or the class (or a partial) of a module, which is constructed with ``n_particles``. It has to be
-            finite, and its derivatives, for momenta 0 too. By default the momenta and the cosines of the angles of all
-            pairs, :math:`4 P + P (P - 1) / 2` features.
+        feat_extractor: From boosted momenta :math:`(p_x, p_y, p_z, E)`, shape ``(B, P, 4)``, to
+            features ``(B, F)``: a function, or the class (or a partial) of a module, which is
+            constructed with ``n_particles``. It has to be finite, and its derivatives, for momenta
+            0 too. By default the momenta and the cosines of the angles of all pairs,
+            :math:`4 P + P (P - 1) / 2` features.
         bn: Whether to normalise the features.
         row_wise: Whether an object is a row of a matrix, or a column.
         freeze: Whether the parameters stay as they are.
 
     Raises:
-        ConfigError: If ``n_particles`` is not positive, the features of an object are others, or the feature extractor
-            is no such thing or does not give ``(B, F)``.
+        ConfigError: If ``n_particles`` is not positive, the features of an object are others, or
+            the feature extractor is no such thing or does not give ``(B, F)``.
 
     Example:
         >>> import torch
@@ -72,11 +77,14 @@ class LorentzBoostNet(LorentzBoostHead):
         torch.Size([5, 15])
         >>> def energies(momenta):
         ...     return momenta[..., 3]
-        >>> LorentzBoostNet([], ["tau"], ["px", "py", "pz"], 3, feat_extractor=energies)(torch.ones(5, 1, 3)).shape
+        >>> LorentzBoostNet([], ["tau"], ["px", "py", "pz"], 3, feat_extractor=energies)(
+        ...     torch.ones(5, 1, 3)
+        ... ).shape
         torch.Size([5, 3])
 
     References:
-        Erdmann et al., https://arxiv.org/abs/1812.09722. One frame a particle; ours has its guards, and masks.
+        Erdmann et al., https://arxiv.org/abs/1812.09722. One frame a particle; ours has its
+        guards, and masks.
     """
 
     def __init__(

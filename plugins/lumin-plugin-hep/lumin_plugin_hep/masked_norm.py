@@ -1,7 +1,8 @@
 r"""Batch norm whose statistics leave out events.
 
 .. math::
-    \mu = \frac{\sum_b m_b x_b}{n}, \quad \sigma^2 = \frac{\sum_b m_b (x_b - \mu)^2}{n}, \quad n = \sum_b m_b, \quad
+    \mu = \frac{\sum_b m_b x_b}{n}, \quad
+    \sigma^2 = \frac{\sum_b m_b (x_b - \mu)^2}{n}, \quad n = \sum_b m_b, \quad
     y_b = \gamma\,\frac{x_b - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
 with :math:`m_b` 1 for events that count and 0 for others, which are normalised all the same.
@@ -38,7 +39,9 @@ class MaskedBatchNorm1d(nn.Module):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
         self.weight = nn.Parameter(torch.ones(num_features))
         self.bias = nn.Parameter(torch.zeros(num_features))
         self.running_mean: Tensor
@@ -72,7 +75,10 @@ class MaskedBatchNorm1d(nn.Module):
 
     @torch.no_grad()
     def _update(self, mean: Tensor, variance: Tensor, n: Tensor) -> None:
-        """Take a batch into the running statistics, the variance as of a sample; without waiting for a GPU."""
+        """Take a batch into the running statistics, without waiting for a GPU.
+
+        The variance is that of a sample.
+        """
         momentum = self.momentum * (n > 1)
         self.running_mean.lerp_(mean, momentum)
         self.running_var.lerp_(variance * (n / (n - 1).clamp_min(1)), momentum)

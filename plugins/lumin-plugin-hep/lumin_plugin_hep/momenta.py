@@ -1,12 +1,13 @@
 r"""Momenta of a fold: which columns they are, and their values as before the preprocessing.
 
-A vector is what columns ``{vec}_px, _py, _pz, _E`` or ``{vec}_pt, _eta, _phi, _mass`` say of one object. Symmetries of
-events are symmetries of momenta, not of standardised numbers, so that what the fold file holds is brought back first:
+A vector is what columns ``{vec}_px, _py, _pz, _E`` or ``{vec}_pt, _eta, _phi, _mass`` say of one
+object. Symmetries of events are symmetries of momenta, not of standardised numbers, so that what
+the fold file holds is brought back first:
 
 .. math:: x \to p = T^{-1}(x) \to p' \to x' = T(p')
 
-A chain :math:`T` of scalers, which shift and scale every column for itself, is undone for the columns at hand alone;
-any other is undone as a whole, since principal components mix all columns.
+A chain :math:`T` of scalers, which shift and scale every column for itself, is undone for the
+columns at hand alone; any other is undone as a whole, since principal components mix all columns.
 """
 
 from __future__ import annotations
@@ -46,8 +47,9 @@ def find_vectors(names: Iterable[str]) -> Vectors:
         names: Of columns.
 
     Returns:
-        For each vector the columns of its coordinates, one of `COORDINATES` each; both in the order of the names.
-        Differences and absolute values, such as ``tau_delta_phi`` and ``tau_abs_eta``, are none.
+        For each vector the columns of its coordinates, one of `COORDINATES` each; both in the order
+        of the names. Differences and absolute values, such as ``tau_delta_phi`` and
+        ``tau_abs_eta``, are none.
 
     Raises:
         ConfigError: If two columns are the same coordinate.
@@ -101,8 +103,8 @@ def select_vectors(
         Those of ``found``.
 
     Raises:
-        ConfigError: If a lone coordinate would change, which may be a vector's or not (``jets_px``, ``prod_eta``), and
-            is not named.
+        ConfigError: If a lone coordinate would change, which may be a vector's or not (``jets_px``,
+            ``prod_eta``), and is not named.
 
     Example:
         >>> from lumin_plugin_hep.momenta import find_vectors, select_vectors
@@ -147,7 +149,9 @@ def is_vector(coordinates: Collection[str]) -> bool:
 
 
 def wrap_phi(phi: Array) -> Array:
-    """Bring angles into [-pi, pi), by full turns alone: those that are there already stay as they are.
+    """Bring angles into [-pi, pi), by full turns alone.
+
+    Those that are there already stay as they are.
 
     Args:
         phi: Angles [rad], any shape.
@@ -166,7 +170,9 @@ def wrap_phi(phi: Array) -> Array:
 
 
 def column_names(fold: Fold, part: str) -> list[str]:
-    """Name the columns of a part of a fold in the order of its flattened axes; ``""`` is one that does not exist.
+    """Name the columns of a part of a fold in the order of its flattened axes.
+
+    ``""`` is one that does not exist.
 
     Args:
         fold: The fold.
@@ -194,7 +200,9 @@ def column_names(fold: Fold, part: str) -> list[str]:
 
 @contextmanager
 def in_gev(fold: Fold, part: str, columns: Sequence[int]) -> Iterator[Sequence[Array]]:
-    """Give columns as before the preprocessing, and at the end of the block put back what became of them.
+    """Give columns as before the preprocessing.
+
+    At the end of the block, what became of them is put back.
 
     Args:
         fold: The fold; changed.
@@ -202,7 +210,8 @@ def in_gev(fold: Fold, part: str, columns: Sequence[int]) -> Iterator[Sequence[A
         columns: Which, by their place in `column_names`.
 
     Yields:
-        The columns, shape ``(n,)`` each, to be changed in place; float64 where there is a preprocessing.
+        The columns, shape ``(n,)`` each, to be changed in place; float64 where there is a
+        preprocessing.
 
     Raises:
         DataError: If the values are no floats, or the preprocessing cannot be undone for them.
@@ -248,7 +257,10 @@ def _unscaled(stored: Array, columns: Sequence[int], offset: Array, scale: Array
 
 
 def _values(fold: Fold, part: str) -> Array:
-    """Give a part of a fold as ``(n, F)``, whose changes change the fold; column by column in memory, for speed."""
+    """Return a part of a fold as ``(n, F)``, whose changes change the fold.
+
+    It is column by column in memory, for speed.
+    """
     if part == "targets":
         values: Array = fold["targets"]
     elif part == "inputs":
@@ -269,7 +281,10 @@ def _values(fold: Fold, part: str) -> Array:
 
 
 def _scaling(chain: Sequence[Any], n: int) -> tuple[Array, Array] | None:
-    """Give offset and scale of every column where a chain is made of scalers alone: ``p = x * scale + offset``."""
+    """Return offset and scale of every column, if a chain is made of scalers alone.
+
+    They obey ``p = x * scale + offset``.
+    """
     try:
         steps = as_chain(list(chain))
     except ConfigError:  # a step of others that serves in memory

@@ -1,14 +1,16 @@
-r"""Orientation of events in data frames: rotated and flipped, as wholes, until a reference object lies where it should.
+r"""Orientation of events in data frames.
 
-Collisions of unpolarised beams look alike from all sides; what a network need not learn, it need not be shown.
+They are rotated and flipped, as wholes, until a reference object lies where it should. Collisions
+of unpolarised beams look alike from all sides; what a network need not learn, it need not be shown.
 
-.. math:: \phi \to \phi - \phi_\text{ref}; \qquad p_z \to -p_z \text{ if } p_z^\text{ref} < 0; \qquad
+.. math:: \phi \to \phi - \phi_\text{ref}; \qquad
+    p_z \to -p_z \text{ if } p_z^\text{ref} < 0; \qquad
     p_y \to -p_y \text{ if } p_y^{(1)} < p_y^{(0)}
 
-An event turns with all its vectors, the references and those of the truth included, in Cartesian and in collider
-coordinates. A missing vector (NaN) stays missing, and an event whose reference is missing stays as it is. Only columns
-of vectors are touched, and columns keep their order. All functions give another data frame, or with ``inplace`` change
-the one that came and give ``None``.
+An event turns with all its vectors, the references and those of the truth included, in Cartesian
+and in collider coordinates. A missing vector (NaN) stays missing, and an event whose reference is
+missing stays as it is. Only columns of vectors are touched, and columns keep their order. All
+functions give another data frame, or with ``inplace`` change the one that came and give ``None``.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ def fix_event_phi(
     Example:
         >>> import pandas as pd
         >>> from lumin_plugin_hep import fix_event_phi
-        >>> df = pd.DataFrame({"tau_pt": [30.0], "tau_phi": [3.0], "met_px": [0.0], "met_py": [5.0]})
+        >>> df = pd.DataFrame(
+        ...     {"tau_pt": [30.0], "tau_phi": [3.0], "met_px": [0.0], "met_py": [5.0]}
+        ... )
         >>> fix_event_phi(df, "tau").round(3).values.tolist()
         [[30.0, 0.0, 0.706, -4.95]]
     """
@@ -92,7 +96,15 @@ def fix_event_z(
     Example:
         >>> import pandas as pd
         >>> from lumin_plugin_hep import fix_event_z
-        >>> df = pd.DataFrame({"tau_pt": [30.0], "tau_eta": [-1.0], "jet_px": [1.0], "jet_py": [0.0], "jet_pz": [5.0]})
+        >>> df = pd.DataFrame(
+        ...     {
+        ...         "tau_pt": [30.0],
+        ...         "tau_eta": [-1.0],
+        ...         "jet_px": [1.0],
+        ...         "jet_py": [0.0],
+        ...         "jet_pz": [5.0],
+        ...     }
+        ... )
         >>> fix_event_z(df, "tau").values.tolist()
         [[30.0, 1.0, 1.0, 0.0, -5.0]]
     """
@@ -108,7 +120,8 @@ def fix_event_y(
     After `fix_event_phi` the first has none, and the second comes to have positive phi.
 
     Args:
-        df: Events; columns ``{vec}_py`` [GeV], or ``{vec}_pt`` [GeV] and ``{vec}_phi`` [rad], or both.
+        df: Events; columns ``{vec}_py`` [GeV], or ``{vec}_pt`` [GeV] and ``{vec}_phi``
+            [rad], or both.
         ref_vec_0: Name of the first reference.
         ref_vec_1: Name of the second.
         vecs: The vectors of the event beside the references; by default all that are found.
@@ -145,8 +158,8 @@ def event_to_cartesian(
         inplace: Whether to change the frame that came, rather than give another.
 
     Returns:
-        The events with columns ``{vec}_px, _py`` and, where there is ``eta``, ``_pz`` [GeV], after the others and in
-        the order of the vectors; ``None`` with `inplace`.
+        The events with columns ``{vec}_px, _py`` and, where there is ``eta``, ``_pz`` [GeV], after
+        the others and in the order of the vectors; ``None`` with `inplace`.
 
     Raises:
         ConfigError: If ``ignore`` names what is no vector.
@@ -168,14 +181,24 @@ def event_to_cartesian(
 
 
 def proc_event(
-    df: pd.DataFrame, fix_phi: bool = False, fix_y: bool = False, fix_z: bool = False, use_cartesian: bool = False,
-    ref_vec_0: str | None = None, ref_vec_1: str | None = None, keep_feats: str | Sequence[str] | None = None,
-    default_vals: Sequence[float] | None = None, *, vecs: str | Sequence[str] | None = None, inplace: bool = False,
-) -> pd.DataFrame | None:  # fmt: skip
+    df: pd.DataFrame,
+    fix_phi: bool = False,
+    fix_y: bool = False,
+    fix_z: bool = False,
+    use_cartesian: bool = False,
+    ref_vec_0: str | None = None,
+    ref_vec_1: str | None = None,
+    keep_feats: str | Sequence[str] | None = None,
+    default_vals: Sequence[float] | None = None,
+    *,
+    vecs: str | Sequence[str] | None = None,
+    inplace: bool = False,
+) -> pd.DataFrame | None:
     """Orient events, convert their vectors, and drop what is then constant.
 
-    In this order: infinities and default values in the columns of vectors become NaN; `fix_event_phi`, `fix_event_y`,
-    `fix_event_z`; `event_to_cartesian`; after a rotation the reference's ``phi`` or ``py``, now 0, goes.
+    In this order: infinities and default values in the columns of vectors become NaN;
+    `fix_event_phi`, `fix_event_y`, `fix_event_z`; `event_to_cartesian`; after a rotation the
+    reference's ``phi`` or ``py``, now 0, goes.
 
     Args:
         df: Events.
@@ -200,8 +223,18 @@ def proc_event(
     Example:
         >>> import pandas as pd
         >>> from lumin_plugin_hep import proc_event
-        >>> df = pd.DataFrame({"tau_pt": [30.0], "tau_phi": [2.0], "met_pt": [5.0], "met_phi": [1.0], "label": [-999]})
-        >>> proc_event(df, fix_phi=True, fix_y=True, ref_vec_0="tau", ref_vec_1="met", default_vals=[-999])
+        >>> df = pd.DataFrame(
+        ...     {
+        ...         "tau_pt": [30.0],
+        ...         "tau_phi": [2.0],
+        ...         "met_pt": [5.0],
+        ...         "met_phi": [1.0],
+        ...         "label": [-999],
+        ...     }
+        ... )
+        >>> proc_event(
+        ...     df, fix_phi=True, fix_y=True, ref_vec_0="tau", ref_vec_1="met", default_vals=[-999]
+        ... )
            tau_pt  met_pt  met_phi  label
         0    30.0     5.0      1.0   -999
     """
@@ -265,7 +298,10 @@ def _put(df: pd.DataFrame, new: Mapping[str, Array], *, inplace: bool) -> pd.Dat
 
 
 def _where(cut: Array, values: Array, column: pd.Series, *, is_angle: bool = False) -> Array:
-    """Give values where the cut holds, else the column's, in its own precision; angles in [-pi, pi)."""
+    """Return values where the cut holds, else the column's, in its own precision.
+
+    Angles are in [-pi, pi).
+    """
     new = values.astype(_precision(column))
     old = column.to_numpy(dtype=np.float64, na_value=np.nan).astype(new.dtype)
     return np.where(cut, wrap_phi(new) if is_angle else new, old)

@@ -30,22 +30,34 @@ def calc_pair_mass(df: Columns, masses: tuple[Values, Values], feat_map: Mapping
 
     Args:
         df: A data frame, or a mapping of names to arrays or tensors.
-        masses: Of the first and the second particle [GeV], not negative: numbers, or shape ``(n,)``.
-        feat_map: Which columns are the components of the particles, in GeV and rad: ``"0_px", "0_py", "0_pz"`` or
-            ``"0_pt", "0_eta", "0_phi"``, and as many for ``"1_..."``, in either system.
+        masses: Of the first and the second particle [GeV], not negative: numbers, or
+            shape ``(n,)``.
+        feat_map: Which columns are the components of the particles, in GeV and rad:
+            ``"0_px", "0_py", "0_pz"`` or ``"0_pt", "0_eta", "0_phi"``, and as many for ``"1_..."``,
+            in either system.
 
     Returns:
         Masses [GeV], shape ``(n,)``; NaN where a component or mass is.
 
     Raises:
         ConfigError: If ``feat_map`` lacks a component, or has others, or ``masses`` are not two.
-        DataError: If a column is missing, holds no numbers, or there are negative masses (not checked of tensors).
+        DataError: If a column is missing, holds no numbers, or there are negative masses (not
+            checked of tensors).
 
     Example:
         >>> import pandas as pd
         >>> from lumin_plugin_hep import calc_pair_mass
-        >>> df = pd.DataFrame([[30.0, 0.0, 0.0] * 2], columns=["a_px", "a_py", "a_pz", "b_pt", "b_eta", "b_phi"])
-        >>> feats = {"0_px": "a_px", "0_py": "a_py", "0_pz": "a_pz", "1_pt": "b_pt", "1_eta": "b_eta", "1_phi": "b_phi"}
+        >>> df = pd.DataFrame(
+        ...     [[30.0, 0.0, 0.0] * 2], columns=["a_px", "a_py", "a_pz", "b_pt", "b_eta", "b_phi"]
+        ... )
+        >>> feats = {
+        ...     "0_px": "a_px",
+        ...     "0_py": "a_py",
+        ...     "0_pz": "a_pz",
+        ...     "1_pt": "b_pt",
+        ...     "1_eta": "b_eta",
+        ...     "1_phi": "b_phi",
+        ... }
         >>> calc_pair_mass(df, (40.0, 40.0), feats), calc_pair_mass(df, (0.0, 0.0), feats)
         (array([80.]), array([0.]))
     """

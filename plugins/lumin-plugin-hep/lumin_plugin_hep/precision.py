@@ -1,8 +1,9 @@
 """Arrays and tensors as they come, brought to double precision for a formula, and its results back.
 
-Differences of large numbers are what spoils masses and boosts in float32: those of a double's are 10^9 times finer, and
-products of two float32 are exact in it. So float32 comes in and goes out, and nothing between is rounded to it.
-Tensors keep their gradients, and stay on their device; where that has no doubles (Apple's GPUs), float32 has to do.
+Differences of large numbers are what spoils masses and boosts in float32: those of a double's are
+10^9 times finer, and products of two float32 are exact in it. So float32 comes in and goes out, and
+nothing between is rounded to it. Tensors keep their gradients, and stay on their device; where that
+has no doubles (Apple's GPUs), float32 has to do.
 """
 
 from __future__ import annotations
@@ -38,11 +39,12 @@ def in_doubles(
 
     Args:
         formula: Takes arrays, or tensors, of one shape; gives one, or a tuple of such.
-        values: What it is given: numbers, arrays, series (by place, not by index), tensors; they are broadcast. One
-            tensor makes tensors of all.
-        like: The values that tell the precision of the results; by default all. Plain numbers do not count, and
-            integers count as float64 (tensors: as torch's default).
-        rounded: Whether results are brought to that precision; steps on the way to a result are not.
+        values: What it is given: numbers, arrays, series (by place, not by index), tensors; they
+            are broadcast. One tensor makes tensors of all.
+        like: The values that tell the precision of the results; by default all. Plain numbers do
+            not count, and integers count as float64 (tensors: as torch's default).
+        rounded: Whether results are brought to that precision; steps on the way to a
+            result are not.
 
     Returns:
         What the formula gives.
@@ -69,7 +71,9 @@ def in_doubles(
 
 
 def resolution(values: Sequence[Values]) -> float:
-    """Give the relative step between neighbouring numbers of the least precise of values; plain numbers do not count.
+    """Return the relative step between neighbouring numbers of the least precise value.
+
+    Plain numbers do not count.
 
     Example:
         >>> import numpy as np
@@ -85,7 +89,9 @@ def resolution(values: Sequence[Values]) -> float:
 
 
 def into_range(phi: Any) -> Any:
-    """Bring the rounding of angles into [-pi, pi): pi becomes -pi, and in float32, that has no -pi, what comes next.
+    """Bring the rounding of angles into [-pi, pi).
+
+    pi becomes -pi, and in float32, that has no -pi, what comes next.
 
     Args:
         phi: Angles [rad] that were in the range before they were rounded, an array or a tensor.
@@ -106,7 +112,9 @@ def into_range(phi: Any) -> Any:
 
 
 def stack(*components: Values, like: Sequence[Values] | None = None) -> Array:
-    """Give components along a new last axis, broadcast and in one precision; `like` as in `in_doubles`.
+    """Return components along a new last axis, broadcast and in one precision.
+
+    `like` is as in `in_doubles`.
 
     Example:
         >>> import numpy as np

@@ -1,31 +1,34 @@
 r"""The median discovery significance that is expected of a counting experiment.
 
-With :math:`s` events of signal expected over :math:`b` of background, whose uncertainty is :math:`\sigma`, the profile
-likelihood ratio of the Asimov data set gives
+With :math:`s` events of signal expected over :math:`b` of background, whose uncertainty is
+:math:`\sigma`, the profile likelihood ratio of the Asimov data set gives
 
 .. math:: Z^2 = 2 \left[ (s+b) \ln \frac{(s+b)(b+\sigma^2)}{b^2 + (s+b)\sigma^2}
     - \frac{b^2}{\sigma^2} \ln\left(1 + \frac{\sigma^2 s}{b (b+\sigma^2)}\right) \right]
     \;\xrightarrow{\sigma \to 0}\; 2 \left[ (s+b) \ln\left(1 + \frac{s}{b}\right) - s \right]
 
-These differences cancel for small :math:`s/b` and small :math:`\sigma`. With :math:`x = s/b`, :math:`u = \sigma^2/b`,
-:math:`v = \frac{ux}{1+u}` and :math:`z = \frac{x}{(1+u)(1+v)}` they are the same as
+These differences cancel for small :math:`s/b` and small :math:`\sigma`. With :math:`x = s/b`,
+:math:`u = \sigma^2/b`, :math:`v = \frac{ux}{1+u}` and :math:`z = \frac{x}{(1+u)(1+v)}` they
+are the same as
 
 .. math:: Z = \frac{s}{1+u} \sqrt{\frac{2}{b} \left[ \frac{H(z)}{1+v} + u \, G(v) \right]}, \qquad
     G(t) = \frac{t - \ln(1+t)}{t^2}, \qquad H(t) = \frac{(1+t)\ln(1+t) - t}{t^2}
 
-whose terms are all positive, and whose slope at :math:`s = 0` is finite. This is what is computed, for numpy and torch.
+whose terms are all positive, and whose slope at :math:`s = 0` is finite. This is what is computed,
+for numpy and torch.
 
-In the HiggsML challenge a constant :math:`b_r` is added to the background: here it takes part wherever b does,
-:math:`b \to b + b_r` and :math:`\sigma = \text{unc}_b \, (b + b_r)`.
+In the HiggsML challenge a constant :math:`b_r` is added to the background: here it takes part
+wherever b does, :math:`b \to b + b_r` and :math:`\sigma = \text{unc}_b \, (b + b_r)`.
 
 References:
-    G. Cowan, K. Cranmer, E. Gross and O. Vitells, Asymptotic formulae for likelihood-based tests of new physics, Eur.
-    Phys. J. C 71 (2011) 1554, https://arxiv.org/abs/1007.1727 (eq. 97)
+    G. Cowan, K. Cranmer, E. Gross and O. Vitells, Asymptotic formulae for likelihood-based tests of
+    new physics, Eur. Phys. J. C 71 (2011) 1554, https://arxiv.org/abs/1007.1727 (eq. 97)
 
     G. Cowan, Discovery sensitivity for a counting experiment with background uncertainty (2012),
     https://www.pp.rhul.ac.uk/~cowan/stat/medsig/medsigNote.pdf (with the uncertainty)
 
-    C. Adam-Bourdarios et al., The Higgs boson machine learning challenge, PMLR 42 (2015) 19 (the AMS and its constant)
+    C. Adam-Bourdarios et al., The Higgs boson machine learning challenge, PMLR 42 (2015) 19 (the
+    AMS and its constant)
 """
 
 from __future__ import annotations
@@ -53,15 +56,17 @@ def calc_ams(s: ArrayLike, b: ArrayLike, br: float = 0, unc_b: ArrayLike = 0) ->
 def calc_ams(s: ArrayLike, b: ArrayLike, br: float = 0, unc_b: ArrayLike = 0) -> float | NDArray[np.float64]:
     """Compute the approximate median significance of numbers or arrays, which are broadcast.
 
-    The module has the formula. No signal, or a negative one, gives 0. Without any background (``b + br = 0``) the
-    significance of a signal has no bound, and is infinite; a negative background has none, which is NaN. LUMIN gives -1
-    for these, and leaves ``br`` out where ``unc_b`` is given.
+    The module has the formula. No signal, or a negative one, gives 0. Without any background
+    (``b + br = 0``) the significance of a signal has no bound, and is infinite; a negative
+    background has none, which is NaN. LUMIN gives -1 for these, and leaves ``br`` out where
+    ``unc_b`` is given.
 
     Args:
         s: Signal expected, as a sum of weights.
         b: Background expected, as a sum of weights.
         br: A constant that is added to the background, not negative; the HiggsML challenge has 10.
-        unc_b: Systematic uncertainty of the background, as a fraction of it, not negative; 0.1 is ten percent.
+        unc_b: Systematic uncertainty of the background, as a fraction of it, not negative; 0.1
+            is ten percent.
 
     Returns:
         The significance, in standard deviations: a float for numbers, else an array of doubles.
@@ -85,10 +90,11 @@ def calc_ams(s: ArrayLike, b: ArrayLike, br: float = 0, unc_b: ArrayLike = 0) ->
 
 
 def calc_ams_torch(s: Tensor, b: Tensor, br: float = 0, unc_b: float = 0) -> Tensor:
-    """Compute the approximate median significance of tensors, with gradients; `calc_ams` tells the rest.
+    """Compute the approximate median significance of tensors, with gradients.
 
-    Gradients are finite everywhere: at no signal that in ``s`` is the limit from above, and where the significance is
-    constant (a negative signal, no background) they are zero.
+    `calc_ams` tells the rest. Gradients are finite everywhere: at no signal that in ``s`` is the
+    limit from above, and where the significance is constant (a negative signal, no background)
+    they are zero.
 
     Args:
         s: Signal expected, any shape.
@@ -119,7 +125,10 @@ def calc_ams_torch(s: Tensor, b: Tensor, br: float = 0, unc_b: float = 0) -> Ten
 
 
 def _ams(xp: Any, s: Any, b: Any, unc_b: Any) -> Any:
-    """Compute the formula of the module with the functions of numpy or torch; b holds the constant already."""
+    """Compute the formula of the module with the functions of numpy or torch.
+
+    b holds the constant already.
+    """
     positive = b > 0
     safe_b = xp.where(positive, b, xp.ones_like(b))
     safe_s = xp.where(s < 0, xp.zeros_like(s), s)
@@ -133,7 +142,10 @@ def _ams(xp: Any, s: Any, b: Any, unc_b: Any) -> Any:
 
 
 def _logs(xp: Any, t: Any) -> tuple[Any, Any]:
-    """Compute G(t) and H(t) of the module for t >= 0, free of cancellation and of gradients that are NaN."""
+    """Compute G(t) and H(t) of the module for t >= 0.
+
+    They are free of cancellation and of gradients that are NaN.
+    """
     small = t < _SMALL
     big = xp.where(small, xp.ones_like(t), t)
     log = xp.log1p(big) / big

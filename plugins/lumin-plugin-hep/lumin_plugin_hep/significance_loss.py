@@ -1,15 +1,16 @@
 r"""The inverse of the significance that a batch would have, as a loss.
 
-Instead of counting the events beyond a cut, all are counted by their prediction :math:`p`, which has a gradient. With
-the yields expected of all signal and background, :math:`S` and :math:`B`,
+Instead of counting the events beyond a cut, all are counted by their prediction :math:`p`, which
+has a gradient. With the yields expected of all signal and background, :math:`S` and :math:`B`,
 
 .. math:: s = S \, \frac{\sum_i w_i y_i p_i}{\sum_i w_i y_i}, \qquad
     b = B \, \frac{\sum_i w_i (1 - y_i) p_i}{\sum_i w_i (1 - y_i)}, \qquad
     L = \frac{1}{Z(s, b)}
 
 References:
-    A. Elwood and D. Krücker, Direct optimisation of the discovery significance when training neural networks to search
-    for new physics in particle colliders (2018), https://arxiv.org/abs/1806.00322
+    A. Elwood and D. Krücker, Direct optimisation of the discovery significance when training neural
+    networks to search for new physics in particle colliders (2018),
+    https://arxiv.org/abs/1806.00322
 """
 
 from __future__ import annotations
@@ -32,20 +33,23 @@ if TYPE_CHECKING:
 
 
 class SignificanceLoss(BatchLoss):
-    r"""The inverse significance of a batch, :math:`1/Z(s, b)`; with `calc_ams_torch` the Asimov loss of the paper.
+    r"""The inverse significance of a batch, :math:`1/Z(s, b)`.
 
-    It goes with objective ``classification`` and one output. A batch has to stand for all data, so take large ones. One
-    that has no significance (a class is missing, or negative weights dominate it) gives NaN with a gradient of zero, so
-    that it is reported and harms nothing.
+    With `calc_ams_torch` it is the Asimov loss of the paper. It goes with objective
+    ``classification`` and one output. A batch has to stand for all data, so take large ones. One
+    that has no significance (a class is missing, or negative weights dominate it) gives NaN with a
+    gradient of zero, so that it is reported and harms nothing.
 
-    Unlike LUMIN's, it takes the weights of each batch and not once those of all events: it can be chosen by name.
+    Unlike LUMIN's, it takes the weights of each batch and not once those of all events: it can be
+    chosen by name.
 
     Args:
         sig_wgt: Signal yield expected, :math:`S`: the sum of its weights in all data.
         bkg_wgt: Background yield expected, :math:`B`.
         func: The significance, called as ``func(s, b)`` with scalar tensors.
         br: Passed on to ``func`` if it is not zero: the constant that is added to the background.
-        unc_b: Passed on to ``func`` if it is not zero: the fractional systematic uncertainty of the background.
+        unc_b: Passed on to ``func`` if it is not zero: the fractional systematic uncertainty of
+            the background.
 
     Raises:
         ConfigError: If a yield is not positive, or ``func`` cannot be called so.
@@ -53,8 +57,11 @@ class SignificanceLoss(BatchLoss):
     Example:
         >>> import torch
         >>> from lumin_core import build
-        >>> loss = build("loss", {"name": "significance_loss", "sig_wgt": 20, "bkg_wgt": 400, "unc_b": 0.1})
-        >>> y_pred, y = torch.tensor([[0.9], [0.7], [0.4], [0.1]]), torch.tensor([[1.0], [1.0], [0.0], [0.0]])
+        >>> loss = build(
+        ...     "loss", {"name": "significance_loss", "sig_wgt": 20, "bkg_wgt": 400, "unc_b": 0.1}
+        ... )
+        >>> y_pred = torch.tensor([[0.9], [0.7], [0.4], [0.1]])
+        >>> y = torch.tensor([[1.0], [1.0], [0.0], [0.0]])
         >>> loss(y_pred, y, None)  # s = 16, b = 100
         tensor(0.9181)
     """
@@ -72,7 +79,8 @@ class SignificanceLoss(BatchLoss):
         for name, value in (("sig_wgt", sig_wgt), ("bkg_wgt", bkg_wgt)):
             if not 0 < value < np.inf:
                 raise ConfigError(f"{name} must be a positive yield, the sum of weights in all data, got {value!r}")
-        self.sig_wgt, self.bkg_wgt = sig_wgt, bkg_wgt
+        self.sig_wgt = sig_wgt
+        self.bkg_wgt = bkg_wgt
         self.func = _with_options(func, {name: value for name, value in (("br", br), ("unc_b", unc_b)) if value != 0})
 
     def forward(self, y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
@@ -113,7 +121,10 @@ def _passing_share(y_pred: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _with_options(func: Callable[..., Tensor], options: dict[str, float]) -> Callable[..., Tensor]:
-    """Give the function with options, and refuse one that does not take them, or values out of range."""
+    """Return the function with options.
+
+    One that does not take them, or values out of range, are refused.
+    """
     if not callable(func):
         raise ConfigError(f"func must be a function of s and b, such as calc_ams_torch, got {func!r}")
     try:

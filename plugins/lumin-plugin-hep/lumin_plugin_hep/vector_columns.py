@@ -1,9 +1,11 @@
-"""Vectors in columns: which columns one has, its momentum from either system, new columns beside them.
+"""Vectors in columns.
 
-Columns come as a data frame, or as a mapping of names to arrays or tensors. A vector ``tau`` is ``tau_px``, ``tau_py``,
-``tau_pz`` or ``tau_pt`` (also ``tau_pT``), ``tau_eta``, ``tau_phi`` [GeV, rad], and for its energy ``tau_E`` or
-``tau_mass``. One without ``pz`` and ``eta``, such as missing momentum, lies in the transverse plane. Where both systems
-are there, the Cartesian columns count. Values are paired by row, whatever the index of the frame.
+Which columns one has, its momentum from either system, new columns beside them. Columns come as a
+data frame, or as a mapping of names to arrays or tensors. A vector ``tau`` is ``tau_px``,
+``tau_py``, ``tau_pz`` or ``tau_pt`` (also ``tau_pT``), ``tau_eta``, ``tau_phi`` [GeV, rad], and for
+its energy ``tau_E`` or ``tau_mass``. One without ``pz`` and ``eta``, such as missing momentum, lies
+in the transverse plane. Where both systems are there, the Cartesian columns count. Values are
+paired by row, whatever the index of the frame.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ def is_momenta(values: Any) -> bool:
 
 
 def find(df: Columns, vec: str, coordinate: str) -> str | None:
-    """Give the name of the column of a coordinate, or ``None``; the case of the coordinate does not matter.
+    """Return the name of the column of a coordinate, or ``None``.
+
+    The case of the coordinate does not matter.
 
     Example:
         >>> from lumin_plugin_hep.vector_columns import find
@@ -97,7 +101,10 @@ def is_cartesian(df: Columns, vec: str) -> bool:
 
     Example:
         >>> from lumin_plugin_hep.vector_columns import is_cartesian
-        >>> is_cartesian({"tau_px": [1.0], "tau_py": [1.0]}, "tau"), is_cartesian({"m_pt": [1.0], "m_phi": [0.0]}, "m")
+        >>> (
+        ...     is_cartesian({"tau_px": [1.0], "tau_py": [1.0]}, "tau"),
+        ...     is_cartesian({"m_pt": [1.0], "m_phi": [0.0]}, "m"),
+        ... )
         (True, False)
     """
     if find(df, vec, "px") and find(df, vec, "py"):
@@ -113,7 +120,9 @@ def is_cartesian(df: Columns, vec: str) -> bool:
 
 
 def sources(df: Columns, vec: str, *names: str) -> list[Values]:
-    """Give the columns that a vector's momentum comes from, and further ones of it where there are such.
+    """Return the columns of a vector's momentum.
+
+    Further ones of it follow, where there are such.
 
     Example:
         >>> from lumin_plugin_hep.vector_columns import sources
@@ -125,7 +134,9 @@ def sources(df: Columns, vec: str, *names: str) -> list[Values]:
 
 
 def cartesian(df: Columns, vec: str) -> tuple[Values, Values, Values]:
-    """Give ``(px, py, pz)`` of a vector: columns, or doubles from the other system; ``pz`` is 0 where it has none.
+    """Return ``(px, py, pz)`` of a vector: columns, or doubles from the other system.
+
+    ``pz`` is 0 where it has none.
 
     Example:
         >>> import numpy as np
@@ -140,7 +151,9 @@ def cartesian(df: Columns, vec: str) -> tuple[Values, Values, Values]:
 
 
 def collider(df: Columns, vec: str) -> tuple[Values, Values, Values]:
-    """Give ``(pt, eta, phi)`` of a vector: columns, or doubles from the other system; ``eta`` is 0 where it has none.
+    """Return ``(pt, eta, phi)`` of a vector: columns, or doubles from the other system.
+
+    ``eta`` is 0 where it has none.
 
     Example:
         >>> import numpy as np
@@ -155,12 +168,17 @@ def collider(df: Columns, vec: str) -> tuple[Values, Values, Values]:
 
 
 def energy(df: Columns, vec: str) -> Values:
-    """Give the energy of a vector, in doubles, from its momentum and mass, without which it is massless.
+    """Return the energy of a vector, in doubles, from its momentum and mass.
+
+    Without a mass it is massless.
 
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_hep.vector_columns import energy
-        >>> energy({"tau_px": np.array([3.0]), "tau_py": np.array([0.0]), "tau_mass": np.array([4.0])}, "tau")
+        >>> energy(
+        ...     {"tau_px": np.array([3.0]), "tau_py": np.array([0.0]), "tau_mass": np.array([4.0])},
+        ...     "tau",
+        ... )
         array([5.])
     """
     mass = coordinate(df, vec, "mass") if find(df, vec, "mass") else 0.0
@@ -256,7 +274,10 @@ def put(df: Any, new: Mapping[str, Any], *, drop: Sequence[str] = (), inplace: b
 
 
 def _set(df: Any, name: str, values: Any) -> None:
-    """Set a column; not by ``df[name] = ...``, of which older pandas warns where the frame is a selection."""
+    """Set a column.
+
+    Not by ``df[name] = ...``, of which older pandas warns where the frame is a selection.
+    """
     if not isinstance(df, pd.DataFrame):
         df[name] = values
     elif name in df:

@@ -1,23 +1,27 @@
 r"""Squared error that turns linear above a running percentile, in bins of the target.
 
-In bin :math:`b` of the true value, with a threshold :math:`T_b` on the squared error, the loss of an event is
+In bin :math:`b` of the true value, with a threshold :math:`T_b` on the squared error, the loss
+of an event is
 
-.. math:: l = \delta^2 \;\; (\delta^2 \le T_b), \qquad l = 2 \sqrt{T_b}\,|\delta| - T_b \;\; (\delta^2 > T_b),
+.. math:: l = \delta^2 \;\; (\delta^2 \le T_b), \qquad
+    l = 2 \sqrt{T_b}\,|\delta| - T_b \;\; (\delta^2 > T_b),
     \qquad \delta = \hat y - y
 
-so that value and slope are continuous. The first batch with events in a bin sets :math:`T_b` to the weighted percentile
-:math:`p` of their squared errors. After that each batch in training mode moves it by
+so that value and slope are continuous. The first batch with events in a bin sets :math:`T_b` to the
+weighted percentile :math:`p` of their squared errors. After that each batch in training
+mode moves it by
 
 .. math:: T_b \leftarrow T_b \exp\Big(\frac{\mu}{\sqrt{p(1-p)}}
     \frac{\sum_i w_i \, (p - [\delta_i^2 \le T_b])}{\sum_i |w_i|}\Big)
 
-which comes to rest where the share :math:`p` of the weight lies below, however few of a batch's events are in the bin
-(H. Robbins and S. Monro, A stochastic approximation method, Ann. Math. Statist. 22 (1951) 400). LUMIN averages the
-percentiles of the batches instead. For few events these are no estimate of it: the percentile 0.9 of five events is
-their largest, so that single outliers, which the loss is to tame, raise the threshold.
+which comes to rest where the share :math:`p` of the weight lies below, however few of a batch's
+events are in the bin (H. Robbins and S. Monro, A stochastic approximation method, Ann. Math.
+Statist. 22 (1951) 400). LUMIN averages the percentiles of the batches instead. For few events these
+are no estimate of it: the percentile 0.9 of five events is their largest, so that single outliers,
+which the loss is to tame, raise the threshold.
 
-The thresholds depend on the events of a batch, and an event of weight zero must not move them: hence these losses are
-`BatchLoss` es, which see the weights.
+The thresholds depend on the events of a batch, and an event of weight zero must not move them:
+hence these losses are `BatchLoss` es, which see the weights.
 """
 
 from __future__ import annotations
@@ -54,7 +58,8 @@ class _BinnedHuber(BatchLoss):
             raise ConfigError(f"perc must lie between 0 and 1, such as 0.68, got {perc}")
         if not 0 < mom <= 1:
             raise ConfigError(f"mom must be above 0 and at most 1, got {mom}")
-        self.perc, self.mom = perc, mom
+        self.perc = perc
+        self.mom = mom
         edges = torch.as_tensor(bins, dtype=torch.get_default_dtype()).clone()
         if edges.dim() != 1 or len(edges) < 2 or not (edges[1:] > edges[:-1]).all():
             raise ConfigError(f"bins must be at least two increasing edges, got {bins!r}")
@@ -71,7 +76,8 @@ class _BinnedHuber(BatchLoss):
 
         Returns:
             A scalar: :math:`\frac{1}{B} \sum_i w_i l_i` in training mode, and in evaluation mode
-            :math:`\sum_i w_i l_i / \sum_i w_i`, as every loss is reported; :math:`l_i` is the mean over the targets.
+            :math:`\sum_i w_i l_i / \sum_i w_i`, as every loss is reported; :math:`l_i` is the mean
+            over the targets.
 
         Raises:
             ShapeError: If the shapes do not match.
@@ -106,7 +112,10 @@ class _BinnedHuber(BatchLoss):
 
     @torch.no_grad()
     def _move(self, squares: Tensor, bins: Tensor, weights: Tensor) -> None:
-        """Set the thresholds of bins that have none, and move the others; in place, all bins at once."""
+        """Set the thresholds of bins that have none, and move the others.
+
+        In place, all bins at once.
+        """
         squares, order = squares.flatten().sort()
         rows = torch.arange(len(self.thresholds), device=bins.device)[:, None]
         weights = weights.flatten()[order] * (bins.flatten()[order] == rows)  # (n_bins, M)
@@ -120,19 +129,22 @@ class _BinnedHuber(BatchLoss):
 class WeightedBinnedHuber(_BinnedHuber):
     r"""Squared error, linear above a running percentile per bin of the target.
 
-    A `BatchLoss`, since the percentiles are weighted: an event of weight zero changes nothing, one of weight two counts
-    as the event twice, also in the thresholds. These move in training mode only. Outside all bins, and in a bin that
-    had no event yet, the loss is the squared error; edges may be infinite. Several targets share bins and thresholds.
+    A `BatchLoss`, since the percentiles are weighted: an event of weight zero changes nothing, one
+    of weight two counts as the event twice, also in the thresholds. These move in training mode
+    only. Outside all bins, and in a bin that had no event yet, the loss is the squared error; edges
+    may be infinite. Several targets share bins and thresholds.
 
     Args:
         perc: Share of the weight, between 0 and 1, below which the loss is squared.
-        bins: Increasing edges in the true value, shape ``(n_bins + 1,)``; each bin holds its lower edge, the last one
-            also its upper.
-        mom: How fast the thresholds follow, in ``(0, 1]``. In one batch a threshold falls by at most the factor
-            ``exp(-mom * sqrt((1 - perc) / perc))`` and rises by at most ``exp(mom * sqrt(perc / (1 - perc)))``.
+        bins: Increasing edges in the true value, shape ``(n_bins + 1,)``; each bin holds its lower
+            edge, the last one also its upper.
+        mom: How fast the thresholds follow, in ``(0, 1]``. In one batch a threshold falls by at
+            most the factor ``exp(-mom * sqrt((1 - perc) / perc))`` and rises by at most
+            ``exp(mom * sqrt(perc / (1 - perc)))``.
 
     Attributes:
-        thresholds: On the squared error, in the unit of the targets squared, shape ``(n_bins,)``; 0 means none yet.
+        thresholds: On the squared error, in the unit of the targets squared, shape ``(n_bins,)``; 0
+            means none yet.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -142,7 +154,8 @@ class WeightedBinnedHuber(_BinnedHuber):
         >>> from lumin_plugin_losses import WeightedBinnedHuber
         >>> loss = WeightedBinnedHuber(perc=0.5, bins=[0.0, 100.0])
         >>> y = torch.full((3, 1), 50.0)
-        >>> loss(y + torch.tensor([[1.0], [2.0], [10.0]]), y, None)  # (1 + 4 + (2 * 2 * 10 - 4)) / 3
+        >>> # (1 + 4 + (2 * 2 * 10 - 4)) / 3
+        >>> loss(y + torch.tensor([[1.0], [2.0], [10.0]]), y, None)
         tensor(13.6667)
         >>> loss.thresholds
         tensor([4.])
@@ -155,14 +168,16 @@ class WeightedBinnedHuber(_BinnedHuber):
 class WeightedFractionalBinnedHuber(_BinnedHuber):
     r"""Fractional squared error, linear above a running percentile per bin of the target.
 
-    As `WeightedBinnedHuber`, with the loss of each event divided by :math:`|y|` in the end; the thresholds are on the
-    squared error itself. As in `WeightedFractionalMSE`, a target of zero raises on the CPU, unless ``min_true`` is set.
+    As `WeightedBinnedHuber`, with the loss of each event divided by :math:`|y|` in the end; the
+    thresholds are on the squared error itself. As in `WeightedFractionalMSE`, a target of zero
+    raises on the CPU, unless ``min_true`` is set.
 
     Args:
         perc: As in `WeightedBinnedHuber`.
         bins: As in `WeightedBinnedHuber`.
         mom: As in `WeightedBinnedHuber`.
-        min_true: Smaller :math:`|y|` count as this, in the unit of the targets; zero is then allowed.
+        min_true: Smaller :math:`|y|` count as this, in the unit of the targets; zero
+            is then allowed.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -187,7 +202,10 @@ class WeightedFractionalBinnedHuber(_BinnedHuber):
 
 
 def _clamped(errors: Tensor, thresholds: Tensor) -> Tensor:
-    """Give the square of the absolute errors, linear above the thresholds; a threshold of zero means none."""
+    """Return the square of the absolute errors, linear above the thresholds.
+
+    A threshold of zero means none.
+    """
     squares = errors.square()
     linear = (squares > thresholds) & (thresholds > 0)
     return torch.where(linear, 2 * thresholds.sqrt() * errors - thresholds, squares)
@@ -203,7 +221,9 @@ def _expanded(w: Tensor | None, y: Tensor) -> Tensor:
 
 
 def _percentiles(squares: Tensor, weights: Tensor, perc: float) -> Tensor:
-    """Give each bin's weighted percentile: the least value at or below which the share ``perc`` of its weight lies.
+    """Return each bin's weighted percentile.
+
+    It is the least value at or below which the share ``perc`` of its weight lies.
 
     Args:
         squares: In ascending order, shape ``(M,)``.

@@ -1,7 +1,9 @@
-r"""Losses relative to the true value, for targets that span orders of magnitude, such as masses and energies.
+r"""Losses relative to the true value.
 
-Where the resolution grows with the square root of the true value, as a calorimeter's does, :math:`\delta^2 / |y|` gives
-every event the same share. What "relative" should mean for a true value of zero nobody can tell: it is refused.
+For targets that span orders of magnitude, such as masses and energies. Where the resolution grows
+with the square root of the true value, as a calorimeter's does, :math:`\delta^2 / |y|` gives every
+event the same share. What "relative" should mean for a true value of zero nobody can tell:
+it is refused.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ class WeightedFractionalMSE(nn.Module):
     r"""Fractional squared error, :math:`l = (\hat y - y)^2 / |y|`.
 
     The event weights are applied by the core. The modulus is ours: with a negative target LUMIN's
-    :math:`\delta^2 / y` has no lowest value, and the training drives the prediction away. A target that is zero raises
-    on the CPU; on other devices, where looking would stall every batch, its loss is infinite or NaN. Targets should be
-    true values in their own unit, not standardised ones, which lie around zero.
+    :math:`\delta^2 / y` has no lowest value, and the training drives the prediction away. A target
+    that is zero raises on the CPU; on other devices, where looking would stall every batch, its
+    loss is infinite or NaN. Targets should be true values in their own unit, not standardised ones,
+    which lie around zero.
 
     Args:
-        min_true: Smaller :math:`|y|` count as this, in the unit of the targets; zero is then allowed.
+        min_true: Smaller :math:`|y|` count as this, in the unit of the targets; zero
+            is then allowed.
 
     Raises:
         ConfigError: If ``min_true`` is not positive.
@@ -34,7 +38,9 @@ class WeightedFractionalMSE(nn.Module):
     Example:
         >>> import torch
         >>> from lumin_plugin_losses import WeightedFractionalMSE
-        >>> WeightedFractionalMSE()(torch.tensor([[110.0], [12.0]]), torch.tensor([[100.0], [10.0]]))
+        >>> WeightedFractionalMSE()(
+        ...     torch.tensor([[110.0], [12.0]]), torch.tensor([[100.0], [10.0]])
+        ... )
         tensor([[1.0000],
                 [0.4000]])
     """
@@ -78,7 +84,9 @@ def checked_min_true(min_true: float | None) -> float | None:
 
 
 def true_scale(y: Tensor, min_true: float | None) -> Tensor:
-    """Give what a fractional loss divides by: the modulus of the target, or ``min_true`` where that is larger.
+    """Return what a fractional loss divides by.
+
+    It is the modulus of the target, or ``min_true`` where that is larger.
 
     Args:
         y: Targets, shape ``(B, *)``.

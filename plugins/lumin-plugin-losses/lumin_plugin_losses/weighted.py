@@ -1,7 +1,8 @@
 r"""Squared, absolute and cross-entropy loss, one value per event.
 
-The names are those that LUMIN's users know. "Weighted" is what the training makes of them: the losses here neither take
-nor need event weights, because the core takes :math:`\frac{1}{B} \sum_i w_i l_i` in one place, for any loss.
+The names are those that LUMIN's users know. "Weighted" is what the training makes of them: the
+losses here neither take nor need event weights, because the core takes
+:math:`\frac{1}{B} \sum_i w_i l_i` in one place, for any loss.
 """
 
 from __future__ import annotations
@@ -80,8 +81,9 @@ class WeightedMAE(nn.Module):
 class WeightedCCE(nn.Module):
     r"""Categorical cross-entropy of log-probabilities, :math:`l = -c_y \log p_y`.
 
-    It goes with objective ``multiclass``, whose tail ends in a log-softmax. The event weights are applied by the core;
-    the weights :math:`c` of the classes, if given, only scale: nothing is divided by their sum.
+    It goes with objective ``multiclass``, whose tail ends in a log-softmax. The event weights are
+    applied by the core; the weights :math:`c` of the classes, if given, only scale: nothing is
+    divided by their sum.
 
     Args:
         class_weights: A factor for each class, shape ``(K,)``; default 1.
@@ -117,7 +119,8 @@ class WeightedCCE(nn.Module):
             Shape ``(B,)``.
 
         Raises:
-            ShapeError: If the shapes are others, or the number of class weights is not that of the classes.
+            ShapeError: If the shapes are others, or the number of class weights is not that
+                of the classes.
             DataError: If the targets are no integers.
         """
         if y_pred.dim() != 2 or y.shape != y_pred.shape[:1]:

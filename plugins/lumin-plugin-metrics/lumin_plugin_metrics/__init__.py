@@ -1,4 +1,6 @@
-"""Metrics with event weights for lumin-core: each as a function of arrays, and as a class for trainings.
+"""Metrics with event weights for lumin-core.
+
+Each is a function of arrays, and a class for trainings.
 
 Example:
     >>> from lumin_plugin_metrics import roc_auc_score

@@ -1,4 +1,4 @@
-r"""Share of events that are classified rightly, :math:`\sum_i w_i [\hat c_i = c_i] / \sum_i w_i`."""
+r"""Share of events classified rightly, :math:`\sum_i w_i [\hat c_i = c_i] / \sum_i w_i`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def binary_accuracy(
     Args:
         preds: Predictions, shape ``(n,)`` or ``(n, 1)``.
         targets: 0 or 1, shape ``(n,)`` or ``(n, 1)``.
-        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each. With negative ones
-            the accuracy may lie outside [0, 1].
+        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each.
+            With negative ones the accuracy may lie outside [0, 1].
         threshold: Predictions of at least this count as class 1.
 
     Returns:
@@ -47,11 +47,14 @@ def binary_accuracy(
 
 
 class BinaryAccuracy(EvalMetric):
-    """The share of events on the right side of a threshold, as a metric of trainings or called on arrays.
+    """The share of events on the right side of a threshold.
+
+    It is a metric of trainings, or is called on arrays.
 
     Args:
         threshold: Predictions of at least this count as class 1.
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
         label: The title in tables, plots and histories.
 
     Raises:
@@ -73,7 +76,10 @@ class BinaryAccuracy(EvalMetric):
     def evaluate(
         self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, np.ndarray]
     ) -> float:
-        """Compute the accuracy, as `binary_accuracy` does with its errors; ``columns`` are not needed."""
+        """Compute the accuracy, with the errors of `binary_accuracy`.
+
+        ``columns`` are not needed.
+        """
         return binary_accuracy(preds, targets, weights, threshold=self.threshold)
 
 
@@ -85,8 +91,8 @@ def multi_accuracy(preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | No
     Args:
         preds: A column a class, probabilities or any scores, shape ``(n, K)``.
         targets: Class numbers from 0 to K - 1, shape ``(n,)`` or ``(n, 1)``.
-        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each. With negative ones
-            the accuracy may lie outside [0, 1].
+        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each.
+            With negative ones the accuracy may lie outside [0, 1].
 
     Returns:
         The accuracy.
@@ -97,7 +103,9 @@ def multi_accuracy(preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | No
 
     Example:
         >>> from lumin_plugin_metrics import multi_accuracy
-        >>> multi_accuracy([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.1, 0.4]], [0, 2, 2], weights=[1, 2, 1])
+        >>> multi_accuracy(
+        ...     [[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.5, 0.1, 0.4]], [0, 2, 2], weights=[1, 2, 1]
+        ... )
         0.75
     """
     p, t, w = events(preds, targets, weights)
@@ -110,10 +118,13 @@ def multi_accuracy(preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | No
 
 
 class MultiAccuracy(EvalMetric):
-    """The share of events whose own class has the largest prediction, as a metric of trainings or called on arrays.
+    """The share of events whose own class has the largest prediction.
+
+    It is a metric of trainings, or is called on arrays.
 
     Args:
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
         label: The title in tables, plots and histories.
 
     Example:
@@ -130,7 +141,10 @@ class MultiAccuracy(EvalMetric):
     def evaluate(
         self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, np.ndarray]
     ) -> float:
-        """Compute the accuracy, as `multi_accuracy` does with its errors; ``columns`` are not needed."""
+        """Compute the accuracy, with the errors of `multi_accuracy`.
+
+        ``columns`` are not needed.
+        """
         return multi_accuracy(preds, targets, weights)
 
 

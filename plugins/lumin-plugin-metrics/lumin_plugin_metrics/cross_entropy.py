@@ -1,9 +1,12 @@
-r"""Logarithmic loss of predicted probabilities, the mean of minus the log-likelihood of what is true.
+r"""Logarithmic loss of predicted probabilities.
+
+It is the mean of minus the log-likelihood of what is true.
 
 .. math:: L = - \frac{1}{\sum_i w_i} \sum_i w_i \log p_i(c_i)
 
-with :math:`p_i(c_i)` the probability that was predicted for the class :math:`c_i` which the event has. In a training it
-is the cross-entropy of the validation fold whatever the loss is, so that trainings with other losses compare.
+with :math:`p_i(c_i)` the probability that was predicted for the class :math:`c_i` which the event
+has. In a training it is the cross-entropy of the validation fold whatever the loss is, so that
+trainings with other losses compare.
 """
 
 from __future__ import annotations
@@ -28,26 +31,27 @@ _SUM_TOLERANCE = 1e-2  # of the probabilities of an event, which half precision 
 def log_loss(preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Compute the weighted mean of minus the logarithm of the probability of what is true.
 
-    One column of predictions is binary; several are multi-label where the targets have as many columns (an event's loss
-    is then the mean over its labels), and multiclass where the targets are one column of class numbers.
+    One column of predictions is binary; several are multi-label where the targets have as many
+    columns (an event's loss is then the mean over its labels), and multiclass where the targets are
+    one column of class numbers.
 
-    Probabilities are kept from 0 and 1 by the precision of the array's type, as in scikit-learn: a single-precision
-    probability of exactly 0 for what is true costs 15.9, not infinity.
+    Probabilities are kept from 0 and 1 by the precision of the array's type, as in scikit-learn: a
+    single-precision probability of exactly 0 for what is true costs 15.9, not infinity.
 
     Args:
         preds: Probabilities, shape ``(n,)`` or ``(n, 1)``, else ``(n, K)``.
-        targets: 0 or 1, shape ``(n,)``, ``(n, 1)`` or ``(n, K)``; for multiclass numbers from 0 to K - 1, ``(n,)`` or
-            ``(n, 1)``.
-        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each. With negative ones
-            the loss may be negative.
+        targets: 0 or 1, shape ``(n,)``, ``(n, 1)`` or ``(n, K)``; for multiclass numbers from 0 to
+            K - 1, ``(n,)`` or ``(n, 1)``.
+        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each.
+            With negative ones the loss may be negative.
 
     Returns:
         The loss; 0 for perfect predictions, log 2 for a binary prediction of one half.
 
     Raises:
         ShapeError: If the shapes do not match.
-        DataError: If predictions are no probabilities, those of classes do not sum to one, the weights sum to zero,
-            there is a NaN, or targets are no classes.
+        DataError: If predictions are no probabilities, those of classes do not sum to one, the
+            weights sum to zero, there is a NaN, or targets are no classes.
 
     Example:
         >>> from lumin_plugin_metrics import log_loss
@@ -71,10 +75,13 @@ def log_loss(preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = N
 
 
 class LogLoss(EvalMetric):
-    """The logarithmic loss of predicted probabilities, as a metric of trainings or called on arrays.
+    """The logarithmic loss of predicted probabilities.
+
+    It is a metric of trainings, or is called on arrays.
 
     Args:
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
         label: The title in tables, plots and histories.
 
     Example:

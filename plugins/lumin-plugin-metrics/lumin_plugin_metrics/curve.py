@@ -1,7 +1,7 @@
 r"""The ROC curve of events with weights of either sign, as sums of weights.
 
-At a threshold :math:`c` an event passes if its score is at least :math:`c`, so that events of equal scores pass
-together. The efficiencies are
+At a threshold :math:`c` an event passes if its score is at least :math:`c`, so that events of equal
+scores pass together. The efficiencies are
 
 .. math:: \epsilon_s(c) = \frac{\sum_{s} w_s [p_s \ge c]}{\sum_s w_s}, \qquad
     \epsilon_b(c) = \frac{\sum_{b} w_b [p_b \ge c]}{\sum_b w_b}
@@ -57,13 +57,15 @@ def passing_weights(scores: np.ndarray, signal: np.ndarray, w: np.ndarray) -> tu
         w: Weights, shape ``(n,)``.
 
     Returns:
-        The sums of signal and of background, from the threshold that none passes (zero) to the one that all pass, each
-        of shape ``(number of different scores + 1,)``.
+        The sums of signal and of background, from the threshold that none passes (zero) to the one
+        that all pass, each of shape ``(number of different scores + 1,)``.
 
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_metrics.curve import passing_weights
-        >>> passing_weights(np.array([0.2, 0.8, 0.8]), np.array([False, True, False]), np.array([1.0, 2.0, 1.0]))
+        >>> passing_weights(
+        ...     np.array([0.2, 0.8, 0.8]), np.array([False, True, False]), np.array([1.0, 2.0, 1.0])
+        ... )
         (array([0., 2., 2.]), array([0., 1., 2.]))
     """
     order = np.argsort(scores)[::-1]

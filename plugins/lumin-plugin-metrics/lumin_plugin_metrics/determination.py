@@ -1,4 +1,6 @@
-r"""Coefficient of determination of a regression: the share of the targets' variance that the predictions explain.
+r"""Coefficient of determination of a regression.
+
+It is the share of the targets' variance that the predictions explain.
 
 .. math:: R^2 = 1 - \frac{\sum_i w_i (\hat y_i - y_i)^2}{\sum_i w_i (y_i - \bar y)^2}, \qquad
     \bar y = \frac{\sum_i w_i y_i}{\sum_i w_i}
@@ -24,21 +26,23 @@ if TYPE_CHECKING:
 
 
 def r2(preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """Compute the share of the targets' variance that the predictions explain; of several targets, the mean.
+    """Compute the share of the targets' variance that the predictions explain.
+
+    Of several targets, it is the mean.
 
     Args:
         preds: Predictions, shape ``(n,)``, ``(n, 1)`` or ``(n, n_targ)``.
         targets: Targets, likewise.
-        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each. With negative ones
-            the share may lie above 1.
+        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each.
+            With negative ones the share may lie above 1.
 
     Returns:
         The coefficient.
 
     Raises:
         ShapeError: If the shapes do not match.
-        DataError: If a target has no variance, or a negative one by negative weights; if the weights sum to zero, or
-            there is a NaN or infinity.
+        DataError: If a target has no variance, or a negative one by negative weights; if the
+            weights sum to zero, or there is a NaN or infinity.
 
     Example:
         >>> from lumin_plugin_metrics import r2
@@ -65,7 +69,8 @@ class R2(EvalMetric):
     """The coefficient of determination, as a metric of trainings or called on arrays.
 
     Args:
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
         label: The title in tables, plots and histories.
 
     Example:

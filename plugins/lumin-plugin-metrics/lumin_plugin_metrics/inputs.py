@@ -27,7 +27,8 @@ def events(
 
     Raises:
         ShapeError: If the shapes are others.
-        DataError: If there are no events of non-zero weight, predictions or targets are NaN, or weights not finite.
+        DataError: If there are no events of non-zero weight, predictions or targets are NaN, or
+            weights not finite.
 
     Example:
         >>> from lumin_plugin_metrics.inputs import events

@@ -1,13 +1,15 @@
 r"""Bias and resolution of a regression: mean and standard deviation of residuals or pulls.
 
 .. math:: \Delta_i = \hat y_i - y_i, \qquad g_i = \frac{\hat y_i - y_i}{y_i}, \qquad
-    m = \frac{\sum_i w_i g_i}{\sum_i w_i}, \qquad \sigma^2 = \frac{\sum_i w_i (g_i - m)^2}{\sum_i w_i}
+    m = \frac{\sum_i w_i g_i}{\sum_i w_i}, \qquad
+    \sigma^2 = \frac{\sum_i w_i (g_i - m)^2}{\sum_i w_i}
 
-A pull is here, as LUMIN has it, the residual relative to the target, not to an uncertainty. A mean is the better the
-closer to zero it is, a standard deviation the lower.
+A pull is here, as LUMIN has it, the residual relative to the target, not to an uncertainty. A mean
+is the better the closer to zero it is, a standard deviation the lower.
 
-What is regressed to is often a step towards what matters: two momenta, where the mass of the pair is wanted. Then a
-function gives that quantity from the predictions, and the pull is taken of it (`reg_as_proxy_pull`).
+What is regressed to is often a step towards what matters: two momenta, where the mass of the pair
+is wanted. Then a function gives that quantity from the predictions, and the pull is taken of it
+(`reg_as_proxy_pull`).
 """
 
 from __future__ import annotations
@@ -50,9 +52,10 @@ def reg_pull(
         targets: Targets, likewise.
         weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each.
         return_mean: Whether to give the mean; else the standard deviation.
-        use_bootstrap: Whether to give the mean of that over 100 resamples of the events, always the same ones.
-            For an uncertainty see `with_uncertainty`.
-        use_pull: Whether to take pulls, relative to the targets; else residuals, in the unit of the targets.
+        use_bootstrap: Whether to give the mean of that over 100 resamples of the events, always the
+            same ones. For an uncertainty see `with_uncertainty`.
+        use_pull: Whether to take pulls, relative to the targets; else residuals, in the unit
+            of the targets.
         target: The column, from 0, where there are several targets.
 
     Returns:
@@ -61,8 +64,8 @@ def reg_pull(
     Raises:
         ConfigError: If there is no such target, or none is named where there are several.
         ShapeError: If the shapes do not match.
-        DataError: If a target is zero and pulls are taken; if the weights sum to zero, or make the variance negative;
-            if there is a NaN or infinity.
+        DataError: If a target is zero and pulls are taken; if the weights sum to zero, or make the
+            variance negative; if there is a NaN or infinity.
 
     Example:
         >>> from lumin_plugin_metrics import reg_pull
@@ -93,21 +96,24 @@ def reg_as_proxy_pull(
     use_pull: bool = True,
     proxy_target: str | float | None = None,
 ) -> float:
-    """Compute the mean or the standard deviation of pulls or residuals of what a function gives from the predictions.
+    """Compute the mean or the standard deviation of pulls or residuals.
+
+    They are of what a function gives from the predictions.
 
     Args:
         preds: Predictions, shape ``(n,)`` or ``(n, n_out)``.
         targets: Targets, shape ``(n,)`` or ``(n, n_targ)``.
         weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each.
         columns: What else ``proxy_func`` needs of the events, by name, each of shape ``(n,)``.
-        proxy_func: Called as ``proxy_func(preds, columns)`` with doubles ``(n, n_out)``, of all events, those of weight
-            zero too; gives one value an event, ``(n,)`` or ``(n, 1)``. Predictions come as the model gives them: where
-            its targets were transformed, the function has to undo that.
+        proxy_func: Called as ``proxy_func(preds, columns)`` with doubles ``(n, n_out)``, of all
+            events, those of weight zero too; gives one value an event, ``(n,)`` or ``(n, 1)``.
+            Predictions come as the model gives them: where its targets were transformed, the
+            function has to undo that.
         return_mean: As in `reg_pull`.
         use_bootstrap: As in `reg_pull`.
         use_pull: As in `reg_pull`.
-        proxy_target: The true value: the name of one of ``columns``, or a number for all events; ``None`` for what
-            ``proxy_func`` gives from the targets.
+        proxy_target: The true value: the name of one of ``columns``, or a number for all events;
+            ``None`` for what ``proxy_func`` gives from the targets.
 
     Returns:
         The mean or the standard deviation; of pulls without unit, else in the unit of the quantity.
@@ -143,15 +149,21 @@ def reg_as_proxy_pull(
 
 
 class RegPull(EvalMetric):
-    """The mean (closest to zero is best) or standard deviation (lowest is best) of pulls, as a metric of trainings.
+    """The mean or standard deviation of pulls, as a metric of trainings.
+
+    A mean closest to zero is best, and the lowest standard deviation.
 
     Args:
         return_mean: Whether to give the mean; else the standard deviation.
-        use_bootstrap: Whether to give the mean of that over 100 resamples of the events, always the same ones.
-        use_pull: Whether to take pulls, relative to the targets; else residuals, in the unit of the targets.
+        use_bootstrap: Whether to give the mean of that over 100 resamples of the events, always
+            the same ones.
+        use_pull: Whether to take pulls, relative to the targets; else residuals, in the unit
+            of the targets.
         target: The column, from 0, where there are several targets.
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
-        label: The title in tables, plots and histories; mean and standard deviation in one fit need different ones.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
+        label: The title in tables, plots and histories; mean and standard deviation in one fit need
+            different ones.
 
     Example:
         >>> from lumin_plugin_metrics import RegPull
@@ -172,12 +184,18 @@ class RegPull(EvalMetric):
     ) -> None:
         self.better = "zero" if return_mean else "lower"
         super().__init__(main_metric=main_metric, label=label)
-        self.return_mean, self.use_bootstrap, self.use_pull, self.target = return_mean, use_bootstrap, use_pull, target
+        self.return_mean = return_mean
+        self.use_bootstrap = use_bootstrap
+        self.use_pull = use_pull
+        self.target = target
 
     def evaluate(
         self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, np.ndarray]
     ) -> float:
-        """Compute mean or standard deviation, as `reg_pull` does with its errors; ``columns`` are not needed."""
+        """Compute mean or standard deviation, with the errors of `reg_pull`.
+
+        ``columns`` are not needed.
+        """
         return reg_pull(
             preds,
             targets,
@@ -190,17 +208,22 @@ class RegPull(EvalMetric):
 
 
 class RegAsProxyPull(EvalMetric):
-    """The same of a quantity that a function gives from the predictions, as a metric of trainings or called on arrays.
+    """The mean or standard deviation of pulls of a function of the predictions.
+
+    It is a metric of trainings, or is called on arrays.
 
     Args:
-        proxy_func: As in `reg_as_proxy_pull`; one defined in a module, not a lambda, can be sent to other processes.
+        proxy_func: As in `reg_as_proxy_pull`; one defined in a module, not a lambda, can be sent to
+            other processes.
         return_mean: Whether to give the mean; else the standard deviation.
-        use_bootstrap: Whether to give the mean of that over 100 resamples of the events, always the same ones.
+        use_bootstrap: Whether to give the mean of that over 100 resamples of the events, always
+            the same ones.
         use_pull: Whether to take pulls, relative to the true value; else residuals, in its unit.
         columns: The columns of the fold file that ``proxy_func`` needs.
-        proxy_target: The true value: the name of a column of the fold file, or a number for all events; ``None`` for
-            what ``proxy_func`` gives from the targets.
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        proxy_target: The true value: the name of a column of the fold file, or a number for all
+            events; ``None`` for what ``proxy_func`` gives from the targets.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
         label: The title in tables, plots and histories.
 
     Example:
@@ -210,7 +233,9 @@ class RegAsProxyPull(EvalMetric):
         >>> from lumin_plugin_metrics import RegAsProxyPull
         >>> def mass(preds, columns):
         ...     return preds[:, 0] * columns["visible_mass"]
-        >>> width = RegAsProxyPull(mass, return_mean=False, use_pull=False, columns=["visible_mass"], proxy_target=125)
+        >>> width = RegAsProxyPull(
+        ...     mass, return_mean=False, use_pull=False, columns=["visible_mass"], proxy_target=125
+        ... )
         >>> preds, targets = np.array([[1.5], [1.2]]), np.array([[1.4], [1.3]])
         >>> width(preds, targets, columns={"visible_mass": np.array([80.0, 90.0])})
         6.0
@@ -231,8 +256,11 @@ class RegAsProxyPull(EvalMetric):
         self.better = "zero" if return_mean else "lower"
         super().__init__(main_metric=main_metric, label=label)
         self.columns = [*columns, *([proxy_target] if isinstance(proxy_target, str) else [])]
-        self.proxy_func, self.proxy_target = proxy_func, proxy_target
-        self.return_mean, self.use_bootstrap, self.use_pull = return_mean, use_bootstrap, use_pull
+        self.proxy_func = proxy_func
+        self.proxy_target = proxy_target
+        self.return_mean = return_mean
+        self.use_bootstrap = use_bootstrap
+        self.use_pull = use_pull
 
     def evaluate(
         self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, np.ndarray]

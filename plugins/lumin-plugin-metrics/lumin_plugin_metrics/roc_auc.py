@@ -1,11 +1,15 @@
 r"""Area under the receiver operating characteristic, of events with weights of either sign.
 
-It is the weighted share of pairs of a signal event :math:`s` and a background event :math:`b` that are in order,
+It is the weighted share of pairs of a signal event :math:`s` and a background event :math:`b`
+that are in order,
 
-.. math:: A = \frac{\sum_{s, b} w_s w_b \, \big([p_s > p_b] + \tfrac{1}{2} [p_s = p_b]\big)}{\sum_s w_s \, \sum_b w_b}
+.. math::
+    A = \frac{\sum_{s, b} w_s w_b \, \big([p_s > p_b] + \tfrac{1}{2} [p_s = p_b]\big)}
+        {\sum_s w_s \, \sum_b w_b}
 
-computed exactly by one sort. With negative weights the sum is as well defined as with positive ones, while the usual
-way along the curve breaks down, because its efficiencies no longer rise. The area may then lie outside [0, 1].
+computed exactly by one sort. With negative weights the sum is as well defined as with positive
+ones, while the usual way along the curve breaks down, because its efficiencies no longer rise. The
+area may then lie outside [0, 1].
 
 References:
     T. Fawcett, An introduction to ROC analysis, https://doi.org/10.1016/j.patrec.2005.10.010
@@ -43,18 +47,19 @@ def roc_auc_score(
 ) -> float:
     """Compute the area under the ROC curve.
 
-    One column of predictions is binary; several are multi-label where the targets have as many columns, and multiclass
-    where the targets are one column of class numbers. Averages are scikit-learn's, with event weights throughout.
+    One column of predictions is binary; several are multi-label where the targets have as many
+    columns, and multiclass where the targets are one column of class numbers. Averages are
+    scikit-learn's, with event weights throughout.
 
     Args:
         preds: Scores that rise with the probability, shape ``(n,)`` or ``(n, 1)``, else ``(n, K)``.
-        targets: 0 or 1, shape ``(n,)``, ``(n, 1)`` or ``(n, K)``; for multiclass numbers from 0 to K - 1, ``(n,)`` or
-            ``(n, 1)``.
+        targets: 0 or 1, shape ``(n,)``, ``(n, 1)`` or ``(n, K)``; for multiclass numbers from 0 to
+            K - 1, ``(n,)`` or ``(n, 1)``.
         weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each.
-        average: Over labels or classes: ``"macro"`` their mean, ``"weighted"`` by the weight of their events,
-            ``"micro"`` of all entries together. A binary area has nothing to average.
-        multi_class: ``"ovr"`` each class against the rest; ``"ovo"`` each pair of classes, which does not depend on the
-            classes' shares (macro).
+        average: Over labels or classes: ``"macro"`` their mean, ``"weighted"`` by the weight of
+            their events, ``"micro"`` of all entries together. A binary area has nothing to average.
+        multi_class: ``"ovr"`` each class against the rest; ``"ovo"`` each pair of classes, which
+            does not depend on the classes' shares (macro).
 
     Returns:
         The area; 0.5 for random scores, 1 for perfect ones.
@@ -62,8 +67,8 @@ def roc_auc_score(
     Raises:
         ConfigError: If ``average`` or ``multi_class`` are others, or do not go together.
         ShapeError: If the shapes do not match.
-        DataError: If the area is not defined: there is one class only, or the weights of one sum to zero. Also for NaN,
-            and for targets that are no class numbers.
+        DataError: If the area is not defined: there is one class only, or the weights of one sum to
+            zero. Also for NaN, and for targets that are no class numbers.
 
     Example:
         >>> from lumin_plugin_metrics import roc_auc_score
@@ -105,7 +110,8 @@ class RocAucScore(EvalMetric):
     Args:
         average: As in `roc_auc_score`.
         multi_class: As in `roc_auc_score`.
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
         label: The title in tables, plots and histories.
 
     Raises:
@@ -129,7 +135,8 @@ class RocAucScore(EvalMetric):
     ) -> None:
         super().__init__(main_metric=main_metric, label=label)
         _check_options(average, multi_class)
-        self.average, self.multi_class = average, multi_class
+        self.average = average
+        self.multi_class = multi_class
 
     def evaluate(
         self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, np.ndarray]
@@ -149,7 +156,10 @@ def _check_options(average: str, multi_class: str) -> None:
 
 
 def _area(scores: np.ndarray, signal: np.ndarray, w: np.ndarray, names: tuple[str, str]) -> float:
-    """Compute the binary area from scores ``(n,)``, a mask of the signal ``(n,)`` and weights ``(n,)``."""
+    """Compute the binary area from scores, a mask of the signal and weights.
+
+    All are of shape ``(n,)``.
+    """
     signal_total, background_total = total_weights(signal, w, names)
     signal_above, background_above = passing_weights(scores, signal, w)
     pairs = np.diff(background_above) @ (signal_above[1:] + signal_above[:-1]) / 2
@@ -157,7 +167,10 @@ def _area(scores: np.ndarray, signal: np.ndarray, w: np.ndarray, names: tuple[st
 
 
 def _averaged(p: np.ndarray, signal: np.ndarray, w: np.ndarray, average: Average, what: str) -> float:
-    """Average the areas of the columns, each against the rest; ``p`` and ``signal`` are ``(n, K)``."""
+    """Average the areas of the columns, each against the rest.
+
+    ``p`` and ``signal`` are ``(n, K)``.
+    """
     if average == "micro":
         return _area(p.ravel(), signal.ravel(), np.repeat(w, p.shape[1]), (f"true {what}es", f"false {what}es"))
     columns = range(p.shape[1])
@@ -166,7 +179,10 @@ def _averaged(p: np.ndarray, signal: np.ndarray, w: np.ndarray, average: Average
 
 
 def _one_versus_one(p: np.ndarray, classes: np.ndarray, w: np.ndarray, average: Average) -> float:
-    """Average over pairs of classes the mean of both areas, each by its own column of ``p``, shape ``(n, K)``."""
+    """Average over pairs of classes the mean of both areas.
+
+    Each is by its own column of ``p``, shape ``(n, K)``.
+    """
     areas, shares = [], []
     for a, b in combinations(range(p.shape[1]), 2):
         pair = (classes == a) | (classes == b)

@@ -1,9 +1,10 @@
-r"""Uncertainties of metrics, by the bootstrap: how far a value would move in another sample of the same size.
+r"""Uncertainties of metrics, by the bootstrap.
 
-Events of non-zero weight are drawn with replacement, all with the same probability, and keep their weights; the
-uncertainty is the standard deviation of the metric over such resamples. A resample in which the metric is not defined
-(of one class only, or with weights that cancel) or is infinite is left out; where more than one in ten are, the sample
-is too small for an uncertainty, and there is an error.
+How far a value would move in another sample of the same size. Events of non-zero weight are drawn
+with replacement, all with the same probability, and keep their weights; the uncertainty is the
+standard deviation of the metric over such resamples. A resample in which the metric is not defined
+(of one class only, or with weights that cancel) or is infinite is left out; where more than one in
+ten are, the sample is too small for an uncertainty, and there is an error.
 
 References:
     B. Efron, Bootstrap methods: another look at the jackknife, Ann. Statist. 7 (1979) 1.
@@ -40,14 +41,16 @@ def with_uncertainty(
     """Compute a metric and its uncertainty.
 
     Args:
-        metric: Any `EvalMetric`, a function of this package (with options: a `functools.partial` of it), or another
-            one of ``(preds, targets, weights)``, to which ``columns`` is added where it is given.
+        metric: Any `EvalMetric`, a function of this package (with options: a `functools.partial` of
+            it), or another one of ``(preds, targets, weights)``, to which ``columns`` is added
+            where it is given.
         preds: Predictions, shape ``(n,)`` or ``(n, n_out)``.
         targets: Targets, shape ``(n,)`` or ``(n, n_targ)``.
         weights: Event weights, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each.
         columns: The further columns that the metric needs, by name, each of n rows.
         n: Number of resamples, at least two; the uncertainty itself is known to about 1/sqrt(2n).
-        seed: A seed or a generator; ``None`` for fresh entropy. Numpy's global generator is not touched.
+        seed: A seed or a generator; ``None`` for fresh entropy. Numpy's global generator
+            is not touched.
 
     Returns:
         The value on all events, and its uncertainty.
@@ -55,7 +58,8 @@ def with_uncertainty(
     Raises:
         ConfigError: If ``n`` is below two.
         ShapeError: If the arrays differ in length.
-        DataError: If the metric is not defined on all events, or not finite in more than one in ten resamples.
+        DataError: If the metric is not defined on all events, or not finite in more than one in
+            ten resamples.
 
     Example:
         >>> import numpy as np
@@ -63,7 +67,8 @@ def with_uncertainty(
         >>> from lumin_plugin_metrics import BinaryAccuracy, with_uncertainty
         >>> targets = np.arange(400) % 2
         >>> preds = np.where(np.arange(400) < 100, 1 - targets, targets)  # 3 of 4 are right
-        >>> uncert_round(*with_uncertainty(BinaryAccuracy(), preds, targets, seed=1))  # sqrt(3/4 * 1/4 / 400) = 0.022
+        >>> # sqrt(3/4 * 1/4 / 400) = 0.022
+        >>> uncert_round(*with_uncertainty(BinaryAccuracy(), preds, targets, seed=1))
         (0.75, 0.02)
     """
     if n < 2:

@@ -5,13 +5,15 @@ With the efficiencies :math:`\epsilon_s(c)` and :math:`\epsilon_b(c)` of all thr
 .. math:: \epsilon_s = \max_{c:\ \epsilon_b(c) \le x} \epsilon_s(c), \qquad
     \frac{1}{\epsilon_b} = \frac{1}{\min_{c:\ \epsilon_s(c) \ge x} \epsilon_b(c)}
 
-so each is what the best cut reaches that keeps to the limit. Only cuts that can be made count: events of equal scores
-pass together, and nothing is interpolated between thresholds, as no cut leads there; with n background events an
-efficiency below 1/n means none of them. Where weights are negative the efficiencies do not rise steadily along the
-curve, and the maximum and minimum are still taken over all thresholds: a looser limit never gives a worse value.
+so each is what the best cut reaches that keeps to the limit. Only cuts that can be made count:
+events of equal scores pass together, and nothing is interpolated between thresholds, as no cut
+leads there; with n background events an efficiency below 1/n means none of them. Where weights are
+negative the efficiencies do not rise steadily along the curve, and the maximum and minimum are
+still taken over all thresholds: a looser limit never gives a worse value.
 
-Where no background is left at that signal efficiency (or a negative sum of weights) the rejection is infinite: too few
-events to measure it. As infinity is never better, `signal_efficiency` is the safer main metric of a training.
+Where no background is left at that signal efficiency (or a negative sum of weights) the rejection
+is infinite: too few events to measure it. As infinity is never better, `signal_efficiency` is the
+safer main metric of a training.
 
 References:
     G. Kasieczka et al., The Machine Learning landscape of top taggers, SciPost Phys. 7 (2019) 014,
@@ -39,14 +41,17 @@ _ROUNDING = 1e-9  # of sums of weights: an efficiency that equals the limit keep
 def signal_efficiency(
     preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None, *, background_efficiency: float = 0.01
 ) -> float:
-    """Compute the largest signal efficiency at which no more than a given share of the background passes.
+    """Compute the largest signal efficiency at a given background efficiency.
+
+    No more than this share of the background passes.
 
     Args:
         preds: Scores that rise with the probability of signal, shape ``(n,)`` or ``(n, 1)``.
         targets: 0 (background) or 1 (signal), shape ``(n,)`` or ``(n, 1)``.
-        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each. With negative ones
-            the efficiency may lie above 1.
-        background_efficiency: The share of the background that may pass, from 0 to 1; 0.01 is a rejection of 100.
+        weights: Event weights of either sign, shape ``(n,)`` or ``(n, 1)``; ``None`` for one each.
+            With negative ones the efficiency may lie above 1.
+        background_efficiency: The share of the background that may pass, from 0 to 1; 0.01 is a
+            rejection of 100.
 
     Returns:
         The signal efficiency; 0 where the best cut leaves nothing.
@@ -54,8 +59,8 @@ def signal_efficiency(
     Raises:
         ConfigError: If the share is none.
         ShapeError: If the shapes are others.
-        DataError: If there is one class only, or the weights of one sum to zero; if there is a NaN, or a target is not
-            0 or 1.
+        DataError: If there is one class only, or the weights of one sum to zero; if there is a NaN,
+            or a target is not 0 or 1.
 
     Example:
         >>> from lumin_plugin_metrics import signal_efficiency
@@ -73,7 +78,9 @@ def signal_efficiency(
 def background_rejection(
     preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None, *, signal_efficiency: float = 0.3
 ) -> float:
-    """Compute the largest background rejection, 1/efficiency, at which at least a given share of the signal passes.
+    """Compute the largest background rejection at a given signal efficiency.
+
+    The rejection is 1/efficiency; at least this share of the signal passes.
 
     Args:
         preds: Scores that rise with the probability of signal, shape ``(n,)`` or ``(n, 1)``.
@@ -82,18 +89,20 @@ def background_rejection(
         signal_efficiency: The share of the signal that must pass, above 0 and up to 1.
 
     Returns:
-        One background event in this many passes; infinite where none is left, or negative weights dominate what is.
+        One background event in this many passes; infinite where none is left, or negative weights
+        dominate what is.
 
     Raises:
         ConfigError: If the share is none.
         ShapeError: If the shapes are others.
-        DataError: If there is one class only, or the weights of one sum to zero; if there is a NaN, or a target is not
-            0 or 1.
+        DataError: If there is one class only, or the weights of one sum to zero; if there is a NaN,
+            or a target is not 0 or 1.
 
     Example:
         >>> from lumin_plugin_metrics import background_rejection
         >>> scores, targets = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [1, 1, 0, 1, 0, 1]
-        >>> background_rejection(scores, targets, signal_efficiency=0.75)  # the cut at 0.6 lets 1 of 2 pass
+        >>> # the cut at 0.6 lets 1 of 2 pass
+        >>> background_rejection(scores, targets, signal_efficiency=0.75)
         2.0
         >>> background_rejection(scores, targets, signal_efficiency=0.5)
         inf
@@ -105,12 +114,16 @@ def background_rejection(
 
 
 class SignalEfficiency(EvalMetric):
-    """The signal efficiency at a background efficiency, as a metric of trainings or called on arrays.
+    """The signal efficiency at a background efficiency.
+
+    It is a metric of trainings, or is called on arrays.
 
     Args:
         background_efficiency: The share of the background that may pass, from 0 to 1.
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`.
-        label: The title in tables, plots and histories; two working points of one fit need different ones.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`.
+        label: The title in tables, plots and histories; two working points of one fit need
+            different ones.
 
     Raises:
         ConfigError: If the share is none.
@@ -133,18 +146,24 @@ class SignalEfficiency(EvalMetric):
     def evaluate(
         self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, np.ndarray]
     ) -> float:
-        """Compute the efficiency, as `signal_efficiency` does with its errors; ``columns`` are not needed."""
+        """Compute the efficiency, with the errors of `signal_efficiency`.
+
+        ``columns`` are not needed.
+        """
         return signal_efficiency(preds, targets, weights, background_efficiency=self.background_efficiency)
 
 
 class BackgroundRejection(EvalMetric):
-    """The background rejection at a signal efficiency, as a metric of trainings or called on arrays.
+    """The background rejection at a signal efficiency.
+
+    It is a metric of trainings, or is called on arrays.
 
     Args:
         signal_efficiency: The share of the signal that must pass, above 0 and up to 1.
-        main_metric: Whether this metric, rather than the loss, drives `save_best` and `early_stopping`; an epoch whose
-            rejection is infinite is never the best.
-        label: The title in tables, plots and histories; two working points of one fit need different ones.
+        main_metric: Whether this metric, rather than the loss, drives `save_best` and
+            `early_stopping`; an epoch whose rejection is infinite is never the best.
+        label: The title in tables, plots and histories; two working points of one fit need
+            different ones.
 
     Raises:
         ConfigError: If the share is none.
@@ -165,14 +184,20 @@ class BackgroundRejection(EvalMetric):
     def evaluate(
         self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, np.ndarray]
     ) -> float:
-        """Compute the rejection, as `background_rejection` does with its errors; ``columns`` are not needed."""
+        """Compute the rejection, with the errors of `background_rejection`.
+
+        ``columns`` are not needed.
+        """
         return background_rejection(preds, targets, weights, signal_efficiency=self.signal_efficiency)
 
 
 def _efficiencies(
     preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, metric: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give the efficiencies of signal and background at all thresholds, from none passing to all."""
+    """Return the efficiencies of signal and background at all thresholds.
+
+    They go from none passing to all.
+    """
     scores, signal, w = binary_events(preds, targets, weights, metric)
     signal_total, background_total = total_weights(signal, w)
     signal_above, background_above = passing_weights(scores, signal, w)

@@ -24,7 +24,9 @@ def check_padding(padding: object) -> None:
 
 
 def check_axes(x: Tensor, n_axes: int, n_channels: int | None = None) -> None:
-    """Refuse a tensor that has not ``n_axes`` axes behind events and channels, or another number of channels.
+    """Refuse a tensor of another number of axes or channels.
+
+    ``n_axes`` axes must stand behind events and channels.
 
     Raises:
         ShapeError: With the shape.

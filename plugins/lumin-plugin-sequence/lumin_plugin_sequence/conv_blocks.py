@@ -1,8 +1,8 @@
 r"""Convolutions along a sequence of objects, alone and as residual blocks.
 
 References:
-    He et al. (residual networks), https://arxiv.org/abs/1512.03385, and with norm and activation in front,
-    https://arxiv.org/abs/1603.05027; Xie et al. (ResNeXt), https://arxiv.org/abs/1611.05431
+    He et al. (residual networks), https://arxiv.org/abs/1512.03385, and with norm and activation in
+    front, https://arxiv.org/abs/1603.05027; Xie et al. (ResNeXt), https://arxiv.org/abs/1611.05431
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class ConvLayer(nn.Module, ABC):
     """A layer of a `conv1d_head`: works along a sequence of objects.
 
-    Its constructor names what it wants of what the head offers (``in_c, length, act, bn, bn_class, lookup_init,
-    lookup_act``); its other arguments are options, and so are ``act``, ``bn`` and ``bn_class``.
+    Its constructor names what it wants of what the head offers
+    (``in_c, length, act, bn, bn_class, lookup_init, lookup_act``); its other arguments are options,
+    and so are ``act``, ``bn`` and ``bn_class``.
 
     Args:
         in_c: Number of channels: features of an object.
@@ -47,22 +48,28 @@ class ConvLayer(nn.Module, ABC):
 
     def __init__(self, in_c: int, length: int) -> None:
         super().__init__()
-        self.in_c, self.length = in_c, length
+        self.in_c = in_c
+        self.length = length
 
     @abstractmethod
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn ``(B, C, N)``, 0 for absent objects, and mask ``(B, N)`` into such a pair of another shape."""
+        """Turn ``(B, C, N)`` and mask ``(B, N)`` into such a pair of another shape.
+
+        Absent objects are 0.
+        """
 
     @abstractmethod
     def get_out_size(self) -> tuple[int, int]:
         """Give the number of channels and the length of the output."""
 
     def trace(self, places: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
-        """Tell what the output depends on, for the head's `feat_map`: on everything, unless a subclass knows better.
+        """Tell what the output depends on, for the head's `feat_map`.
+
+        It is everything, unless a subclass knows better.
 
         Args:
-            places: Which objects of the head's input each place of the sequence depends on, shape ``(N, length)``,
-                true = depends.
+            places: Which objects of the head's input each place of the sequence depends on, shape
+                ``(N, length)``, true = depends.
             channels: Which of their features each channel depends on, shape ``(F, in_c)``.
 
         Returns:
@@ -81,7 +88,8 @@ class Conv(ConvLayer):
         out_c: Number of channels that come out.
         kernel_sz: Length of the kernel.
         stride: Step of the kernel.
-        padding: Zeros at either end; ``"auto"`` keeps the length at stride 1, for even kernels by one more at the end.
+        padding: Zeros at either end; ``"auto"`` keeps the length at stride 1, for even kernels by
+            one more at the end.
         groups: Number of groups of channels that do not mix.
         act: Activation.
         bn: Whether to normalise.
@@ -118,9 +126,18 @@ class Conv(ConvLayer):
         super().__init__(in_c, length)
         self.out_c = out_c
         self.step = ConvStep(
-            in_c, out_c, kernel_sz, stride=stride, padding=padding, groups=groups, act=act, bn=bn, bn_class=bn_class,
-            lookup_init=lookup_init, lookup_act=lookup_act,
-        )  # fmt: skip
+            in_c,
+            out_c,
+            kernel_sz,
+            stride=stride,
+            padding=padding,
+            groups=groups,
+            act=act,
+            bn=bn,
+            bn_class=bn_class,
+            lookup_init=lookup_init,
+            lookup_act=lookup_act,
+        )
         self.out_length = self.step.get_out_length(length)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,11 +155,15 @@ class Conv(ConvLayer):
 
 
 class _Residual(ConvLayer):
-    """What `steps` give is added to the input, which a convolution of length 1 brings to the same shape if need be."""
+    """What `steps` give is added to the input.
+
+    A convolution of length 1 brings the input to the same shape if need be.
+    """
 
     def __init__(self, in_c: int, length: int, out_c: int, stride: int, steps: list[ConvStep], init: Any) -> None:
         super().__init__(in_c, length)
-        self.out_c, self.stride = out_c, stride
+        self.out_c = out_c
+        self.stride = stride
         self.steps = nn.ModuleList(steps)
         self.shortcut: nn.Conv1d | None = None
         if stride != 1 or in_c != out_c:
@@ -232,7 +253,8 @@ class Resnext(_Residual):
         inter_c: Number of channels of a group.
         cardinality: Number of groups.
         kernel_sz: Length of the middle kernel.
-        stride: Step of the middle kernel, as in the paper: no object is left out where it is longer than the step.
+        stride: Step of the middle kernel, as in the paper: no object is left out where it is longer
+            than the step.
         act: Activation.
         bn: Whether to normalise.
         bn_class: The norm.

@@ -27,17 +27,19 @@ LAYERS = (
 
 
 class Conv1dHead(MatrixHead):
-    """Convolves along the objects, in their order, by a list of layers; what the last gives is put side by side.
+    """Convolves along the objects, in their order, by a list of layers.
 
-    Every object keeps its place: between others, an absent one is a gap of zeros; behind the last, absent ones change
-    nothing. A subclass may give another list by `get_layers`, for instance one that depends on the number of objects.
+    What the last gives is put side by side. Every object keeps its place: between others, an absent
+    one is a gap of zeros; behind the last, absent ones change nothing. A subclass may give another
+    list by `get_layers`, for instance one that depends on the number of objects.
 
     Args:
-        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the columns of flat
-            inputs; empty if the data always come as a matrix.
+        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the
+            columns of flat inputs; empty if the data always come as a matrix.
         vecs: Names of the objects.
         feats_per_vec: Names of the features of an object: the channels.
-        layers: Components of the kind ``conv_layers``, by name, dict, class or partial, in a list one behind the other.
+        layers: Components of the kind ``conv_layers``, by name, dict, class or partial, in a list
+            one behind the other.
         act: Activation of the layers that do not name their own.
         bn: Whether the layers that do not say otherwise normalise.
         row_wise: Whether matrices come as ``(B, N, F)``, an object a row, or as ``(B, F, N)``.
@@ -52,8 +54,14 @@ class Conv1dHead(MatrixHead):
     Example:
         >>> import torch
         >>> from lumin_plugin_sequence import Conv1dHead
-        >>> layers = [{"name": "conv", "out_c": 8}, {"name": "res", "out_c": 16, "stride": 2}, "avg_max_pool"]
-        >>> head = Conv1dHead([], ["jet0", "jet1", "jet2"], ["pt", "eta"], layers=layers, act="swish", bn=True)
+        >>> layers = [
+        ...     {"name": "conv", "out_c": 8},
+        ...     {"name": "res", "out_c": 16, "stride": 2},
+        ...     "avg_max_pool",
+        ... ]
+        >>> head = Conv1dHead(
+        ...     [], ["jet0", "jet1", "jet2"], ["pt", "eta"], layers=layers, act="swish", bn=True
+        ... )
         >>> head(torch.rand(4, 3, 2)).shape
         torch.Size([4, 32])
         >>> class Wide(Conv1dHead):
@@ -86,17 +94,21 @@ class Conv1dHead(MatrixHead):
             self.freeze_layers()
 
     def get_layers(self) -> Any:
-        """Give the layers to build, as specifications; those of the constructor unless a subclass gives others.
+        """Return the layers to build, as specifications.
 
-        The number of objects, ``self.n_v``, and of their features, ``self.n_fpv``, are known when this is called.
+        They are the constructor's unless a subclass gives others. The number of objects,
+        ``self.n_v``, and of their features, ``self.n_fpv``, are known when this is called.
         """
         return self._specs
 
     def forward(self, x: Inputs) -> Tensor:
-        """Turn a matrix, alone or behind flat inputs, or flat inputs that hold it, into ``(B, get_out_size())``.
+        """Turn a matrix, flat inputs or both into ``(B, get_out_size())``.
+
+        A matrix comes alone or behind flat inputs; flat inputs alone hold it.
 
         Raises:
-            ShapeError: If the inputs have another shape, or a layer gives what its ``get_out_size`` does not say.
+            ShapeError: If the inputs have another shape, or a layer gives what its
+                ``get_out_size`` does not say.
         """
         matrix, mask = self.get_matrix(x)
         sequence = matrix.masked_fill(~mask.unsqueeze(-1), 0).transpose(1, 2)
@@ -115,7 +127,10 @@ class Conv1dHead(MatrixHead):
         return self.n_out
 
     def _build_layers(self, given: dict[str, Any]) -> list[ConvLayer]:
-        """Build each layer for what the one before gives; its own options prevail over the head's."""
+        """Build each layer for what the one before gives.
+
+        Its own options prevail over the head's.
+        """
         layers: list[ConvLayer] = []
         size = (self.n_fpv, self.n_v)
         for spec in _as_list(self.get_layers()):
@@ -129,7 +144,10 @@ class Conv1dHead(MatrixHead):
         return layers
 
     def _map_through_layers(self) -> dict[str, list[int]]:
-        """Map every element to the columns that it reaches through the layers, the statistics of norms left aside."""
+        """Map every element to the columns that it reaches through the layers.
+
+        The statistics of norms are left aside.
+        """
         places, channels = torch.eye(self.n_v, dtype=torch.bool), torch.eye(self.n_fpv, dtype=torch.bool)
         layer: Any
         for layer in self.layers:

@@ -1,15 +1,17 @@
 r"""A convolution with activation and norm, in which absent objects count for nothing.
 
-Absent objects are zeros on the way in and out, as the padding at the ends is. With kernel :math:`k`, stride :math:`s`
-and :math:`l` and :math:`r` zeros in front and behind, the output at :math:`o` covers the places :math:`os - l` to
-:math:`os - l + k - 1`. It counts, and is not 0, if
+Absent objects are zeros on the way in and out, as the padding at the ends is. With kernel
+:math:`k`, stride :math:`s` and :math:`l` and :math:`r` zeros in front and behind, the output at
+:math:`o` covers the places :math:`os - l` to :math:`os - l + k - 1`. It counts, and is not 0, if
 
-- one of its own objects is present: under the kernel, the :math:`s` ones from its centre on, which are no other
-  output's own;
-- the event would have it without the absent objects behind its last: its kernel ends at most :math:`r` places behind.
+- one of its own objects is present: under the kernel, the :math:`s` ones from its centre on, which
+  are no other output's own;
+- the event would have it without the absent objects behind its last: its kernel ends at most
+  :math:`r` places behind.
 
-So a sequence gives what it gives without absent objects behind it, and with a stride no object between absent ones is
-lost, as long as a kernel reaches it from its centre (:math:`s \le \lfloor k/2 \rfloor + 1`).
+So a sequence gives what it gives without absent objects behind it, and with a stride no object
+between absent ones is lost, as long as a kernel reaches it from its centre
+(:math:`s \le \lfloor k/2 \rfloor + 1`).
 """
 
 from __future__ import annotations
@@ -30,19 +32,36 @@ if TYPE_CHECKING:
 
 
 class ConvStep(nn.Module):
-    """Convolution, activation, norm, in this order; or (``first``) norm, activation, convolution."""
+    """Convolution, activation, norm, in this order.
+
+    With ``first`` it is norm, activation, convolution.
+    """
 
     def __init__(
-        self, in_c: int, out_c: int, kernel_sz: int, *, stride: int = 1, padding: int | Literal["auto"] = "auto",
-        groups: int = 1, first: bool = False, act: str, bn: bool, bn_class: NormSpec, lookup_init: LookupInit,
+        self,
+        in_c: int,
+        out_c: int,
+        kernel_sz: int,
+        *,
+        stride: int = 1,
+        padding: int | Literal["auto"] = "auto",
+        groups: int = 1,
+        first: bool = False,
+        act: str,
+        bn: bool,
+        bn_class: NormSpec,
+        lookup_init: LookupInit,
         lookup_act: LookupAct,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         check_positive(in_c=in_c, out_c=out_c, kernel_sz=kernel_sz, stride=stride, groups=groups)
         if in_c % groups or out_c % groups:
             raise ConfigError(f"groups must divide the channels, got groups={groups} for {in_c} and {out_c} channels")
         check_padding(padding)
-        self.first, self.kernel_sz, self.stride, self.groups = first, kernel_sz, stride, groups
+        self.first = first
+        self.kernel_sz = kernel_sz
+        self.stride = stride
+        self.groups = groups
         self.padding = ((kernel_sz - 1) // 2, kernel_sz // 2) if padding == "auto" else (padding, padding)
         self.conv = nn.Conv1d(in_c, out_c, kernel_sz, stride=stride, groups=groups)
         lookup_init(act, in_c // groups * kernel_sz, out_c // groups * kernel_sz)(self.conv.weight)

@@ -18,11 +18,12 @@ from lumin_plugin_sequence.conv_blocks import ConvLayer
 
 
 class AvgMaxPool(ConvLayer):
-    r"""Gives the largest and the mean value of each channel, over ``sz`` parts of the present objects.
+    r"""Returns the largest and the mean value of each channel, over ``sz`` parts.
 
-    Parts are those of torch's adaptive pooling of the sequence without its absent objects, wherever these are: part
-    :math:`i` of :math:`n` objects runs from :math:`\lfloor in/sz \rfloor` up to
-    :math:`\lceil (i+1)n/sz \rceil`. No objects give 0.
+    The parts are of the present objects. Parts are those of torch's adaptive pooling of the
+    sequence without its absent objects, wherever these are: part :math:`i` of :math:`n` objects
+    runs from :math:`\lfloor in/sz \rfloor` up to :math:`\lceil (i+1)n/sz \rceil`. No
+    objects give 0.
 
     Args:
         in_c: Number of channels.
@@ -48,7 +49,7 @@ class AvgMaxPool(ConvLayer):
         self.sz = sz
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn ``(B, C, N)`` with mask ``(B, N)`` into ``(B, 2C, sz)``, maxima first, and its mask."""
+        """Turn ``(B, C, N)`` and mask ``(B, N)`` to ``(B, 2C, sz)``, maxima first, and its mask."""
         place, n = mask.cumsum(1) - 1, mask.sum(1, keepdim=True)  # places among the present objects
         parts = []
         for i in range(self.sz):
@@ -74,7 +75,10 @@ def _pool(x: Tensor, mask: Tensor) -> Tensor:
 
 
 class _AvgMaxConcatPool(nn.Module):
-    """Reduces each channel to a size by maximum and by average: ``(B, C, *)`` to ``(B, 2C, *sz)``, maxima first."""
+    """Reduces each channel to a size by maximum and by average, maxima first.
+
+    ``(B, C, *)`` becomes ``(B, 2C, *sz)``.
+    """
 
     n_axes: ClassVar[int]
     _average: type[nn.Module]
@@ -99,7 +103,9 @@ class _AvgMaxConcatPool(nn.Module):
 
 
 class AdaptiveAvgMaxConcatPool1d(_AvgMaxConcatPool):
-    """Reduces each channel by maximum and by average: ``(B, C, N)`` to ``(B, 2C, sz)``, maxima first.
+    """Reduces each channel by maximum and by average, maxima first.
+
+    ``(B, C, N)`` becomes ``(B, 2C, sz)``.
 
     Args:
         sz: Length of the output.
@@ -119,7 +125,9 @@ class AdaptiveAvgMaxConcatPool1d(_AvgMaxConcatPool):
 
 
 class AdaptiveAvgMaxConcatPool2d(_AvgMaxConcatPool):
-    """Reduces each channel by maximum and by average: ``(B, C, H, W)`` to ``(B, 2C, *sz)``, maxima first.
+    """Reduces each channel by maximum and by average, maxima first.
+
+    ``(B, C, H, W)`` becomes ``(B, 2C, *sz)``.
 
     Args:
         sz: Height and width of the output; one number for both.
@@ -139,7 +147,9 @@ class AdaptiveAvgMaxConcatPool2d(_AvgMaxConcatPool):
 
 
 class AdaptiveAvgMaxConcatPool3d(_AvgMaxConcatPool):
-    """Reduces each channel by maximum and by average: ``(B, C, D, H, W)`` to ``(B, 2C, *sz)``, maxima first.
+    """Reduces each channel by maximum and by average, maxima first.
+
+    ``(B, C, D, H, W)`` becomes ``(B, 2C, *sz)``.
 
     Args:
         sz: Depth, height and width of the output; one number for all.

@@ -2,8 +2,8 @@ r"""A head that reads objects one after the other, by a recurrent network.
 
 References:
     Elman (RNN), https://doi.org/10.1207/s15516709cog1402_1; Hochreiter and Schmidhuber (LSTM),
-    https://doi.org/10.1162/neco.1997.9.8.1735; Cho et al. (GRU), https://arxiv.org/abs/1406.1078; Saxe et al.
-    (orthogonal initialisation), https://arxiv.org/abs/1312.6120
+    https://doi.org/10.1162/neco.1997.9.8.1735; Cho et al. (GRU), https://arxiv.org/abs/1406.1078;
+    Saxe et al. (orthogonal initialisation), https://arxiv.org/abs/1312.6120
 """
 
 from __future__ import annotations
@@ -29,33 +29,37 @@ NETWORKS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": n
 class RecurrentHead(MatrixHead):
     """Reads the present objects in their order, and gives the last state, or all states.
 
-    Absent objects, wherever they are, are skipped: the states are those of the sequence without them. The last state of
-    the backward direction is the one that has seen all objects, at the first.
+    Absent objects, wherever they are, are skipped: the states are those of the sequence without
+    them. The last state of the backward direction is the one that has seen all
+    objects, at the first.
 
     Args:
-        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the columns of flat
-            inputs; empty if the data always come as a matrix.
+        cont_feats: Those elements ``{vec}_{feat}`` of the matrix that exist, in the order of the
+            columns of flat inputs; empty if the data always come as a matrix.
         vecs: Names of the objects.
         feats_per_vec: Names of the features of an object.
         depth: Number of layers.
         width: Size of a state.
         bidirectional: Whether to read in both directions; the states of both are put side by side.
-        rnn: ``"rnn"``, ``"gru"``, ``"lstm"``, or torch's class or one of its subclasses; a model that is to be loaded
-            without its builder gives a name.
+        rnn: ``"rnn"``, ``"gru"``, ``"lstm"``, or torch's class or one of its subclasses; a model
+            that is to be loaded without its builder gives a name.
         do: Dropout rate between layers.
         act: Activation of ``"rnn"``: ``"tanh"`` or ``"relu"``; the others have theirs.
-        stateful: Whether to give the states at all objects, side by side, 0 at absent ones, instead of the last.
+        stateful: Whether to give the states at all objects, side by side, 0 at absent ones,
+            instead of the last.
         row_wise: Whether matrices come as ``(B, N, F)``, an object a row, or as ``(B, F, N)``.
         freeze: Whether the parameters stay as they are.
 
     Raises:
-        ConfigError: If the network or its activation is unknown, depth or width is not positive, or there is dropout
-            but one layer.
+        ConfigError: If the network or its activation is unknown, depth or width is not positive, or
+            there is dropout but one layer.
 
     Example:
         >>> import torch
         >>> from lumin_plugin_sequence import RecurrentHead
-        >>> head = RecurrentHead([], ["tau", "jet0", "jet1"], ["pt", "eta"], rnn="gru", width=8, bidirectional=True)
+        >>> head = RecurrentHead(
+        ...     [], ["tau", "jet0", "jet1"], ["pt", "eta"], rnn="gru", width=8, bidirectional=True
+        ... )
         >>> objects = torch.rand(4, 3, 2)
         >>> objects[0, 1:] = torch.nan  # no jets
         >>> head(objects).shape
@@ -84,7 +88,8 @@ class RecurrentHead(MatrixHead):
             raise ConfigError(f"{msg}got do={do} and depth={depth}")
         network = _network(rnn)
         options: dict[str, Any] = _act_option(network, act)
-        self.stateful, self.n_state = stateful, width * (2 if bidirectional else 1)
+        self.stateful = stateful
+        self.n_state = width * (2 if bidirectional else 1)
         options |= {"num_layers": depth, "batch_first": True, "dropout": do, "bidirectional": bidirectional}
         self.rnn: nn.RNNBase = network(input_size=self.n_fpv, hidden_size=width, **options)
         _initialise(self.rnn)
@@ -93,7 +98,10 @@ class RecurrentHead(MatrixHead):
             self.freeze_layers()
 
     def forward(self, x: Inputs) -> Tensor:
-        """Turn a matrix, alone or behind flat inputs, or flat inputs that hold it, into ``(B, get_out_size())``."""
+        """Turn a matrix, flat inputs or both into ``(B, get_out_size())``.
+
+        A matrix comes alone or behind flat inputs; flat inputs alone hold it.
+        """
         matrix, mask = self.get_matrix(x)
         if not len(matrix):  # torch packs no sequences
             return matrix.new_zeros(0, self.get_out_size())
@@ -115,7 +123,10 @@ class RecurrentHead(MatrixHead):
         return self.n_state * (self.n_v if self.stateful else 1)
 
     def _map_to_states(self) -> dict[str, list[int]]:
-        """Map an object to the states that have seen it: forward those behind it, backward those in front of it."""
+        """Map an object to the states that have seen it.
+
+        Forward those behind it, backward those in front of it.
+        """
         if not self.stateful or (self.rnn.bidirectional and self.rnn.num_layers > 1):
             return self.map_to_all()
         column = torch.arange(self.get_out_size())
@@ -152,7 +163,10 @@ def _act_option(network: type[nn.RNNBase], act: str) -> dict[str, str]:
 
 
 def _initialise(rnn: nn.RNNBase) -> None:
-    """Draw the weights of every gate as orthogonal matrices; biases are 0, but that of an LSTM's forget gate is 1."""
+    """Draw the weights of every gate as orthogonal matrices.
+
+    Biases are 0, but that of an LSTM's forget gate is 1.
+    """
     for name, param in rnn.named_parameters():
         if param.dim() == 2:
             for gate in param.data.split(rnn.hidden_size):

@@ -26,7 +26,8 @@ class CatEmbHead(Head):
         cont_feats: Names of the continuous features, the first columns of the inputs.
         do_cont: Dropout rate of the continuous features, in [0, 1).
         do_cat: Dropout rate of the embeddings, in [0, 1).
-        cat_embedder: The categorical features, the last columns of the inputs, and the sizes of their embeddings.
+        cat_embedder: The categorical features, the last columns of the inputs, and the sizes of
+            their embeddings.
         freeze: Whether the embeddings stay as they are.
 
     Raises:
@@ -57,7 +58,8 @@ class CatEmbHead(Head):
         if not (0 <= do_cont < 1 and 0 <= do_cat < 1):
             msg = f"dropout rates must be in [0, 1), got do_cont={do_cont} and do_cat={do_cat}"
             raise ConfigError(msg)
-        self.n_cont_in, self.n_cat_in = len(self.cont_feats), embedder.n_cat_in
+        self.n_cont_in = len(self.cont_feats)
+        self.n_cat_in = embedder.n_cat_in
         self.n_out = self.n_cont_in + sum(embedder.emb_szs)
         self.embeds = nn.ModuleList(nn.Embedding(cat_sz, emb_sz) for _, cat_sz, emb_sz in embedder)
         self.cont_in_do: nn.Module | None = nn.Dropout(do_cont) if do_cont > 0 else None
@@ -89,7 +91,10 @@ class CatEmbHead(Head):
         return self.n_out
 
     def get_embeds(self) -> dict[str, Tensor]:
-        """Give each embedding by the name of its feature, shape ``(cardinality, size)``, as a copy on the CPU."""
+        """Return each embedding by the name of its feature.
+
+        The shape is ``(cardinality, size)``; it is a copy on the CPU.
+        """
         return {feat: table.detach().cpu().clone() for feat, table in self._tables().items()}
 
     def save_embeds(self, path: str | Path) -> None:
@@ -108,7 +113,8 @@ class CatEmbHead(Head):
             cat_feats: Features whose embeddings are taken; by default all of this head.
 
         Raises:
-            SavedModelError: If the file cannot be read, lacks a feature, or holds another shape; nothing is then taken.
+            SavedModelError: If the file cannot be read, lacks a feature, or holds another shape;
+                nothing is then taken.
         """
         stored, _ = read_tensors(path, "embeddings")
         own = self._tables()

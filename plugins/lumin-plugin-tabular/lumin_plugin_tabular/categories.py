@@ -47,7 +47,8 @@ def proc_cats(
 ) -> ProcessedCats:
     """Replace categories by codes, in the order of the categories: -1, 0, 1 become 0, 1, 2.
 
-    Other than LUMIN's function of this name, it leaves the data frames that are passed as they are, and gives new ones.
+    Other than LUMIN's function of this name, it leaves the data frames that are passed as they are,
+    and gives new ones.
 
     Args:
         train_df: Training data; it says which categories there are.
@@ -59,8 +60,8 @@ def proc_cats(
         Maps, cardinalities, and the data frames, in which the columns are int64.
 
     Raises:
-        DataError: If a column is missing, holds missing values or values that cannot be ordered, or if validation or
-            test data hold a category that training data do not.
+        DataError: If a column is missing, holds missing values or values that cannot be ordered, or
+            if validation or test data hold a category that training data do not.
 
     Example:
         >>> import pandas as pd

@@ -4,7 +4,8 @@ r"""The tail for classification and regression.
     \sigma(z) & \text{classification} \\
     \log \mathrm{softmax}(z) & \text{multiclass} \\
     z & \text{regression} \\
-    (y_\mathrm{max} - y_\mathrm{min})\, \sigma(z) + y_\mathrm{min} & \text{regression with y\_range} \\
+    (y_\mathrm{max} - y_\mathrm{min})\, \sigma(z) + y_\mathrm{min} &
+        \text{regression with y\_range} \\
     y_\mathrm{std}\, z + y_\mathrm{mean} & \text{regression with y\_mean, y\_std}
     \end{cases}
 """
@@ -35,9 +36,11 @@ class ClassRegMulti(Tail):
     Args:
         n_in: Number of columns of the body's output.
         n_out: Number of outputs: targets, or classes for multiclass.
-        objective: ``"classification"`` (binary and multi-label), ``"multiclass"`` or ``"regression"``.
-        y_range: Lowest and highest value of the targets: ``(low, high)`` for all outputs, or one such pair an output,
-            ``(n_out, 2)``. Leave some room: the ends are reached at infinity only.
+        objective: ``"classification"`` (binary and multi-label), ``"multiclass"`` or
+            ``"regression"``.
+        y_range: Lowest and highest value of the targets: ``(low, high)`` for all outputs, or one
+            such pair an output, ``(n_out, 2)``. Leave some room: the ends are reached at
+            infinity only.
         bias_init: First value of the biases; by default 0, for multiclass ``1 / n_out``.
         y_mean: Mean of the targets, for all outputs or one each; together with ``y_std``.
         y_std: Standard deviation of the targets, for all outputs or one each.
@@ -45,7 +48,8 @@ class ClassRegMulti(Tail):
         freeze: Whether the parameters stay as they are.
 
     Raises:
-        ConfigError: If the rescaling does not fit the objective or the outputs, is given twice or by half.
+        ConfigError: If the rescaling does not fit the objective or the outputs, is given
+            twice or by half.
 
     Example:
         >>> import torch
@@ -88,7 +92,10 @@ class ClassRegMulti(Tail):
             self.freeze_layers()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn ``(B, n_in)`` into predictions ``(B, n_out)``; for multiclass logarithms of probabilities."""
+        """Turn ``(B, n_in)`` into predictions ``(B, n_out)``.
+
+        For multiclass these are logarithms of probabilities.
+        """
         x = self.dense(x)
         x = x.to(torch.promote_types(x.dtype, torch.float32))  # 16 bits round a sigmoid of 7 to 1, whose loss is 100
         if self.act is not None:

@@ -10,7 +10,8 @@ With layers :math:`f_d` the output is
     \end{cases}
 
 References:
-    He et al. (residual), https://arxiv.org/abs/1512.03385; Huang et al. (dense), https://arxiv.org/abs/1608.06993
+    He et al. (residual), https://arxiv.org/abs/1512.03385; Huang et al. (dense),
+    https://arxiv.org/abs/1608.06993
 """
 
 from __future__ import annotations
@@ -40,24 +41,28 @@ class FullyConnected(Body):
         depth: Number of dense layers; with ``res`` one more if it is even.
         width: Columns of the first layer's output.
         do: Dropout rate, in [0, 1).
-        bn: Whether to normalise; with ``res`` behind each addition too, instead of behind the layer before it.
+        bn: Whether to normalise; with ``res`` behind each addition too, instead of behind the
+            layer before it.
         act: Name of the activation.
         res: Whether to skip every two layers, and add.
         dense: Whether every layer is given the inputs and the outputs of all before it.
-        growth_rate: Layer ``d`` is ``width + int(width * d * growth_rate)`` wide, at least 1; not with ``res``.
+        growth_rate: Layer ``d`` is ``width + int(width * d * growth_rate)`` wide, at least 1;
+            not with ``res``.
         bn_class: The norm, by name, class or partial; it is given ``num_features``.
         lookup_init: Gives the initialiser of the weights for an activation.
         lookup_act: Gives the activation layer by its name.
         freeze: Whether the parameters stay as they are.
 
     Raises:
-        ConfigError: If a size is not positive, a rate is out of range, or ``res`` comes with ``dense`` or
-            ``growth_rate``.
+        ConfigError: If a size is not positive, a rate is out of range, or ``res`` comes with
+            ``dense`` or ``growth_rate``.
 
     Example:
         >>> import torch
         >>> from lumin_plugin_tabular import FullyConnected
-        >>> body = FullyConnected(3, {"pt": [0], "eta": [1], "phi": [2]}, depth=2, width=10, growth_rate=0.5)
+        >>> body = FullyConnected(
+        ...     3, {"pt": [0], "eta": [1], "phi": [2]}, depth=2, width=10, growth_rate=0.5
+        ... )
         >>> body(torch.ones(4, 3)).shape
         torch.Size([4, 15])
     """
@@ -81,7 +86,8 @@ class FullyConnected(Body):
     ) -> None:
         super().__init__(n_in, feat_map)
         _check(depth, width, res, dense, growth_rate)
-        self.res, self.dense = res, dense
+        self.res = res
+        self.dense = dense
         layer = partial(dense_layer, act=act, do=do, lookup_init=lookup_init, lookup_act=lookup_act, bn_class=bn_class)
 
         def width_of(d: int) -> int:
@@ -134,7 +140,10 @@ class FullyConnected(Body):
 def _residual_layers(
     n_in: int, depth: int, width: int, normed: Callable[..., nn.Sequential], plain: Callable[..., nn.Sequential]
 ) -> nn.ModuleList:
-    """Give a layer to the width, then pairs whose second half is normalised behind the addition only."""
+    """Return a layer to the width, then pairs.
+
+    Their second half is normalised behind the addition only.
+    """
     pairs = [nn.Sequential(*normed(width, width), *plain(width, width)) for _ in range(depth // 2)]
     return nn.ModuleList([normed(n_in, width), *pairs])
 

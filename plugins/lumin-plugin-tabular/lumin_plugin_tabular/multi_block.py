@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 class MultiBlock(Body):
     """Gives each block its features, and the outputs of all blocks side by side.
 
-    With a bottleneck, each block is also given a few learned combinations of the features that it does not see.
+    With a bottleneck, each block is also given a few learned combinations of the features that
+    it does not see.
 
     Args:
         n_in: Number of columns of the head's output.
         feat_map: Input feature to columns of the head's output.
         blocks: The bodies, by name, dict, class or partial.
-        feats_per_block: For each block its features, by name or by a pattern such as ``"jet_*"``. A feature may go to
-            several blocks.
+        feats_per_block: For each block its features, by name or by a pattern such as ``"jet_*"``. A
+            feature may go to several blocks.
         bottleneck_sz: Number of combinations for each block; 0 for none.
         bottleneck_act: Name of their activation; linear by default.
         lookup_init: Gives the initialiser of the weights for an activation; the blocks get it.
@@ -37,15 +38,19 @@ class MultiBlock(Body):
         freeze: Whether the parameters of blocks and bottlenecks stay as they are.
 
     Raises:
-        ConfigError: If a name or pattern fits no feature, a block has none, or a feature is in no block and there is no
-            bottleneck to see it; if there is a bottleneck beside a block that sees all features.
+        ConfigError: If a name or pattern fits no feature, a block has none, or a feature is in no
+            block and there is no bottleneck to see it; if there is a bottleneck beside a block that
+            sees all features.
 
     Example:
         >>> import torch
         >>> from lumin_plugin_tabular import MultiBlock
-        >>> body = MultiBlock(3, {"tau_pt": [0], "tau_eta": [1], "met": [2]},
-        ...                   blocks=[{"name": "fully_connected", "depth": 1, "width": 8}, "ident_body"],
-        ...                   feats_per_block=[["tau_*"], ["met"]])
+        >>> body = MultiBlock(
+        ...     3,
+        ...     {"tau_pt": [0], "tau_eta": [1], "met": [2]},
+        ...     blocks=[{"name": "fully_connected", "depth": 1, "width": 8}, "ident_body"],
+        ...     feats_per_block=[["tau_*"], ["met"]],
+        ... )
         >>> body(torch.ones(5, 3)).shape
         torch.Size([5, 9])
     """

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 class MultiHead(Head):
     """Gives the output of a head for flat inputs and, behind it, that of a head for a matrix.
 
-    The inputs are flat and matrix, or all flat: continuous features, those of the matrix among them, then categories.
-    A feature goes to one of the two: to the matrix head if it is an element ``{vec}_{feat}`` of its matrix.
+    The inputs are flat and matrix, or all flat: continuous features, those of the matrix among
+    them, then categories. A feature goes to one of the two: to the matrix head if it is an element
+    ``{vec}_{feat}`` of its matrix.
 
     Args:
-        cont_feats: Names of all continuous features; those of the matrix may be left out if it always comes as one.
-        matrix_head: The head for the matrix, with its options ``vecs`` and ``feats_per_vec``; as dict or partial.
+        cont_feats: Names of all continuous features; those of the matrix may be left out if it
+            always comes as one.
+        matrix_head: The head for the matrix, with its options ``vecs`` and ``feats_per_vec``; as
+            dict or partial.
         flat_head: The head for the flat inputs, by name, dict, class or partial.
         cat_embedder: The categorical features; the flat head gets it.
         lookup_init: Gives the initialiser of the weights for an activation; both heads get it.
@@ -40,7 +43,8 @@ class MultiHead(Head):
         >>> from functools import partial
         >>> from lumin_core.model import MatrixHead
         >>> from lumin_plugin_tabular import MultiHead
-        >>> class SumOfObjects(MatrixHead):  # with the gnn plugin: {"name": "gnn_head", "vecs": ...}
+        >>> # with the gnn plugin: {"name": "gnn_head", "vecs": ...}
+        >>> class SumOfObjects(MatrixHead):
         ...     def __init__(self, cont_feats, vecs, feats_per_vec):
         ...         super().__init__(cont_feats, vecs, feats_per_vec)
         ...         self.feat_map = self.map_to_all()
@@ -48,7 +52,9 @@ class MultiHead(Head):
         ...         return self.get_matrix(x)[0].sum(1)
         ...     def get_out_size(self):
         ...         return self.n_fpv
-        >>> head = MultiHead(["met"], partial(SumOfObjects, vecs=["tau", "jet"], feats_per_vec=["px", "py"]))
+        >>> head = MultiHead(
+        ...     ["met"], partial(SumOfObjects, vecs=["tau", "jet"], feats_per_vec=["px", "py"])
+        ... )
         >>> head((torch.tensor([[10.0]]), torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])))
         tensor([[10.,  4.,  6.]])
     """
@@ -72,7 +78,8 @@ class MultiHead(Head):
         flat_feats = [self.cont_feats[i] for i in flat if i < n_cont]
         self.flat_head = build("head", flat_head, cont_feats=flat_feats, cat_embedder=cat_embedder, **given)
         self.matrix_head = build("head", matrix_head, cont_feats=[self.cont_feats[i] for i in in_matrix], **given)
-        self.n_in, self.n_in_matrix = n_all, len(in_matrix)
+        self.n_in = n_all
+        self.n_in_matrix = len(in_matrix)
         self._flat_columns: Tensor
         self._matrix_columns: Tensor
         self.register_buffer("_flat_columns", torch.tensor(flat, dtype=torch.long), persistent=False)
@@ -84,7 +91,9 @@ class MultiHead(Head):
             self.freeze_layers()
 
     def forward(self, x: Inputs) -> Tensor:
-        """Turn ``(flat, matrix)``, or all flat inputs ``(B, n_cont + n_cat)``, into ``(B, get_out_size())``.
+        """Turn flat inputs, or flat and matrix, into ``(B, get_out_size())``.
+
+        Inputs are ``(flat, matrix)``, or all flat ``(B, n_cont + n_cat)``.
 
         Raises:
             ShapeError: If flat inputs do not have that many columns, or lack the matrix.

@@ -1,4 +1,7 @@
-"""Pipelines of preprocessing steps: made, fitted to data frames, saved as JSON. Nothing is pickled."""
+"""Pipelines of preprocessing steps: made, fitted to data frames, saved as JSON.
+
+Nothing is pickled.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,8 @@ class Chain(list[Transform]):
         """Write the steps and what they learned as JSON.
 
         Args:
-            path: The file; ``.json`` is added where it is missing. It is written whole or not at all.
+            path: The file; ``.json`` is added where it is missing. It is written whole
+                or not at all.
 
         Returns:
             The path.
@@ -107,7 +111,11 @@ def load_pipe(path: str | Path) -> Chain:
     Example:
         >>> import tempfile
         >>> from lumin_plugin_tabular import Chain, StandardScaler, load_pipe
-        >>> saved = Chain([StandardScaler()]).fit([[1.0], [3.0]]).save(tempfile.mkdtemp() + "/input_pipe")
+        >>> saved = (
+        ...     Chain([StandardScaler()])
+        ...     .fit([[1.0], [3.0]])
+        ...     .save(tempfile.mkdtemp() + "/input_pipe")
+        ... )
         >>> load_pipe(saved).transform([[4.0]])
         array([[2.]])
     """
@@ -128,7 +136,8 @@ def from_sklearn(pipeline: Any) -> Chain:
     """Convert a pipeline, or one step, of scikit-learn, fitted or not.
 
     Args:
-        pipeline: Steps of the classes ``StandardScaler``, ``PCA``, and those that other installed transforms know.
+        pipeline: Steps of the classes ``StandardScaler``, ``PCA``, and those that other installed
+            transforms know.
 
     Returns:
         The same as a chain; the pipeline is not referred to.
@@ -167,7 +176,8 @@ def get_pre_proc_pipes(
         n_components: How many components to keep; all by default.
 
     Returns:
-        The pipeline for inputs and that for targets; where nothing is asked for, a chain without steps.
+        The pipeline for inputs and that for targets; where nothing is asked for, a chain
+        without steps.
 
     Raises:
         ConfigError: If ``whiten`` or ``n_components`` is set without ``pca``.
@@ -206,8 +216,8 @@ def fit_input_pipe(
         df: The data.
         cont_feats: The columns, in the order of the inputs, or the name of one.
         savename: File to save it to, as JSON; ``.json`` is added where it is missing.
-        input_pipe: Pipeline to fit, of ours or of scikit-learn; a copy is fitted. If given, it takes the place of the
-            options of `get_pre_proc_pipes`.
+        input_pipe: Pipeline to fit, of ours or of scikit-learn; a copy is fitted. If given, it
+            takes the place of the options of `get_pre_proc_pipes`.
         norm_in: See `get_pre_proc_pipes`.
         pca: See `get_pre_proc_pipes`.
         whiten: See `get_pre_proc_pipes`.
@@ -245,13 +255,16 @@ def fit_output_pipe(
     norm_out: bool = True,
     wgt_feat: str | None = None,
 ) -> Chain:
-    """Fit a pipeline to targets. ``class_reg_multi`` rescales too, and needs no pipeline: ``y_range``, ``y_mean``.
+    """Fit a pipeline to targets.
+
+    ``class_reg_multi`` rescales too, and needs no pipeline: ``y_range``, ``y_mean``.
 
     Args:
         df: The data.
         targ_feats: The columns, in the order of the targets, or the name of one.
         savename: As in `fit_input_pipe`.
-        output_pipe: Pipeline to fit, as in `fit_input_pipe`. If given, it takes the place of ``norm_out``.
+        output_pipe: Pipeline to fit, as in `fit_input_pipe`. If given, it takes the place
+            of ``norm_out``.
         norm_out: Whether to standardise; if not, the pipeline changes nothing.
         wgt_feat: As in `fit_input_pipe`.
 

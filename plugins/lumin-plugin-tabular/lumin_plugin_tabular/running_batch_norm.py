@@ -1,19 +1,19 @@
 r"""Batch norms that normalise by running sums, also in training, so that small batches do no harm.
 
-With the sums :math:`s = \sum x`, :math:`q = \sum x^2` and the count :math:`c` of a batch of :math:`B` events, for every
-channel
+With the sums :math:`s = \sum x`, :math:`q = \sum x^2` and the count :math:`c` of a batch of
+:math:`B` events, for every channel
 
 .. math::
     (S, Q, C) \leftarrow (S, Q, C) + m\,\bigl((s, q, c) - (S, Q, C)\bigr), \quad
     m = 1 - \frac{1 - \mathtt{mom}}{\sqrt{\max(B - 1, 1)}}
 
-and the inputs are normalised by mean :math:`S / C` and variance :math:`Q / C - (S / C)^2`. Gradients flow through the
-part of the current batch.
+and the inputs are normalised by mean :math:`S / C` and variance :math:`Q / C - (S / C)^2`.
+Gradients flow through the part of the current batch.
 
 References:
     J. Howard, "Running batch norm", fast.ai course v3 part 2, lesson 10 (2019),
-    https://github.com/fastai/course-v3/blob/master/nbs/dl2/07_batchnorm.ipynb. Ours takes batches of one event, keeps
-    the variance from falling below 0, and stores sums without their graph.
+    https://github.com/fastai/course-v3/blob/master/nbs/dl2/07_batchnorm.ipynb. Ours takes batches
+    of one event, keeps the variance from falling below 0, and stores sums without their graph.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ class _RunningBatchNorm(nn.Module):
             msg = "a running batch norm needs num_features of at least 1, mom in (0, 1], n_warmup of at least 0 and a "
             msg += f"positive eps, got {num_features}, {mom}, {n_warmup} and {eps}"
             raise ConfigError(msg)
-        self.num_features, self.mom, self.n_warmup, self.eps = num_features, mom, n_warmup, eps
+        self.num_features = num_features
+        self.mom = mom
+        self.n_warmup = n_warmup
+        self.eps = eps
         channels = (num_features,) + (1,) * self.n_axes
         self.weight = nn.Parameter(torch.ones(channels)) if affine else None
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None

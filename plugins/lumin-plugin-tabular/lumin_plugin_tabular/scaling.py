@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class _Estimated(Transform):
     """A step that an estimator of scikit-learn does.
 
-    A subclass says which class that is, its options that are ours, and the attributes that it learns.
+    A subclass says which class that is, its options that are ours, and the attributes
+    that it learns.
     """
 
     estimator_class: ClassVar[type]
@@ -123,7 +124,9 @@ class _Estimated(Transform):
 
 
 class StandardScaler(_Estimated):
-    """Shifts every column to mean 0 and scales it to standard deviation 1; missing values stay missing.
+    """Shifts every column to mean 0 and scales it to standard deviation 1.
+
+    Missing values stay missing.
 
     Args:
         with_mean: Whether to shift.
@@ -155,7 +158,8 @@ class StandardScaler(_Estimated):
             Itself.
 
         Raises:
-            DataError: If there are infinities or columns without a value, or if the weights give no positive variance.
+            DataError: If there are infinities or columns without a value, or if the weights give no
+                positive variance.
         """
         self.estimator = self.estimator_class(**{name: getattr(self.estimator, name) for name in self.options})
         return self.partial_fit(x, sample_weight)
@@ -184,7 +188,8 @@ class PCA(_Estimated):
     """Rotates to principal components, the most varying first.
 
     Args:
-        n_components: How many to keep; all by default. As in scikit-learn, a fraction keeps as many as explain it.
+        n_components: How many to keep; all by default. As in scikit-learn, a fraction keeps as many
+            as explain it.
         whiten: Whether to scale each component to variance 1.
 
     Example:
