@@ -65,10 +65,10 @@ class Processes(Executor):
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
-        from lumin_core.training.fitting import check_positive  # here, since workers import this module, first of all
+        from lumin_core.checks import positive  # here, since workers import this module, first of all
 
         _refuse_top_level()
-        self._max_workers = available_cores() if max_workers is None else check_positive(max_workers, "max_workers")
+        self._max_workers = available_cores() if max_workers is None else positive(max_workers, "max_workers")
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._lock = threading.Lock()
