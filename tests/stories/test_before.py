@@ -3,9 +3,9 @@
 The files are in tests/fixtures/before, where make.py says how they were made. What is stored must
 be read bit for bit. What is computed, predictions and losses, must agree within 1e-5, since
 processors and releases of torch round differently. Weights at the end of a training must be those
-of 0.1 bit for bit where machine.json names this machine, torch and numpy; elsewhere rounding has
-gone through dozens of steps, so there they must be close, and two trainings the same to the last
-bit.
+of 0.1 bit for bit where machine.json names this machine, torch and numpy. Elsewhere rounding has
+gone through dozens of steps, so with the same torch on the same system they must be close; random
+numbers of another differ. There two trainings must be the same to the last bit.
 """
 
 import importlib.util
@@ -222,12 +222,13 @@ def weights_of(results):
 
 def assert_trained_as(results, before, again):
     """Hold models against those of 0.1, on another machine also against the same training again."""
-    if same_machine():
+    here, there = machine.facts(), expected("", "machine.json")
+    if here == there:
         assert_same(results, before)
         return
-    for mine, theirs in zip(weights_of(results), weights_of(before), strict=True):
-        for key, values in mine.items():
-            torch.testing.assert_close(values, theirs[key], rtol=1e-2, atol=1e-3)
+    if all(here[key].partition("+")[0] == there[key].partition("+")[0] for key in ("torch", "system")):
+        for mine, theirs in zip(weights_of(results), weights_of(before), strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-2, atol=1e-3)
     assert_same(results, again())
 
 
@@ -236,10 +237,6 @@ def assert_same(results, others):
     for mine, theirs in zip(weights_of(results), weights_of(others), strict=True):
         assert mine.keys() == theirs.keys()
         assert all(torch.equal(values, theirs[key]) for key, values in mine.items())
-
-
-def same_machine():
-    return expected("", "machine.json") == machine.facts()
 
 
 def tree(folder):
