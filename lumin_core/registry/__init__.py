@@ -13,9 +13,10 @@ _HOMES = {
     "config": ["UnnamedComponent", "qualified_name", "to_config"],
     "construct": ["build", "resolve"],
     "kind_table": ["Kind"],
-    "lookup": ["components", "find", "find_kind", "kinds", "refresh"],
+    "lookup": ["components", "find", "find_kind", "kinds", "pinned"],
     "names": ["normalise", "snake_case"],
-    "record": ["pinned", "recording"],
+    "record": ["recording"],
+    "scan": ["refresh"],
     "session": ["register", "temporary"],
     "validation": ["check"],
 }
