@@ -1,4 +1,3 @@
-from lumin_core.model.blocks import OBJECTIVES as OBJECTIVES
 from lumin_core.model.blocks import Block as Block
 from lumin_core.model.blocks import Body as Body
 from lumin_core.model.blocks import Endcap as Endcap
@@ -13,6 +12,7 @@ from lumin_core.model.layers import dense_layer as dense_layer
 from lumin_core.model.layers import dense_stack as dense_stack
 from lumin_core.model.lookups import LookupAct as LookupAct
 from lumin_core.model.lookups import LookupInit as LookupInit
+from lumin_core.model.lookups import by_bare_name as by_bare_name
 from lumin_core.model.lookups import canonical_act as canonical_act
 from lumin_core.model.lookups import lookup_act as lookup_act
 from lumin_core.model.lookups import normal_initialiser as normal_initialiser
@@ -23,6 +23,8 @@ from lumin_core.model.loss import event_loss as event_loss
 from lumin_core.model.loss import weighted_loss as weighted_loss
 from lumin_core.model.matrix_head import MatrixHead as MatrixHead
 from lumin_core.model.matrix_head import matrix_elements as matrix_elements
+from lumin_core.model.objectives import OBJECTIVES as OBJECTIVES
+from lumin_core.model.objectives import objective_of as objective_of
 from lumin_core.model.optimiser import build_optimiser as build_optimiser
 from lumin_core.model.record import ModelRecord as ModelRecord
 from lumin_core.model.tensor_file import State as State

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
+from lumin_core.model.objectives import check_objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,20 +179,13 @@ class Tail(Block):
 
     def __init__(self, n_in: int, n_out: int, objective: str) -> None:
         super().__init__()
-        if objective not in OBJECTIVES:
-            msg = f"objective must be one of {', '.join(OBJECTIVES)}, got {objective!r}"
-            raise ConfigError(msg)
         self.n_in = n_in
         self.n_out = n_out
-        self.objective = objective
+        self.objective = check_objective(objective)
 
     def get_out_size(self) -> int:
         """Give the number of outputs."""
         return self.n_out
-
-
-OBJECTIVES = ("classification", "multiclass", "regression")
-"""What a model can be trained for, as tails see it."""
 
 
 class Endcap(Block):
@@ -229,7 +223,7 @@ class Endcap(Block):
         """Apply `func` to predictions ``(B, n_out)``."""
         return self.func(x)
 
-    def predict(self, inputs: Any, as_np: bool = True) -> np.ndarray | Tensor:
+    def predict(self, inputs: object, as_np: bool = True) -> np.ndarray | Tensor:
         """Predict with the model and compute further.
 
         Args:
@@ -244,8 +238,9 @@ class Endcap(Block):
             ConfigError: For a `FoldYielder`, whose predictions would be saved without the endcap.
         """
         if hasattr(inputs, "save_fold_pred"):
-            msg = "an endcap predicts arrays: pass fy.get_fold(i)['inputs'], and save with fy.save_fold_pred"
-            raise ConfigError(msg)
+            raise ConfigError(
+                "an endcap predicts arrays: pass fy.get_fold(i)['inputs'], and save with fy.save_fold_pred"
+            )
         with torch.no_grad():
             result = self.func(self.model.predict(inputs, as_np=False))
         return result.cpu().numpy() if as_np else result
