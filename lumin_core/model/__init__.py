@@ -5,7 +5,7 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES = {
-    "blocks": ["Block", "Body", "Endcap", "Head", "Inputs", "Tail"],
+    "blocks": ["Block", "Body", "Endcap", "Head", "Inputs", "OBJECTIVES", "Tail", "objective_of"],
     "builder": ["ModelBuilder"],
     "embedding": ["CatEmbedder"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
@@ -20,7 +20,6 @@ _HOMES = {
     ],
     "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
     "matrix_head": ["MatrixHead", "matrix_elements"],
-    "objectives": ["OBJECTIVES", "objective_of"],
     "optimiser": ["build_optimiser"],
     "record": ["ModelRecord"],
     "tensor_file": ["State", "read_tensors", "save_path", "staged", "write_tensors"],

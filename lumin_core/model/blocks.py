@@ -28,7 +28,6 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
-from lumin_core.model.objectives import check_objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,8 +37,45 @@ if TYPE_CHECKING:
     from lumin_core.model.embedding import CatEmbedder
 
 
+OBJECTIVES = ("classification", "multiclass", "regression")
+"""What a model can be trained for, as tails see it."""
+
+_SPELLINGS = {
+    "class": "classification",
+    "classifier": "classification",
+    "binary": "classification",
+    "multilabel": "classification",
+    "multiclassifier": "multiclass",
+    "multiclassclassification": "multiclass",
+    "regressor": "regression",
+}
+
+
 Inputs = Tensor | tuple[Tensor, Tensor]
 """What a head is given: flat features, ``(B, n_cont + n_cat)``, or these and a matrix."""
+
+
+def objective_of(name: object) -> str:
+    """Return the objective in our spelling.
+
+    Args:
+        name: ``classification`` (binary and multi-label), ``multiclass``, ``regression``, or
+            LUMIN's ``classifier``, ``multiclassifier``, ``regressor``; case, ``-``, ``_`` and
+            blanks do not matter.
+
+    Raises:
+        ConfigError: If it is none of these.
+
+    Example:
+        >>> from lumin_core.model.blocks import objective_of
+        >>> objective_of("Classifier")
+        'classification'
+    """
+    plain = str(name).lower().translate(dict.fromkeys(map(ord, "-_ ")))
+    plain = _SPELLINGS.get(plain, plain)
+    if plain not in OBJECTIVES:
+        raise ConfigError(f"objective must be one of {', '.join(OBJECTIVES)}, got {name!r}")
+    return plain
 
 
 class Block(nn.Module, ABC):
@@ -181,7 +217,9 @@ class Tail(Block):
         super().__init__()
         self.n_in = n_in
         self.n_out = n_out
-        self.objective = check_objective(objective)
+        self.objective = objective
+        if objective not in OBJECTIVES:
+            raise ConfigError(f"objective must be one of {', '.join(OBJECTIVES)}, got {objective!r}")
 
     def get_out_size(self) -> int:
         """Give the number of outputs."""

@@ -17,17 +17,15 @@ from torch import nn
 
 from lumin_core import registry, seeds
 from lumin_core.checks import as_list, check_keys, positive
-from lumin_core.model import lookups
+from lumin_core.model import features, lookups
+from lumin_core.model.blocks import objective_of
 from lumin_core.model.built import BuiltModel
 from lumin_core.model.config import PARTS, plain_config, read_config
 from lumin_core.model.embedding import CatEmbedder
-from lumin_core.model.features import check_features, count_outputs, model_features, with_objects
 from lumin_core.model.loss import build_loss
-from lumin_core.model.objectives import objective_of
 from lumin_core.model.optimiser import build_optimiser, optimiser_spec, with_rate
 from lumin_core.model.options import copied, join
 from lumin_core.model.pretrained import load_pretrained
-from lumin_core.model.subsampling import check_subsampling, draw_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -142,12 +140,12 @@ class ModelBuilder:
             The builder.
         """
         if n_out is None:
-            n_out = count_outputs(fy, objective_of(objective))
+            n_out = features.count_outputs(fy, objective_of(objective))
         if fy.cat_feats and "cat_embedder" not in options and fy.get_use_cat_feats():
             options["cat_embedder"] = CatEmbedder.from_fy(fy)
-        options.setdefault("cont_feats", model_features(fy))
+        options.setdefault("cont_feats", features.model_features(fy))
         builder = cls(objective, n_out, **options)
-        head = with_objects(builder.specs["head"], fy)
+        head = features.with_objects(builder.specs["head"], fy)
         if head is builder.specs["head"]:
             return builder
         parts = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() != "head"}
@@ -205,10 +203,7 @@ class ModelBuilder:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the constructor, copied.
-
-        The learning rate may have been changed by `set_lr`.
-        """
+        """The arguments of the constructor, copied, with the learning rate that `set_lr` set."""
         arguments: dict[str, Any] = copied({**self._arguments, "opt_args": self.opt_args})
         return arguments
 
@@ -288,7 +283,9 @@ class ModelBuilder:
 
     def _draw_mask(self, seed: int) -> np.ndarray | None:
         n_cat = 0 if self.cat_embedder is None else self.cat_embedder.n_cat_in
-        return draw_columns(self.cont_subsample_rate, self.guaranteed_feats, self.cont_feats, n_cat=n_cat, seed=seed)
+        return features.draw_columns(
+            self.cont_subsample_rate, self.guaranteed_feats, self.cont_feats, n_cat=n_cat, seed=seed
+        )
 
     def _check(self) -> None:
         """Refuse what can be known to be wrong before anything is built."""
@@ -296,5 +293,4 @@ class ModelBuilder:
             registry.resolve(part, self.specs[part])
         registry.resolve("optimiser", optimiser_spec(self.opt_args))
         seeds.check(self.seed)
-        check_features(self.cont_feats, self.cat_embedder)
-        check_subsampling(self.cont_subsample_rate, self.guaranteed_feats, self.cont_feats)
+        features.check(self.cont_feats, self.cat_embedder, self.cont_subsample_rate, self.guaranteed_feats)

@@ -1,4 +1,4 @@
-"""What a builder reads of a fold file: features, number of outputs, the objects of a matrix."""
+"""What a model is given: what a builder reads of a fold file, and the features of one model."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lumin_core import registry
-from lumin_core.checks import check_names
+from lumin_core import registry, seeds
+from lumin_core.checks import check_keys, check_names
 from lumin_core.errors import ConfigError
 from lumin_core.model.matrix_head import MatrixHead
 from lumin_core.model.options import with_options
@@ -33,15 +33,25 @@ def model_features(fy: FoldYielder) -> list[str]:
     return [*fy.get_use_cont_feats(), *matrix]
 
 
-def check_features(cont_feats: Sequence[str], cat_embedder: CatEmbedder | None) -> None:
-    """Refuse a model without inputs, and names that are not text or are there twice.
+def check(
+    cont_feats: Sequence[str], cat_embedder: CatEmbedder | None, rate: float | None, guaranteed: Sequence[str]
+) -> None:
+    """Refuse a model without inputs, names that are not text or are there twice, a wrong fraction.
 
     Args:
         cont_feats: Names of the continuous features.
         cat_embedder: The categorical features, or ``None``.
+        rate: Fraction of the continuous features that each model is given, or ``None`` for all.
+        guaranteed: Features that every model is given.
 
     Raises:
         ConfigError: If there are such.
+
+    Example:
+        >>> from lumin_core.model import features
+        >>> features.check(["pt"], None, 1.5, [])
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: cont_subsample_rate must be in (0, 1], got 1.5
     """
     if not cont_feats and not (cat_embedder and cat_embedder.n_cat_in):
         raise ConfigError(
@@ -49,6 +59,11 @@ def check_features(cont_feats: Sequence[str], cat_embedder: CatEmbedder | None) 
             "its elements {vec}_{feat}, which ModelBuilder.from_fy reads from the file"
         )
     check_names("cont_feats", cont_feats)
+    if rate is None and guaranteed:
+        raise ConfigError("guaranteed_feats means something only with cont_subsample_rate: give both, or neither")
+    if rate is not None and not 0 < rate <= 1:
+        raise ConfigError(f"cont_subsample_rate must be in (0, 1], got {rate!r}")
+    check_keys(guaranteed, cont_feats, "cont_feats")
 
 
 def count_outputs(fy: FoldYielder, objective: str) -> int:
@@ -86,3 +101,33 @@ def _told(spec: Spec, entry: Mapping[str, object]) -> Spec:
     elif "matrix_head" in head.keywords:
         told = {"matrix_head": _told(head.keywords["matrix_head"], entry)}
     return with_options(spec, told)
+
+
+def draw_columns(
+    rate: float | None, guaranteed: Sequence[str], cont_feats: Sequence[str], *, n_cat: int, seed: int
+) -> np.ndarray | None:
+    """Draw the features of one model: the guaranteed ones, and others up to the fraction.
+
+    Args:
+        rate: Fraction of the continuous features, in (0, 1], one at least; ``None`` for all.
+        guaranteed: Features that every model is given; they count towards the fraction.
+        cont_feats: The continuous features, the first columns.
+        n_cat: Number of categorical features, the columns behind those; all of them are kept.
+        seed: Seed of the model.
+
+    Returns:
+        Indices of columns in their order, int64; ``None`` for all.
+
+    Example:
+        >>> from lumin_core.model.features import draw_columns
+        >>> draw_columns(0.5, ["eta"], ["pt", "eta"], n_cat=1, seed=1)
+        array([1, 2])
+    """
+    if rate is None:
+        return None
+    n_feats = len(cont_feats)
+    sure = [list(cont_feats).index(feat) for feat in guaranteed]
+    rest = [i for i in range(n_feats) if i not in sure]
+    n_more = min(max(round(rate * n_feats) - len(sure), 0 if sure else 1), len(rest))
+    drawn = seeds.stream(seed, "subsampling").choice(rest, n_more, replace=False).tolist() if rest else []
+    return np.array([*sorted([*sure, *drawn]), *range(n_feats, n_feats + n_cat)], dtype=np.int64)

@@ -47,8 +47,7 @@ def _fits(value: object, hint: Any) -> bool:
     if origin is list:
         return isinstance(value, list) and all(_fits(entry, inner[0]) for entry in value)
     if origin is dict:
-        entries = value.items() if isinstance(value, dict) else [(value, value)]
-        return isinstance(value, dict) and all(_fits(key, inner[0]) and _fits(one, inner[1]) for key, one in entries)
+        return isinstance(value, dict) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
     return isinstance(value, hint)
 
 

@@ -17,26 +17,12 @@ from lumin_core.errors import DataError, ShapeError
 if TYPE_CHECKING:
     import numpy as np
 
-_ANY = (float("-inf"), float("inf"))
-_UNIT = (0.0, 1.0)
-TORCH_LOSSES: dict[type[object], tuple[float, float]] = {
-    nn.BCELoss: _UNIT,
-    nn.BCEWithLogitsLoss: _UNIT,
-    nn.CrossEntropyLoss: _ANY,
-    nn.HingeEmbeddingLoss: _ANY,
-    nn.HuberLoss: _ANY,
-    nn.KLDivLoss: _ANY,
-    nn.L1Loss: _ANY,
-    nn.MSELoss: _ANY,
-    nn.MultiLabelMarginLoss: _ANY,
-    nn.MultiLabelSoftMarginLoss: _ANY,
-    nn.MultiMarginLoss: _ANY,
-    nn.NLLLoss: _ANY,
-    nn.PoissonNLLLoss: _ANY,
-    nn.SmoothL1Loss: _ANY,
-    nn.SoftMarginLoss: _ANY,
-}
-"""Torch's losses that are called as ``loss(y_pred, y)``, and the range of their targets."""
+_PROBABILITIES = (nn.BCELoss, nn.BCEWithLogitsLoss)
+_OF_CLASSES = (nn.CrossEntropyLoss, nn.MultiLabelMarginLoss, nn.MultiMarginLoss, nn.NLLLoss)
+_OF_SIGNS = (nn.HingeEmbeddingLoss, nn.MultiLabelSoftMarginLoss, nn.SoftMarginLoss)
+_OF_VALUES = (nn.HuberLoss, nn.KLDivLoss, nn.L1Loss, nn.MSELoss, nn.PoissonNLLLoss, nn.SmoothL1Loss)
+TORCH_LOSSES = (*_PROBABILITIES, *_OF_CLASSES, *_OF_SIGNS, *_OF_VALUES)
+"""Torch's losses that are called as ``loss(y_pred, y)``."""
 
 
 def check_targets(loss: object, objective: str, n_out: int, targets: np.ndarray | None) -> None:
@@ -65,7 +51,7 @@ def check_targets(loss: object, objective: str, n_out: int, targets: np.ndarray 
     if len(targets) == 0:
         raise DataError("there are no events, so that a loss is undefined")
     if type(loss) not in TORCH_LOSSES:
-        if isinstance(loss, tuple(TORCH_LOSSES)):
+        if isinstance(loss, TORCH_LOSSES):
             _refuse_broadcasting(objective, n_out, targets)
         return
     if targets.dtype.kind not in "biuf":
@@ -74,7 +60,8 @@ def check_targets(loss: object, objective: str, n_out: int, targets: np.ndarray 
         _check_classes(n_out, targets)
     else:
         _check_number(n_out, targets)
-        _check_range(TORCH_LOSSES[type(loss)], targets)
+        if isinstance(loss, _PROBABILITIES):
+            _check_probabilities(targets)
 
 
 def _width(targets: np.ndarray) -> int:
@@ -92,9 +79,9 @@ def _check_number(n_out: int, targets: np.ndarray) -> None:
         raise ShapeError(f"the model has n_out={n_out} outputs, but the data have {width} targets an event")
 
 
-def _check_range(allowed: tuple[float, float], targets: np.ndarray) -> None:
+def _check_probabilities(targets: np.ndarray) -> None:
     low, high = targets.min(), targets.max()
-    if low < allowed[0] or high > allowed[1]:
+    if low < 0 or high > 1:
         raise DataError(
             f"targets of a classification must be in [0, 1], got {low} to {high}; "
             "use objective='multiclass' for more classes"
