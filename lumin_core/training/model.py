@@ -17,7 +17,8 @@ from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError
 from lumin_core.model import tensor_file
-from lumin_core.model.record import ModelRecord, builder_of, checked, describe_components, limited, to_json
+from lumin_core.model.loading import builder_of, checked, limited
+from lumin_core.model.record import ModelRecord, describe_components, to_json
 from lumin_core.model.tensor_file import load_state
 from lumin_core.training import export, fitting, loop
 from lumin_core.training.callback import PredHandler
