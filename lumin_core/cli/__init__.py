@@ -24,10 +24,7 @@ COMMANDS = {
         "lumin_core.cli.describe:describe",
         "Show one component: what it does, its options, where it is from.",
     ),
-    "info": ("lumin_core.cli.info:info", "Show what is in a fold file, a saved model or a run."),
     "list-plugins": ("lumin_core.cli.list_plugins:list_plugins", "List the components that are installed, by kind."),
-    "predict": ("lumin_core.cli.predict:predict", "Save a model's predictions in a fold file."),
-    "train": ("lumin_core.cli.train:train", "Train the models that a run file describes."),
 }
 """The core's own commands: where each is, and what it does in a line."""
 
@@ -41,7 +38,7 @@ class LazyGroup(click.Group):
         >>> import click
         >>> from lumin_core.cli import LazyGroup
         >>> LazyGroup("lumin").list_commands(click.Context(click.Command("lumin")))[:2]
-        ['describe', 'info']
+        ['describe', 'list-plugins']
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:

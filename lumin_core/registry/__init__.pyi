@@ -4,6 +4,7 @@ from lumin_core.registry.config import qualified_name as qualified_name
 from lumin_core.registry.config import to_config as to_config
 from lumin_core.registry.construct import build as build
 from lumin_core.registry.construct import resolve as resolve
+from lumin_core.registry.hints import not_installed as not_installed
 from lumin_core.registry.kind_table import Kind as Kind
 from lumin_core.registry.lookup import components as components
 from lumin_core.registry.lookup import find as find

@@ -12,6 +12,7 @@ FIRST_PARTY_KINDS = {
     "graph_extractors": "lumin-plugin-gnn",
     "live_views": "lumin-plugin-plots",
     "report_sections": "lumin-plugin-plots",
+    "run_tables": "lumin-plugin-commands",
 }
 
 FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -37,6 +38,10 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
             "targ_replace",
             "weight_data",
         ),
+    },
+    "lumin-plugin-commands": {
+        "command": ("info", "predict", "train"),
+        "run_table": ("data", "ensemble", "model", "train"),
     },
     "lumin-plugin-gnn": {
         "head": ("gnn_head", "pyg_head"),
@@ -84,6 +89,9 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
             "roc_auc_score",
             "signal_efficiency",
         ),
+    },
+    "lumin-plugin-onnx": {
+        "exporter": ("onnx",),
     },
     "lumin-plugin-plots": {
         "command": ("report",),

@@ -65,5 +65,6 @@ CORE_KINDS = (
     Kind("reader", "readers"),
     Kind("writer", "writers"),
     Kind("executor", "executors"),
+    Kind("exporter", "exporters", "lumin_core.training.exporter:Exporter"),
     Kind("command", "commands"),
 )

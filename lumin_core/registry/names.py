@@ -5,7 +5,20 @@ from __future__ import annotations
 import re
 
 FIRST_PARTY_PREFIX = "lumin-plugin-"
-FIRST_PARTY = ("callbacks", "explain", "gnn", "hep", "io", "losses", "metrics", "plots", "sequence", "tabular")
+FIRST_PARTY = (
+    "callbacks",
+    "commands",
+    "explain",
+    "gnn",
+    "hep",
+    "io",
+    "losses",
+    "metrics",
+    "onnx",
+    "plots",
+    "sequence",
+    "tabular",
+)
 CORE = "core"
 SESSION = "session"
 

@@ -7,8 +7,8 @@ import pytest
 
 from lumin_core import Callback, Ensemble, Model, registry
 from lumin_core.cli import main
-from lumin_core.cli.train import _parsed
-from lumin_core.runs.results import Results
+from lumin_core.runs import Results
+from lumin_plugin_commands.train import _parsed
 
 TEXT = """
 foldfile = "train.hdf5"

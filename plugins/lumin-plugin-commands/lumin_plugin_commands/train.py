@@ -11,7 +11,8 @@ import click
 from lumin_core.errors import LuminError
 
 if TYPE_CHECKING:
-    from lumin_core.runs.run_file import RunFile
+    from lumin_core.runs import Results
+    from lumin_plugin_commands.run_file import RunFile
 
 _TOML_BEGINS = ("[", "{", '"', "'")
 
@@ -31,7 +32,7 @@ def train(*, run_file: Path, resume: bool, overwrite: bool, executor: str | None
     --set to this folder.
     """
     parsed = dict(map(_parsed, changes))
-    from lumin_core.runs.run_file import RunFile
+    from lumin_plugin_commands.run_file import RunFile
 
     loaded = RunFile.load(run_file, parsed)
     try:
@@ -63,9 +64,9 @@ def _as_options(message: str) -> str:
     return message.replace("overwrite=True", "--overwrite").replace("resume=True", "--resume")
 
 
-def _where(run_file: RunFile, results: Any) -> str:
+def _where(run_file: RunFile, results: Results) -> str:
     """Say where everything is, and what to do with it."""
-    from lumin_core.runs.run_file import ENSEMBLE
+    from lumin_plugin_commands.run_tables import ENSEMBLE
 
     folder = _short(run_file.folder)
     ensemble = run_file.values["ensemble"] is not None
