@@ -29,7 +29,7 @@ from lumin_core.checks import as_list
 from lumin_core.errors import BrokenPlugin, ConfigError, LuminError
 from lumin_core.files import write_text
 from lumin_core.runs import train_models
-from lumin_plugin_commands.run_tables import ENSEMBLE, FLAT, Model, Train, find_table
+from lumin_plugin_commands.run_tables import ENSEMBLE, FLAT, Model, Train, find_table, table_class
 from lumin_plugin_commands.run_values import further_tables, read_toml, read_values
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ class RunFile:
         return Path(self.values["savepath"])
 
     def _train(self, given: Table, text: str, **how: bool) -> Results:
-        options: Table = {name: given[name] for name in (*Train.get_keys(), "fy", "model_builder")}
+        options: Table = {name: given[name] for name in (*Train.get_keys(), "fy", "model_builder")} | how
         before = _stamp(self.folder)
         try:
-            results = train_models(**options, **how)
+            results = train_models(**options)
         except BaseException:
             if _stamp(self.folder) != before:  # the folder was accepted: what has begun can be repeated, too
                 self._leave(text)
@@ -185,7 +185,7 @@ def _prepared(values: Table, opened: ExitStack) -> tuple[Table, dict[str, RunTab
 def _order(values: Table) -> list[str]:
     """Order the tables: those that give keys, those of the training, the others."""
     others = [*further_tables(values), *(["ensemble"] if values["ensemble"] is not None else [])]
-    first = [name for name in others if find_table(name).func.gives]
+    first = [name for name in others if table_class(name).gives]
     return [*first, *FLAT, *(name for name in others if name not in first)]
 
 
@@ -208,7 +208,7 @@ def _resolved(values: Table, builder: ModelBuilder) -> Table:
     found = {**values, **config, "model_args": None, **lists, "savepath": "."}
     for name in further_tables(values):
         found[registry.find("run_table", name).qualified] = found.pop(name)
-        found.update(dict.fromkeys(find_table(name).func.gives))
+        found.update(dict.fromkeys(table_class(name).gives))
     return found
 
 

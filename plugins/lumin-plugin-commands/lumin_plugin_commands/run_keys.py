@@ -154,7 +154,7 @@ def keys_of(function: Callable[..., Any], leave_out: Sequence[str] = ()) -> dict
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    annotated: Any = function.__init__ if isinstance(function, type) else function
+    annotated: Any = inspect.getattr_static(function, "__init__") if isinstance(function, type) else function
     try:
         return typing.get_type_hints(annotated, {**_names(), **getattr(annotated, "__globals__", {})})
     except NameError as error:

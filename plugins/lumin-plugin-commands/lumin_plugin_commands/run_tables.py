@@ -9,7 +9,7 @@ level of the file, and usually do.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from lumin_core import registry
 from lumin_core.checks import check_keys
@@ -236,6 +236,17 @@ def find_table(name: str) -> partial[RunTable]:
     return registry.resolve("run_table", f"commands/{name}" if name in (*FLAT, "ensemble") else name)
 
 
+def table_class(name: str) -> type[RunTable]:
+    """Return the class of a table; arguments and errors as for `find_table`.
+
+    Example:
+        >>> from lumin_plugin_commands.run_tables import table_class
+        >>> table_class("data").gives
+        ('fy',)
+    """
+    return cast("type[RunTable]", find_table(name).func)
+
+
 def table_key(name: str, place: str) -> Key:
     """Return the key of another plugin's table.
 
@@ -248,7 +259,7 @@ def table_key(name: str, place: str) -> Key:
         LuminError: If its component is broken, or several plugins have it.
     """
     try:
-        table: Any = find_table(name).func
+        keys = table_class(name).get_keys()
     except UnknownComponent as error:
         if hints := registry.not_installed("run_table", name):
             raise ConfigError(f"{place} a run file has no [{name}]; {'; '.join(hints)}") from error
@@ -257,4 +268,4 @@ def table_key(name: str, place: str) -> Key:
         raise
     except LuminError as error:
         raise type(error)(f"{place} [{name}]: {error}") from error
-    return Key.of_table(name, table.get_keys())
+    return Key.of_table(name, keys)

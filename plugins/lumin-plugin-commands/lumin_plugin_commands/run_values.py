@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lumin_core.checks import check_keys
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_plugin_commands.run_keys import is_text
-from lumin_plugin_commands.run_tables import FLAT, Table, find_table, flat_keys, table_key
+from lumin_plugin_commands.run_tables import FLAT, Table, flat_keys, table_class, table_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -97,7 +97,7 @@ def _provided(values: Table, given: Sequence[str], place: str) -> dict[str, str]
     """Return the keys that tables give values for, and the table of each."""
     provided: dict[str, str] = {}
     for table in further_tables(values):
-        for key in find_table(table).func.gives:
+        for key in table_class(table).gives:
             if key not in flat_keys() or key in _OF_THE_RUN:
                 raise BrokenPlugin(f"{place}: [{table}] gives {key!r}, which tables cannot; report it to its authors")
             if key in given or key in provided:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lumin_core.errors import LuminError
+from lumin_core.errors import options_as_flags
 
 if TYPE_CHECKING:
     from lumin_core.runs import Results
@@ -35,10 +35,8 @@ def train(*, run_file: Path, resume: bool, overwrite: bool, executor: str | None
     from lumin_plugin_commands.run_file import RunFile
 
     loaded = RunFile.load(run_file, parsed)
-    try:
+    with options_as_flags():
         results = loaded.run(resume=resume, overwrite=overwrite, executor=executor)
-    except (LuminError, KeyboardInterrupt) as error:
-        raise type(error)(_as_options(str(error))) from error
     click.echo(f"{results!r}\n\n{_where(loaded, results)}")
 
 
@@ -57,11 +55,6 @@ def _parsed(change: str) -> tuple[str, Any]:
             ) from error
         return key, value
     return key, parsed
-
-
-def _as_options(message: str) -> str:
-    """Name the options of the command where a message names those of the functions."""
-    return message.replace("overwrite=True", "--overwrite").replace("resume=True", "--resume")
 
 
 def _where(run_file: RunFile, results: Results) -> str:
