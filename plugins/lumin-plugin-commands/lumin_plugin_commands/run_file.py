@@ -9,14 +9,15 @@ The keys are arguments of the functions that do the work.
     n_models = 5                     train_models: n_models, bs, n_epochs, savepath, seed, ...
     [ensemble]                       Ensemble.from_results: size, metric, weighting, ...
 
-Keys, their types and their defaults are read from these signatures, see `lumin_core.runs.run_keys`.
+Keys, their types and their defaults are read from these signatures, see
+`lumin_plugin_commands.run_keys`; tables are components, see `lumin_plugin_commands.run_tables`.
 There is one ``seed``, that of the run.
 """
 
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,29 +26,23 @@ from attrs import define
 
 from lumin_core import registry, seeds
 from lumin_core.checks import as_list
-from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.errors import ConfigError, LuminError
+from lumin_core.errors import BrokenPlugin, ConfigError, LuminError
 from lumin_core.files import write_text
-from lumin_core.model.builder import ModelBuilder
-from lumin_core.model.embedding import CatEmbedder
-from lumin_core.runs.ensemble import Ensemble
-from lumin_core.runs.members import WEIGHTINGS
-from lumin_core.runs.results import Results
-from lumin_core.runs.run_keys import Table, keys_of, read_toml, read_values
-from lumin_core.runs.train import train_models
-from lumin_core.training.fitting import build_metrics
+from lumin_core.runs import train_models
+from lumin_plugin_commands.run_tables import ENSEMBLE, FLAT, Model, Train, find_table, table_class
+from lumin_plugin_commands.run_values import further_tables, read_toml, read_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from lumin_core.model import ModelBuilder
+    from lumin_core.runs import Results
+    from lumin_plugin_commands.run_tables import RunTable, Table
 
-NAME, ENSEMBLE = "run.toml", "ensemble.safetensors"
-"""What a run file adds to the run's folder: itself, resolved, and the ensemble if asked for."""
+NAME = "run.toml"
+"""What a run file leaves in the run's folder: itself, resolved."""
 
-
-_RESOLVED = "# This run, resolved."  # how the one in the run's folder begins
-
-
+_RESOLVED = "# This run, resolved."  # how it begins
 _LISTS = {"augmentations": "augmentation", "cb_partials": "callback", "metric_partials": "metric"}
 
 
@@ -61,7 +56,7 @@ class RunFile:
 
     Example:
         >>> import pathlib, tempfile
-        >>> from lumin_core.runs.run_file import RunFile
+        >>> from lumin_plugin_commands import RunFile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.toml"
         >>> text = 'foldfile = "train.hdf5"\nobjective = "regression"\n'
         >>> text += "n_models = 5\nbs = 64\nn_epochs = 10"
@@ -114,35 +109,30 @@ class RunFile:
             LuminError: If something does not fit; nothing is written then.
         """
         values = {**self.values, "seed": self._seed(resume=resume)}
-        if executor is not None:
-            values["executor"] = executor
-        with self._named():
-            fy = _yielder(values)
-        with fy:
+        with ExitStack() as opened:
             with self._named():
-                builder = _builder(values, fy)
-                text = _as_toml({**_resolved(values, builder), "executor": self.values["executor"]})
-                _check_ensemble(values)
+                given, tables = _prepared(values | ({} if executor is None else {"executor": executor}), opened)
+                text = _as_toml(_resolved(values, given["model_builder"]))
                 _left_before(self.folder / NAME)
-            return self._train(values, fy, builder, text, resume=resume, overwrite=overwrite)
+            results = self._train(given, text, resume=resume, overwrite=overwrite)
+            self._finish(tables, results)
+            return results
 
     @property
     def folder(self) -> Path:
         """The run's folder."""
         return Path(self.values["savepath"])
 
-    def _train(self, values: Table, fy: FoldYielder, builder: ModelBuilder, text: str, **how: bool) -> Results:
-        options: Table = {name: values[name] for name in keys_of(train_models)}
+    def _train(self, given: Table, text: str, **how: bool) -> Results:
+        options: Table = {name: given[name] for name in (*Train.get_keys(), "fy", "model_builder")} | how
         before = _stamp(self.folder)
         try:
-            results = train_models(fy, model_builder=builder, **{**options, **how})
+            results = train_models(**options)
         except BaseException:
             if _stamp(self.folder) != before:  # the folder was accepted: what has begun can be repeated, too
                 self._leave(text)
             raise
         self._leave(text)
-        if values["ensemble"] is not None:
-            self._save_ensemble(results, values["ensemble"])
         return results
 
     def _leave(self, text: str) -> None:
@@ -150,11 +140,12 @@ class RunFile:
             (self.folder / ENSEMBLE).unlink(missing_ok=True)
         write_text(self.folder / NAME, text)
 
-    def _save_ensemble(self, results: Results, options: Table) -> None:
-        try:
-            Ensemble.from_results(results, **options).save(self.folder / ENSEMBLE)
-        except LuminError as error:
-            raise type(error)(f"the run in {self.folder} is complete, but not its ensemble: {error}") from error
+    def _finish(self, tables: Mapping[str, RunTable], results: Results) -> None:
+        for name, table in tables.items():
+            try:
+                table.finish(results, self.folder)
+            except LuminError as error:
+                raise type(error)(f"the run in {self.folder} is complete, but not its {name}: {error}") from error
 
     def _seed(self, *, resume: bool) -> int:
         """Give the file's seed, that of the run that goes on, or a fresh one."""
@@ -171,37 +162,54 @@ class RunFile:
             raise type(error)(f"{self.path}: {error}") from error
 
 
-def _yielder(values: Table) -> FoldYielder:
-    return FoldYielder(**{name: values[name] for name in keys_of(FoldYielder)})
+def _prepared(values: Table, opened: ExitStack) -> tuple[Table, dict[str, RunTable]]:
+    """Make the tables, one after the other: what they give is there for those after them.
+
+    Args:
+        values: The values of the file.
+        opened: What closes the fold file in the end.
+
+    Returns:
+        The values and what the tables gave, and the tables by name.
+    """
+    tables: dict[str, RunTable] = {}
+    for name in _order(values):
+        own = {key: values[key] for key in FLAT[name].get_keys()} if name in FLAT else values[name]
+        tables[name] = find_table(name)(**own)
+        values = {**values, **_given_by(name, tables[name], values)}
+        if name == "data":
+            opened.enter_context(values["fy"])
+    return values, tables
 
 
-def _builder(values: Table, fy: FoldYielder) -> ModelBuilder:
-    options = {name: values[name] for name in keys_of(ModelBuilder) if name != "cat_embedder"}
-    if values["cat_embedder"] is not None:
-        options["cat_embedder"] = CatEmbedder.from_fy(fy, **values["cat_embedder"])
-    return ModelBuilder.from_fy(fy, **options)
+def _order(values: Table) -> list[str]:
+    """Order the tables: those that give keys, those of the training, the others."""
+    others = [*further_tables(values), *(["ensemble"] if values["ensemble"] is not None else [])]
+    first = [name for name in others if table_class(name).gives]
+    return [*first, *FLAT, *(name for name in others if name not in first)]
 
 
-def _check_ensemble(values: Table) -> None:
-    """Refuse an ensemble that the results could not make, before anything is trained."""
-    if (table := values["ensemble"]) is None:
-        return
-    if (weighting := table.get("weighting", WEIGHTINGS[0])) not in WEIGHTINGS:
-        raise ConfigError(f"[ensemble] weighting must be one of {', '.join(WEIGHTINGS)}, got {weighting!r}")
-    metrics = {metric.label: metric.better for metric in build_metrics(values["metric_partials"])}
-    results = [dict.fromkeys(["loss", *metrics], 1.0)] * values["n_models"]
-    Results(results, metrics).best(table["size"], table.get("metric", "loss"))
+def _given_by(name: str, table: RunTable, values: Table) -> Table:
+    given = table.arguments(values)
+    if sorted(given) != sorted(table.gives):
+        raise BrokenPlugin(f"[{name}] should give {list(table.gives)}, got {list(given)}; report it to its authors")
+    return given
 
 
 def _resolved(values: Table, builder: ModelBuilder) -> Table:
     """Return the values as they repeat the run.
 
-    Components have their qualified names, the folder is the file's own.
+    Components have their qualified names, the folder is the file's own, and what a table gives is
+    left to it.
     """
-    config = {name: value for name, value in builder.to_config().items() if name in keys_of(ModelBuilder)}
+    config = {name: value for name, value in builder.to_config().items() if name in Model.get_keys()}
     config.pop("cat_embedder", None)  # of the fold file, as the values have it
     lists = {name: [_config(kind, spec) for spec in as_list(values[name])] for name, kind in _LISTS.items()}
-    return {**values, **config, "model_args": None, **lists, "savepath": "."}
+    found = {**values, **config, "model_args": None, **lists, "savepath": "."}
+    for name in further_tables(values):
+        found[registry.find("run_table", name).qualified] = found.pop(name)
+        found.update(dict.fromkeys(table_class(name).gives))
+    return found
 
 
 def _config(kind: str, spec: Any) -> Any:

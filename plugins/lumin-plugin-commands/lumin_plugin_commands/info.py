@@ -18,8 +18,8 @@ from lumin_core.errors import ConfigError, SavedModelError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from lumin_core.cli.saved_header import SavedHeader
-    from lumin_core.data.fold_reader import FoldReader
+    from lumin_core.data import FoldReader
+    from lumin_plugin_commands.saved_header import SavedHeader
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"  # how such a file begins
 _WIDTH, _SHOWN = 100, 20
@@ -55,7 +55,7 @@ def _is_hdf5(path: Path) -> bool:
 
 
 def _of_hdf5(path: Path) -> tuple[str, list[Row]]:
-    from lumin_core.data.fold_reader import FoldReader
+    from lumin_core.data import FoldReader
 
     reader = FoldReader(path)
     try:
@@ -104,7 +104,7 @@ def _matrix(feats: Mapping[str, Any]) -> str:
 
 
 def _of_saved(path: Path) -> tuple[str, list[Row]]:
-    from lumin_core.cli.saved_header import read_header
+    from lumin_plugin_commands.saved_header import read_header
 
     header = read_header(path)
     size = f"{header.n_values:,} weights"

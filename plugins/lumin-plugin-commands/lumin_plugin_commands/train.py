@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lumin_core.errors import LuminError
+from lumin_core.errors import options_as_flags
 
 if TYPE_CHECKING:
-    from lumin_core.runs.run_file import RunFile
+    from lumin_core.runs import Results
+    from lumin_plugin_commands.run_file import RunFile
 
 _TOML_BEGINS = ("[", "{", '"', "'")
 
@@ -31,13 +32,11 @@ def train(*, run_file: Path, resume: bool, overwrite: bool, executor: str | None
     --set to this folder.
     """
     parsed = dict(map(_parsed, changes))
-    from lumin_core.runs.run_file import RunFile
+    from lumin_plugin_commands.run_file import RunFile
 
     loaded = RunFile.load(run_file, parsed)
-    try:
+    with options_as_flags():
         results = loaded.run(resume=resume, overwrite=overwrite, executor=executor)
-    except (LuminError, KeyboardInterrupt) as error:
-        raise type(error)(_as_options(str(error))) from error
     click.echo(f"{results!r}\n\n{_where(loaded, results)}")
 
 
@@ -58,14 +57,9 @@ def _parsed(change: str) -> tuple[str, Any]:
     return key, parsed
 
 
-def _as_options(message: str) -> str:
-    """Name the options of the command where a message names those of the functions."""
-    return message.replace("overwrite=True", "--overwrite").replace("resume=True", "--resume")
-
-
-def _where(run_file: RunFile, results: Any) -> str:
+def _where(run_file: RunFile, results: Results) -> str:
     """Say where everything is, and what to do with it."""
-    from lumin_core.runs.run_file import ENSEMBLE
+    from lumin_plugin_commands.run_tables import ENSEMBLE
 
     folder = _short(run_file.folder)
     ensemble = run_file.values["ensemble"] is not None

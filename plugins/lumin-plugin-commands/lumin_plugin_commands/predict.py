@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core import Ensemble, FoldYielder, Model
 
 
 @click.command("predict")
@@ -26,7 +26,7 @@ def predict(*, model: Path, foldfile: Path, name: str, bs: int | None, device: s
     MODEL is a saved model or ensemble (.safetensors). The predictions are a column of FOLDFILE;
     inputs that the model does not know are left out.
     """
-    from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.data import FoldYielder
 
     loaded = _load(model, device)
     start = perf_counter()
@@ -38,29 +38,31 @@ def predict(*, model: Path, foldfile: Path, name: str, bs: int | None, device: s
     click.echo(f"{n_events:,} events predicted: {replaced}column {name!r} of {path}, {seconds:.1f} s")
 
 
-def _load(path: Path, device: str | None) -> Any:
+def _load(path: Path, device: str | None) -> Model | Ensemble:
     """Load a model or an ensemble, whichever the file's header names."""
-    from lumin_core.cli.saved_header import read_header
     from lumin_core.errors import SavedModelError
-    from lumin_core.runs.ensemble import Ensemble
-    from lumin_core.training.model import Model
+    from lumin_core.runs import Ensemble
+    from lumin_core.training import Model
+    from lumin_plugin_commands.saved_header import read_header
 
     header = read_header(path)
-    kinds: dict[str, Any] = {"model": Model, "ensemble": Ensemble}
-    if header.sort not in kinds:
-        raise SavedModelError(f"{header.path} holds a saved {header.sort}; predictions need a model or an ensemble")
-    return kinds[header.sort].from_save(header.path, device=device)
+    if header.sort == "model":
+        return Model.from_save(header.path, device=device)
+    if header.sort == "ensemble":
+        return Ensemble.from_save(header.path, device=device)
+    raise SavedModelError(f"{header.path} holds a saved {header.sort}; predictions need a model or an ensemble")
 
 
-def _of_model(loaded: Any, fy: FoldYielder) -> FoldYielder:
+def _of_model(loaded: Model | Ensemble, fy: FoldYielder) -> FoldYielder:
     """Open the fold file for what the model knows.
 
     Further inputs are left out; the matrix is read if the model takes one.
     """
-    from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.model.matrix_head import MatrixHead
+    from lumin_core.data import FoldYielder
+    from lumin_core.model import MatrixHead
+    from lumin_core.training import Model
 
-    model = getattr(loaded, "models", [loaded])[0]
+    model = loaded if isinstance(loaded, Model) else loaded.models[0]
     builder = model.model_builder
     known = {*builder.cont_feats, *([] if builder.cat_embedder is None else builder.cat_embedder.cat_names)}
     matrix = {*((fy.matrix_feats or {}).get("present_feats") or ())}
