@@ -3,9 +3,10 @@ import sys
 import click
 import pytest
 
-from lumin_core import __version__, cli
+from lumin_core import __version__, cli, registry
 from lumin_core.cli import main
 from lumin_core.errors import UnknownComponent
+from lumin_core.registry import names
 
 COMMAND = """
 import click
@@ -108,3 +109,39 @@ def test_a_command_that_two_plugins_have_is_called_with_its_origin(run, install)
     assert "'a-greet/greet' or 'b-greet/greet'" in err
     assert run("b-greet/greet")[1] == "b world\n"
     assert "a-greet/greet" in run("--help")[1]
+
+
+HELPFUL = {"kinds": [], "components": {"command": ["greet", "rank_all"]}, "helps": {"greet": "Say hello."}}
+
+
+def test_commands_of_our_plugins_are_listed_with_what_they_do(run, install, monkeypatch):
+    monkeypatch.setitem(names.first_party()["plugins"], "lumin-plugin-explain", HELPFUL)
+    commands = {"greet": "commands_of:greet", "later": "commands_of:crash"}
+    install("lumin-plugin-explain", {"commands": commands}, modules={"commands_of": COMMAND})
+    ours, theirs = run("--help")[1].split("Commands of plugins:")
+    assert "Say hello." in next(line for line in ours.splitlines() if line.split()[:1] == ["greet"])
+    assert theirs.split() == ["later", "from", "lumin-plugin-explain", "1.0"]
+    assert "commands_of" not in sys.modules
+    assert run("greet")[:2] == (0, "hello world\n")
+
+
+def test_a_bare_core_says_what_to_install_for_the_commands_of_our_plugins(run, monkeypatch):
+    monkeypatch.setattr("lumin_core.registry.hints.is_installed", lambda name: False)
+    for name in ("info", "predict", "train"):
+        monkeypatch.delitem(cli.COMMANDS, name, raising=False)
+        monkeypatch.setattr(cli, "find", lambda *_: (_ for _ in ()).throw(UnknownComponent("as nothing is installed")))
+        code, _, err = run(name, "run.toml")
+        assert code == 2
+        assert "lumin-plugin-commands has it: pip install lumin-plugin-commands" in err
+    code, _, err = run("trian")
+    assert code == 2
+    assert "did you mean 'train' (pip install lumin-plugin-commands)" in err
+
+
+def test_a_command_that_is_switched_off_is_said_so(run, install, monkeypatch):
+    install("greetings", {"commands": COMMANDS}, modules={"commands_of": COMMAND})
+    monkeypatch.setenv("LUMIN_DISABLE_PLUGINS", "greetings")
+    registry.refresh()
+    code, _, err = run("greet")
+    assert code == 2
+    assert "greetings has it, but LUMIN_DISABLE_PLUGINS switches that off" in err
