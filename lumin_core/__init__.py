@@ -29,7 +29,6 @@ _HOMES = {
     "registry": ["build", "register"],
     "runs.ensemble": ["Ensemble"],
     "runs.results": ["Results"],
-    "runs.run_file": ["RunFile"],
     "runs.train": ["train_models"],
     "training.callback": [
         "Callback",

@@ -29,14 +29,6 @@ COMMANDS = {
     ),
     "list-plugins": ("lumin_core.cli.list_plugins:list_plugins", "List the components that are installed, by kind."),
 }
-"""The core's own commands: where each is, and what it does in a line."""
-
-# until lumin-plugin-commands has them
-COMMANDS |= {
-    "info": ("lumin_core.cli.info:info", "Show what is in a fold file, a saved model or a run."),
-    "predict": ("lumin_core.cli.predict:predict", "Save a model's predictions in a fold file."),
-    "train": ("lumin_core.cli.train:train", "Train the models that a run file describes."),
-}
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 

@@ -12,6 +12,7 @@ _HOMES = {
     "component": ["Component"],
     "config": ["UnnamedComponent", "qualified_name", "to_config"],
     "construct": ["build", "resolve"],
+    "hints": ["not_installed"],
     "kind_table": ["Kind"],
     "lookup": ["components", "find", "find_kind", "kinds", "pinned"],
     "names": ["normalise", "snake_case"],

@@ -12,6 +12,7 @@ from lumin_core.registry.component import Component as Component
 from lumin_core.registry.config import UnnamedComponent as UnnamedComponent
 from lumin_core.registry.config import qualified_name as qualified_name
 from lumin_core.registry.config import to_config as to_config
+from lumin_core.registry.hints import not_installed as not_installed
 from lumin_core.registry.kind_table import Kind as Kind
 from lumin_core.registry.lookup import components as components
 from lumin_core.registry.lookup import find as find
