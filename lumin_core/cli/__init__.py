@@ -29,6 +29,7 @@ COMMANDS = {
     ),
     "list-plugins": ("lumin_core.cli.list_plugins:list_plugins", "List the components that are installed, by kind."),
 }
+"""The core's own commands: where each is, and what it does in a line."""
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 

@@ -148,12 +148,26 @@ def elsewhere(kind: str, name: str) -> list[str]:
         >>> elsewhere("head", "no_such_head")
         []
     """
-    origin, _, bare = name.rpartition("/")
-    key, kinds = normalise(bare), (kind, _plural(kind))
+    key, kinds = normalise(name.rpartition("/")[2]), (kind, _plural(kind))
     disabled = [found for found in scanned().disabled if found.key == key and found.kind in kinds]
     hints = [f"{found.distribution} has it, but LUMIN_DISABLE_PLUGINS switches that off" for found in disabled]
-    ours = [plugin for plugin, _ in owners(kind, key) if not origin or short(plugin) == short(origin)]
-    return hints + [f"{plugin} has it: pip install {plugin}" for plugin in ours if not is_installed(plugin)]
+    return hints + not_installed(kind, name)
+
+
+def not_installed(kind: str, name: str) -> list[str]:
+    """Say which of our plugins has a name, of those that are not installed.
+
+    Example:
+        >>> from lumin_core.registry import not_installed
+        >>> not_installed("head", "no_such_head")
+        []
+    """
+    origin, _, bare = name.rpartition("/")
+    return [
+        f"{plugin} has it: pip install {plugin}"
+        for plugin, _ in owners(kind, normalise(bare))
+        if not is_installed(plugin) and (not origin or short(plugin) == short(origin))
+    ]
 
 
 def _other_kinds(kind: str, key: str) -> list[str]:

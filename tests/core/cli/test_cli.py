@@ -7,6 +7,7 @@ from lumin_core import __version__, cli, registry
 from lumin_core.cli import main
 from lumin_core.errors import UnknownComponent
 from lumin_core.registry import names
+from lumin_core.registry.scan import scan
 
 COMMAND = """
 import click
@@ -126,10 +127,12 @@ def test_commands_of_our_plugins_are_listed_with_what_they_do(run, install, monk
 
 
 def test_a_bare_core_says_what_to_install_for_the_commands_of_our_plugins(run, monkeypatch):
-    monkeypatch.setattr("lumin_core.registry.hints.is_installed", lambda name: False)
+    ours = [component for component in scan().components if component.distribution == "lumin-core"]
+    bare = scan()._replace(components=tuple(ours))
+    monkeypatch.setattr("lumin_core.registry.hints.scanned", lambda: bare)
+    monkeypatch.setattr("lumin_core.registry.lookup.scanned", lambda: bare)
+    monkeypatch.setattr("lumin_core.registry.scan.scanned", lambda: bare)
     for name in ("info", "predict", "train"):
-        monkeypatch.delitem(cli.COMMANDS, name, raising=False)
-        monkeypatch.setattr(cli, "find", lambda *_: (_ for _ in ()).throw(UnknownComponent("as nothing is installed")))
         code, _, err = run(name, "run.toml")
         assert code == 2
         assert "lumin-plugin-commands has it: pip install lumin-plugin-commands" in err
