@@ -23,14 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "lumin_core" / "registry" / "first_party.json"
 
 PLANNED: dict[str, Contents] = {
-    "lumin-plugin-commands": {
-        "kinds": ["run_tables"],
-        "components": {"command": ["info", "predict", "train"]},
-        "helps": {},
-    },
     "lumin-plugin-farm": {"kinds": [], "components": {"executor": ["processes"]}, "helps": {}},
     "lumin-plugin-io": {"kinds": ["readers", "writers"], "components": {"command": ["convert"]}, "helps": {}},
-    "lumin-plugin-onnx": {"kinds": [], "components": {"exporter": ["onnx"]}, "helps": {}},
     "lumin-plugin-plots": {
         "kinds": ["live_views", "report_sections"],
         "components": {"command": ["report"]},

@@ -29,6 +29,7 @@ COMMANDS = {
     ),
     "list-plugins": ("lumin_core.cli.list_plugins:list_plugins", "List the components that are installed, by kind."),
 }
+"""The core's own commands: where each is, and what it does in a line."""
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -119,9 +120,9 @@ def _as_command(loaded: object, name: str) -> click.Command:
 
 
 def _unknown_command(name: str) -> str:
-    from lumin_core.registry.hints import not_installed, suggestion
+    from lumin_core.registry.hints import elsewhere, suggestion
 
-    if hints := not_installed("command", name):
+    if hints := elsewhere("command", name):
         return f"there is no command {name!r}; {'; '.join(hints)}"
     known = [name for commands in _commands() for name in sorted(commands)]
     listing = f"commands are {', '.join(known)}"

@@ -1,6 +1,6 @@
-"""Kinds and components: what the registry knows before anything is imported.
+"""Components: what the registry knows of one before it is imported, and those of the session.
 
-Both are dataclasses and not attrs classes: importing attrs would cost a fifth of the start-up of
+They are dataclasses and not attrs classes: importing attrs would cost a fifth of the start-up of
 ``lumin list-plugins``.
 """
 
@@ -70,6 +70,20 @@ class Component:
         if self.obj is not None:
             return self.obj
         return load_object(self.value, f"the {self.kind} {self.qualified!r} of {self.distribution} {self.version}")
+
+
+_session: dict[tuple[str, str], Component] = {}
+
+
+def session() -> dict[tuple[str, str], Component]:
+    """Return the session's registrations by kind and compared name.
+
+    Example:
+        >>> from lumin_core.registry.component import session
+        >>> ("head", "nosuchhead") in session()
+        False
+    """
+    return _session
 
 
 def load_object(value: str, what: str) -> object:

@@ -147,6 +147,7 @@ def _plain(value: object) -> object:
         return _plain_mapping(value)
     if isinstance(value, list | tuple):
         return [_plain(element) for element in value]
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        return value.item()
+    item = getattr(value, "item", None)
+    if getattr(value, "shape", None) == () and callable(item):
+        return item()
     return _plain_component(value, None)

@@ -87,19 +87,10 @@ def unknown(kind: str, name: str) -> UnknownComponent:
     """
     now = moved_to(kind, name)
     origin, _, bare = (now or name).rpartition("/")
-    key = normalise(bare)
     hints = [f"it is {now!r} now"] if now else []
-    hints += [*_disabled(kind, key), *(not_installed(kind, now or name) or _near(bare, _names(kind), kind))]
-    hints += [*_other_kinds(kind, key), *_origin(origin)]
+    hints += elsewhere(kind, now or name) or _near(bare, _names(kind), kind)
+    hints += [*_other_kinds(kind, normalise(bare)), *_origin(origin)]
     return UnknownComponent("; ".join([f"there is no {kind} {name!r}", *hints, _known(kind)]).replace("?; ", "? "))
-
-
-def _disabled(kind: str, key: str) -> list[str]:
-    return [
-        f"{component.distribution} has it, but LUMIN_DISABLE_PLUGINS switches that off"
-        for component in scanned().disabled
-        if component.key == key and component.kind in (kind, _plural(kind))
-    ]
 
 
 def _plural(kind: str) -> str:
@@ -149,11 +140,25 @@ def missing(kind: str | None = None) -> list[tuple[str, str, str]]:
     ]
 
 
+def elsewhere(kind: str, name: str) -> list[str]:
+    """Say who has a name: plugins that are switched off, and ours that are not installed.
+
+    Example:
+        >>> from lumin_core.registry.hints import elsewhere
+        >>> elsewhere("head", "no_such_head")
+        []
+    """
+    key, kinds = normalise(name.rpartition("/")[2]), (kind, _plural(kind))
+    disabled = [found for found in scanned().disabled if found.key == key and found.kind in kinds]
+    hints = [f"{found.distribution} has it, but LUMIN_DISABLE_PLUGINS switches that off" for found in disabled]
+    return hints + not_installed(kind, name)
+
+
 def not_installed(kind: str, name: str) -> list[str]:
     """Say which of our plugins has a name, of those that are not installed.
 
     Example:
-        >>> from lumin_core.registry.hints import not_installed
+        >>> from lumin_core.registry import not_installed
         >>> not_installed("head", "no_such_head")
         []
     """

@@ -7,10 +7,10 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from lumin_core.errors import AmbiguousComponent
+from lumin_core.registry.component import session as session
 from lumin_core.registry.hints import unknown, unknown_kind
 from lumin_core.registry.names import SESSION, canonical, moved_to, normalise, short
 from lumin_core.registry.scan import KIND_DECLARATION, UNREADABLE, known, scanned
-from lumin_core.registry.scan import session as session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

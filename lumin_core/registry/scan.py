@@ -1,10 +1,10 @@
-"""What there is: every entry point of the groups ``lumin.*``, and what the session registered.
+"""The scan: every entry point of the groups ``lumin.*``.
 
-Entry points are read from the metadata of what is installed. Nothing is imported, and no
-distribution can spoil the listing of another: what is wrong with one becomes the `problem` of its
-components. Only headers of the metadata are read, and requirements of the plain form that our
-plugins have are compared here: Python's mail parser and `packaging` would cost a quarter of the
-start-up of ``lumin list-plugins``.
+They are read from the metadata of what is installed. Nothing is imported, and no distribution can
+spoil the listing of another: what is wrong with one becomes the `problem` of its components. Only
+headers of the metadata are read, and requirements of the plain form that our plugins have are
+compared here: Python's mail parser and `packaging` would cost a quarter of the start-up of
+``lumin list-plugins``.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lumin_core import __version__
 from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, LuminError
-from lumin_core.registry.component import Component
+from lumin_core.registry.component import Component, session
 from lumin_core.registry.kind_table import CORE_KINDS, Kind
 from lumin_core.registry.names import canonical, declarer, is_reserved, is_valid, short, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
 
 KIND_DECLARATION = "kind"
 UNREADABLE = "plugin"
@@ -79,7 +78,6 @@ def scan() -> Scan:
 
 
 _scanned: list[Scan] = []
-_session: dict[tuple[str, str], Component] = {}
 
 
 def scanned() -> Scan:
@@ -107,17 +105,6 @@ def refresh() -> None:
     _scanned.clear()
 
 
-def session() -> dict[tuple[str, str], Component]:
-    """Return the session's registrations by kind and compared name.
-
-    Example:
-        >>> from lumin_core.registry.scan import session
-        >>> ("head", "nosuchhead") in session()
-        False
-    """
-    return _session
-
-
 def known(kind: str | None = None) -> list[Component]:
     """List what is installed or registered, sorted by kind and name.
 
@@ -129,7 +116,7 @@ def known(kind: str | None = None) -> list[Component]:
         >>> known("optimiser")[0].qualified
         'core/adadelta'
     """
-    found = sorted((*scanned().components, *_session.values()), key=_order)
+    found = sorted((*scanned().components, *session().values()), key=_order)
     return [component for component in found if kind in (None, component.kind)]
 
 
@@ -160,10 +147,7 @@ def _distributions() -> Iterator[metadata.Distribution]:
 
 
 def _concerns_us(distribution: metadata.Distribution) -> bool:
-    """Tell whether there are entry points of ours.
-
-    Where they cannot be read, whether it asks for lumin-core.
-    """
+    """Tell whether it has entry points of ours; where they cannot be read, asks for lumin-core."""
     try:
         return "[lumin." in (distribution.read_text("entry_points.txt") or "")
     except (OSError, ValueError):
@@ -298,10 +282,7 @@ def _declare(components: list[Component]) -> tuple[list[Component], tuple[Kind, 
 
 
 def _check_groups(components: Iterable[Component], kinds: tuple[Kind, ...]) -> list[Component]:
-    """Put each component into its kind.
-
-    Kinds of first-party plugins that are not installed sleep.
-    """
+    """Put each component into its kind; those of our plugins that are not installed sleep."""
     singulars = {kind.plural: kind.singular for kind in kinds}
     checked = []
     for component in components:

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from lumin_core.errors import ConfigError
-from lumin_core.registry.component import Component
+from lumin_core.registry.component import Component, session
 from lumin_core.registry.lookup import find_kind
 from lumin_core.registry.names import SESSION, is_valid, snake_case, with_article
-from lumin_core.registry.scan import scanned, session
+from lumin_core.registry.scan import scanned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,9 @@ T = TypeVar("T")
 @overload
 def register(kind: str, name: str | None = None, *, override: bool = False) -> Callable[[T], T]: ...
 @overload
-def register(kind: str, name: str | None = None, obj: T = ..., *, override: bool = False) -> T: ...
+def register(kind: str, name: str | None, obj: T, *, override: bool = False) -> T: ...
+@overload
+def register(kind: str, *, obj: T, override: bool = False) -> T: ...
 def register(kind: str, name: str | None = None, obj: object = None, *, override: bool = False) -> object:
     """Register a class, function or partial by a name in this session.
 

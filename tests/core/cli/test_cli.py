@@ -3,9 +3,11 @@ import sys
 import click
 import pytest
 
-from lumin_core import __version__, cli
+from lumin_core import __version__, cli, registry
 from lumin_core.cli import main
 from lumin_core.errors import UnknownComponent
+from lumin_core.registry import names
+from lumin_core.registry.scan import scan
 
 COMMAND = """
 import click
@@ -108,3 +110,41 @@ def test_a_command_that_two_plugins_have_is_called_with_its_origin(run, install)
     assert "'a-greet/greet' or 'b-greet/greet'" in err
     assert run("b-greet/greet")[1] == "b world\n"
     assert "a-greet/greet" in run("--help")[1]
+
+
+HELPFUL = {"kinds": [], "components": {"command": ["greet", "rank_all"]}, "helps": {"greet": "Say hello."}}
+
+
+def test_commands_of_our_plugins_are_listed_with_what_they_do(run, install, monkeypatch):
+    monkeypatch.setitem(names.first_party()["plugins"], "lumin-plugin-explain", HELPFUL)
+    commands = {"greet": "commands_of:greet", "later": "commands_of:crash"}
+    install("lumin-plugin-explain", {"commands": commands}, modules={"commands_of": COMMAND})
+    ours, theirs = run("--help")[1].split("Commands of plugins:")
+    assert "Say hello." in next(line for line in ours.splitlines() if line.split()[:1] == ["greet"])
+    assert theirs.split() == ["later", "from", "lumin-plugin-explain", "1.0"]
+    assert "commands_of" not in sys.modules
+    assert run("greet")[:2] == (0, "hello world\n")
+
+
+def test_a_bare_core_says_what_to_install_for_the_commands_of_our_plugins(run, monkeypatch):
+    ours = [component for component in scan().components if component.distribution == "lumin-core"]
+    bare = scan()._replace(components=tuple(ours))
+    monkeypatch.setattr("lumin_core.registry.hints.scanned", lambda: bare)
+    monkeypatch.setattr("lumin_core.registry.lookup.scanned", lambda: bare)
+    monkeypatch.setattr("lumin_core.registry.scan.scanned", lambda: bare)
+    for name in ("info", "predict", "train"):
+        code, _, err = run(name, "run.toml")
+        assert code == 2
+        assert "lumin-plugin-commands has it: pip install lumin-plugin-commands" in err
+    code, _, err = run("trian")
+    assert code == 2
+    assert "did you mean 'train' (pip install lumin-plugin-commands)" in err
+
+
+def test_a_command_that_is_switched_off_is_said_so(run, install, monkeypatch):
+    install("greetings", {"commands": COMMANDS}, modules={"commands_of": COMMAND})
+    monkeypatch.setenv("LUMIN_DISABLE_PLUGINS", "greetings")
+    registry.refresh()
+    code, _, err = run("greet")
+    assert code == 2
+    assert "greetings has it, but LUMIN_DISABLE_PLUGINS switches that off" in err

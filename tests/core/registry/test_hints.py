@@ -56,3 +56,22 @@ def test_unknown_names_print_plainly():
     with pytest.raises(UnknownComponent) as caught:
         registry.find("optimiser", "x")
     assert str(caught.value).startswith("there is no optimiser")
+
+
+@pytest.mark.parametrize("kind", ["reader", "readers", "Writers"])
+def test_readers_and_writers_come_with_io(kind):
+    with pytest.raises(UnknownComponent, match="is declared by lumin-plugin-io: pip install lumin-plugin-io"):
+        registry.find(kind, "root")
+
+
+def test_suggestion_has_the_nearest_and_the_rest():
+    names_of = ["depth", "width"]
+    assert hints.suggestion("widht", names_of, "it has two") == "; did you mean 'width'? it has two"
+    assert hints.suggestion("qqq", names_of, "it has two") == "; it has two"
+
+
+def test_missing_lists_what_could_be_installed(monkeypatch):
+    monkeypatch.setattr(hints, "is_installed", lambda distribution: distribution != "lumin-plugin-gnn")
+    assert ("lumin-plugin-gnn", "head", "gnn_head") in hints.missing()
+    assert {plugin for plugin, _, _ in hints.missing()} == {"lumin-plugin-gnn"}
+    assert [name for _, _, name in hints.missing("head")] == ["gnn_head", "pyg_head"]

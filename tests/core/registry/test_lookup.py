@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from lumin_core import registry
-from lumin_core.errors import AmbiguousComponent
+from lumin_core.errors import AmbiguousComponent, UnknownComponent
+from lumin_core.registry import names
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +77,36 @@ def test_a_name_in_two_distributions_is_ambiguous_at_use(install):
     assert type(registry.build("callback", "b-blocks/shout")).__module__ == "b_blocks"
     with registry.pinned({("callbacks", "Shout"): "a-blocks/shout"}):
         assert type(registry.build("callback", "shout")).__module__ == "a_blocks"
+
+
+@pytest.fixture
+def moved(monkeypatch):
+    """Say that the callback ``core/loud_shout`` has moved to lumin-plugin-track."""
+    table = {"callback": {"core/loud_shout": "track/loud_shout", "core/shout": "track/shout"}}
+    plugin = {"kinds": [], "components": {"callback": ["loud_shout", "shout"]}, "helps": {}}
+    monkeypatch.setitem(names.first_party(), "moved", table)
+    monkeypatch.setitem(names.first_party()["plugins"], "lumin-plugin-track", plugin)
+
+
+@pytest.mark.parametrize("name", ["core/loud_shout", "core/LoudShout", "lumin-core/loud-shout", "track/loud_shout"])
+def test_a_qualified_name_that_moved_leads_to_where_it_is(install, moved, name):
+    install("lumin-plugin-track", {"callbacks": {"loud_shout": "loud:Shout"}}, modules={"loud": CALLBACK})
+    assert registry.find("callback", name).qualified == "track/loud_shout"
+    assert registry.to_config("callback", {"name": name, "loudness": 3}) == {"name": "track/loud_shout", "loudness": 3}
+    with registry.pinned({("callback", "loud_shout"): name}):
+        assert type(registry.build("callback", "loud_shout")).__name__ == "Shout"
+
+
+def test_a_qualified_name_that_moved_says_what_to_install(moved):
+    expected = "no callback 'core/Loud-Shout'; it is 'track/loud_shout' now; lumin-plugin-track has it: pip install"
+    with pytest.raises(UnknownComponent, match=expected):
+        registry.find("callback", "core/Loud-Shout")
+    with pytest.raises(UnknownComponent, match="lumin-plugin-track has it: pip install lumin-plugin-track"):
+        registry.find("callback", "loud_shout")
+
+
+def test_a_qualified_name_that_is_there_has_not_moved(install, moved):
+    registry.register("callback", "shout", Shout)
+    assert registry.find("callback", "session/shout").qualified == "session/shout"
+    with pytest.raises(UnknownComponent, match=r"there is no callback 'other/shout'; (?!it is)"):
+        registry.find("callback", "other/shout")
