@@ -43,7 +43,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
         known: The names that there are.
 
     Example:
-        >>>         >>> did_you_mean("widht", ["depth", "width"])
+        >>> did_you_mean("widht", ["depth", "width"])
         "; did you mean 'width'?"
         >>> did_you_mean("x", ["depth", "width"]), did_you_mean("x", [])
         ('; known are depth, width', '')

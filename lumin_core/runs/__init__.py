@@ -6,6 +6,7 @@ from lumin_core import lazy
 
 _HOMES = {
     "ensemble": ["Ensemble"],
+    "members": ["WEIGHTINGS"],
     "results": ["Results"],
     "train": ["train_models"],
 }

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, option
 from lumin_core.files import locked, write_json
 from lumin_core.training import checkpoint
 
@@ -88,7 +88,7 @@ class RunFolder:
             return None
         content = _read_json(path)
         if not {"schema", "seed"} <= content.keys():
-            raise ConfigError(f"{path} holds no run; choose another savepath, or pass overwrite=True")
+            raise ConfigError(f"{path} holds no run; choose another savepath, or pass {option('overwrite')}")
         return content
 
     @contextmanager
@@ -130,8 +130,8 @@ class RunFolder:
             return
         if is_run and not overwrite:
             raise ConfigError(
-                f"{self.path} holds an earlier run; choose another savepath, pass resume=True to go on with it, "
-                "or pass overwrite=True to replace it"
+                f"{self.path} holds an earlier run; choose another savepath, pass {option('resume')} to go on with it, "
+                f"or pass {option('overwrite')} to replace it"
             )
         try:
             self._clear(models)
@@ -203,9 +203,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; choose another savepath, or pass overwrite=True") from error
+        raise ConfigError(
+            f"cannot read {path}: {error}; choose another savepath, or pass {option('overwrite')}"
+        ) from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no run; choose another savepath, or pass overwrite=True")
+        raise ConfigError(f"{path} holds no run; choose another savepath, or pass {option('overwrite')}")
     return content
 
 
@@ -219,7 +221,7 @@ def _require_same(recorded: dict[str, Any], given: dict[str, Any], folder: Path)
     ]
     if differ:
         raise ConfigError(
-            "\n".join([f"resume=True goes on with the run in {folder}, which is another:", *differ])
+            "\n".join([f"{option('resume')} goes on with the run in {folder}, which is another:", *differ])
             + "\ngive these as they were, or choose another savepath"
         )
 

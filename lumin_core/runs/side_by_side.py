@@ -25,7 +25,7 @@ import torch
 from tqdm import tqdm
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError, TrainingFailed
+from lumin_core.errors import ConfigError, TrainingFailed, option
 from lumin_core.registry.lookup import session
 from lumin_core.runs.executors import Processes, available_cores, pack
 from lumin_core.training import checkpoint
@@ -272,7 +272,7 @@ def _failed(failures: dict[int, BaseException], plan: RunPlan) -> TrainingFailed
     lines = [f"  model {number}: {_cause(failures[number])}" for number in sorted(failures)]
     return TrainingFailed(
         "\n".join([f"{len(failures)} of {len(plan.folds)} models failed:", *lines])
-        + "\nthe others are finished; the same call with resume=True trains only these"
+        + f"\nthe others are finished; the same call with {option('resume')} trains only these"
     )
 
 

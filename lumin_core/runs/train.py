@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from lumin_core import seeds
 from lumin_core.checks import as_list, positive
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, option
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.plan import RunPlan
 from lumin_core.runs.results import Results
@@ -123,7 +123,8 @@ def train_models(
         ['model.safetensors', 'model.safetensors']
     """
     if resume and overwrite:
-        raise ConfigError("resume=True goes on with the run in savepath, overwrite=True removes it: choose one")
+        on, off = option("resume"), option("overwrite")
+        raise ConfigError(f"{on} goes on with the run in savepath, {off} removes it: choose one")
     folder = RunFolder(Path(savepath).expanduser().resolve())
     recorded = folder.recorded() if resume and seed is None else None
     plan = RunPlan(
@@ -212,5 +213,5 @@ def _saying_how_to_go_on(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        how = f"the run in {folder.path} was interrupted; the same call with resume=True goes on"
+        how = f"the run in {folder.path} was interrupted; the same call with {option('resume')} goes on"
         raise KeyboardInterrupt(f"{how} ({error})" if str(error) else how) from None
