@@ -78,7 +78,7 @@ def with_options(spec: Spec, options: Mapping[str, object]) -> Spec:
     return partial(spec, **options) if callable(spec) else spec  # what is neither is refused where it is built
 
 
-def without(spec: Spec, option: str) -> Spec:
+def without(spec: object, option: str) -> object:
     """Return a spec that does not have an option.
 
     Args:
