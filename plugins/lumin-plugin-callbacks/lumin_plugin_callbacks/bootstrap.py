@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core import Callback, seeds
+from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks.targets import targets_of
 
@@ -50,7 +51,7 @@ class BootstrapResample(Callback):
     """
 
     def __init__(self, n_folds: int | None = None, bag_each_time: bool = False, reweight: bool = True) -> None:
-        if n_folds is not None and (isinstance(n_folds, bool) or not hasattr(n_folds, "__index__") or n_folds < 1):
+        if n_folds is not None and (isinstance(n_folds, bool) or not is_positive(n_folds)):
             raise ConfigError(f"n_folds must be a positive integer, got {n_folds!r}; it may be left out")
         self.bag_each_time = bag_each_time
         self.reweight = reweight

@@ -363,7 +363,8 @@ class _Accompanied(BatchYielder):
 
     def __init__(self, by: BatchYielder, columns: np.ndarray) -> None:
         self.__dict__.update(by.__dict__)
-        self._columns_beside, self._iterate = columns.reshape(len(columns), -1).astype(np.float32), type(by).__iter__
+        self._columns_beside = columns.reshape(len(columns), -1).astype(np.float32)
+        self._iterate = type(by).__iter__
         self.companion: Tensor = torch.empty(0)
 
     def __iter__(self) -> Iterator[tuple[Inputs, Tensor | None, Tensor | None]]:

@@ -150,7 +150,9 @@ class SWA(Averaging):
             return
         values = validated(fit_params, self._second.module)
         if _is_better(values, self._values or {}, fit_params):
-            self._average, self._second, self._values, self._n_kept = self._second, self._average, values, 0
+            self._average, self._second = self._second, self._average
+            self._values = values
+            self._n_kept = 0
         else:
             self._n_kept += 1
         self._second.restart()
