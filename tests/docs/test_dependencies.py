@@ -54,8 +54,15 @@ def test_tox_and_the_folder_name_the_same_plugins():
     assert f"\nplugins = {plugins}\n" in (ROOT / "tox.ini").read_text(encoding="utf-8")
 
 
-def test_the_extra_all_has_every_plugin_and_standard_all_but_networks_on_objects():
+def test_what_is_installed_without_onnx_is_all_else():
+    light = " ".join(path.parent.name for path in PROJECTS[1:] if path.parent.name != "lumin-plugin-onnx")
+    assert f"\nlight = {light}\n" in (ROOT / "tox.ini").read_text(encoding="utf-8")
+
+
+def test_the_extra_all_has_every_plugin_and_standard_all_but_networks_on_objects_and_exporters():
     extras = tomllib.loads(PROJECTS[0].read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     plugins = [path.parent.name for path in PROJECTS[1:]]
     assert extras["all"] == plugins
-    assert extras["standard"] == [name for name in plugins if name not in ("lumin-plugin-gnn", "lumin-plugin-sequence")]
+    special = ("lumin-plugin-gnn", "lumin-plugin-onnx", "lumin-plugin-sequence")
+    assert extras["standard"] == [name for name in plugins if name not in special]
+    assert extras["onnx"] == ["lumin-plugin-onnx"]
