@@ -4,7 +4,7 @@
 
 Each wheel is built from its own source distribution, so that neither files that a source distribution lacks nor
 leftovers of earlier builds get into it. Beside them `plugins.txt` names the distributions of the plugins, for pip's
-`-r`, and `packages.txt` the packages of all, for pytest's `@`. Needs `build` and `setuptools`, which are not installed
+`-r`, `light.txt` those without what is slow to install, `packages.txt` the packages of all, for pytest's `@`. Needs `build` and `setuptools`, which are not installed
 anew for each.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from shutil import rmtree
 
 ROOT = Path(__file__).resolve().parents[1]
+HEAVY = {"lumin-plugin-onnx"}  # onnx and onnxscript
 
 
 def main() -> None:
@@ -29,9 +30,13 @@ def main() -> None:
             sys.exit(f"the wheel of {project.name} cannot be built:\n{done.stdout}{done.stderr}")
         print("built", project.name)
     plugins = [path.name for path in sorted(ROOT.glob("plugins/*")) if (path / "pyproject.toml").is_file()]
-    (target / "plugins.txt").write_text("\n".join(plugins) + "\n", encoding="utf-8")
-    packages = ["lumin_core", *(name.replace("-", "_") for name in plugins)]
-    (target / "packages.txt").write_text("\n".join(packages) + "\n", encoding="utf-8")
+    lists = {
+        "plugins.txt": plugins,
+        "light.txt": [name for name in plugins if name not in HEAVY],
+        "packages.txt": ["lumin_core", *(name.replace("-", "_") for name in plugins)],
+    }
+    for name, lines in lists.items():
+        (target / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

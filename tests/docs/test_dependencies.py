@@ -60,8 +60,10 @@ def test_the_readme_has_a_row_for_every_plugin():
     assert [path.parent.name for path in PROJECTS[1:] if f"(plugins/{path.parent.name}/README.md)" not in text] == []
 
 
-def test_the_extra_all_has_every_plugin_and_standard_all_but_networks_on_objects():
+def test_the_extra_all_has_every_plugin_and_standard_all_but_networks_on_objects_and_exporters():
     extras = tomllib.loads(PROJECTS[0].read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     plugins = [path.parent.name for path in PROJECTS[1:]]
     assert extras["all"] == plugins
-    assert extras["standard"] == [name for name in plugins if name not in ("lumin-plugin-gnn", "lumin-plugin-sequence")]
+    special = ("lumin-plugin-gnn", "lumin-plugin-onnx", "lumin-plugin-sequence")
+    assert extras["standard"] == [name for name in plugins if name not in special]
+    assert extras["onnx"] == ["lumin-plugin-onnx"]
