@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from lumin_core import CatEmbedder, Ensemble, FoldYielder, MatrixHead, Model, ModelBuilder, Transform, registry
-from lumin_core.data.fold_file import add_preprocessing
+from lumin_core.data import add_preprocessing
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model.blocks import Body
 from lumin_core.model.matrix_head import matrix_elements

@@ -30,6 +30,8 @@ from lumin_core.errors import ConfigError, DataError, ShapeError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lumin_core.data import MatrixEntry
+
 ENDS = ["sender", "receiver"]
 HINTS = {
     "x": "give its nodes features, if need be a constant",
@@ -167,7 +169,7 @@ class GraphLayout:
         return node + [f"edge_{i}_{feat}" for i in range(self.n_edges) for feat in [*ENDS, *self.edge_feats]]
 
     @property
-    def matrix_feats(self) -> dict[str, Any]:
+    def matrix_feats(self) -> MatrixEntry:
         """The entry of the meta data of a fold file."""
         missing = ~self.exists
         return matrix_entry(
