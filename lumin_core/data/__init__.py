@@ -8,7 +8,7 @@ _HOMES = {
     "augmentation": ["Augmentation", "Fold"],
     "batch_yielder": ["BatchYielder"],
     "description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
-    "entries": ["MatrixEntry", "matrix_entry", "tensor_entry"],
+    "entries": ["matrix_entry", "tensor_entry"],
     "fold_file": ["FoldFileWriter"],
     "fold_reader": ["FoldReader"],
     "fold_yielder": ["FoldYielder"],

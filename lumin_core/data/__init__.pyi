@@ -4,7 +4,6 @@ from lumin_core.data.batch_yielder import BatchYielder as BatchYielder
 from lumin_core.data.description import add_meta_data as add_meta_data
 from lumin_core.data.description import add_preprocessing as add_preprocessing
 from lumin_core.data.description import declare_zero_padding as declare_zero_padding
-from lumin_core.data.entries import MatrixEntry as MatrixEntry
 from lumin_core.data.entries import matrix_entry as matrix_entry
 from lumin_core.data.entries import tensor_entry as tensor_entry
 from lumin_core.data.fold_file import FoldFileWriter as FoldFileWriter

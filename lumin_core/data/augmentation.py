@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from lumin_core.data.entries import MatrixEntry
     from lumin_core.data.transforms import Pipe
 
 
@@ -54,7 +53,7 @@ class Fold(dict[str, Any]):
         *,
         input_feats: Sequence[str] = (),
         targ_feats: Sequence[str] = (),
-        matrix_feats: MatrixEntry | None = None,
+        matrix_feats: Mapping[str, Any] | None = None,
         n_cont: int | None = None,
         get_pipes: Callable[[str], list[Pipe]] | None = None,
     ) -> None:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from lumin_core.checks import as_list, did_you_mean
-from lumin_core.data.entries import matrix_entry, matrix_from_entry, tensor_entry, tensor_from_entry
+from lumin_core.data.entries import matrix_entry, matrix_from_entry, target_from_entry, tensor_entry
 from lumin_core.data.hdf5 import rewriting
 from lumin_core.data.layout import Layout
 from lumin_core.data.matrix import matrix_lookup
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     import h5py
 
-    from lumin_core.data.entries import MatrixEntry, TensorEntry
     from lumin_core.data.transforms import Steps
 
 
@@ -69,22 +68,11 @@ def describe(
         wgt_feat=wgt_feat,
         cat_maps=checked_cat_maps(cat_maps, as_list(cat_feats)),
         matrix=matrix_from_entry(matrix_feats) if isinstance(matrix_feats, Mapping) else matrix_feats,
-        target_tensor=None if target_tensor is None else tensor_from_entry(target_tensor),
+        target_tensor=None if target_tensor is None else target_from_entry(target_tensor),
         columns=dict.fromkeys(misc_feats, ""),
         preprocessing=preprocessing_configs(preprocessing),
         provenance={"written_by": f"lumin-core {_version()}", "seed": seed},
     )
-
-
-def target_entry(shape: Sequence[int] | None, is_sparse: bool) -> TensorEntry | None:
-    """Return the ``target_tensor`` entry of targets of this shape of one event, or ``None``.
-
-    Example:
-        >>> from lumin_core.data.description import target_entry
-        >>> target_entry((32, 32), False)
-        {'shape': [32, 32], 'is_sparse': False}
-    """
-    return None if shape is None else {"shape": [int(n) for n in shape], "is_sparse": bool(is_sparse)}
 
 
 def preprocessing_configs(preprocessing: Steps | Mapping[str, Steps] | None) -> dict[str, list[dict[str, object]]]:
@@ -192,12 +180,14 @@ def add_meta_data(
         ...     file["meta_data/targ_feats"][()]
         b'"y"'
     """
-    entry: MatrixEntry | None = None
+    entry, target = None, None
     if matrix_vecs is not None:
         names, missing, shape = matrix_lookup(feats, matrix_vecs, matrix_feats_per_vec or (), matrix_row_wise)
         entry = matrix_entry(names, matrix_vecs, missing, matrix_feats_per_vec or (), bool(matrix_row_wise), shape)
     elif tensor_shp is not None:
         entry = tensor_entry(tensor_name or "tensor", tensor_shp, is_sparse=tensor_is_sparse)
+    if target_tensor_shp is not None:
+        target = {"shape": target_tensor_shp, "is_sparse": tensor_target_is_sparse}
     schema = describe(
         cont_feats,
         cat_feats,
@@ -205,7 +195,7 @@ def add_meta_data(
         wgt_feat=wgt_feat,
         cat_maps=cat_maps,
         matrix_feats=entry,
-        target_tensor=target_entry(target_tensor_shp, tensor_target_is_sparse),
+        target_tensor=target,
         misc_feats=misc_feats or (),
         preprocessing=preprocessing,
         seed=seed,

@@ -8,7 +8,7 @@ else. What is none of these is kept as it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any
 
 from lumin_core.checks import as_list
 from lumin_core.data.schema import MatrixSchema, Schema, TensorSchema
@@ -18,39 +18,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-
-class TensorEntry(TypedDict, total=False):
-    """The entry ``target_tensor``."""
-
-    shape: list[int]
-    is_sparse: bool
-
-
-class MatrixEntry(TensorEntry, total=False):
-    """The entry ``matrix_feats``; see `MatrixSchema` for what its keys mean."""
-
-    present_feats: list[str]
-    vecs: list[str]
-    missing: list[int]
-    feats_per_vec: list[str]
-    row_wise: bool | None
-    zero_padded: bool
-
-
-class Entries(TypedDict, total=False):
-    """All entries that are known."""
-
-    cont_feats: list[str]
-    cat_feats: list[str]
-    targ_feats: str | list[str]
-    wgt_feat: str | None
-    cat_maps: dict[str, dict[str, object]] | None
-    matrix_feats: MatrixEntry | None
-    target_tensor: TensorEntry | None
-    misc_feats: list[str]
-    roles: dict[str, str]
-    preprocessing: dict[str, list[dict[str, object]]]
-    provenance: dict[str, object]
+SAME = ("cont_feats", "cat_feats", "wgt_feat", "preprocessing", "provenance")  # as the schema calls them
+KNOWN = (*SAME, "targ_feats", "cat_maps", "matrix_feats", "target_tensor", "misc_feats", "roles")
+OF_MATRIX = ("present_feats", "vecs", "missing", "feats_per_vec", "row_wise", "shape")
+KNOWN_OF_MATRIX = (*OF_MATRIX, "is_sparse", "zero_padded")
 
 
 def matrix_entry(
@@ -60,7 +31,7 @@ def matrix_entry(
     feats_per_vec: Sequence[str],
     row_wise: bool,
     shape: Sequence[int],
-) -> MatrixEntry:
+) -> dict[str, Any]:
     """Return the ``matrix_feats`` entry of a matrix, with LUMIN's keys.
 
     Args:
@@ -72,40 +43,28 @@ def matrix_entry(
         shape: Of one event's matrix.
 
     Example:
-        >>> from lumin_core.data.entries import matrix_entry
+        >>> from lumin_core.data import matrix_entry
         >>> matrix_entry(["tau_px"], ["tau"], [False], ["px"], True, (1, 1))["shape"]
         [1, 1]
     """
-    return {
-        "present_feats": list(present_feats),
-        "vecs": list(vecs),
-        "missing": [int(m) for m in missing],
-        "feats_per_vec": list(feats_per_vec),
-        "row_wise": bool(row_wise),
-        "shape": [int(s) for s in shape],
-    }
+    values = (present_feats, vecs, missing, feats_per_vec, bool(row_wise), shape)
+    return matrix_to_entry(matrix_from_entry(dict(zip(OF_MATRIX, values, strict=True))))
 
 
-def tensor_entry(name: str, shape: Sequence[int], *, is_sparse: bool = False) -> MatrixEntry:
+def tensor_entry(name: str, shape: Sequence[int], *, is_sparse: bool = False) -> dict[str, Any]:
     """Return the ``matrix_feats`` entry of a tensor, with LUMIN's keys.
 
     Example:
-        >>> from lumin_core.data.entries import tensor_entry
+        >>> from lumin_core.data import tensor_entry
         >>> tensor_entry("image", (3, 32, 32))["vecs"]
         ['image']
     """
-    return {
-        "present_feats": [name],
-        "vecs": [name],
-        "missing": [],
-        "feats_per_vec": [""],
-        "row_wise": None,
-        "shape": [int(s) for s in shape],
-        "is_sparse": bool(is_sparse),
-    }
+    return matrix_to_entry(
+        MatrixSchema(shape=shape, is_sparse=is_sparse, vecs=name, feats_per_vec="", present_feats=name)
+    )
 
 
-def matrix_from_entry(entry: Mapping[str, object]) -> MatrixSchema:
+def matrix_from_entry(entry: Mapping[str, Any]) -> MatrixSchema:
     """Read a ``matrix_feats`` entry.
 
     Args:
@@ -116,21 +75,11 @@ def matrix_from_entry(entry: Mapping[str, object]) -> MatrixSchema:
         >>> matrix_from_entry({**tensor_entry("image", (32, 32)), "unit": "GeV"}).further
         {'unit': 'GeV'}
     """
-    known = cast("MatrixEntry", entry)
-    return MatrixSchema(
-        shape=known.get("shape", []),
-        is_sparse=known.get("is_sparse", False),
-        vecs=known.get("vecs", []),
-        feats_per_vec=known.get("feats_per_vec", []),
-        present_feats=known.get("present_feats", []),
-        missing=known.get("missing", []),
-        row_wise=known.get("row_wise"),
-        zero_padded=known.get("zero_padded", False),
-        further=_unknown(entry, MatrixEntry),
-    )
+    known = {key: entry[key] for key in KNOWN_OF_MATRIX if key in entry}
+    return MatrixSchema(**known, further={key: value for key, value in entry.items() if key not in known})
 
 
-def matrix_to_entry(matrix: MatrixSchema) -> MatrixEntry:
+def matrix_to_entry(matrix: MatrixSchema) -> dict[str, Any]:
     """Return the ``matrix_feats`` entry of a matrix or a tensor.
 
     Example:
@@ -139,34 +88,26 @@ def matrix_to_entry(matrix: MatrixSchema) -> MatrixEntry:
         >>> matrix_to_entry(matrix_from_entry(entry)) == entry
         True
     """
-    entry: MatrixEntry = {
-        "present_feats": matrix.present_feats,
-        "vecs": matrix.vecs,
-        "missing": list(matrix.missing),
-        "feats_per_vec": matrix.feats_per_vec,
-        "row_wise": matrix.row_wise,
-        "shape": list(matrix.shape),
-    }
+    entry = {key: getattr(matrix, key) for key in OF_MATRIX}
     if matrix.row_wise is None or matrix.is_sparse:
         entry["is_sparse"] = matrix.is_sparse
     if matrix.zero_padded:
         entry["zero_padded"] = True
-    return cast("MatrixEntry", {**entry, **matrix.further})
+    return entry | matrix.further
 
 
-def tensor_from_entry(entry: Mapping[str, object]) -> TensorSchema:
+def target_from_entry(entry: Mapping[str, Any]) -> TensorSchema:
     """Read a ``target_tensor`` entry.
 
     Example:
-        >>> from lumin_core.data.entries import tensor_from_entry
-        >>> tensor_from_entry({"shape": [32, 32]}).is_sparse
+        >>> from lumin_core.data.entries import target_from_entry
+        >>> target_from_entry({"shape": [32, 32]}).is_sparse
         False
     """
-    known = cast("TensorEntry", entry)
-    return TensorSchema(shape=known["shape"], is_sparse=known.get("is_sparse", False))
+    return TensorSchema(shape=entry["shape"], is_sparse=entry.get("is_sparse", False))
 
 
-def schema_from_entries(entries: Mapping[str, object]) -> Schema:
+def schema_from_entries(entries: Mapping[str, Any]) -> Schema:
     """Make a schema of the entries of the meta data.
 
     Args:
@@ -180,21 +121,16 @@ def schema_from_entries(entries: Mapping[str, object]) -> Schema:
         >>> schema.targ_feats, schema.scalar_target, schema.cat_maps, schema.further
         (['y'], True, {'n': {0: 3}}, {'lumi': 138})
     """
-    known = cast("Entries", entries)
-    matrix, target, roles = known.get("matrix_feats"), known.get("target_tensor"), known.get("roles", {})
+    matrix, target, roles = (entries.get(name) for name in ("matrix_feats", "target_tensor", "roles"))
     return Schema(
-        cont_feats=known.get("cont_feats", []),
-        cat_feats=known.get("cat_feats", []),
-        targ_feats=as_list(known.get("targ_feats")),
-        scalar_target=isinstance(known.get("targ_feats"), str),
-        wgt_feat=known.get("wgt_feat"),
-        cat_maps=int_keys(known.get("cat_maps") or {}),
+        **{name: entries[name] for name in SAME if name in entries},
+        targ_feats=entries.get("targ_feats"),
+        scalar_target=isinstance(entries.get("targ_feats"), str),
+        cat_maps=int_keys(entries.get("cat_maps") or {}),
         matrix=matrix_from_entry(matrix) if matrix else None,
-        target_tensor=tensor_from_entry(target) if target else None,
-        columns={name: roles.get(name, "") for name in as_list(known.get("misc_feats"))},
-        preprocessing=known.get("preprocessing", {}),
-        provenance=known.get("provenance", {}),
-        further=_unknown(entries, Entries),
+        target_tensor=target_from_entry(target) if target else None,
+        columns={name: (roles or {}).get(name, "") for name in as_list(entries.get("misc_feats"))},
+        further={name: value for name, value in entries.items() if name not in KNOWN},
     )
 
 
@@ -207,7 +143,7 @@ def schema_to_entries(schema: Schema) -> dict[str, object]:
         >>> list(schema_to_entries(Schema(cont_feats=["pt"], targ_feats=["y"])))
         ['cont_feats', 'cat_feats', 'targ_feats', 'misc_feats', 'preprocessing', 'provenance']
     """
-    target, roles = schema.target_tensor, {name: role for name, role in schema.columns.items() if role}
+    target = schema.target_tensor
     entries = {
         "cont_feats": schema.cont_feats,
         "cat_feats": schema.cat_feats,
@@ -215,20 +151,16 @@ def schema_to_entries(schema: Schema) -> dict[str, object]:
         "wgt_feat": schema.wgt_feat,
         "cat_maps": schema.cat_maps or None,
         "matrix_feats": None if schema.matrix is None else matrix_to_entry(schema.matrix),
-        "target_tensor": None if target is None else {"shape": list(target.shape), "is_sparse": target.is_sparse},
+        "target_tensor": None if target is None else {"shape": target.shape, "is_sparse": target.is_sparse},
         "misc_feats": schema.misc_feats,
-        "roles": roles or None,
+        "roles": {name: role for name, role in schema.columns.items() if role} or None,
         "preprocessing": schema.preprocessing,
         "provenance": schema.provenance,
     }
     return {name: value for name, value in entries.items() if value is not None} | schema.further
 
 
-def _unknown(entries: Mapping[str, object], sort: type[Entries] | type[MatrixEntry]) -> dict[str, object]:
-    return {name: value for name, value in entries.items() if name not in sort.__annotations__}
-
-
-def int_keys(cat_maps: Mapping[str, Mapping[str, object]]) -> dict[str, dict[int, object]]:
+def int_keys(cat_maps: Mapping[str, Mapping[Any, Any]]) -> dict[str, dict[int, Any]]:
     """Give category maps integer keys again, which JSON turns into text.
 
     A key of another program that is not a number stays as it is.

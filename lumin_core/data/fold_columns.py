@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from lumin_core.data.entries import MatrixEntry
     from lumin_core.data.fold_reader import FoldReader
-    from lumin_core.data.folds import FlatData
+    from lumin_core.data.folds import FoldData
     from lumin_core.data.schema import Schema
     from lumin_core.data.transforms import Pipe, Steps, Transform
 
@@ -110,7 +109,7 @@ class FoldColumns:
         return self.file_schema.cat_maps
 
     @property
-    def matrix_feats(self) -> MatrixEntry | None:
+    def matrix_feats(self) -> dict[str, Any] | None:
         """What the matrix holds, with LUMIN's keys, or ``None``; see `matrix_entry`."""
         matrix = self.file_schema.matrix
         return None if matrix is None else matrix_to_entry(matrix)
@@ -153,7 +152,7 @@ class FoldColumns:
         """
         return self._reader.read_column(column, n_folds, fold_idx, add_newaxis=add_newaxis)
 
-    def get_data(self, n_folds: int | None = None, fold_idx: int | None = None) -> FlatData:
+    def get_data(self, n_folds: int | None = None, fold_idx: int | None = None) -> FoldData:
         """Return flat inputs, targets and weights of one or several folds.
 
         Ignored features are there too; NaN in inputs is given as 0.
@@ -172,7 +171,7 @@ class FoldColumns:
         folds = [self._reader.read_fold(i) for i in self._reader.fold_range(n_folds, fold_idx)]
         weights = [fold["weights"] for fold in folds if fold["weights"] is not None]
         return {
-            "inputs": nan_to_zero(joined([fold["inputs"] for fold in folds])),
+            "inputs": nan_to_zero(joined([cast("np.ndarray", fold["inputs"]) for fold in folds])),
             "targets": joined([fold["targets"] for fold in folds]),
             "weights": joined(weights) if weights else None,
         }

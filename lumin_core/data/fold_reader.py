@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import h5py
 
-    from lumin_core.data.folds import FlatData
+    from lumin_core.data.folds import FoldData
 
 
 class FoldReader:
@@ -203,7 +203,7 @@ class FoldReader:
             raise ConfigError(f"n_folds must be 1 or more, got {n_folds}")
         return list(self.sizes)[:n_folds]
 
-    def read_fold(self, idx: object) -> FlatData:
+    def read_fold(self, idx: object) -> FoldData:
         """Read flat inputs, all columns, targets and weights of a fold, with NaN.
 
         Raises:

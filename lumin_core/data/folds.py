@@ -17,20 +17,6 @@ if TYPE_CHECKING:
     from lumin_core.data.schema import Schema
 
 
-class FlatData(TypedDict):
-    """One fold without its matrix.
-
-    Attributes:
-        inputs: Shape ``(n, F)``, float32.
-        targets: Shape ``(n, n_targ)``.
-        weights: Shape ``(n, 1)``, or ``None``.
-    """
-
-    inputs: np.ndarray
-    targets: np.ndarray
-    weights: np.ndarray | None
-
-
 class FoldData(TypedDict):
     """One fold.
 

@@ -3,51 +3,36 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
 
 from lumin_core import seeds
-from lumin_core.checks import as_list
-from lumin_core.data.description import describe, target_entry
+from lumin_core.checks import as_list, check_names, did_you_mean
+from lumin_core.data import matrix
+from lumin_core.data.description import describe
+from lumin_core.data.entries import matrix_entry, tensor_entry
 from lumin_core.data.fold_file import FoldFileWriter, write_fold
-from lumin_core.data.frame_columns import (
-    as_tensor,
-    check_columns,
-    count_events,
-    flat_columns,
-    matrix_of_columns,
-    misc_columns,
-    pack_columns,
-    tensor_and_entry,
-)
 from lumin_core.data.layout import Layout
-from lumin_core.data.sparse import select_events
+from lumin_core.data.sparse import is_sparse, select_events
 from lumin_core.data.splitting import split_events
-from lumin_core.errors import ConfigError, ShapeError
+from lumin_core.data.values import to_float32
+from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import h5py
-    import numpy as np
-    import pandas as pd
     from numpy.typing import ArrayLike
 
-    from lumin_core.data.entries import MatrixEntry, TensorEntry
     from lumin_core.data.sparse import SparseArray
     from lumin_core.data.transforms import Steps
 
+    Tensor = np.ndarray | SparseArray
 
 _log = logging.getLogger(__name__)
-
-
-class _Parts(TypedDict):
-    """What a fold is made of."""
-
-    inputs: np.ndarray
-    targets: np.ndarray | SparseArray
-    weights: NotRequired[np.ndarray]
-    matrix_inputs: NotRequired[np.ndarray | SparseArray]
 
 
 def df2foldfile(
@@ -135,21 +120,23 @@ def df2foldfile(
         ('train.hdf5', [[40.0], [20.0]])
     """
     seed = seeds.fresh() if seed is None else seed
-    data, target = as_tensor(tensor_data), as_tensor(tensor_target)
-    n = count_events(df, data, target)
+    data, target = _as_tensor(tensor_data), _as_tensor(tensor_target)
+    n = _count_events(df, data, target)
     misc, targets = as_list(misc_feats), [] if target is not None else targ_feats
-    check_columns(df, {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets})
-    check_columns(df, {"misc_feats": misc, "wgt_feat": wgt_feat, "strat_key": strat_key})
-    packed: np.ndarray | SparseArray | None
-    entry: MatrixEntry | None
+    _check_columns(df, {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets})
+    _check_columns(df, {"misc_feats": misc, "wgt_feat": wgt_feat, "strat_key": strat_key})
+    packed: Tensor | None
+    entry: dict[str, Any] | None
     if matrix_vecs is not None:
-        packed, entry = matrix_of_columns(df, matrix_vecs, matrix_feats_per_vec, matrix_row_wise, data)
+        packed, entry = _matrix_of_columns(df, matrix_vecs, matrix_feats_per_vec, matrix_row_wise, data)
         cont_feats = _without(as_list(cont_feats), entry["present_feats"])
     else:
-        packed, entry = tensor_and_entry(data, tensor_name, tensor_as_sparse)
+        packed, entry = _tensor_and_entry(data, tensor_name, tensor_as_sparse)
     strata = None if strat_key is None or df is None else df[strat_key].to_numpy()
     folds = split_events(n, n_folds, shuffle=shuffle, seed=seed, strata=strata)
-    columns = _all_columns(flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat), packed, target)
+    columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat) | _given(
+        matrix_inputs=packed, targets=target
+    )
     with FoldFileWriter(
         savename,
         cont_feats=cont_feats,
@@ -167,7 +154,8 @@ def df2foldfile(
         overwrite=overwrite,
     ) as file:
         for i, events in enumerate(folds):
-            file.append(i, **_selected(columns, events), misc=misc_columns(df, misc, events))
+            fold: dict[str, Any] = {name: select_events(values, events) for name, values in columns.items()}
+            file.append(i, **fold, misc=_misc_columns(df, misc, events))
     _log.info("%d events in %d folds written to %s", n, n_folds, file.path)
     return file.path
 
@@ -235,21 +223,23 @@ def fold2foldfile(
         ...     file["fold_0/targets"][()].tolist()
         [0, 1]
     """
-    data, target = as_tensor(tensor_data), as_tensor(tensor_target)
-    n = count_events(df, data, target)
+    data, target = _as_tensor(tensor_data), _as_tensor(tensor_target)
+    n = _count_events(df, data, target)
     if n_samples not in (None, n):
         raise ShapeError(f"n_samples is {n_samples}, but the data have {n} events")
     misc, targets = as_list(misc_feats), [] if target is not None else targ_feats
-    check_columns(df, {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets})
-    check_columns(df, {"misc_feats": misc, "wgt_feat": wgt_feat})
-    packed: np.ndarray | SparseArray | None
-    entry: Mapping[str, object] | None
+    _check_columns(df, {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets})
+    _check_columns(df, {"misc_feats": misc, "wgt_feat": wgt_feat})
+    packed: Tensor | None
+    entry: dict[str, Any] | None
     if matrix_lookup is not None:
-        packed = pack_columns(df, matrix_lookup, matrix_missing, matrix_shape, data)
+        packed = _pack_columns(df, matrix_lookup, matrix_missing, matrix_shape, data)
         entry = {"shape": packed.shape[1:], "missing": matrix_missing, "present_feats": matrix_lookup}
     else:
-        packed, entry = tensor_and_entry(data, None, tensor_as_sparse)
-    columns = _all_columns(flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat), packed, target)
+        packed, entry = _tensor_and_entry(data, None, tensor_as_sparse)
+    columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat) | _given(
+        matrix_inputs=packed, targets=target
+    )
     schema = describe(
         cont_feats,
         cat_feats,
@@ -259,7 +249,7 @@ def fold2foldfile(
         target_tensor=_target_entry(target, tensor_target_as_sparse),
     )
     layout = Layout(schema, targ_type, clip)
-    checked = layout.check(**columns, misc=misc_columns(df, misc), where=f"fold {fold_idx}")
+    checked = layout.check(**columns, misc=_misc_columns(df, misc), where=f"fold {fold_idx}")
     write_fold(out_file, f"fold_{fold_idx}", checked, compression)
 
 
@@ -270,20 +260,143 @@ def _without(cont_feats: list[str], matrix_feats: Sequence[str]) -> list[str]:
     return [feat for feat in cont_feats if feat not in twice]
 
 
-def _all_columns(
-    flat: Mapping[str, np.ndarray], packed: np.ndarray | SparseArray | None, target: np.ndarray | SparseArray | None
-) -> _Parts:
-    """Put flat columns, matrix and targets that are tensors together, as far as there are any."""
-    tensors = {"matrix_inputs": packed, "targets": target}
-    return cast("_Parts", {**flat, **{name: tensor for name, tensor in tensors.items() if tensor is not None}})
+def _given(**tensors: Tensor | None) -> dict[str, Any]:
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
-def _selected(columns: _Parts, events: np.ndarray) -> _Parts:
-    parts = cast("dict[str, np.ndarray | SparseArray]", columns)
-    return cast("_Parts", {name: select_events(values, events) for name, values in parts.items()})
-
-
-def _target_entry(target: np.ndarray | SparseArray | None, as_sparse: bool) -> TensorEntry | None:
+def _target_entry(target: Tensor | None, as_sparse: bool) -> dict[str, Any] | None:
     if target is None and as_sparse:
         raise ConfigError("tensor_target_as_sparse is for tensor_target, which is not given")
-    return None if target is None else target_entry(target.shape[1:], as_sparse)
+    return None if target is None else {"shape": target.shape[1:], "is_sparse": as_sparse}
+
+
+def _count_events(df: pd.DataFrame | None, tensor_data: Tensor | None, tensor_target: Tensor | None) -> int:
+    """Count the events of data that go together."""
+    given = {"df": df, "tensor_data": tensor_data, "tensor_target": tensor_target}
+    lengths = {name: int(value.shape[0]) for name, value in given.items() if value is not None and len(value.shape)}
+    if df is None and len(lengths) < 2:
+        raise ConfigError("without a data frame both tensor_data and tensor_target are needed; pass df, or both")
+    if len(set(lengths.values())) > 1:
+        raise ShapeError(f"data must have the same number of events, got {lengths}")
+    n = next(iter(lengths.values()))
+    if n == 0:
+        raise DataError("there is no event: the data frame is empty; check the selection that made it")
+    return n
+
+
+def _check_columns(df: pd.DataFrame | None, asked: Mapping[str, str | Sequence[str] | None]) -> None:
+    """Refuse what the data frame does not have, or has twice."""
+    known = [] if df is None else list(df.columns)
+    for what, given in asked.items():
+        names: list[str] = as_list(given)
+        check_names(what, names)
+        for name in names:
+            if df is None:
+                raise ConfigError(f"{what} names {name!r}, but there is no data frame; pass df, or leave {what} out")
+            if name not in known:
+                raise DataError(f"{what}: the data frame has no column {name!r}{did_you_mean(name, known)}")
+            if known.count(name) > 1:
+                raise DataError(f"{what}: the data frame has {known.count(name)} columns {name!r}; rename or drop one")
+
+
+def _matrix_of_columns(
+    df: pd.DataFrame | None,
+    vecs: Sequence[str],
+    feats_per_vec: Sequence[str] | None,
+    row_wise: bool | None,
+    tensor_data: Tensor | None,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Pack a matrix from columns; arguments as for `df2foldfile`."""
+    feats = [] if df is None else [name for name in df.columns if isinstance(name, str)]
+    lookup, missing, shape = matrix.matrix_lookup(feats, vecs, feats_per_vec or (), row_wise)
+    packed = _pack_columns(df, lookup, missing, shape, tensor_data)
+    return packed, matrix_entry(lookup, vecs, missing, feats_per_vec or (), bool(row_wise), shape)
+
+
+def _pack_columns(
+    df: pd.DataFrame | None,
+    lookup: Sequence[str],
+    missing: np.ndarray | None,
+    shape: tuple[int, int] | None,
+    tensor_data: Tensor | None,
+) -> np.ndarray:
+    """Pack a matrix from the columns that were found; arguments as for `fold2foldfile`."""
+    if tensor_data is not None:
+        raise ConfigError("a matrix from columns and tensor_data are both given, and a fold holds one; leave one out")
+    if df is None or missing is None or shape is None:
+        raise ConfigError("a matrix needs a data frame, and matrix_lookup, matrix_missing and matrix_shape together")
+    _check_columns(df, {"matrix": lookup})
+    return matrix.pack(_numbers(df, lookup, "matrix"), np.asarray(missing, dtype=bool), shape)
+
+
+def _tensor_and_entry(
+    data: Tensor | None, name: str | None, as_sparse: bool
+) -> tuple[Tensor | None, dict[str, Any] | None]:
+    """Return a tensor of inputs, and its entry of the meta data; arguments as for `df2foldfile`."""
+    if data is None:
+        if name is not None or as_sparse:
+            raise ConfigError("tensor_name and tensor_as_sparse are for tensor_data, which is not given")
+        return None, None
+    return data, tensor_entry(name or "tensor", data.shape[1:], is_sparse=as_sparse)
+
+
+def _as_tensor(values: ArrayLike | SparseArray | None) -> Tensor | None:
+    """Return a tensor as an array, sparse as it is, or nothing."""
+    return values if values is None or is_sparse(values) else np.asarray(values)
+
+
+def _flat_columns(
+    df: pd.DataFrame | None,
+    n: int,
+    cont_feats: Sequence[str],
+    cat_feats: Sequence[str],
+    targets: str | Sequence[str],
+    wgt_feat: str | None,
+) -> dict[str, Any]:
+    """Return inputs, targets and weights of a data frame; without one, inputs of no columns."""
+    if df is None:
+        return {"inputs": np.zeros((n, 0), dtype=np.float32)}
+    feats = [*as_list(cont_feats), *as_list(cat_feats)]
+    what = "targ_feats"
+    columns = {
+        "inputs": to_float32(_numbers(df, feats, "inputs")),
+        "targets": _number(df[targets], what) if isinstance(targets, str) else _numbers(df, targets, what),
+    }
+    return columns if wgt_feat is None else columns | {"weights": _number(df[wgt_feat], "wgt_feat")}
+
+
+def _numbers(df: pd.DataFrame, names: Iterable[str], what: str) -> np.ndarray:
+    """Return columns as an array ``(n, n_columns)``."""
+    columns = [_number(df[name], what) for name in names]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(df), 0), dtype=np.float32)
+
+
+def _number(column: pd.Series, what: str) -> np.ndarray:
+    """Return a column as numbers; text is refused, also text of digits."""
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        kind = pd.api.types.infer_dtype(column.cat.categories)
+    if kind not in ("integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"):
+        example = column.dropna().iloc[0]
+        raise DataError(
+            f"{what}: column {column.name!r} must hold numbers, got {kind}, such as {example!r}; encode it first"
+        )
+    if column.dtype.kind in "biuf" and isinstance(column.dtype, np.dtype):
+        return column.to_numpy()
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _misc_columns(
+    df: pd.DataFrame | None, names: Sequence[str], events: np.ndarray | slice = slice(None)
+) -> dict[str, np.ndarray]:
+    """Return further columns of some events, whose dtype is kept."""
+    return {} if df is None else {name: _plain_column(df[name].iloc[events]) for name in names}
+
+
+def _plain_column(column: pd.Series) -> np.ndarray:
+    """Return a column of any pandas dtype as numpy's."""
+    if isinstance(column.dtype, np.dtype):
+        return column.to_numpy()
+    values = column.to_numpy(dtype=object)
+    kind = pd.api.types.infer_dtype(values, skipna=False)
+    return np.array(values.tolist()) if kind in ("integer", "floating", "boolean") else values

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lumin_core.data.entries import Entries, schema_from_entries, schema_to_entries
+from lumin_core.data.entries import KNOWN, schema_from_entries, schema_to_entries
 from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def read_schema(file: h5py.File) -> Schema | None:
     absent = [name for name in ("cont_feats", "cat_feats", "targ_feats") if name not in group]
     if absent:
         raise FoldFileError(f"{file.filename} is no fold file: /{GROUP} lacks {', '.join(absent)}")
-    known = {name: _read_entry(file, name) for name in group if name in Entries.__annotations__}
+    known = {name: _read_entry(file, name) for name in group if name in KNOWN}
     return schema_from_entries(known | dict(_unknown_entries(file)))
 
 
@@ -149,6 +149,6 @@ def _read_entry(file: h5py.File, name: str) -> object:
 def _unknown_entries(file: h5py.File) -> Iterator[tuple[str, object]]:
     """Read what others wrote, as far as it is JSON; all of it stays in the file."""
     for name in file[GROUP]:
-        if name not in Entries.__annotations__:
+        if name not in KNOWN:
             with suppress(FoldFileError):
                 yield name, _read_entry(file, name)

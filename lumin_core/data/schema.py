@@ -22,8 +22,8 @@ def _names(names: str | Sequence[str] | None) -> list[str]:
     return as_list(names)
 
 
-def _ints(values: Sequence[int]) -> tuple[int, ...]:
-    return tuple(int(value) for value in values)
+def _ints(values: Sequence[int]) -> list[int]:
+    return [int(value) for value in values]
 
 
 @attrs.frozen(kw_only=True)
@@ -37,10 +37,10 @@ class TensorSchema:
     Example:
         >>> from lumin_core.data.schema import TensorSchema
         >>> TensorSchema(shape=[3, 32, 32]).shape
-        (3, 32, 32)
+        [3, 32, 32]
     """
 
-    shape: tuple[int, ...] = attrs.field(converter=_ints)
+    shape: list[int] = attrs.field(converter=_ints)
     is_sparse: bool = attrs.field(default=False, converter=bool)
 
 
@@ -74,7 +74,7 @@ class MatrixSchema(TensorSchema):
     vecs: list[str] = attrs.field(factory=list, converter=_names)
     feats_per_vec: list[str] = attrs.field(factory=list, converter=_names)
     present_feats: list[str] = attrs.field(factory=list, converter=_names)
-    missing: tuple[int, ...] = attrs.field(default=(), converter=_ints)
+    missing: list[int] = attrs.field(factory=list, converter=_ints)
     row_wise: bool | None = None
     zero_padded: bool = attrs.field(default=False, converter=bool)
     further: dict[str, object] = attrs.field(factory=dict)
