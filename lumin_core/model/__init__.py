@@ -22,7 +22,6 @@ _HOMES = {
     "matrix_head": ["MatrixHead", "matrix_elements"],
     "options": ["Spec"],
     "optimiser": ["build_optimiser"],
-    "options": ["Spec"],
     "record": ["ModelRecord"],
     "tensor_file": ["State", "read_tensors", "save_path", "staged", "write_tensors"],
 }

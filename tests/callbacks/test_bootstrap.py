@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lumin_core import Callback, FoldFileWriter, FoldYielder, Head, Model, ModelBuilder, train_models
-from lumin_core.data.layout import matrix_entry
+from lumin_core.data import matrix_entry
 from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks import BootstrapResample
 

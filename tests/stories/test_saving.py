@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from saved import read_header, rewrite
 
 from lumin_core import CatEmbedder, Ensemble, Model, ModelBuilder, registry
-from lumin_core.data.fold_file import add_preprocessing
+from lumin_core.data import add_preprocessing
 from lumin_core.errors import ConfigError, LuminError, SavedModelError, UnknownComponent
 from lumin_core.model.blocks import Body, Head
 from lumin_plugin_tabular import Chain, StandardScaler

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lumin_core import Ensemble, FoldYielder, Model, ModelBuilder, df2foldfile
-from lumin_core.data.fold_file import add_preprocessing
+from lumin_core.data import add_preprocessing
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_tabular import Chain, StandardScaler, proc_cats
 
