@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
+    from numpy.typing import ArrayLike
     from torch import Tensor, nn
 
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.metric import Direction
-    from lumin_core.training.model import Model
+    from lumin_core.training.network import Network
 
 
 class Callback:
@@ -40,9 +41,9 @@ class Callback:
     """
 
     kind: ClassVar[str] = "callback"
-    model: Model | None = None
+    model: Network | None = None
 
-    def set_model(self, model: Model) -> None:
+    def set_model(self, model: Network) -> None:
         """Keep the model; called before the first point.
 
         Args:
@@ -54,6 +55,9 @@ class Callback:
 @runtime_checkable
 class CyclicCallback(Protocol):
     """What a callback with a cycle (a schedule of the learning rate, say) tells the others.
+
+    It has all of these. What it sets and whether its cycles come again it may say besides, see
+    `scheduled` and `repeats`.
 
     Attributes:
         cycle_count: Number of whole cycles finished.
@@ -80,6 +84,42 @@ class CyclicCallback(Protocol):
 
     def delays_stopping(self) -> bool:
         """Tell whether the training should not be stopped early now."""
+
+
+def scheduled(callback: object) -> tuple[str, ...]:
+    """Return what a callback sets while it trains: its attribute ``scheduled``.
+
+    Args:
+        callback: Any callback.
+
+    Returns:
+        ``"lr"``, ``"mom"``, both or, where it says nothing, neither.
+
+    Example:
+        >>> from lumin_core.training.callback import scheduled
+        >>> class Warmup:
+        ...     scheduled = ("lr",)
+        >>> scheduled(Warmup()), scheduled(object())
+        (('lr',), ())
+    """
+    return tuple(getattr(callback, "scheduled", ()))
+
+
+def repeats(callback: object) -> bool:
+    """Tell whether another cycle of a callback follows the first: its attribute ``repeats``.
+
+    Args:
+        callback: A `CyclicCallback`.
+
+    Returns:
+        What it says, else true.
+
+    Example:
+        >>> from lumin_core.training.callback import repeats
+        >>> repeats(object())
+        True
+    """
+    return bool(getattr(callback, "repeats", True))
 
 
 @runtime_checkable
@@ -109,7 +149,25 @@ class LossCallback(Protocol):
         """
 
     def get_module(self) -> nn.Module | None:
-        """Give the offered model's module, or ``None`` where there is none yet."""
+        """Return the offered model's module, or ``None`` where there is none yet."""
+
+
+class PredCallback(Protocol):
+    """What a callback that collects predictions has besides its points.
+
+    Example:
+        >>> import numpy as np
+        >>> class Count:
+        ...     def on_pred_begin(self):
+        ...         self.n = 0
+        ...     def on_batch_end(self, fit_params):
+        ...         self.n += len(fit_params.y_pred)
+        ...     def get_preds(self):
+        ...         return np.array([self.n])
+    """
+
+    def get_preds(self) -> ArrayLike | Tensor:
+        """Return what was collected, which `Network.predict` returns."""
 
 
 @define(frozen=True)
@@ -180,7 +238,9 @@ def best_offer(fit_params: FitParams) -> Offer:
     best = Offer({name: values[-1] for name, values in fit_params.history["valid"].items()}, value, better, None)
     label, _ = deciding(fit_params)
     for callback in fit_params.cbs:
-        values = callback.get_values() if isinstance(callback, LossCallback) else None
+        if not isinstance(callback, LossCallback):
+            continue
+        values = callback.get_values()
         if values is not None and is_better(values[label], best.value if math.isfinite(best.value) else None, better):
             best = Offer(values, values[label], better, callback.get_module())
     return best

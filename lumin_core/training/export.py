@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lumin_core.model.blocks import Inputs
-    from lumin_core.training.model import Model
+    from lumin_core.training.network import Network
 
 SUFFIX = ".onnx"
 _EVENTS = "events"  # name of the axis that is free
@@ -53,7 +53,7 @@ _PROBE = 1024.0  # far enough from 0 that the difference of two values holds the
 
 
 def write_onnx(
-    models: Sequence[Model], path: str | Path, *, weights: Sequence[float] | None = None, raw: bool = False
+    models: Sequence[Network], path: str | Path, *, weights: Sequence[float] | None = None, raw: bool = False
 ) -> Path:
     """Write models as one ONNX file; the models stay as they are.
 
@@ -138,7 +138,7 @@ class _Inputs:
         return (flat, matrix) if self.n_flat else matrix
 
 
-def _inputs_of(model: Model, *, raw: bool) -> _Inputs:
+def _inputs_of(model: Network, *, raw: bool) -> _Inputs:
     reader, features = InputReader(model.model_builder, model.record), model.record.features
     heads = [module for module in model.head.modules() if isinstance(module, MatrixHead)]
     in_matrix = [feat for head in heads for feat in head.matrix_feats]
@@ -155,7 +155,7 @@ def _inputs_of(model: Model, *, raw: bool) -> _Inputs:
 class _Network(nn.Module):
     """A model from all its columns to predictions, on the CPU and in evaluation mode."""
 
-    def __init__(self, model: Model, *, raw: bool) -> None:
+    def __init__(self, model: Network, *, raw: bool) -> None:
         super().__init__()
         inputs = _inputs_of(model, raw=raw)
         self.network = copy.deepcopy(model.model).cpu().eval()
@@ -167,7 +167,7 @@ class _Network(nn.Module):
         self.columns: Tensor
         self.register_buffer("columns", torch.as_tensor(self._columns(model, inputs.cont_feats, len(inputs.cat_feats))))
 
-    def _columns(self, model: Model, feats: list[str], n_cats: int) -> np.ndarray:
+    def _columns(self, model: Network, feats: list[str], n_cats: int) -> np.ndarray:
         """Give the columns that the network is given, of those behind the preprocessing."""
         width: Any = self.steps[-1].n_out if self.steps else len(feats)
         wanted = [feat for feat in model.model_builder.cont_feats if feat in feats]
@@ -272,7 +272,7 @@ def _passes_nan(step: Any, n_in: int) -> bool:
     return True
 
 
-def _steps(model: Model, n_in: int) -> list[_Affine]:
+def _steps(model: Network, n_in: int) -> list[_Affine]:
     """Make the steps of the recorded preprocessing."""
     configs = model.describe()["preprocessing"]  # refuses what serves in memory alone
     if not configs and not model.record.cat_maps:
@@ -371,7 +371,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _described(proto: Any, model: Model, inputs: _Inputs, *, raw: bool) -> Any:
+def _described(proto: Any, model: Network, inputs: _Inputs, *, raw: bool) -> Any:
     """Say in the file what its columns and outputs are.
 
     What torch says of its making is taken out.

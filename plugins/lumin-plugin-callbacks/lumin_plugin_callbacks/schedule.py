@@ -23,11 +23,13 @@ import numpy as np
 from lumin_core import Callback
 from lumin_core.checks import did_you_mean, positive
 from lumin_core.errors import ConfigError
+from lumin_core.training import scheduled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lumin_core import FitParams, Model
+    from lumin_core import FitParams
+    from lumin_core.training import Network
 
 INTERPOLATIONS: dict[str, Callable[[float], float]] = {
     "cosine": lambda done: (1 - math.cos(math.pi * done)) / 2,
@@ -225,7 +227,7 @@ def check_alone(callback: Any, cbs: Sequence[Any]) -> None:
         if other is callback:
             continue
         names = f"{type(callback).__name__} and {type(other).__name__}"
-        twice = [name for name in callback.scheduled if name in getattr(other, "scheduled", ())]
+        twice = [name for name in scheduled(callback) if name in scheduled(other)]
         if twice:
             raise ConfigError(f"{names} both set {' and '.join(_QUANTITIES[name] for name in twice)}; list one of them")
         if getattr(callback, "cycle_save", False) and getattr(other, "cycle_save", False):
@@ -297,7 +299,7 @@ def _is_number(value: Any) -> bool:
     return hasattr(value, "__float__") and not isinstance(value, bool)
 
 
-def _check_momentum(model: Model) -> None:
+def _check_momentum(model: Network) -> None:
     try:
         model.get_mom()
     except ConfigError as error:
