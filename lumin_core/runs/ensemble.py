@@ -15,25 +15,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lumin_core import registry
 from lumin_core.checks import positive
-from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import tensor_file
-from lumin_core.runs.members import WEIGHTINGS, choose_members
-from lumin_core.training.callback import PredHandler
+from lumin_core.runs.members import check_spread, choose_members, not_trained_on, shares
 from lumin_core.training.export import write_onnx
 from lumin_core.training.model import Model
-from lumin_core.training.prediction import Question, deliver, not_trained_on, predictions
+from lumin_core.training.prediction import Question, deliver, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
     import torch
     from torch import Tensor
 
+    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.runs.results import Results
     from lumin_core.training.callback import PredCallback
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
     from lumin_core.training.prediction import Prediction
 
     Answer = np.ndarray | Tensor
-
-
-__all__ = ["WEIGHTINGS", "Ensemble"]
 
 
 class Ensemble:
@@ -76,15 +71,7 @@ class Ensemble:
             raise ConfigError("an ensemble needs at least one model")
         if len({(model.objective, model.n_out) for model in self.models}) > 1:
             raise ConfigError("the models of an ensemble must have one objective and number of outputs")
-        given = [1.0] * len(self.models) if weights is None else list(weights)
-        try:
-            raw = np.asarray(given, dtype=float)
-        except (TypeError, ValueError, OverflowError):
-            raw = np.zeros(0)
-        if raw.shape != (len(self.models),) or not (np.isfinite(raw).all() and (raw > 0).all()):
-            raise ConfigError(f"weights must be {len(self.models)} positive numbers, one a model, got {given}")
-        total = raw.sum()  # 1 for those of a saved ensemble, which stay as they are to the last bit
-        self.weights = raw if abs(total - 1) < 1e-12 else raw / total
+        self.weights = shares(weights, len(self.models))
 
     @classmethod
     def from_models(cls, models: Sequence[Model], weights: Iterable[float] | None = None) -> Ensemble:
@@ -159,23 +146,21 @@ class Ensemble:
     ) -> np.ndarray | Tensor | None:
         """Predict: the weighted mean over the models.
 
-        Args:
-            inputs: As for `Model.predict`.
-            as_np: As there.
-            pred_name: As there.
-            pred_cb: A class or function that makes the collecting callback, one for each model.
-            cbs: As there.
-            bs: As there.
-            raw: As there.
-            n_models: Ask the first so many models alone, in an ensemble of results the best.
-            out_of_fold: Whether each event of a `FoldYielder` over the training file is predicted
-                by those models alone that were not trained on its fold, as if all were new data.
+        Arguments are those of `Model.predict`, and others:
+
+        ``pred_cb``
+            A class or function that makes the collecting callback, one for each model.
+        ``n_models``
+            Ask the first so many models alone, in an ensemble of results the best.
+        ``out_of_fold``
+            Whether each event of a `FoldYielder` over the training file is predicted by those
+            models alone that were not trained on its fold, as if all were new data.
 
         Returns:
             As `Model.predict`.
 
         Raises:
-            ConfigError: If there are fewer models; for `out_of_fold`, if `inputs` are no
+            ConfigError: If there are fewer models; for ``out_of_fold``, if ``inputs`` are not a
                 `FoldYielder`, a model was trained on another file or does not know its folds, or
                 all were trained on a fold.
 
@@ -187,7 +172,7 @@ class Ensemble:
             >>> np.allclose(Ensemble([model, model]).predict(x), model.predict(x))
             True
         """
-        question = _question(pred_cb, cbs, bs, raw)
+        question = Question.for_many(pred_cb, cbs, bs, raw)
         found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold)
         answers = deliver(found, [pred_name], inputs, as_np=as_np)
         return answers[0] if answers else None
@@ -210,12 +195,10 @@ class Ensemble:
         Arguments are those of `predict`; the spread is saved as ``<pred_name>_spread``.
 
         Returns:
-            Mean and spread, each as from `predict`; ``None`` for a `FoldYielder`: they
-            are in the file.
+            Mean and spread, each as from `predict`.
 
         Raises:
-            ConfigError: As from `predict`; and if an event is predicted by one model alone, which
-                has no spread.
+            ConfigError: As there; and if an event is predicted by one model, which has no spread.
 
         Example:
             >>> import numpy as np
@@ -227,7 +210,7 @@ class Ensemble:
             >>> spread
             array([[0.]], dtype=float32)
         """
-        question = _question(pred_cb, cbs, bs, raw)
+        question = Question.for_many(pred_cb, cbs, bs, raw)
         found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold, spread=True)
         answers = deliver(found, [pred_name, f"{pred_name}_spread"], inputs, as_np=as_np)
         return (answers[0], answers[1]) if answers else None
@@ -251,11 +234,8 @@ class Ensemble:
         """Save all models to one ``.safetensors`` file, keys ``<i>.<parameter>``.
 
         Args:
-            name: The file; ``.safetensors`` is added where it is missing. An existing file is
+            name: The file; ``.safetensors`` is added where it is missing. An existing one is
                 replaced, no other is touched.
-
-        Returns:
-            The path.
         """
         state = {f"{i}.{key}": value for i, m in enumerate(self.models) for key, value in m.state_dict().items()}
         content = {"models": [model.describe() for model in self.models], "weights": self.weights.tolist()}
@@ -272,11 +252,8 @@ class Ensemble:
             model_builder: Needed only where a component had no name to be saved under.
             device: As for `Model`.
 
-        Returns:
-            The ensemble.
-
         Raises:
-            SavedModelError: If it is no saved ensemble, or is damaged.
+            SavedModelError: If it is not a saved ensemble, or is damaged.
         """
         state, content = tensor_file.read_tensors(name, "ensemble")
         if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("models", "weights")):
@@ -309,37 +286,12 @@ class Ensemble:
     ) -> Iterator[Prediction]:
         """Choose the models that are asked about each fold, and ask them."""
         first = self._first(n_models)
-        asked = [first]
-        if out_of_fold:
-            asked = not_trained_on(self.models, _training_file(inputs), first)
+        asked = not_trained_on(self.models, inputs, first) if out_of_fold else [first]
         if spread:
-            _check_spread(asked)
+            check_spread(asked)
         return predictions(
-            self.models,
-            inputs,
-            question,
-            weights=self.weights,
-            chosen=lambda fold: asked[fold] if out_of_fold else first,
+            self.models, inputs, question, weights=self.weights, chosen=lambda fold: asked[fold if out_of_fold else 0]
         )
-
-
-def _question(pred_cb: Callable[[], PredCallback] | None, cbs: object, bs: int | None, raw: bool) -> Question:
-    if pred_cb is not None and not callable(pred_cb):
-        raise ConfigError(f"pred_cb must make a callback for each model: a class or a function, got {pred_cb!r}")
-    return Question(make_handler=PredHandler if pred_cb is None else pred_cb, cbs=cbs, bs=bs, raw=raw)
-
-
-def _training_file(inputs: Events | FoldYielder) -> FoldYielder:
-    if not isinstance(inputs, FoldYielder):
-        raise ConfigError("out_of_fold=True needs to know each event's fold: pass the FoldYielder of the training")
-    return inputs
-
-
-def _check_spread(asked: Sequence[Sequence[int]]) -> None:
-    if any(len(numbers) < 2 for numbers in asked):
-        folds = [fold for fold, numbers in enumerate(asked) if len(numbers) < 2]
-        where = "" if len(asked) == 1 else f" for the folds {folds}"
-        raise ConfigError(f"a spread needs at least two models, and there is one{where}: use predict, or more models")
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -89,11 +89,7 @@ class CyclicCallback(Protocol):
 def scheduled(callback: object) -> tuple[str, ...]:
     """Return what a callback sets while it trains: its attribute ``scheduled``.
 
-    Args:
-        callback: Any callback.
-
-    Returns:
-        ``"lr"``, ``"mom"``, both or, where it says nothing, neither.
+    It is ``"lr"``, ``"mom"``, both or, where the callback says nothing, neither.
 
     Example:
         >>> from lumin_core.training.callback import scheduled
@@ -108,16 +104,7 @@ def scheduled(callback: object) -> tuple[str, ...]:
 def repeats(callback: object) -> bool:
     """Tell whether another cycle of a callback follows the first: its attribute ``repeats``.
 
-    Args:
-        callback: A `CyclicCallback`.
-
-    Returns:
-        What it says, else true.
-
-    Example:
-        >>> from lumin_core.training.callback import repeats
-        >>> repeats(object())
-        True
+    Where the callback says nothing, it does.
     """
     return bool(getattr(callback, "repeats", True))
 
@@ -153,18 +140,7 @@ class LossCallback(Protocol):
 
 
 class PredCallback(Protocol):
-    """What a callback that collects predictions has besides its points.
-
-    Example:
-        >>> import numpy as np
-        >>> class Count:
-        ...     def on_pred_begin(self):
-        ...         self.n = 0
-        ...     def on_batch_end(self, fit_params):
-        ...         self.n += len(fit_params.y_pred)
-        ...     def get_preds(self):
-        ...         return np.array([self.n])
-    """
+    """What a callback that collects predictions has besides its points: `PredHandler`, say."""
 
     def get_preds(self) -> ArrayLike | Tensor:
         """Return what was collected, which `Network.predict` returns."""

@@ -116,13 +116,12 @@ class InputReader:
             matrix = _plain(inputs)
             inputs = np.zeros((len(matrix), 0), dtype=np.float32), matrix
         if not isinstance(inputs, tuple):
-            return self._finite(self._preprocessed(inputs) if raw else _numbers(self._flat(inputs, self.cont_feats)))
+            return self._finite(self._preprocessed(inputs) if raw else self._flat(inputs, self.cont_feats))
         if raw:
             raise ConfigError("raw=True takes flat inputs alone; preprocess the matrix yourself")
         if len(inputs) != 2:
             raise ShapeError(f"a tuple of inputs is (flat, matrix), got {len(inputs)} parts")
-        flat = _numbers(self._flat(inputs[0], flat_feats, exact=False))
-        return self._finite(flat), _finite_matrix(_numbers(_plain(inputs[1])))
+        return self._finite(self._flat(inputs[0], flat_feats, exact=False)), _finite_matrix(_plain(inputs[1]))
 
     def _flat(self, inputs: Columns, cont_feats: Sequence[str], *, exact: bool = True) -> np.ndarray:
         """Return the columns, in the type that they come in."""
@@ -158,13 +157,14 @@ class InputReader:
         cont = transforms.apply_chain(pipes, flat[:, : len(feats)])
         if cont.shape[1] == len(feats):
             cont = cont[:, [feats.index(feat) for feat in self.cont_feats]]
-        return np.concatenate([to_float32(cont), to_float32(flat[:, len(feats) :])], axis=1)
+        return np.concatenate([cont, flat[:, len(feats) :]], axis=1)
 
     def _finite(self, values: np.ndarray) -> np.ndarray:
-        """Return the values with 0 for NaN, as the yielder does.
+        """Return the values as float32, with 0 for NaN, as the yielder does.
 
         Infinities are refused, naming the columns.
         """
+        values = _numbers(values)
         if np.isfinite(values).all():
             return values
         names = [*self.cont_feats, *self.cat_feats]
@@ -201,7 +201,8 @@ def _codes(frame: pd.DataFrame, feat: str, cat_map: Mapping[str, object]) -> np.
     return frame[feat].astype(object).map(codes).to_numpy(np.float64)
 
 
-def _finite_matrix(matrix: np.ndarray) -> np.ndarray:
+def _finite_matrix(values: np.ndarray) -> np.ndarray:
+    matrix = _numbers(values)
     if np.isinf(matrix).any():
         raise DataError("the matrix has infinite elements; replace or clip them first")
     return matrix

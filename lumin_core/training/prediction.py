@@ -18,7 +18,6 @@ from attrs import define
 
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError
-from lumin_core.model.record import fold_ids
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.evaluation import evaluating, labelled
 from lumin_core.training.fit_params import FitParams
@@ -58,6 +57,17 @@ class Question:
     bs: int | None = None
     raw: bool = False
 
+    @classmethod
+    def for_many(cls, pred_cb: Callable[[], PredCallback] | None, cbs: object, bs: int | None, raw: bool) -> Question:
+        """Make the question to several networks, each with a collecting callback of its own.
+
+        Raises:
+            ConfigError: If `pred_cb` cannot make them.
+        """
+        if pred_cb is not None and not callable(pred_cb):
+            raise ConfigError(f"pred_cb must make a callback for each model: a class or a function, got {pred_cb!r}")
+        return cls(make_handler=pred_cb or PredHandler, cbs=cbs, bs=bs, raw=raw)
+
 
 def predictions(
     networks: Sequence[Network],
@@ -93,17 +103,12 @@ def predictions(
         >>> mean.shape, spread.tolist()
         ((3, 1), [[0.0], [0.0], [0.0]])
     """
-    everyone = range(len(networks))
-    chosen = chosen or (lambda _: everyone)
-    shares = np.ones(len(networks)) if weights is None else weights
     askers = [_Asker(network, build_callbacks(question.cbs), question) for network in networks]
-    if not isinstance(inputs, FoldYielder):
-        return _of_events(askers, inputs, shares, chosen(0))
-    if question.raw:
-        raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
-    for network in networks:
-        check_features(network.model_builder, inputs)
-    return _of_folds(askers, inputs, shares, chosen)
+    shares = np.ones(len(networks)) if weights is None else weights
+    numbers = chosen or (lambda _: range(len(networks)))
+    if isinstance(inputs, FoldYielder):
+        return _of_folds(askers, inputs, shares, numbers)
+    return _of_events(askers, inputs, shares, numbers(0))
 
 
 def deliver(found: Iterator[Prediction], names: Sequence[str], fy: object, *, as_np: bool) -> list[np.ndarray | Tensor]:
@@ -137,14 +142,7 @@ class _Asker:
     callbacks: list[object]
     question: Question
 
-    def about(self, inputs: Events) -> Answer:
-        question = self.question
-        return self._ask(as_batches(self.network, inputs, question.bs, raw=question.raw), None)
-
-    def about_fold(self, inputs: ArrayLike | tuple[ArrayLike, ArrayLike], fy: FoldYielder) -> np.ndarray:
-        return _as_array(self._ask(self.network.batches(inputs, self.question.bs), fy))
-
-    def _ask(self, by: BatchYielder, fy: FoldYielder | None) -> Answer:
+    def ask(self, by: BatchYielder, fy: FoldYielder | None = None) -> Answer:
         handler = self.question.make_handler()
         if not callable(getattr(handler, "get_preds", None)):
             raise ConfigError(f"pred_cb must have get_preds(), got {handler!r}; derive it from lumin_core.PredHandler")
@@ -161,19 +159,27 @@ class _Asker:
 def _of_events(
     askers: Sequence[_Asker], inputs: Events, weights: np.ndarray, numbers: Sequence[int]
 ) -> Iterator[Prediction]:
-    yield 0, *_combined((askers[i].about(inputs) for i in numbers), weights[list(numbers)])
+    asked = [askers[i] for i in numbers]
+    answers = (a.ask(as_batches(a.network, inputs, a.question.bs, raw=a.question.raw)) for a in asked)
+    yield 0, *_combined(answers, weights[list(numbers)])
 
 
 def _of_folds(
     askers: Sequence[_Asker], fy: FoldYielder, weights: np.ndarray, chosen: Callable[[int], Sequence[int]]
 ) -> Iterator[Prediction]:
+    for asker in askers:
+        if asker.question.raw:
+            raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
+        check_features(asker.network.model_builder, fy)
     for fold in range(len(fy)):
         numbers = list(chosen(fold))
-        totals: list[np.ndarray | float] = [0.0] * len(numbers)
+        asked = [askers[i] for i in numbers]
+        totals: list[np.ndarray | float] = [0.0] * len(asked)
         for variant in range(fy.aug_mult):
             inputs = fy.get_test_fold(fold, variant)["inputs"]
-            totals = [total + askers[i].about_fold(inputs, fy) for total, i in zip(totals, numbers, strict=True)]
-        yield fold, *_combined((np.asarray(total / fy.aug_mult) for total in totals), weights[numbers])
+            answers = (_as_array(a.ask(a.network.batches(inputs, a.question.bs), fy)) for a in asked)
+            totals = [total + answer for total, answer in zip(totals, answers, strict=True)]
+        yield fold, *_combined([np.asarray(total / fy.aug_mult) for total in totals], weights[numbers])
 
 
 def _combined(answers: Iterable[Answer], weights: np.ndarray) -> tuple[Answer, np.ndarray]:
@@ -199,40 +205,6 @@ def _combined(answers: Iterable[Answer], weights: np.ndarray) -> tuple[Answer, n
 
 def _as_array(answer: Answer) -> np.ndarray:
     return answer.detach().cpu().numpy() if isinstance(answer, torch.Tensor) else np.asarray(answer)
-
-
-def not_trained_on(networks: Sequence[Network], fy: FoldYielder, numbers: Sequence[int]) -> list[list[int]]:
-    """Return for each fold of the training file the networks that were not trained on it.
-
-    Args:
-        networks: Those of an ensemble.
-        fy: The file that they were trained on.
-        numbers: Of the networks that may be asked.
-
-    Raises:
-        ConfigError: If one does not know its folds or was trained on another file, or all were
-            trained on a fold.
-    """
-    folds = fold_ids(fy)
-    for i in numbers:
-        record = networks[i].record
-        if record.trn_idxs is None:
-            raise ConfigError(
-                f"model {i} of the ensemble does not know which folds it was trained on: it was not trained, or "
-                "saved before that was noted; train it again, or leave out out_of_fold"
-            )
-        if record.folds != folds:
-            raise ConfigError(
-                f"model {i} of the ensemble was trained on other data, or other folds, than those of "
-                f"{fy.foldfile.name}: pass the training file, or leave out out_of_fold for data that are new to all"
-            )
-    asked = [[i for i in numbers if fold not in (networks[i].record.trn_idxs or [])] for fold in range(len(fy))]
-    if seen := [fold for fold, left in enumerate(asked) if not left]:
-        raise ConfigError(
-            f"all {len(numbers)} models were trained on the folds {seen}, for which out_of_fold has none left: take "
-            f"models that leave each fold out (train_models with n_models={len(fy)} or more, and all of them here)"
-        )
-    return asked
 
 
 def run_predict(fit_params: FitParams, plan: HookPlan) -> None:
