@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.runs.results import Results
-    from lumin_core.training.callback import PredCallback
-    from lumin_core.training.inputs import Events
+    from lumin_core.training.network import Events, PredCallback
     from lumin_core.training.prediction import Prediction
 
     Answer = np.ndarray | Tensor

@@ -10,7 +10,6 @@ _HOMES = {
         "CyclicCallback",
         "LossCallback",
         "Offer",
-        "PredCallback",
         "PredHandler",
         "best_offer",
         "deciding",
@@ -35,7 +34,7 @@ _HOMES = {
     "loop": ["backward", "fit_steps", "forward", "run_fit", "step"],
     "metric": ["Direction", "EvalMetric", "is_better"],
     "model": ["Model"],
-    "network": ["Network"],
+    "network": ["Network", "PredCallback"],
     "prediction": ["Question", "predictions"],
     "progress": ["progress_bar"],
 }

@@ -2,7 +2,6 @@ from lumin_core.training.callback import Callback as Callback
 from lumin_core.training.callback import CyclicCallback as CyclicCallback
 from lumin_core.training.callback import LossCallback as LossCallback
 from lumin_core.training.callback import Offer as Offer
-from lumin_core.training.callback import PredCallback as PredCallback
 from lumin_core.training.callback import PredHandler as PredHandler
 from lumin_core.training.callback import best_offer as best_offer
 from lumin_core.training.callback import deciding as deciding
@@ -38,6 +37,7 @@ from lumin_core.training.metric import EvalMetric as EvalMetric
 from lumin_core.training.metric import is_better as is_better
 from lumin_core.training.model import Model as Model
 from lumin_core.training.network import Network as Network
+from lumin_core.training.network import PredCallback as PredCallback
 from lumin_core.training.prediction import Question as Question
 from lumin_core.training.prediction import predictions as predictions
 from lumin_core.training.progress import progress_bar as progress_bar

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
-    from numpy.typing import ArrayLike
     from torch import Tensor, nn
 
     from lumin_core.training.fit_params import FitParams
@@ -137,13 +136,6 @@ class LossCallback(Protocol):
 
     def get_module(self) -> nn.Module | None:
         """Return the offered model's module, or ``None`` where there is none yet."""
-
-
-class PredCallback(Protocol):
-    """What a callback that collects predictions has besides its points: `PredHandler`, say."""
-
-    def get_preds(self) -> ArrayLike | Tensor:
-        """Return what was collected, which `Network.predict` returns."""
 
 
 @define(frozen=True)

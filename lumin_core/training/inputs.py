@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from lumin_core.data.transforms import Transform
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.model.record import ModelRecord
-    from lumin_core.training.network import Network
+    from lumin_core.training.network import Columns, Events, Network
 
-    Columns = ArrayLike | Tensor | pd.DataFrame
-    Events = Columns | tuple[Columns, ArrayLike | Tensor] | BatchYielder
     Read = np.ndarray | tuple[np.ndarray, np.ndarray]
 
 

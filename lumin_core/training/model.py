@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.training.callback import PredCallback
     from lumin_core.training.fit_params import FitParams
-    from lumin_core.training.inputs import Events
+    from lumin_core.training.network import Events, PredCallback
 
 
 class Model(Network):

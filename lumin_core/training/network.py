@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lumin_core import registry
 from lumin_core.data import transforms
@@ -18,15 +18,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
+    import pandas as pd
     import torch
     from numpy.typing import ArrayLike
     from torch import Tensor
 
+    from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.data.transforms import Transform
     from lumin_core.model.builder import ModelBuilder
-    from lumin_core.training.callback import PredCallback
-    from lumin_core.training.inputs import Events
+
+    Columns = ArrayLike | Tensor | pd.DataFrame
+    Events = Columns | tuple[Columns, ArrayLike | Tensor] | BatchYielder
+
+
+class PredCallback(Protocol):
+    """What a callback that collects predictions has besides its points: `PredHandler`, say."""
+
+    def get_preds(self) -> ArrayLike | Tensor:
+        """Return what was collected, which `Network.predict` returns."""
 
 
 class Network(Assembly, ABC):

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lumin_core.data.batch_yielder import BatchYielder
-    from lumin_core.training.callback import PredCallback
-    from lumin_core.training.inputs import Events
-    from lumin_core.training.network import Network
+    from lumin_core.training.network import Events, Network, PredCallback
 
     Answer = ArrayLike | Tensor
     Prediction = tuple[int, Answer, np.ndarray]
