@@ -4,8 +4,8 @@
 
 Each wheel is built from its own source distribution, so that neither files that a source distribution lacks nor
 leftovers of earlier builds get into it. Beside them `plugins.txt` names the distributions of the plugins, for pip's
-`-r`, `light.txt` those without what is slow to install, `packages.txt` the packages of all, for pytest's `@`. Needs `build` and `setuptools`, which are not installed
-anew for each.
+`-r`, `light.txt` those without what is slow to install, `packages.txt` the packages of all, for pytest's `@`. Needs
+`build` and `setuptools`, which are not installed anew for each.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class RunPlan:
         model.save(folder / "model")
         fit_params: Any = model.fit_params
         last = {name: values[-1] for name, values in fit_params.history["valid"].items()}
-        kept = fit_params.data.get("kept", last)  # of the model that a callback such as save_best put in place
+        kept = last if fit_params.kept is None else fit_params.kept  # of what save_best, say, put in place
         cycles = _cycle_savers(fit_params.cbs)
         result = {
             **{name: float(value) for name, value in kept.items()},

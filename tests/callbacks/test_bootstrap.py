@@ -60,7 +60,7 @@ class Look(Callback):
     def on_fold_begin(self, fit_params):
         by, idx = fit_params.by, fit_params.trn_idx if fit_params.state == "train" else fit_params.val_idx
         fold = {key: getattr(by, key) for key in ("inputs", "matrix_inputs", "targets", "weights")}
-        events = fit_params.data.get("events")
+        events = fit_params.events
         self.folds.append({"state": fit_params.state, "epoch": fit_params.epoch, "idx": idx, "events": events, **fold})
 
     def of(self, idx, state="train"):

@@ -29,7 +29,7 @@ class BootstrapResample(Callback):
 
     A fold's sample depends on the fit's seed and the number of the fold alone, and with
     `bag_each_time` on the epoch. A callback that reads further columns of the file for the events
-    of the fold, as `targ_replace` does, finds their indices as ``fit_params.data["events"]`` while
+    of the fold, as `targ_replace` does, finds their indices as ``fit_params.events`` while
     the fold is trained.
 
     With `reweight`, weights are scaled so that the sample keeps their sum, for each class (without
@@ -74,11 +74,7 @@ class BootstrapResample(Callback):
         by.targets = targets_of(by)[sample]
         if by.matrix_inputs is not None:
             by.matrix_inputs = by.matrix_inputs[sample]
-        fit_params.data["events"] = sample
-
-    def on_fold_end(self, fit_params: FitParams) -> None:
-        """Forget the sample."""
-        fit_params.data.pop("events", None)
+        fit_params.events = sample
 
 
 def _factors(weights: np.ndarray, groups: NDArray[np.int64], sample: NDArray[np.int64]) -> NDArray[np.float64]:
