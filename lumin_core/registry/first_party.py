@@ -38,6 +38,9 @@ FIRST_PARTY_COMPONENTS: dict[str, dict[str, tuple[str, ...]]] = {
             "weight_data",
         ),
     },
+    "lumin-plugin-farm": {
+        "executor": ("processes",),
+    },
     "lumin-plugin-gnn": {
         "head": ("gnn_head", "pyg_head"),
         "graph_collapser": ("class_attention", "graph_collapser", "node_predictor"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 FIRST_PARTY_PREFIX = "lumin-plugin-"
-FIRST_PARTY = ("callbacks", "explain", "gnn", "hep", "io", "losses", "metrics", "plots", "sequence", "tabular")
+FIRST_PARTY = ("callbacks", "explain", "farm", "gnn", "hep", "io", "losses", "metrics", "plots", "sequence", "tabular")
 CORE = "core"
 SESSION = "session"
 

@@ -13,7 +13,7 @@ import torch
 
 from lumin_core import Callback, Ensemble, EvalMetric, FoldYielder, Model, ModelBuilder, Results, train_models
 from lumin_core.errors import ConfigError, DataError, HookError, LuminError, UnknownComponent
-from lumin_core.runs.train import split_folds
+from lumin_core.runs.planning import split_folds
 
 
 @pytest.fixture
