@@ -153,7 +153,7 @@ class RunFolder:
                 raise ConfigError(f"model {number} of the run in {self.path} cannot be trained: {error}") from error
             yield
 
-    def begin(self, config: Record, *, resume: bool, overwrite: bool) -> list[int]:
+    def begin(self, config: Record, *, resume: bool, overwrite: bool) -> None:
         """Write ``run.json``, or find that the run that is there is this one.
 
         Args:
@@ -161,16 +161,13 @@ class RunFolder:
             resume: Whether a run that is there goes on.
             overwrite: Whether what it wrote is removed. Nothing else is.
 
-        Returns:
-            The models that are to be trained.
-
         Raises:
             ConfigError: If there is another run, or what is no run, or a model of what would be
                 removed is being trained.
         """
         with self.held():
             self._begin(config, resume=resume, overwrite=overwrite)
-            return self._unfinished(config["n_models"])
+            self._tidy_all(config["n_models"])
 
     def _begin(self, config: Record, *, resume: bool, overwrite: bool) -> None:
         models, is_run = self._models(), any((self.path / name).exists() for name in ("run.json", "results.json"))
@@ -201,18 +198,22 @@ class RunFolder:
                 raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
         write_json(self.path / "run.json", config)
 
-    def _unfinished(self, n_models: int) -> list[int]:
+    def _tidy_all(self, n_models: int) -> None:
+        """Remove ``results.json`` unless all is finished, and what processes left that died."""
+        unfinished = self.unfinished(n_models)
+        for number in set(range(n_models)).difference(unfinished):
+            with suppress(ConfigError), self.training(number):  # who holds it tidies up
+                self._tidy(number)
+        if unfinished:
+            self.results.unlink(missing_ok=True)
+
+    def unfinished(self, n_models: int) -> list[int]:
         """List the models that are still to be trained.
 
-        Where there are any, ``results.json`` is removed.
+        Args:
+            n_models: How many the run has.
         """
-        numbers = [number for number in range(n_models) if not self.is_finished(number)]
-        for number in set(range(n_models)).difference(numbers):
-            with suppress(ConfigError), self.training(number):  # who holds it tidies up
-                self._tidy(number)  # its process may have died before that
-        if numbers:
-            self.results.unlink(missing_ok=True)
-        return numbers
+        return [number for number in range(n_models) if not self.is_finished(number)]
 
     def is_finished(self, number: int) -> bool:
         """Tell whether a model is finished."""

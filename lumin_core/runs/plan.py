@@ -44,6 +44,7 @@ class RunPlan:
         train_on_weights: Whether the file's weights are used.
         bulk_move: Whether a fold is moved to the device at once.
         seed: Seed of everything.
+        components: The registered components that it uses.
         record: What ``run.json`` says of it.
     """
 
@@ -57,6 +58,7 @@ class RunPlan:
     train_on_weights: bool
     bulk_move: bool
     seed: int
+    components: Sequence[Component] = ()
     record: Record = field(factory=dict, repr=False)
 
     def check(self) -> tuple[dict[str, str], list[Component]]:

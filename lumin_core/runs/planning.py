@@ -15,12 +15,11 @@ from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.plan import RunPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
-    from lumin_core.registry import Component
 
 
 def plan_run(
@@ -41,6 +40,8 @@ def plan_run(
     seed: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    *,
+    ready: Callable[[RunPlan], None] | None = None,
 ) -> RunPlan:
     """Plan a run: check everything, and write ``run.json`` into its folder.
 
@@ -65,6 +66,7 @@ def plan_run(
         seed: Seed of everything.
         resume: Whether a run that is there goes on.
         overwrite: Whether an earlier run is replaced.
+        ready: Called with the plan when all is checked and nothing is written: it may refuse.
 
     Returns:
         The plan; ``len(plan.folds)`` models are to be trained.
@@ -89,57 +91,9 @@ def plan_run(
         >>> len(collect(folder + "/run"))
         2
     """
-    folder = RunFolder.at(savepath)
-    plan, _ = prepare(
-        folder,
-        fy,
-        n_models,
-        bs,
-        model_builder,
-        n_epochs,
-        patience=patience,
-        cb_partials=cb_partials,
-        metric_partials=metric_partials,
-        save_best=save_best,
-        train_on_weights=train_on_weights,
-        bulk_move=bulk_move,
-        excl_idxs=excl_idxs,
-        unique_trn_idxs=unique_trn_idxs,
-        seed=seed,
-        resume=resume,
-        overwrite=overwrite,
-    )
-    folder.begin(plan.record, resume=resume, overwrite=overwrite)
-    return plan
-
-
-def prepare(
-    folder: RunFolder,
-    fy: FoldYielder,
-    n_models: int,
-    bs: int,
-    model_builder: ModelBuilder,
-    n_epochs: int,
-    *,
-    patience: int | None,
-    cb_partials: object,
-    metric_partials: object,
-    save_best: bool,
-    train_on_weights: bool,
-    bulk_move: bool,
-    excl_idxs: Sequence[int] | int | None,
-    unique_trn_idxs: bool,
-    seed: int | None,
-    resume: bool,
-    overwrite: bool,
-) -> tuple[RunPlan, list[Component]]:
-    """Make the plan of a run and check it; arguments and errors as for `train_models`.
-
-    Returns:
-        The plan, and the registered components that it uses.
-    """
     if resume and overwrite:
         raise ConfigError("resume=True goes on with the run in savepath, overwrite=True removes it: choose one")
+    folder = RunFolder.at(savepath)
     recorded = folder.recorded() if resume and seed is None else None
     plan = RunPlan(
         fy=fy,
@@ -154,7 +108,11 @@ def prepare(
         seed=seeds.check(recorded["seed"] if recorded else seed),
     )
     directions, used = plan.check()
-    return attrs.evolve(plan, record=run_record.describe(plan, directions, used)), used
+    plan = attrs.evolve(plan, components=used, record=run_record.describe(plan, directions, used))
+    if ready is not None:
+        ready(plan)
+    folder.begin(plan.record, resume=resume, overwrite=overwrite)
+    return plan
 
 
 def split_folds(

@@ -12,6 +12,7 @@ import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, TypeGuard
 
+from attrs import define
 from tqdm import tqdm
 
 from lumin_core import registry
@@ -24,7 +25,7 @@ from lumin_core.training import checkpoint
 from lumin_core.training.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lumin_core.registry import Component
     from lumin_core.runs.executor import Executor
@@ -95,12 +96,11 @@ def _is_pool(spec: object) -> TypeGuard[Pool]:
     return not isinstance(spec, type) and callable(getattr(spec, "submit", None))
 
 
-def check_sendable(plan: RunPlan, used: Collection[Component], executor: Executor) -> list[Component]:
+def check_sendable(plan: RunPlan, executor: Executor) -> list[Component]:
     """Refuse a plan that cannot be sent to another process.
 
     Args:
         plan: The plan.
-        used: The components that it uses.
         executor: Where it is sent to.
 
     Returns:
@@ -116,7 +116,7 @@ def check_sendable(plan: RunPlan, used: Collection[Component], executor: Executo
         try:
             _send(f"the registered {component.kind} {component.name!r}", component, executor)
         except ConfigError:
-            if component in used:
+            if component in plan.components:
                 raise
         else:
             sent.append(component)
@@ -170,50 +170,63 @@ def greet(executor: Executor) -> Greeting | None:
     return greeting
 
 
-def train_all(
-    plan: RunPlan,
-    folder: RunFolder,
-    numbers: Sequence[int],
-    executor: Executor,
-    components: Sequence[Component] = (),
-    greeting: Greeting | None = None,
-) -> None:
-    """Train models of a plan.
+@define
+class SideBySide:
+    """Trains models of a plan by an executor.
 
-    Args:
-        plan: The plan.
-        folder: The run's folder.
-        numbers: Which models.
+    Attributes:
         executor: Where.
-        components: What this session registered.
+        components: What this session registered, and can be sent.
         greeting: What a worker said.
-
-    Raises:
-        TrainingFailed: If some failed, when all others have finished.
-        KeyboardInterrupt: After Ctrl-C, when all have stopped after their batch; at once
-            after the second.
     """
-    devices = greeting.devices if greeting is not None and len(greeting.devices) > 1 else (None,)
-    threads = None if greeting is not None and not greeting.is_local else threads_each(executor, len(numbers))
-    jobs = [
-        Job(number, folder, plan, components, threads, devices[i % len(devices)]) for i, number in enumerate(numbers)
-    ]
-    failures: dict[int, BaseException] = {}
-    missing = set(numbers)
 
-    def report(job: Job, outcome: float | BaseException) -> None:
-        missing.discard(job.number)
-        if error := _failure(job, outcome):
-            failures[job.number] = error
-            _say(f"model {job.number} failed: {_cause(error)}")
-        else:
-            _say(f"model {job.number}: {_values(folder.result(job.number))}, {outcome:.1f} s")
+    executor: Executor
+    components: Sequence[Component] = ()
+    greeting: Greeting | None = None
 
-    with _Progress(plan, folder):
-        executor.train(jobs, report)
-    failures |= {number: TrainingFailed("the executor did not report it") for number in missing}
-    if failures:
-        raise _failed(failures, plan) from failures[min(failures)]
+    def meet(self, plan: RunPlan) -> None:
+        """Refuse what cannot work, before anything is written: look at the plan, greet a worker."""
+        self.components = check_sendable(plan, self.executor)
+        self.greeting = greet(self.executor)
+
+    def train(self, plan: RunPlan, folder: RunFolder, numbers: Sequence[int]) -> None:
+        """Train models.
+
+        Args:
+            plan: The plan.
+            folder: The run's folder.
+            numbers: Which models.
+
+        Raises:
+            TrainingFailed: If some failed, when all others have finished.
+            KeyboardInterrupt: After Ctrl-C, when all have stopped after their batch; at once
+                after the second.
+        """
+        failures: dict[int, BaseException] = {
+            number: TrainingFailed("the executor did not report it") for number in numbers
+        }
+
+        def report(job: Job, outcome: float | BaseException) -> None:
+            if error := _failure(job, outcome):
+                failures[job.number] = error
+                _say(f"model {job.number} failed: {_cause(error)}")
+            elif failures.pop(job.number, None):
+                _say(f"model {job.number}: {_values(folder.result(job.number))}, {outcome:.1f} s")
+
+        with _Progress(plan, folder):
+            self.executor.train(self._jobs(plan, folder, numbers), report)
+        if failures:
+            raise _failed(failures, plan) from failures[min(failures)]
+
+    def _jobs(self, plan: RunPlan, folder: RunFolder, numbers: Sequence[int]) -> list[Job]:
+        """Give each model its share of the cores, and the devices in turn."""
+        said = self.greeting
+        threads = threads_each(self.executor, len(numbers)) if said is None or said.is_local else None
+        devices = said.devices if said is not None and len(said.devices) > 1 else (None,)
+        return [
+            Job(number, folder, plan, self.components, threads, devices[i % len(devices)])
+            for i, number in enumerate(numbers)
+        ]
 
 
 def threads_each(executor: object, n_models: int) -> int | None:

@@ -17,9 +17,9 @@ from lumin_core.checks import listed
 from lumin_core.errors import ConfigError
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
-from lumin_core.runs.planning import prepare
+from lumin_core.runs.planning import plan_run
 from lumin_core.runs.results import Results
-from lumin_core.runs.side_by_side import check_sendable, greet, open_executor, train_all
+from lumin_core.runs.side_by_side import SideBySide, open_executor
 from lumin_core.training import fitting
 
 if TYPE_CHECKING:
@@ -128,35 +128,35 @@ def train_models(
     """
     folder = RunFolder.at(savepath)
     with open_executor(executor) as opened:
-        plan, used = prepare(
-            folder,
+        crew = None if opened is None else SideBySide(opened)
+        plan = plan_run(
             fy,
             n_models,
             bs,
             model_builder,
             n_epochs,
-            patience=patience,
-            cb_partials=cb_partials,
-            metric_partials=metric_partials,
-            save_best=save_best,
-            train_on_weights=train_on_weights,
-            bulk_move=bulk_move,
-            excl_idxs=excl_idxs,
-            unique_trn_idxs=unique_trn_idxs,
-            seed=seed,
-            resume=resume,
-            overwrite=overwrite,
+            patience,
+            cb_partials,
+            metric_partials,
+            save_best,
+            train_on_weights,
+            bulk_move,
+            excl_idxs,
+            unique_trn_idxs,
+            savepath,
+            seed,
+            resume,
+            overwrite,
+            ready=None if crew is None else crew.meet,
         )
-        registered = [] if opened is None else check_sendable(plan, used, opened)
-        greeting = None if opened is None else greet(opened)
-        missing = folder.begin(plan.record, resume=resume, overwrite=overwrite)
         with _saying_how_to_go_on(folder):
-            if opened is not None and missing:
-                train_all(plan, folder, missing, opened, registered, greeting)
+            missing = folder.unfinished(len(plan.folds))
+            if crew is not None and missing:
+                crew.train(plan, folder, missing)
             else:
                 for number in missing:
                     plan.train(folder, number)
-            results = collect(folder.path)
+            results = _gathered(folder, plan.record)
     tqdm.write(f"mean of {len(results)} models: {results.summary()}", file=sys.stderr)
     return results
 
@@ -223,13 +223,17 @@ def collect(folder: str | Path) -> Results:
         lumin_core.errors.ConfigError: .../no_such_folder holds no run; ...
     """
     run = RunFolder.at(folder)
-    record = run.required()
-    numbers = range(record["n_models"])
-    if missing := [number for number in numbers if not run.is_finished(number)]:
-        raise ConfigError(f"models {listed(missing)} of the run in {run.path} are not finished; train_one trains one")
-    with run.held():
-        results = Results([run.result(number) for number in numbers], _directions(record))
-        results.save(run.results)
+    return _gathered(run, run.required())
+
+
+def _gathered(folder: RunFolder, record: Record) -> Results:
+    if missing := folder.unfinished(record["n_models"]):
+        raise ConfigError(
+            f"models {listed(missing)} of the run in {folder.path} are not finished; train_one trains one of them"
+        )
+    with folder.held():
+        results = Results([folder.result(number) for number in range(record["n_models"])], _directions(record))
+        results.save(folder.results)
     return results
 
 
