@@ -29,7 +29,6 @@ _HOMES = {
     "registry": ["build", "register"],
     "runs.ensemble": ["Ensemble"],
     "runs.results": ["Results"],
-    "runs.run_file": ["RunFile"],
     "runs.train": ["train_models"],
     "training.callback": [
         "Callback",
@@ -47,5 +46,6 @@ _HOMES = {
     "training.model": ["Model"],
 }
 _MODULES = ["checks", "data", "errors", "files", "lazy", "model", "registry", "runs", "seeds", "statistics", "training"]
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _MODULES)
+_MOVED = {"RunFile": "lumin_plugin_commands"}
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _MODULES, moved=_MOVED)
 __all__ += ["__version__"]

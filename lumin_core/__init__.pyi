@@ -40,7 +40,6 @@ from lumin_core.registry import build as build
 from lumin_core.registry import register as register
 from lumin_core.runs.ensemble import Ensemble as Ensemble
 from lumin_core.runs.results import Results as Results
-from lumin_core.runs.run_file import RunFile as RunFile
 from lumin_core.runs.train import train_models as train_models
 from lumin_core.training.callback import Callback as Callback
 from lumin_core.training.callback import CyclicCallback as CyclicCallback

@@ -22,6 +22,15 @@ and the way out.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AS_FLAGS: ContextVar[bool] = ContextVar("as_flags", default=False)
+
 
 class LuminError(Exception):
     """The root of all errors of lumin-core and its plugins.
@@ -82,3 +91,34 @@ class SavedModelError(LuminError, ValueError):
 
 class TrainingFailed(LuminError, RuntimeError):
     """Models of a run could not be trained, or the process that trained one died."""
+
+
+def option(name: str) -> str:
+    """Return how the caller switches an option on, for a message that names the way out.
+
+    Args:
+        name: The option, an argument of the function that was called.
+
+    Example:
+        >>> from lumin_core.errors import option
+        >>> option("resume")
+        'resume=True'
+    """
+    return f"--{name}" if _AS_FLAGS.get() else f"{name}=True"
+
+
+@contextmanager
+def options_as_flags() -> Iterator[None]:
+    """Let messages name options as the command line does, inside the block.
+
+    Example:
+        >>> from lumin_core.errors import option, options_as_flags
+        >>> with options_as_flags():
+        ...     option("resume")
+        '--resume'
+    """
+    token = _AS_FLAGS.set(True)
+    try:
+        yield
+    finally:
+        _AS_FLAGS.reset(token)

@@ -44,7 +44,7 @@ class Component:
     value: str
     problem: str | None = None
     error: type[LuminError] = field(default=BrokenPlugin, repr=False, compare=False)
-    obj: Any = field(default=None, repr=False, compare=False)
+    obj: object = field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> str:
@@ -72,7 +72,7 @@ class Component:
         return load_object(self.value, f"the {self.kind} {self.qualified!r} of {self.distribution} {self.version}")
 
 
-def load_object(value: str, what: str) -> Any:
+def load_object(value: str, what: str) -> object:
     """Import ``"module:attribute"``.
 
     Args:
@@ -89,7 +89,7 @@ def load_object(value: str, what: str) -> Any:
     """
     module, _, attributes = value.partition(":")
     try:
-        found: Any = import_module(module)
+        found: object = import_module(module)
         for attribute in attributes.split("."):
             found = getattr(found, attribute)
     except Exception as error:

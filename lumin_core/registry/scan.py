@@ -1,10 +1,10 @@
-"""The scan: every entry point of the groups ``lumin.*``.
+"""What there is: every entry point of the groups ``lumin.*``, and what the session registered.
 
-They are read from the metadata of what is installed. Nothing is imported, and no distribution can
-spoil the listing of another: what is wrong with one becomes the `problem` of its components. Only
-headers of the metadata are read, and requirements of the plain form that our plugins have are
-compared here: Python's mail parser and `packaging` would cost a quarter of the start-up of
-``lumin list-plugins``.
+Entry points are read from the metadata of what is installed. Nothing is imported, and no
+distribution can spoil the listing of another: what is wrong with one becomes the `problem` of its
+components. Only headers of the metadata are read, and requirements of the plain form that our
+plugins have are compared here: Python's mail parser and `packaging` would cost a quarter of the
+start-up of ``lumin list-plugins``.
 """
 
 from __future__ import annotations
@@ -20,29 +20,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from lumin_core import __version__
 from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, LuminError
 from lumin_core.registry.component import Component
-from lumin_core.registry.first_party import FIRST_PARTY_KINDS
 from lumin_core.registry.kind_table import CORE_KINDS, Kind
-from lumin_core.registry.names import canonical, is_reserved, is_valid, short, singular
+from lumin_core.registry.names import canonical, declarer, is_reserved, is_valid, short, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
 KIND_DECLARATION = "kind"
-
-
 UNREADABLE = "plugin"
 
-
 _VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-
-
 _PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
-
-
 _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq, "<": operator.lt, ">": operator.gt}
-
-
 _REQUIREMENT = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
 
 
@@ -86,6 +76,61 @@ def scan() -> Scan:
     if os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0"):
         _raise_first_problem(active)
     return Scan(tuple(sorted(active, key=_order)), tuple(sorted(disabled, key=_order)), kinds)
+
+
+_scanned: list[Scan] = []
+_session: dict[tuple[str, str], Component] = {}
+
+
+def scanned() -> Scan:
+    """Return the one scan of this process, made at the first look-up.
+
+    Example:
+        >>> from lumin_core.registry.scan import scanned
+        >>> scanned() is scanned()
+        True
+    """
+    if not _scanned:
+        _scanned[:] = [scan()]
+    return _scanned[0]
+
+
+def refresh() -> None:
+    """Forget the scan, so that the next look-up makes it anew.
+
+    It sees what has been installed since, and the environment variables anew.
+
+    Example:
+        >>> from lumin_core.registry import refresh
+        >>> refresh()
+    """
+    _scanned.clear()
+
+
+def session() -> dict[tuple[str, str], Component]:
+    """Return the session's registrations by kind and compared name.
+
+    Example:
+        >>> from lumin_core.registry.scan import session
+        >>> ("head", "nosuchhead") in session()
+        False
+    """
+    return _session
+
+
+def known(kind: str | None = None) -> list[Component]:
+    """List what is installed or registered, sorted by kind and name.
+
+    Args:
+        kind: Only of this kind, in the singular.
+
+    Example:
+        >>> from lumin_core.registry.scan import known
+        >>> known("optimiser")[0].qualified
+        'core/adadelta'
+    """
+    found = sorted((*scanned().components, *_session.values()), key=_order)
+    return [component for component in found if kind in (None, component.kind)]
 
 
 def _order(component: Component) -> tuple[str, str, str]:
@@ -264,6 +309,6 @@ def _check_groups(components: Iterable[Component], kinds: tuple[Kind, ...]) -> l
             checked.append(replace(component, kind=singulars[component.kind]))
         elif component.kind in (KIND_DECLARATION, UNREADABLE):
             checked.append(component)
-        elif component.kind not in FIRST_PARTY_KINDS:
+        elif declarer(component.kind) is None:
             checked.append(_with_problem(component, f"no installed plugin declares the kind {component.kind!r}"))
     return checked

@@ -13,6 +13,7 @@ _HOMES = {
     "executor": ["Executor", "Job", "Report"],
     "folder": ["RunFolder"],
     "greeting": ["Greeting", "available_cores", "introduce"],
+    "members": ["WEIGHTINGS"],
     "plan": ["RunPlan"],
     "planning": ["plan_run"],
     "results": ["Results"],

@@ -6,6 +6,7 @@ from lumin_core.runs.folder import RunFolder as RunFolder
 from lumin_core.runs.greeting import Greeting as Greeting
 from lumin_core.runs.greeting import available_cores as available_cores
 from lumin_core.runs.greeting import introduce as introduce
+from lumin_core.runs.members import WEIGHTINGS as WEIGHTINGS
 from lumin_core.runs.plan import RunPlan as RunPlan
 from lumin_core.runs.planning import plan_run as plan_run
 from lumin_core.runs.results import Results as Results

@@ -21,13 +21,13 @@ import numpy as np
 import torch
 from attrs import define
 
+from lumin_core import registry
 from lumin_core.checks import positive
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import tensor_file
 from lumin_core.model.record import fold_ids
 from lumin_core.runs.members import WEIGHTINGS, choose_members
-from lumin_core.training.export import write_onnx
 from lumin_core.training.fitting import check_features
 from lumin_core.training.model import Model
 from lumin_core.training.prediction import predict_folds
@@ -247,23 +247,37 @@ class Ensemble:
         _check_spread([self._first(n_models)])
         return self._predict(inputs, question, n_models, as_np=as_np, out_of_fold=out_of_fold)
 
-    def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
-        """Write the weighted mean of the models as one ONNX file.
-
-        See `lumin_core.training.export.write_onnx`.
+    def export(self, path: str | Path, format: str = "onnx", raw: bool = False) -> Path:
+        """Write the weighted mean of the models as one file for other programs.
 
         Args:
-            path: The file; ``.onnx`` is added where it is missing. An existing file is replaced.
+            path: The file; the suffix is added where it is missing. An existing file is replaced.
+            format: Name of an exporter: ``"onnx"`` of the plugin lumin-plugin-onnx, or another's.
             raw: Whether the recorded preprocessing is inside.
 
         Returns:
             The path.
 
         Raises:
-            ConfigError: If the extra ``lumin-core[onnx]`` is not installed, a block cannot be
-                exported, or the models differ in their features.
+            UnknownComponent: If there is no such exporter, with what to install.
+            ConfigError: If a block cannot be exported, `raw` is asked for and cannot be, or the
+                models differ in their features.
         """
-        return write_onnx(self.models, path, weights=self.weights.tolist(), raw=raw)
+        exporter = registry.build("exporter", format)
+        written: Path = exporter.write(self.models, self.weights.tolist(), Path(path), raw=raw)
+        return written
+
+    def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
+        """Write an ONNX file: the short form of ``export(path, "onnx")``.
+
+        Args:
+            path: As for `export`.
+            raw: As for `export`.
+
+        Returns:
+            The path.
+        """
+        return self.export(path, "onnx", raw=raw)
 
     def save(self, name: str | Path) -> Path:
         """Save all models to one ``.safetensors`` file, keys ``<i>.<parameter>``.

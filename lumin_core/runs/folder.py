@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, option
 from lumin_core.files import locked, write_json
 from lumin_core.training import checkpoint
 
@@ -105,7 +105,7 @@ class RunFolder:
             return None
         content = _read_json(path)
         if not {"schema", "seed"} <= content.keys():
-            raise ConfigError(f"{path} holds no run; choose another savepath, or pass overwrite=True")
+            raise ConfigError(f"{path} holds no run; choose another savepath, or pass {option('overwrite')}")
         return content
 
     def required(self) -> Record:
@@ -180,14 +180,14 @@ class RunFolder:
             _warn_of_versions(recorded, config, self.path)
             if differ := differences(recorded, config):
                 raise ConfigError(
-                    f"resume=True goes on with the run in {self.path}, which is another:\n{differ}\n"
+                    f"{option('resume')} goes on with the run in {self.path}, which is another:\n{differ}\n"
                     "give these as they were, or choose another savepath"
                 )
             return
         if is_run and not overwrite:
             raise ConfigError(
-                f"{self.path} holds an earlier run; choose another savepath, pass resume=True to go on with it, "
-                "or pass overwrite=True to replace it"
+                f"{self.path} holds an earlier run; choose another savepath, pass {option('resume')} to go on with it, "
+                f"or pass {option('overwrite')} to replace it"
             )
         with ExitStack() as stack:
             for folder in models:
@@ -267,9 +267,11 @@ def _read_json(path: Path) -> Record:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {error}; choose another savepath, or pass overwrite=True") from error
+        raise ConfigError(
+            f"cannot read {path}: {error}; choose another savepath, or pass {option('overwrite')}"
+        ) from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no run; choose another savepath, or pass overwrite=True")
+        raise ConfigError(f"{path} holds no run; choose another savepath, or pass {option('overwrite')}")
     return content
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lumin_core import seeds
 from lumin_core.checks import as_list, positive
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, option
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.plan import RunPlan
@@ -92,7 +92,8 @@ def plan_run(
         2
     """
     if resume and overwrite:
-        raise ConfigError("resume=True goes on with the run in savepath, overwrite=True removes it: choose one")
+        on, off = option("resume"), option("overwrite")
+        raise ConfigError(f"{on} goes on with the run in savepath, {off} removes it: choose one")
     folder = RunFolder.at(savepath)
     recorded = folder.recorded() if resume and seed is None else None
     plan = RunPlan(

@@ -16,7 +16,7 @@ from attrs import define
 from tqdm import tqdm
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError, TrainingFailed
+from lumin_core.errors import ConfigError, TrainingFailed, option
 from lumin_core.registry.lookup import session
 from lumin_core.runs.executor import Job
 from lumin_core.runs.greeting import Greeting, available_cores, check_greeting
@@ -308,7 +308,7 @@ def _failed(failures: dict[int, BaseException], plan: RunPlan) -> TrainingFailed
     lines = [f"  model {number}: {_cause(failures[number])}" for number in sorted(failures)]
     return TrainingFailed(
         "\n".join([f"{len(failures)} of {len(plan.folds)} models failed:", *lines])
-        + "\nthe others are finished; the same call with resume=True trains only these"
+        + f"\nthe others are finished; the same call with {option('resume')} trains only these"
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from lumin_core.checks import listed
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, option
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.planning import plan_run
@@ -250,5 +250,5 @@ def _saying_how_to_go_on(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        how = f"the run in {folder.path} was interrupted; the same call with resume=True goes on"
+        how = f"the run in {folder.path} was interrupted; the same call with {option('resume')} goes on"
         raise KeyboardInterrupt(f"{how} ({error})" if str(error) else how) from None

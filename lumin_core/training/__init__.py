@@ -16,6 +16,7 @@ _HOMES = {
         "monitored",
     ],
     "evaluation": ["Answers", "FoldLoss", "check_targets", "evaluate", "validated"],
+    "exporter": ["Exporter"],
     "fit_params": ["FitParams", "History"],
     "fitting": ["build_callbacks", "build_metrics", "check_batch_size", "check_features", "choose_folds"],
     "hook_plan": ["HookPlan"],

@@ -11,6 +11,7 @@ from lumin_core.training.evaluation import FoldLoss as FoldLoss
 from lumin_core.training.evaluation import check_targets as check_targets
 from lumin_core.training.evaluation import evaluate as evaluate
 from lumin_core.training.evaluation import validated as validated
+from lumin_core.training.exporter import Exporter as Exporter
 from lumin_core.training.fit_params import FitParams as FitParams
 from lumin_core.training.fit_params import History as History
 from lumin_core.training.fitting import build_callbacks as build_callbacks

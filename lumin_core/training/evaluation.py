@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.errors import ConfigError, DataError
 from lumin_core.model.loss import BatchLoss, weighted_loss
+from lumin_core.model.targets import check_targets as check_for_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,28 +201,4 @@ def check_targets(targets: np.ndarray | None, model: Any) -> None:
         DataError: If there are none, or they are out of range for the objective.
         ShapeError: If their number is not that of the outputs.
     """
-    if targets is None:
-        raise DataError("there are no targets; give one row of them for each event")
-    if len(targets) == 0:
-        raise DataError("there are no events, so that a loss is undefined")
-    if type(model.loss).__module__ != nn.MSELoss.__module__:
-        return
-    if targets.dtype.kind not in "biuf":
-        raise DataError(f"targets must be numbers, got {targets.dtype}; encode them first")
-    low, high = targets.min(), targets.max()
-    if model.objective == "multiclass":
-        if targets.size != len(targets):
-            raise ShapeError(f"multiclass takes one target an event, its class, got shape {targets.shape}")
-        if high >= model.n_out:
-            raise DataError(
-                f"multiclass targets must be below n_out={model.n_out}, got {high}; set n_out to the number of classes"
-            )
-        return
-    width = 1 if targets.ndim == 1 else targets.shape[1]
-    if width != model.n_out:
-        raise ShapeError(f"the model has n_out={model.n_out} outputs, but the data have {width} targets an event")
-    if isinstance(model.loss, nn.BCELoss) and (low < 0 or high > 1):
-        raise DataError(
-            f"targets of a classification must be in [0, 1], got {low} to {high}; "
-            "use objective='multiclass' for more classes"
-        )
+    check_for_loss(model.loss, model.objective, model.n_out, targets)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lumin_core import registry
 from lumin_core.checks import as_list, check_keys, listed, positive
 from lumin_core.errors import ConfigError, DataError
-from lumin_core.model.builder import model_features
+from lumin_core.model.features import model_features
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.hook_plan import HookPlan
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from lumin_core.errors import option
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -73,7 +75,7 @@ def keep_interrupted(fit: FitParams, checkpoints: Checkpoints | None) -> str:
     path: Any = fit.model.save(fit.cb_savepath / "interrupted")
     where = f"interrupted in epoch {fit.epoch} of {fit.n_epochs}, after batch {fit.batch} of {fit.n_batches}"
     if checkpoints is None:
-        way = "a fit with resume=True keeps checkpoints, from which it can go on"
+        way = f"a fit with {option('resume')} keeps checkpoints, from which it can go on"
     else:
-        way = f"the same call with resume=True goes on after epoch {fit.epoch - 1}, the last whole one"
+        way = f"the same call with {option('resume')} goes on after epoch {fit.epoch - 1}, the last whole one"
     return f"{where}; the model as it is was saved as {path}; {way}"

@@ -17,9 +17,10 @@ from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError
 from lumin_core.model import tensor_file
-from lumin_core.model.record import ModelRecord, builder_of, checked, describe_components, limited, to_json
+from lumin_core.model.loading import builder_of, checked, limited
+from lumin_core.model.record import ModelRecord, describe_components, to_json
 from lumin_core.model.tensor_file import load_state
-from lumin_core.training import export, fitting, loop
+from lumin_core.training import fitting, loop
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.checkpoint import Checkpoints
 from lumin_core.training.evaluation import check_targets, evaluate
@@ -325,21 +326,35 @@ class Model:
         """
         return tensor_file.write_tensors(name, "model", self.state_dict(), self.describe())
 
-    def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
-        """Write the model as an ONNX file, see `lumin_core.training.export.write_onnx`.
+    def export(self, path: str | Path, format: str = "onnx", raw: bool = False) -> Path:
+        """Write the model for other programs.
 
         Args:
-            path: The file; ``.onnx`` is added where it is missing. An existing file is replaced.
+            path: The file; the suffix is added where it is missing. An existing file is replaced.
+            format: Name of an exporter: ``"onnx"`` of the plugin lumin-plugin-onnx, or another's.
             raw: Whether the recorded preprocessing is inside.
 
         Returns:
             The path.
 
         Raises:
-            ConfigError: If the extra ``lumin-core[onnx]`` is not installed, or a block
-                cannot be exported.
+            UnknownComponent: If there is no such exporter, with what to install.
+            ConfigError: If a block cannot be exported, or `raw` is asked for and cannot be.
         """
-        return export.write_onnx([self], path, raw=raw)
+        written: Path = registry.build("exporter", format).write([self], None, Path(path), raw=raw)
+        return written
+
+    def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
+        """Write the model as an ONNX file: the short form of ``export(path, "onnx")``.
+
+        Args:
+            path: As for `export`.
+            raw: As for `export`.
+
+        Returns:
+            The path.
+        """
+        return self.export(path, "onnx", raw=raw)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the weights, and under ``loss.`` what the loss learned, such as thresholds."""

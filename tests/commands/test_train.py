@@ -7,8 +7,10 @@ import pytest
 
 from lumin_core import Callback, Ensemble, Model, registry
 from lumin_core.cli import main
-from lumin_core.cli.train import _parsed
-from lumin_core.runs.results import Results
+from lumin_core.errors import ConfigError
+from lumin_core.runs import Results
+from lumin_plugin_commands import RunFile
+from lumin_plugin_commands.train import _parsed
 
 TEXT = """
 foldfile = "train.hdf5"
@@ -165,6 +167,28 @@ def test_earlier_run_is_kept_unless_told_otherwise(lumin, folder):
     assert saved(folder) == before
     assert lumin("train", "run.toml", "--set", "seed=8", "--overwrite")[0] == 0
     assert saved(folder) != before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--resume", "--overwrite"], "--resume goes on with the run in savepath, --overwrite removes it: choose one"),
+        (["--resume", "--set", "bs=4"], "--resume goes on with the run in"),
+    ],
+)
+def test_errors_name_the_options_of_the_command(lumin, options, words):
+    lumin("train", "run.toml")
+    code, _, err = lumin("train", "run.toml", *options)
+    assert code == 1
+    assert words in err
+    assert "=True" not in err
+
+
+def test_errors_of_later_calls_name_the_arguments(lumin):
+    lumin("train", "run.toml")
+    lumin("train", "run.toml")
+    with pytest.raises(ConfigError, match="pass resume=True to go on with it, or pass overwrite=True"):
+        RunFile.load("run.toml").run()
 
 
 def test_finished_run_is_not_trained_again(lumin, folder):

@@ -13,11 +13,20 @@ import numpy as np
 import pytest
 import torch
 
-from lumin_core import CatEmbedder, Ensemble, FoldYielder, MatrixHead, Model, ModelBuilder, Transform, registry
-from lumin_core.data.fold_file import add_preprocessing
+from lumin_core import (
+    Body,
+    CatEmbedder,
+    Ensemble,
+    FoldYielder,
+    MatrixHead,
+    Model,
+    ModelBuilder,
+    Transform,
+    add_preprocessing,
+    registry,
+)
 from lumin_core.errors import ConfigError, SavedModelError
-from lumin_core.model.blocks import Body
-from lumin_core.model.matrix_head import matrix_elements
+from lumin_core.model import matrix_elements
 from lumin_plugin_tabular import PCA, Chain, StandardScaler
 
 FEATS, EMBEDDER = ["a", "b", "c", "e"], CatEmbedder(["d"], [3])
@@ -303,9 +312,9 @@ def test_models_of_other_features_are_refused(onnx, tmp_path):
 def test_a_failed_write_leaves_nothing(onnx, tmp_path, monkeypatch):
     proto = SimpleNamespace(SerializeToString=lambda: b"content")
     monkeypatch.setattr(
-        "lumin_core.training.export._converted", lambda *args: SimpleNamespace(model_proto=None)
+        "lumin_plugin_onnx.exporter.convert", lambda *args: SimpleNamespace(model_proto=None)
     )  # which is tested above, and slow
-    monkeypatch.setattr("lumin_core.training.export._described", lambda *args, **options: proto)
+    monkeypatch.setattr("lumin_plugin_onnx.exporter._described", lambda *args, **options: proto)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(SavedModelError, match="cannot write"):
         Model(flat_builder("regression", 1)).export_onnx(tmp_path / "file" / "model")

@@ -21,7 +21,7 @@ from lumin_core.data.fold_file import add_preprocessing
 from lumin_core.errors import ConfigError, LuminError, SavedModelError, UnknownComponent
 from lumin_core.model import tensor_file
 from lumin_core.model.blocks import Body, Head
-from lumin_core.model.record import limited
+from lumin_core.model.loading import limited
 from lumin_plugin_tabular import Chain, StandardScaler
 
 FEATS = ["a", "b", "c"]

@@ -15,9 +15,12 @@ import numpy as np
 
 from lumin_core import Callback, seeds
 from lumin_core.errors import ConfigError
+from lumin_plugin_callbacks.targets import targets_of
 
 if TYPE_CHECKING:
-    from lumin_core import BatchYielder, FitParams
+    from numpy.typing import NDArray
+
+    from lumin_core import FitParams
 
 
 class BootstrapResample(Callback):
@@ -63,10 +66,11 @@ class BootstrapResample(Callback):
         by, key = fit_params.by, (fit_params.trn_idx, *((fit_params.epoch,) if self.bag_each_time else ()))
         sample = seeds.stream(self._seed, "bootstrap", *key).integers(by.n_events, size=by.n_events)
         if by.weights is not None:
-            factors = _factors(by, sample, fit_params.model.objective) if self.reweight else 1
+            groups = _groups(by.weights, targets_of(by), fit_params.model.objective)
+            factors = _factors(by.weights, groups, sample) if self.reweight else 1
             by.weights = by.weights[sample] * factors
         by.inputs = by.inputs[sample]
-        by.targets = by.targets[sample]
+        by.targets = targets_of(by)[sample]
         if by.matrix_inputs is not None:
             by.matrix_inputs = by.matrix_inputs[sample]
         fit_params.data["events"] = sample
@@ -76,18 +80,18 @@ class BootstrapResample(Callback):
         fit_params.data.pop("events", None)
 
 
-def _factors(by: BatchYielder, sample: np.ndarray, objective: str) -> np.ndarray:
+def _factors(weights: np.ndarray, groups: NDArray[np.int64], sample: NDArray[np.int64]) -> NDArray[np.float64]:
     """Give the factors, of the weights' shape, that keep each group's sum of weights."""
-    weights, groups = by.weights.reshape(-1).astype(np.float64), _groups(by, objective)
-    before = np.bincount(groups, weights)
-    after = np.bincount(groups[sample], weights[sample], len(before))
+    flat = weights.reshape(-1).astype(np.float64)
+    before = np.bincount(groups, flat)
+    after = np.bincount(groups[sample], flat[sample], len(before))
     factors = np.divide(before, after, out=np.ones_like(before), where=after != 0)
-    return factors[groups[sample]].reshape(by.weights.shape)
+    return factors[groups[sample]].reshape(weights.shape)
 
 
-def _groups(by: BatchYielder, objective: str) -> np.ndarray:
+def _groups(weights: np.ndarray, targets: np.ndarray, objective: str) -> NDArray[np.int64]:
     """Number the groups of events, ``(n,)``: by class, and by the sign of the weight."""
-    groups = (by.weights.reshape(-1) < 0).astype(np.int64)
-    if objective == "regression" or by.targets.size != len(by.targets):
+    groups = (weights.reshape(-1) < 0).astype(np.int64)
+    if objective == "regression" or targets.size != len(targets):
         return groups
-    return groups + 2 * np.unique(by.targets.reshape(-1), return_inverse=True)[1]
+    return groups + 2 * np.unique(targets.reshape(-1), return_inverse=True)[1].astype(np.int64)

@@ -64,7 +64,7 @@ class EarlyStopping(Callback):
         if self._n_worse >= self.patience and not delayed:
             self.stopped = fit_params.stop = True
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""
         return {"best": self._best, "n_worse": self._n_worse, "stopped": self.stopped}
 

@@ -74,7 +74,7 @@ class SaveBest(Callback):
             fit_params.model.load(self.path)
             fit_params.data["kept"] = self._values
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""
         return {"best": self._best, "values": self._values}
 

@@ -118,7 +118,7 @@ class SWA(Averaging):
                 self.start_epoch,
             )
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""
         second = None if self._second is None else self._second.state_dict()
         return {**super().state_dict(), "second": second, "n_kept": self._n_kept}

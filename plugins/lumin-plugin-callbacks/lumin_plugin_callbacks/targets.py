@@ -14,7 +14,7 @@ from lumin_core.errors import ConfigError, DataError, ShapeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core import FitParams, FoldYielder
+    from lumin_core import BatchYielder, FitParams, FoldYielder
 
 
 class TargReplace(Callback):
@@ -53,6 +53,28 @@ class TargReplace(Callback):
     def on_fold_begin(self, fit_params: FitParams) -> None:
         """Replace the targets."""
         fit_params.by.targets = to_float32(current_columns(fit_params, self.targ_feats))
+
+
+def targets_of(by: BatchYielder) -> np.ndarray:
+    """Return the targets of a fold that is trained or validated.
+
+    Args:
+        by: The fold.
+
+    Raises:
+        DataError: If it has none.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core import BatchYielder
+        >>> from lumin_plugin_callbacks.targets import targets_of
+        >>> by = BatchYielder(np.zeros((2, 3)), 2, "regression", targets=np.array([4.0, 5.0]))
+        >>> targets_of(by)
+        array([4., 5.])
+    """
+    if by.targets is None:
+        raise DataError("a fold that is trained or validated must have targets, got one without; give its targets")
+    return by.targets
 
 
 def check_columns(fy: FoldYielder, columns: Sequence[str], place: str) -> None:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -48,10 +48,15 @@ if TYPE_CHECKING:
     from lumin_core.data import Fold
     from lumin_plugin_hep.momenta import Vectors
 
-    Array = np.ndarray[Any, Any]
+    Array = np.ndarray
+    Numbers = float | np.ndarray  # one for all events, or one for each
+    Turn = tuple[Numbers, Numbers, Numbers]  # angle, cosine, sine
 
 
-class EventSymmetry(Augmentation):
+H = TypeVar("H")  # what is done to events, of which each symmetry has its own kind
+
+
+class EventSymmetry(Augmentation, Generic[H]):
     """Base of the augmentations that turn whole events.
 
     A subclass draws what is to be done in training, lists the variants for prediction, and
@@ -80,11 +85,11 @@ class EventSymmetry(Augmentation):
         return fold if how is None else self._turned(fold, how)
 
     @abstractmethod
-    def _draw(self, rng: np.random.Generator, n: int) -> Any:
+    def _draw(self, rng: np.random.Generator, n: int) -> H:
         """Draw what is done to each of n events."""
 
     @abstractmethod
-    def _variant(self, idx: int, n: int) -> Any:
+    def _variant(self, idx: int, n: int) -> H | None:
         """Give what a variant does to n events, or ``None`` where it leaves them as they are."""
 
     @abstractmethod
@@ -99,10 +104,10 @@ class EventSymmetry(Augmentation):
         """Refuse vectors that lack what turning takes."""
 
     @abstractmethod
-    def _turn(self, vector: Mapping[str, Array], how: Any) -> None:
+    def _turn(self, vector: Mapping[str, Array], how: H) -> None:
         """Turn a vector in place, given by its coordinates, shape ``(n,)`` each."""
 
-    def _turned(self, fold: Fold, how: Any) -> Fold:
+    def _turned(self, fold: Fold, how: H) -> Fold:
         needed = self._needed()
         for part, vectors in self._chosen(fold).items():
             columns = [(vec, name, place) for vec, c in vectors.items() for name, place in c.items() if name in needed]
@@ -137,7 +142,7 @@ class EventSymmetry(Augmentation):
         raise ConfigError(msg)
 
 
-class PhiRotation(EventSymmetry):
+class PhiRotation(EventSymmetry["Turn"]):
     r"""Turns events about the beam.
 
     In training every event turns by an angle drawn from [-pi, pi); in prediction all turn by
@@ -176,10 +181,10 @@ class PhiRotation(EventSymmetry):
         self.n_test = positive(n_test, "n_test")
         self.random = random
 
-    def _draw(self, rng: np.random.Generator, n: int) -> tuple[Any, Any, Any]:
+    def _draw(self, rng: np.random.Generator, n: int) -> Turn:
         return _with_cos_sin(rng.uniform(-np.pi, np.pi, n))
 
-    def _variant(self, idx: int, n: int) -> tuple[Any, Any, Any] | None:
+    def _variant(self, idx: int, n: int) -> Turn | None:
         if self.random:
             return self._draw(seeds.stream(0, "phi_rotation", idx), n)
         return _with_cos_sin(2 * math.pi * idx / self.n_test) if idx else None
@@ -190,7 +195,7 @@ class PhiRotation(EventSymmetry):
     def _check(self, vectors: Vectors) -> None:
         check_pairs(vectors)
 
-    def _turn(self, vector: Mapping[str, Array], how: tuple[Any, Any, Any]) -> None:
+    def _turn(self, vector: Mapping[str, Array], how: Turn) -> None:
         angle, cos, sin = how
         if "phi" in vector:
             vector["phi"][:] = wrap_phi((vector["phi"] + angle).astype(vector["phi"].dtype))
@@ -200,7 +205,7 @@ class PhiRotation(EventSymmetry):
             px[:], py[:] = px * cos - py * sin, px * sin + py * cos
 
 
-class AxisReflection(EventSymmetry):
+class AxisReflection(EventSymmetry["Mapping[str, Numbers]"]):
     """Reflects events in axes.
 
     In training each axis flips for half of the events; in prediction there is a variant for
@@ -243,17 +248,17 @@ class AxisReflection(EventSymmetry):
             self._refuse(f"axes must be one or more of 'x', 'y', 'z', got {axes!r}")
         self.n_test = 2 ** len(self.axes) if test else 1
 
-    def _draw(self, rng: np.random.Generator, n: int) -> dict[str, Any]:
+    def _draw(self, rng: np.random.Generator, n: int) -> dict[str, Numbers]:
         return {axis: rng.choice(np.array([-1, 1], dtype=np.float32), n) for axis in self.axes}
 
-    def _variant(self, idx: int, n: int) -> dict[str, Any] | None:
+    def _variant(self, idx: int, n: int) -> dict[str, Numbers] | None:
         return {axis: -1.0 if idx >> bit & 1 else 1.0 for bit, axis in enumerate(self.axes)} if idx else None
 
     def _changed(self) -> set[str]:
         changed = {"x": {"px", "phi"}, "y": {"py", "phi"}, "z": {"pz", "eta"}}
         return set().union(*(changed[axis] for axis in self.axes))
 
-    def _turn(self, vector: Mapping[str, Array], how: Mapping[str, Any]) -> None:
+    def _turn(self, vector: Mapping[str, Array], how: Mapping[str, Numbers]) -> None:
         for axis, sign in how.items():
             if f"p{axis}" in vector:
                 vector[f"p{axis}"][:] *= sign
@@ -265,7 +270,7 @@ class AxisReflection(EventSymmetry):
             vector["phi"][:] = wrap_phi(turned.astype(vector["phi"].dtype))
 
 
-class ZBoost(EventSymmetry):
+class ZBoost(EventSymmetry["Numbers"]):
     r"""Boosts events along the beam.
 
     In training every event is boosted by a rapidity drawn from ``[-max_rapidity, max_rapidity]``;
@@ -311,10 +316,10 @@ class ZBoost(EventSymmetry):
         self.max_rapidity = max_rapidity
         self.n_test = positive(n_test, "n_test")
 
-    def _draw(self, rng: np.random.Generator, n: int) -> Any:
+    def _draw(self, rng: np.random.Generator, n: int) -> Numbers:
         return rng.uniform(-self.max_rapidity, self.max_rapidity, n)
 
-    def _variant(self, idx: int, n: int) -> Any:
+    def _variant(self, idx: int, n: int) -> Numbers | None:
         if self.n_test == 1:
             return None
         return self.max_rapidity * (2 * idx / (self.n_test - 1) - 1) or None
@@ -330,7 +335,7 @@ class ZBoost(EventSymmetry):
             if lack := _lack(coordinates):
                 self._refuse(f"{vec!r} has {', '.join(coordinates)} but no {lack}, so that it cannot be boosted")
 
-    def _turn(self, vector: Mapping[str, Array], how: Any) -> None:
+    def _turn(self, vector: Mapping[str, Array], how: Numbers) -> None:
         known = {name: values.astype(np.float64) for name, values in vector.items()}
         pt = known["pt"] if "pt" in known else np.hypot(known.get("px", 0.0), known.get("py", 0.0))
         pz = known["pz"] if "pz" in known else pt * np.sinh(known["eta"])
@@ -363,5 +368,5 @@ def _eta(pt: Array, pz: Array, otherwise: Array) -> Array:
     return np.where(along, otherwise, np.arcsinh(pz / np.where(along, 1.0, pt)))
 
 
-def _with_cos_sin(angle: Any) -> tuple[Any, Any, Any]:
+def _with_cos_sin(angle: Numbers) -> Turn:
     return angle, np.cos(angle), np.sin(angle)

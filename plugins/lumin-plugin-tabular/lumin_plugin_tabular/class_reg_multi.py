@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lumin_core.model import LookupInit
 
-    Numbers = float | Sequence[float] | np.ndarray[Any, Any]
+    Numbers = float | Sequence[float] | np.ndarray
 
 
 class ClassRegMulti(Tail):
@@ -65,7 +65,7 @@ class ClassRegMulti(Tail):
         n_in: int,
         n_out: int,
         objective: str,
-        y_range: Sequence[float] | Sequence[Sequence[float]] | np.ndarray[Any, Any] | None = None,
+        y_range: Sequence[float] | Sequence[Sequence[float]] | np.ndarray | None = None,
         bias_init: float | None = None,
         y_mean: Numbers | None = None,
         y_std: Numbers | None = None,

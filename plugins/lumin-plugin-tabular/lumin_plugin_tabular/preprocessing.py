@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Array = np.ndarray[Any, Any]
+    Array = np.ndarray
 
 FORMAT = 1
 

@@ -1,0 +1,57 @@
+"""The base of exporters, which write models for other programs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lumin_core.training.model import Model
+
+
+class Exporter(ABC):
+    """Base of exporters (kind ``exporters``), one of which ``model.export`` takes by name.
+
+    Attributes:
+        suffix: Suffix of the files, ``".onnx"``.
+
+    Example:
+        >>> import json, pathlib, tempfile
+        >>> from lumin_core import Model, ModelBuilder, register
+        >>> from lumin_core.training import Exporter
+        >>> @register("exporter", "names", override=True)
+        ... class Names(Exporter):
+        ...     '''Writes the names of the features.'''
+        ...     suffix = ".json"
+        ...     def write(self, models, weights, path, *, raw):
+        ...         path = path.with_suffix(self.suffix)
+        ...         path.write_text(json.dumps(models[0].model_builder.cont_feats))
+        ...         return path
+        >>> model = Model(ModelBuilder("regression", n_out=1, cont_feats=["pt", "eta"], seed=1))
+        >>> model.export(tempfile.mkdtemp() + "/model", format="names").read_text()
+        '["pt", "eta"]'
+    """
+
+    kind: ClassVar[str] = "exporter"
+    suffix: ClassVar[str]
+
+    @abstractmethod
+    def write(self, models: Sequence[Model], weights: Sequence[float] | None, path: Path, *, raw: bool) -> Path:
+        """Write models as one file, whole or not at all; the models stay as they are.
+
+        Args:
+            models: One, or several whose weighted mean is the answer.
+            weights: A positive number for each model; ``None`` where all are equal.
+            path: The file; the suffix is added where it is missing. An existing file is replaced.
+            raw: Whether the recorded preprocessing is inside.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigError: If a block cannot be exported, or `raw` is asked for and cannot be.
+            SavedModelError: If the file cannot be written.
+        """

@@ -1,0 +1,226 @@
+"""``lumin info``: what is in a fold file, a saved model or ensemble, or a run's folder.
+
+All is read without torch.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lumin_core.errors import ConfigError, SavedModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from lumin_core.data import FoldReader
+    from lumin_plugin_commands.saved_header import SavedHeader
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"  # how such a file begins
+_WIDTH, _SHOWN = 100, 20
+_ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError)
+
+Row = tuple[str, str]
+
+
+@click.command("info")
+@click.argument("file", type=click.Path(path_type=Path))
+def info(file: Path) -> None:
+    """Show what is in a fold file, a saved model or a run.
+
+    FILE is a fold file (.hdf5), what lumin-core saved (.safetensors), or the folder of a run.
+    """
+    path = file.expanduser()
+    if not path.exists():
+        raise ConfigError(f"there is no {path}; give a fold file, a saved model or ensemble, or the folder of a run")
+    title, rows = _of_folder(path) if path.is_dir() else _of_hdf5(path) if _is_hdf5(path) else _of_saved(path)
+    click.echo(f"{path}: {title}")
+    width = max(len(label) for label, _ in rows)
+    for label, text in rows:
+        start, rest = f"  {label:<{width}}  ", " " * (width + 4)
+        click.echo(textwrap.fill(text, _WIDTH, initial_indent=start, subsequent_indent=rest, break_long_words=False))
+
+
+def _is_hdf5(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_HDF5)) == _HDF5
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _of_hdf5(path: Path) -> tuple[str, list[Row]]:
+    from lumin_core.data import FoldReader
+
+    reader = FoldReader(path)
+    try:
+        return _fold_file(reader)
+    finally:
+        reader.close()
+
+
+def _fold_file(reader: FoldReader) -> tuple[str, list[Row]]:
+    meta, sizes = reader.meta, list(reader.sizes.values())
+    known = {"inputs", "targets", "weights", "matrix_inputs", *meta.misc_feats}
+    folds = f"{len(sizes)}, each of {_span(sizes)} events, {sum(sizes):,} in all"
+    cats = [f"{feat} ({len(meta.cat_maps[feat])} values)" if feat in meta.cat_maps else feat for feat in meta.cat_feats]
+    rows = [
+        ("folds", folds),
+        ("continuous", _listed(meta.cont_feats)),
+        ("categorical", _listed(cats)),
+        ("targets", _listed(meta.targ_feats)),
+        ("weights", _weights(reader)),
+        ("matrix", _matrix(meta.matrix_feats or {})),
+        *((f"preprocessed {name}", _names(steps)) for name, steps in meta.preprocessing.items()),
+        ("further columns", _listed(meta.misc_feats)),
+        ("predictions", _listed([column for column in reader.columns if column not in known])),
+        ("written by", str(meta.provenance.get("written_by", "another program"))),
+    ]
+    number = int(reader.open()["meta_data"].attrs.get("format", 0)) if "meta_data" in reader.open() else 0
+    return f"fold file, format {number or 'of LUMIN'}", [row for row in rows if row[1]]
+
+
+def _weights(reader: FoldReader) -> str:
+    """Sum the weights: the one column that is read."""
+    import numpy as np
+
+    if "weights" not in reader.columns:
+        return "none"
+    total = sum(float(np.sum(reader.read("weights", fold), dtype=np.float64)) for fold in reader.sizes)
+    return f"{reader.meta.wgt_feat or 'weights'}, {total:.6g} in all"
+
+
+def _matrix(feats: Mapping[str, Any]) -> str:
+    if not feats:
+        return ""
+    parts = [" x ".join(map(str, feats["shape"])), f"objects {', '.join(feats['vecs'])}"]
+    parts += [f"each with {', '.join(feats['feats_per_vec'])}"] * any(feats["feats_per_vec"])
+    return "; ".join([*parts, *["sparse"] * bool(feats.get("is_sparse"))])
+
+
+def _of_saved(path: Path) -> tuple[str, list[Row]]:
+    from lumin_plugin_commands.saved_header import read_header
+
+    header = read_header(path)
+    size = f"{header.n_values:,} weights"
+    try:
+        if header.sort == "model":
+            return f"saved model, {size}", list(_model(header.content, header))
+        if header.sort == "ensemble":
+            models = header.content["models"]
+            return f"saved ensemble of {len(models)} models, {size}", _ensemble(models, header)
+    except _ODD as error:
+        raise SavedModelError(f"{path} is damaged, or of a later version: its header does not fit ({error})") from error
+    return f"saved {header.sort}, {size}", [("format", str(header.format))]
+
+
+def _ensemble(models: Sequence[Any], header: SavedHeader) -> list[Row]:
+    weights = ", ".join(f"{weight:.3g}" for weight in header.content["weights"])
+    rows = [row for row in _model(models[0], header) if row[0] != "seeds"]
+    seeds = [str(model["seeds"].get("initialisation", "unknown")) for model in models]
+    return [("counting", weights), *rows, ("seeds", f"initialisation {', '.join(seeds)}")]
+
+
+def _model(record: Mapping[str, Any], header: SavedHeader) -> Iterator[Row]:
+    """Give the rows of a model; in an ensemble they are those of the first."""
+    config, features = record["config"], record["features"]
+    if config is None:
+        yield "config", f"none: {record['unnamed']}"
+    else:
+        yield "objective", f"{config['objective']}, {config['n_out']} output{'s' * (config['n_out'] != 1)}"
+        yield from ((part, _component(config[part])) for part in ("head", "body", "tail"))
+        yield "loss", _loss(config["loss"], record["components"])
+        optimiser = dict(config["opt_args"])
+        yield "optimiser", _component({"name": optimiser.pop("opt"), **optimiser})
+    yield "continuous", _listed(features.get("cont_feats", (config or {}).get("cont_feats", [])))
+    if features.get("cat_feats"):
+        yield "categorical", _listed(features["cat_feats"])
+    if record["input_mask"] is not None:
+        yield "input mask", f"{_length(record['input_mask'], header)} columns of these"
+    yield "targets", _listed(features.get("targ_feats", [])) or "unknown: it was not trained"
+    yield "preprocessing", _names(record["preprocessing"]) or "none recorded"
+    yield "seeds", ", ".join(f"{name} {seed}" for name, seed in record["seeds"].items())
+    yield "versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+
+
+def _component(spec: str | Mapping[str, Any]) -> str:
+    """Write a component with its options in a line."""
+    if isinstance(spec, str):
+        return spec
+    options = ", ".join(f"{key} {value}" for key, value in spec.items() if key != "name")
+    return f"{spec['name']}: {options}" if options else str(spec["name"])
+
+
+def _loss(spec: Any, components: Sequence[Mapping[str, str]]) -> str:
+    chosen = next((used["qualified"] for used in components if used["kind"] == "loss"), "auto")
+    return chosen if spec == "auto" else _component(spec)
+
+
+def _length(value: Any, header: SavedHeader) -> int:
+    """Count a list; a long one stands among the tensors."""
+    return header.shapes[value["table"]][0] if isinstance(value, dict) else len(value)
+
+
+def _of_folder(path: Path) -> tuple[str, list[Row]]:
+    if not (path / "run.json").is_file():
+        raise ConfigError(f"{path} is no run's folder: it has no run.json; give a run's folder, or a file")
+    try:
+        run = _read_json(path / "run.json")
+        total = len(run["folds"])
+        finished = _finished(path)
+        return f"run of {total} model{'s' * (total != 1)}, {len(finished)} finished", list(_run(path, run, finished))
+    except _ODD as error:
+        raise ConfigError(f"the run in {path} is damaged, or of a later version: {error}") from error
+
+
+def _finished(path: Path) -> list[dict[str, Any]]:
+    """Read what is known of the models that are finished: of the whole run, else of each model."""
+    if (path / "results.json").is_file():
+        return list(_read_json(path / "results.json")["results"])
+    found = [file for file in path.glob("model_*/result.json") if re.fullmatch(r"model_\d+", file.parent.name)]
+    return [_read_json(file) for file in found]
+
+
+def _run(path: Path, run: Mapping[str, Any], finished: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    from lumin_core.statistics import mean_as_text
+
+    for label, value in finished[0].items() if finished else ():
+        if isinstance(value, int | float):
+            yield label, mean_as_text([float(result[label]) for result in finished])
+    builder = run["model_builder"]
+    yield "objective", str(builder.get("objective", "unknown: a component has no name"))
+    yield "training", f"{run['n_epochs']} epochs at most, batches of {run['bs']}"
+    yield "fold file", str(run["foldfile"])
+    yield "seed", str(run["seed"])
+    yield "versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    if others := [name for name in ("run.toml", "ensemble.safetensors") if (path / name).is_file()]:
+        yield "beside", ", ".join(others)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+
+
+def _span(sizes: Sequence[int]) -> str:
+    low, high = min(sizes), max(sizes)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _names(steps: Iterable[Any]) -> str:
+    return ", ".join(step if isinstance(step, str) else str(step["name"]) for step in steps)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Count and list names; of many the first alone."""
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)}: {', '.join(names[:_SHOWN])}{more}"

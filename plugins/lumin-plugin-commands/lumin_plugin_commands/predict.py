@@ -1,0 +1,71 @@
+"""``lumin predict``: the predictions of a saved model or ensemble, as a column of a fold file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from lumin_core import Ensemble, FoldYielder, Model
+
+
+@click.command("predict")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("foldfile", type=click.Path(path_type=Path))
+@click.option(
+    "--name", default="pred", show_default=True, help="Column for the predictions; an earlier one is replaced."
+)
+@click.option("--bs", type=click.IntRange(min=1), help="Events in a batch.")
+@click.option("--device", help="cpu, cuda, mps; by default LUMIN_DEVICE, else the best that is there.")
+def predict(*, model: Path, foldfile: Path, name: str, bs: int | None, device: str | None) -> None:
+    """Save a model's predictions in a fold file.
+
+    MODEL is a saved model or ensemble (.safetensors). The predictions are a column of FOLDFILE;
+    inputs that the model does not know are left out.
+    """
+    from lumin_core.data import FoldYielder
+
+    loaded = _load(model, device)
+    start = perf_counter()
+    with FoldYielder(foldfile) as whole, _of_model(loaded, whole) as fy:
+        replaced = "replaced " if name in fy.columns() else ""
+        loaded.predict(fy, pred_name=name, bs=bs)
+        n_events, path = fy.get_data_count(), fy.foldfile
+    seconds = perf_counter() - start
+    click.echo(f"{n_events:,} events predicted: {replaced}column {name!r} of {path}, {seconds:.1f} s")
+
+
+def _load(path: Path, device: str | None) -> Model | Ensemble:
+    """Load a model or an ensemble, whichever the file's header names."""
+    from lumin_core.errors import SavedModelError
+    from lumin_core.runs import Ensemble
+    from lumin_core.training import Model
+    from lumin_plugin_commands.saved_header import read_header
+
+    header = read_header(path)
+    if header.sort == "model":
+        return Model.from_save(header.path, device=device)
+    if header.sort == "ensemble":
+        return Ensemble.from_save(header.path, device=device)
+    raise SavedModelError(f"{header.path} holds a saved {header.sort}; predictions need a model or an ensemble")
+
+
+def _of_model(loaded: Model | Ensemble, fy: FoldYielder) -> FoldYielder:
+    """Open the fold file for what the model knows.
+
+    Further inputs are left out; the matrix is read if the model takes one.
+    """
+    from lumin_core.data import FoldYielder
+    from lumin_core.model import MatrixHead
+    from lumin_core.training import Model
+
+    model = loaded if isinstance(loaded, Model) else loaded.models[0]
+    builder = model.model_builder
+    known = {*builder.cont_feats, *([] if builder.cat_embedder is None else builder.cat_embedder.cat_names)}
+    matrix = {*((fy.matrix_feats or {}).get("present_feats") or ())}
+    takes_matrix = bool(matrix & known) or any(isinstance(part, MatrixHead) for part in model.head.modules())
+    ignored = [feat for feat in fy.input_feats if feat not in known]
+    return FoldYielder(fy.foldfile, ignore_feats=ignored, yield_matrix=takes_matrix)

@@ -1,0 +1,72 @@
+"""``lumin train``: the models that a run file describes, trained and kept in a folder."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lumin_core.errors import options_as_flags
+
+if TYPE_CHECKING:
+    from lumin_core.runs import Results
+    from lumin_plugin_commands.run_file import RunFile
+
+_TOML_BEGINS = ("[", "{", '"', "'")
+
+
+@click.command("train")
+@click.argument("run_file", type=click.Path(path_type=Path))
+@click.option("--resume", is_flag=True, help="Go on with the run that the folder holds.")
+@click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
+@click.option("--executor", help="Train models side by side: processes, or another executor's name.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key: --set bs=64 --set opt_args.lr=3e-3"
+)
+def train(*, run_file: Path, resume: bool, overwrite: bool, executor: str | None, changes: tuple[str, ...]) -> None:
+    """Train the models that a run file describes.
+
+    RUN_FILE is TOML; docs/run_files.md lists its keys. Paths in it are relative to it, those of
+    --set to this folder.
+    """
+    parsed = dict(map(_parsed, changes))
+    from lumin_plugin_commands.run_file import RunFile
+
+    loaded = RunFile.load(run_file, parsed)
+    with options_as_flags():
+        results = loaded.run(resume=resume, overwrite=overwrite, executor=executor)
+    click.echo(f"{results!r}\n\n{_where(loaded, results)}")
+
+
+def _parsed(change: str) -> tuple[str, Any]:
+    """Split a change; its value is TOML, or else text."""
+    key, equals, value = change.partition("=")
+    key, value = key.strip(), value.strip()
+    if not equals or not key or not value:
+        raise click.BadParameter(f"expected KEY=VALUE, got {change!r}", param_hint="--set")
+    try:
+        (parsed,) = tomllib.loads(f"value = {value}").values()
+    except (ValueError, RecursionError) as error:
+        if value.startswith(_TOML_BEGINS):
+            raise click.BadParameter(
+                f"{change!r} begins as TOML, but is none ({error}); text inside needs quotes", param_hint="--set"
+            ) from error
+        return key, value
+    return key, parsed
+
+
+def _where(run_file: RunFile, results: Results) -> str:
+    """Say where everything is, and what to do with it."""
+    from lumin_plugin_commands.run_tables import ENSEMBLE
+
+    folder = _short(run_file.folder)
+    ensemble = run_file.values["ensemble"] is not None
+    model = folder / ENSEMBLE if ensemble else _short(results.best(1)[0]["path"])
+    return f"The run is in {folder}. Next: lumin predict {model} FOLDFILE"
+
+
+def _short(path: Path) -> Path:
+    """Give a path from the current folder, where it lies in it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

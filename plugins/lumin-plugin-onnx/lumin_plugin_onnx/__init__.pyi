@@ -1,0 +1,1 @@
+from lumin_plugin_onnx.exporter import Onnx as Onnx
