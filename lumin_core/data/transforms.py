@@ -296,7 +296,7 @@ def chain_from_config(configs: Sequence[Mapping[str, object]]) -> list[Transform
     return [_build(config) for config in configs]
 
 
-def _build(config: Mapping[str, object]) -> Transform:
+def _build(config: object) -> Transform:
     from lumin_core import registry
 
     name = config.get("name") if isinstance(config, Mapping) else None
