@@ -81,7 +81,12 @@ def test_there_is_one_writer(tmp_path):
 
 def test_a_dead_writers_lock_holds_nobody_up(tmp_path):
     path = tmp_path / "a.txt"
-    code = "import os, pathlib, sys; from lumin_core.files import locked\nwith locked(pathlib.Path(sys.argv[1])): os._exit(9)"
+    code = """if True:
+        import os, pathlib, sys
+        from lumin_core.files import locked
+        with locked(pathlib.Path(sys.argv[1])):
+            os._exit(9)
+    """
     assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == 9
     assert path.with_name(".a.txt.lock").exists()
     with files.locked(path):
