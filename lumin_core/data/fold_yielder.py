@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lumin_core import seeds
 from lumin_core.data import augmentation
+from lumin_core.data.augmentation import Fold
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.fold_columns import FoldColumns
 from lumin_core.data.fold_reader import FoldReader
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import ArrayLike
 
+    from lumin_core.data.augmentation import Augmentation
     from lumin_core.data.folds import FoldData
     from lumin_core.data.transforms import Steps
 
@@ -112,11 +114,8 @@ class FoldYielder(FoldColumns):
 
     def __repr__(self) -> str:
         """Name the file and what is in it."""
-        return (
-            f"{type(self).__name__}({str(self.foldfile)!r}: {self.n_folds} folds, columns {', '.join(self.columns())})"
-        )
-
-    # Folds
+        columns = ", ".join(self.columns())
+        return f"{type(self).__name__}({str(self.foldfile)!r}: {self.n_folds} folds, columns {columns})"
 
     def get_fold(self, idx: int) -> FoldData:
         """Return a fold as it is stored, less the ignored features.
@@ -153,8 +152,8 @@ class FoldYielder(FoldColumns):
         """
         return self._yielded(self._train_fold(idx, epoch, seed))
 
-    def _train_fold(self, idx: int, epoch: int, seed: int | None) -> augmentation.Fold:
-        def train(place: int, part: augmentation.Augmentation, fold: augmentation.Fold) -> augmentation.Fold:
+    def _train_fold(self, idx: int, epoch: int, seed: int | None) -> Fold:
+        def train(place: int, part: Augmentation, fold: Fold) -> Fold:
             rng = seeds.stream(self.seed if seed is None else seed, "augmentation", epoch, int(idx), place)
             return part.train(fold, rng)
 
@@ -174,13 +173,15 @@ class FoldYielder(FoldColumns):
         Yields:
             Number and data of a fold; see `get_fold`. In the matrix, absent objects are NaN, too.
         """
-        for idx in order:
-            fold = self._stored(idx) if epoch is None else self._train_fold(idx, epoch, seed)
-            yield idx, self._yielded(fold, keep_nan=True)
+        for idx in order:  # no fold is held here while the next is read
+            yield (
+                idx,
+                self._yielded(
+                    self._stored(idx) if epoch is None else self._train_fold(idx, epoch, seed), keep_nan=True
+                ),
+            )
 
-    def batches(
-        self, fold: FoldData, bs: int, objective: str, *, missing: str = "zero", **options: Any
-    ) -> BatchYielder:
+    def batches(self, fold: FoldData, bs: int, objective: str, missing: str = "zero", **options: Any) -> BatchYielder:
         """Make the batches of a fold, by the `batch_yielder_type`.
 
         Args:
@@ -216,8 +217,8 @@ class FoldYielder(FoldColumns):
         """Number of variants of an event in prediction; 1 without augmentation."""
         return augmentation.count_variants(self.augmentations)
 
-    def _as_fold(self, data: Mapping[str, Any]) -> augmentation.Fold:
-        return augmentation.Fold(
+    def _as_fold(self, data: Mapping[str, Any]) -> Fold:
+        return Fold(
             data,
             input_feats=self.input_feats,
             targ_feats=self.targ_feats,
@@ -226,29 +227,25 @@ class FoldYielder(FoldColumns):
             get_pipes=self.get_pipes,
         )
 
-    def _stored(self, idx: int) -> augmentation.Fold:
+    def _stored(self, idx: int) -> Fold:
         """Read a fold with all its columns, NaN where a value is missing."""
         fold = self._as_fold(self._reader.read_fold(idx))
         if self.has_matrix and self.yield_matrix:
             fold["inputs"] = (fold["inputs"], self._reader.read_matrix(idx))
         return fold
 
-    def _augmented(
-        self, idx: int, change: Callable[[int, augmentation.Augmentation, augmentation.Fold], object]
-    ) -> augmentation.Fold:
+    def _augmented(self, idx: int, change: Callable[[int, Augmentation, Fold], object]) -> Fold:
         """Read a fold and let every augmentation change it."""
         fold = self._stored(idx)
         if self.augmentations:
             fold = with_nan(fold, self.file_schema)
         for place, part in enumerate(self.augmentations):
             changed = augmentation.checked_fold(change(place, part, fold), part)
-            fold = changed if isinstance(changed, augmentation.Fold) else self._as_fold(changed)
+            fold = changed if isinstance(changed, Fold) else self._as_fold(changed)
         return fold
 
-    def _yielded(self, fold: augmentation.Fold, *, keep_nan: bool = False) -> FoldData:
+    def _yielded(self, fold: Fold, *, keep_nan: bool = False) -> FoldData:
         return yielded(fold, self.file_schema, self._ignored, keep_nan=keep_nan)
-
-    # Predictions
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Self]:
@@ -291,8 +288,6 @@ class FoldYielder(FoldColumns):
             FoldFileError: If another writer is at work, or the file is read-only.
         """
         self._predictions.save(pred, fold_idx, pred_name)
-
-    # Life
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""

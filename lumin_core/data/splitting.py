@@ -65,8 +65,9 @@ def _dealing_order(
     counts = np.bincount(codes, minlength=len(classes))
     if counts.min() < n_folds:
         rare = int(counts.argmin())
+        (name,) = classes[[rare]].tolist()  # without numpy's type
         raise DataError(
-            f"strat_key has {counts[rare]} events of class {classes[rare]!r}, too few for {n_folds} folds; merge "
+            f"strat_key has {counts[rare]} events of class {name!r}, too few for {n_folds} folds; merge "
             "classes, take fewer folds, or leave strat_key out"
         )
     return order[np.argsort(codes[order], kind="stable")]

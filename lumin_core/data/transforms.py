@@ -57,25 +57,11 @@ class Transform(ABC):
 
     @abstractmethod
     def transform(self, x: np.ndarray) -> np.ndarray:
-        """Transform data.
-
-        Args:
-            x: Shape ``(n, F)``; not changed.
-
-        Returns:
-            Shape ``(n, F')``.
-        """
+        """Transform data of shape ``(n, F)``, which is not changed, to shape ``(n, F')``."""
 
     @abstractmethod
     def inverse_transform(self, x: np.ndarray) -> np.ndarray:
-        """Undo `transform`.
-
-        Args:
-            x: Shape ``(n, F')``; not changed.
-
-        Returns:
-            Shape ``(n, F)``.
-        """
+        """Undo `transform`: from shape ``(n, F')``, which is not changed, to ``(n, F)``."""
 
     @abstractmethod
     def to_config(self) -> dict[str, Any]:

@@ -172,6 +172,32 @@ def test_text_is_refused():
         iter(make(inputs=np.full((N, 2), "a")))
 
 
+def test_missing_values_become_zero_or_are_kept_as_the_head_asks():
+    inputs = np.ones((N, 3), dtype="float32")
+    inputs[2, 1] = np.nan
+    before = inputs.copy()
+    assert next(iter(make(inputs=inputs, shuffle=False)))[0][2].tolist() == [1, 0, 1]
+    kept = next(iter(make(inputs=inputs, shuffle=False, missing="keep")))[0]
+    assert kept[2].isnan().tolist() == [False, True, False]
+    np.testing.assert_array_equal(inputs, before)
+    with pytest.raises(ConfigError, match="missing must be 'zero' or 'keep', got 'mean'"):
+        make(missing="mean")
+
+
+def test_nothing_is_copied_where_nothing_is_missing():
+    inputs = np.ones((N, 3), dtype="float32")
+    assert make(inputs=inputs).inputs is inputs
+
+
+@pytest.mark.parametrize(("axis", "filled"), [(1, [[1, 0], [np.nan] * 2]), (None, [[1, np.nan], [np.nan] * 2])])
+def test_gaps_in_objects_are_filled_where_the_axis_of_objects_is_known(axis, filled):
+    matrix = np.tile(np.array([[1, np.nan], [np.nan] * 2], dtype="float32"), (N, 1, 1))
+    by = make(inputs=(np.ones((N, 1)), matrix), object_axis=axis)
+    np.testing.assert_array_equal(by.matrix_inputs[0], filled)
+    columns = make(inputs=(np.ones((N, 1)), matrix.transpose(0, 2, 1)), object_axis=axis and -1)
+    np.testing.assert_array_equal(columns.matrix_inputs[0].T, filled)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("bulk_move", [True, False])
 @pytest.mark.parametrize("shuffle", [True, False])

@@ -13,7 +13,6 @@ from lumin_core.data.description import add_meta_data
 from lumin_core.data.entries import matrix_entry, tensor_entry
 from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.data.hdf5 import save_to_grp
 from lumin_core.errors import ConfigError, DataError, FoldFileError, ShapeError
 
 
@@ -174,23 +173,6 @@ def test_sparse_integer_targets_hold_far_coordinates(tmp_path):
     with writer(tmp_path, targ_type="int8", target_tensor=entry) as file:
         file.append(0, inputs=np.ones((300, 2)), targets=targets)
     np.testing.assert_array_equal(FoldYielder(tmp_path / "a")[0]["targets"], targets)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [np.arange(3, dtype="int16"), np.array([True, False]), np.array(["é", ""]), np.array(["a", "bcd"], dtype=object),
-     np.array([b"raw", b"bytes"]), np.zeros((0, 2)), np.zeros((2, 0)), np.float64([1.5])],
-)  # fmt: skip
-@pytest.mark.parametrize("compression", [None, "lzf"])
-def test_datasets_keep_values(values, compression):
-    with h5py.File("a", "w", driver="core", backing_store=False) as file:
-        save_to_grp(values, file, "x", compression)
-        read = file["x"][()]
-        if values.dtype.kind in "UO":
-            read = np.char.decode(read, "utf-8")
-        elif values.dtype.kind != "S":
-            assert read.dtype == values.dtype
-        np.testing.assert_array_equal(read, values)
 
 
 def test_meta_data_of_ours_are_ignored_by_name():

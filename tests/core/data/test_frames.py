@@ -15,7 +15,6 @@ from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.frames import df2foldfile, fold2foldfile
 from lumin_core.data.matrix import matrix_lookup
 from lumin_core.data.sparse import Coo
-from lumin_core.data.splitting import split_events
 from lumin_core.errors import ConfigError, DataError, FoldFileError, ShapeError
 
 
@@ -104,16 +103,6 @@ def test_without_shuffle_folds_are_contiguous(tmp_path):
     fy = FoldYielder(write(tmp_path, df, shuffle=False))
     assert list(fy.fld_szs.values()) == [4, 4, 3]
     np.testing.assert_array_equal(fy.get_column("inputs")[:, 0], df["pt"].astype("float32"))
-
-
-@pytest.mark.parametrize("n_folds", [2, 3, 7])
-def test_stratified_folds_are_even_in_every_class(n_folds):
-    strata = np.array(["a"] * 31 + ["b"] * 17 + ["c"] * 8)
-    folds = split_events(len(strata), n_folds, shuffle=True, seed=3, strata=strata)
-    assert sorted(np.concatenate(folds)) == list(range(len(strata)))
-    assert np.ptp([len(fold) for fold in folds]) <= 1
-    for name in "abc":
-        assert np.ptp([(strata[fold] == name).sum() for fold in folds]) <= 1
 
 
 def test_the_callers_arguments_are_unchanged(tmp_path):

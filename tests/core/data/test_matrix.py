@@ -8,7 +8,6 @@ import torch
 
 from lumin_core.data.matrix import mark_absent, matrix_lookup, object_mask, pack
 from lumin_core.data.schema import MatrixSchema
-from lumin_core.data.sparse import Coo, from_coo, is_sparse, to_coo
 from lumin_core.errors import ConfigError, ShapeError
 
 NAN = np.nan
@@ -64,29 +63,3 @@ def test_marking_works_block_by_block():
     np.testing.assert_array_equal(
         mark_absent(padded, MatrixSchema(shape=(3, 2), row_wise=True, zero_padded=True)), marked
     )
-
-
-@pytest.mark.parametrize("shape", [(5, 2), (5, 2, 3), (0, 2), (1, 0)])
-def test_sparse_and_back_is_nothing(shape):
-    dense = np.random.default_rng(1).integers(0, 2, shape) * 1.5
-    dense[-1:] = 0
-    coo = to_coo(dense)
-    np.testing.assert_array_equal(from_coo(coo, shape[0], shape[1:]), dense)
-    if 0 not in shape:
-        assert coo[1, -1] == shape[0] - 1  # LUMIN counts events by the last entry
-
-
-def test_sparse_objects_may_be_in_any_order():
-    coords = np.array([[2, 0, 1], [1, 0, 1]])
-    coo = Coo(coords, np.array([3.0, 1.0, 2.0]), (3, 2))
-    assert is_sparse(coo)
-    np.testing.assert_array_equal(from_coo(to_coo(coo), 3, (2,)), [[1, 0], [0, 2], [0, 3]])
-
-
-def test_damaged_sparse_data_are_refused():
-    with pytest.raises(ShapeError, match="need 3 rows"):
-        from_coo(np.ones((2, 4)), 3, (2,))
-    with pytest.raises(ShapeError, match="outside"):
-        from_coo(np.array([[1.0], [3.0], [0.0]]), 3, (2,))
-    with pytest.raises(ShapeError, match=r"\(n, ...\)"):
-        to_coo(np.ones(3))

@@ -1,0 +1,50 @@
+"""Data frames of fold files: LUMIN's columns, and what is missing is logged."""
+
+from __future__ import annotations
+
+import numpy as np
+from written import matrix_file
+
+from lumin_core.data.fold_reader import FoldReader
+from lumin_core.data.fold_yielder import FoldYielder
+from lumin_core.data.frame_output import Wanted, to_frame
+
+
+def test_data_frame_has_lumins_columns(path):
+    fy = FoldYielder(path, ignore_feats="eta")
+    with fy.writing():
+        for i in range(3):
+            fy.save_fold_pred(np.full((10, 2), i), i)
+            fy.save_fold_pred(np.full(10, -i), i, "other")
+    df = fy.get_df(inc_inputs=True)
+    assert df.columns.tolist() == ["pt", "n_jets", "gen_target", "gen_weight", "pred_0", "pred_1"]
+    assert fy.get_df(inc_inputs=True, inc_ignore=True).columns[1] == "eta"
+    assert np.isnan(df["pt"][1])
+    assert fy.get_df(inc_inputs=True, nan_to_num=True)["pt"][1] == 0
+    assert fy.get_df(pred_name="other", fold_idx=2)["pred"].tolist() == [-2] * 10
+    assert fy.get_df(n_folds=1).shape[0] == 10
+
+
+def test_missing_columns_are_logged_not_printed(path, caplog, capsys):
+    with caplog.at_level("INFO"):
+        FoldYielder(path).get_df()
+    assert "no column 'pred'" in caplog.text
+    assert "30 events" in caplog.text
+    caplog.clear()
+    FoldYielder(path).get_df(suppress_warn=True, verbose=False)
+    assert not caplog.text
+    assert capsys.readouterr().out == ""
+
+
+def test_a_tensor_gives_numbered_columns_and_absence_is_told(tmp_path):
+    reader = FoldReader(matrix_file(tmp_path / "a.hdf5"))
+    df, lacking = to_frame(reader, {"gen_target": "targets", "pred": "pred"}, Wanted(inputs=True, matrix=True))
+    assert df.columns.tolist() == ["pt", "a_x", "a_y", "b_x", "gen_target_0"]
+    assert lacking == ["pred"]
+    np.testing.assert_array_equal(df["b_x"], [3, 0, np.nan])
+
+
+def test_ignored_inputs_and_other_folds_are_left_out(path):
+    df, _ = to_frame(FoldReader(path), {}, Wanted(fold_idx=2, inputs=True, fill=True, ignored=["eta"]))
+    assert df.columns.tolist() == ["pt", "n_jets"]
+    assert df["pt"].tolist()[:3] == [200, 0, 202]

@@ -1,0 +1,58 @@
+"""Pipelines: what was given goes before what is stored, and nothing is built before it is needed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lumin_core.data.fold_reader import FoldReader
+from lumin_core.data.hdf5 import rewriting
+from lumin_core.data.meta import write_entry
+from lumin_core.data.pipelines import Pipelines
+from lumin_core.errors import ConfigError, UnknownComponent
+
+
+class Double:
+    def transform(self, x):
+        return 2 * x
+
+    def inverse_transform(self, x):
+        return x / 2
+
+
+@pytest.fixture
+def stored(path):
+    configs = {"inputs": [{"name": "nowhere/step", "factor": 2}]}
+    with rewriting(path) as file:
+        write_entry(file["meta_data"], "preprocessing", configs)
+    return Pipelines(FoldReader(path)), configs
+
+
+def test_stored_steps_are_known_without_their_plugin(stored):
+    pipelines, configs = stored
+    assert pipelines.config("inputs") == configs["inputs"]
+    assert pipelines.config("targets") == pipelines.chain("targets") == pipelines.steps("matrix") == []
+    for build in (pipelines.chain, pipelines.steps):
+        with pytest.raises(UnknownComponent, match="nowhere"):
+            build("inputs")
+
+
+def test_given_steps_serve_in_memory_and_can_be_taken_back(stored):
+    pipelines, configs = stored
+    step = Double()
+    pipelines.give("inputs", step)
+    assert pipelines.steps("inputs") == [step]
+    pipelines.give("inputs", (step, step))
+    assert pipelines.steps("inputs") == [step, step]
+    assert pipelines.steps("inputs")[0].transform(np.ones(1)) == 2
+    with pytest.raises(ConfigError, match="cannot be stored as plain values"):
+        pipelines.config("inputs")
+    pipelines.give("inputs", None)
+    assert pipelines.config("inputs") == configs["inputs"]
+    with pytest.raises(ConfigError, match="pickled files are not opened"):
+        pipelines.give("inputs", "input_pipe.pkl")
+
+
+def test_a_part_that_there_is_not_is_refused(stored):
+    with pytest.raises(ConfigError, match="'inputs', 'targets' or 'matrix', got 'input'"):
+        stored[0].steps("input")

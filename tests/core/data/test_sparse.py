@@ -1,0 +1,50 @@
+"""Sparse storage: there and back is nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lumin_core.data.sparse import Coo, from_coo, is_sparse, select_events, to_coo
+from lumin_core.errors import ShapeError
+
+
+@pytest.mark.parametrize("shape", [(5, 2), (5, 2, 3), (0, 2), (1, 0)])
+def test_sparse_and_back_is_nothing(shape):
+    dense = np.random.default_rng(1).integers(0, 2, shape) * 1.5
+    dense[-1:] = 0
+    coo = to_coo(dense)
+    np.testing.assert_array_equal(from_coo(coo, shape[0], shape[1:]), dense)
+    if 0 not in shape:
+        assert coo[1, -1] == shape[0] - 1  # LUMIN counts events by the last entry
+
+
+def test_sparse_objects_may_be_in_any_order():
+    coords = np.array([[2, 0, 1], [1, 0, 1]])
+    coo = Coo(coords, np.array([3.0, 1.0, 2.0]), (3, 2))
+    assert is_sparse(coo)
+    np.testing.assert_array_equal(from_coo(to_coo(coo), 3, (2,)), [[1, 0], [0, 2], [0, 3]])
+
+
+def test_damaged_sparse_data_are_refused():
+    with pytest.raises(ShapeError, match="need 3 rows"):
+        from_coo(np.ones((2, 4)), 3, (2,))
+    with pytest.raises(ShapeError, match="outside"):
+        from_coo(np.array([[1.0], [3.0], [0.0]]), 3, (2,))
+    with pytest.raises(ShapeError, match=r"\(n, ...\)"):
+        to_coo(np.ones(3))
+
+
+@pytest.mark.parametrize("events", [[2, 0], [1], []])
+def test_events_are_selected_of_sparse_as_of_dense_arrays(events):
+    dense = np.array([[0.0, 5.0], [7.0, 0.0], [0.0, 3.0]])
+    coo = Coo(np.stack(np.nonzero(dense)), dense[np.nonzero(dense)], dense.shape)
+    chosen = select_events(coo, np.array(events, dtype=int))
+    assert chosen.shape == (len(events), 2)
+    np.testing.assert_array_equal(from_coo(to_coo(chosen), len(events), (2,)), dense[events])
+    np.testing.assert_array_equal(select_events(dense, np.array(events, dtype=int)), dense[events])
+
+
+def test_arrays_and_lists_are_not_sparse():
+    assert not is_sparse(np.ones(3))
+    assert not is_sparse([1, 2])

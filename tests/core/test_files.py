@@ -1,0 +1,152 @@
+"""Files: whole or not at all, one writer, and what cannot be read is said."""
+
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from lumin_core import files
+from lumin_core.errors import ConfigError, FileError, FoldFileError
+
+
+class OwnError(FileError):
+    pass
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.txt"
+    with files.Staged(path) as part:
+        part.write_text("half")
+        assert not path.exists()
+        assert part.parent == path.parent
+    assert path.read_text() == "half"
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_after_an_error_nothing_is_left_and_the_old_file_stays(tmp_path):
+    def fail(path):
+        with files.Staged(path) as part:
+            part.write_text("half")
+            raise RuntimeError("mid-way")
+
+    (tmp_path / "old.txt").write_text("old")
+    for path in (tmp_path / "new" / "a.txt", tmp_path / "old.txt"):
+        with pytest.raises(RuntimeError, match="mid-way"):
+            fail(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["old.txt"]
+    assert (tmp_path / "old.txt").read_text() == "old"
+
+
+def test_errors_are_neutral_unless_the_caller_names_its_own(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lumin_core.files.os.fsync", full)
+    for error in (FileError, OwnError):
+        with pytest.raises(error, match="cannot make the folder of") as caught:
+            files.Staged(tmp_path / "file" / "a.txt", error)
+        assert type(caught.value) is error
+        with pytest.raises(error, match="No space left on device; what was there before is unchanged") as caught:
+            write_staged(tmp_path / "a.txt", error)
+        assert type(caught.value) is error
+        with (
+            pytest.raises(error, match="cannot write to the folder of") as caught,
+            files.locked(tmp_path / "none" / "a.txt", error),
+        ):
+            pass
+        assert type(caught.value) is error
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    assert issubclass(FoldFileError, FileError)
+
+
+def write_staged(path, error):
+    with files.Staged(path, error) as part:
+        part.write_text("x")
+
+
+def test_there_is_one_writer(tmp_path):
+    path = tmp_path / "a.txt"
+    with files.locked(path):
+        with pytest.raises(FileError, match="is being written by another process or yielder; wait"), files.locked(path):
+            pass
+        with files.locked(tmp_path / "b.txt"):
+            pass
+    with files.locked(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dead_writers_lock_holds_nobody_up(tmp_path):
+    path = tmp_path / "a.txt"
+    code = """if True:
+        import os, pathlib, sys
+        from lumin_core.files import locked
+        with locked(pathlib.Path(sys.argv[1])):
+            os._exit(9)
+    """
+    assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == 9
+    assert path.with_name(".a.txt.lock").exists()
+    with files.locked(path):
+        pass
+
+
+def test_what_is_there_is_refused_unless_it_may_be_replaced(tmp_path):
+    path = tmp_path / "a.txt"
+    files.refuse_existing(path, overwrite=False)
+    path.write_text("old")
+    files.refuse_existing(path, overwrite=True)
+    with pytest.raises(FileError, match="exists; pass overwrite=True"):
+        files.refuse_existing(path, overwrite=False)
+    with pytest.raises(OwnError, match="is a folder"):
+        files.refuse_existing(tmp_path, overwrite=True, error=OwnError)
+    path.chmod(stat.S_IRUSR)
+    with pytest.raises(FileError, match="is read-only"):
+        files.refuse_existing(path, overwrite=True)
+
+
+def test_a_stamp_tells_a_file_from_the_next(tmp_path):
+    path = tmp_path / "a.txt"
+    assert files.stamp(path) is None
+    files.write_text(path, "old")
+    before = files.stamp(path)
+    assert files.stamp(path) == before
+    files.write_text(path, "new")
+    assert files.stamp(path) != before
+
+
+@pytest.mark.parametrize("content", [{"a": [1, 2.5, None, True, "ä"]}, [], "text", 3])
+def test_json_comes_back_as_it_was(tmp_path, content):
+    files.write_json(tmp_path / "a.json", content)
+    assert files.read_json(tmp_path / "a.json") == content
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, b"\xff"])
+def test_what_is_no_json_is_refused_with_the_way_out(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError, match=r"cannot read .*a\.json: .*; give another"):
+        files.read_json(path, "; give another")
+    with pytest.raises(ConfigError, match="cannot read"):
+        files.read_json(tmp_path)
+
+
+def test_toml_is_read_and_what_is_none_is_said(tmp_path):
+    path = tmp_path / "run.toml"
+    with pytest.raises(ConfigError, match=r"cannot read the run file .*run\.toml: No such file .*; give a TOML file"):
+        files.read_toml(path, "run file")
+    path.write_text("[train]\nbs = 64\n")
+    assert files.read_toml(path) == {"train": {"bs": 64}}
+    for text in (b"bs == 3", b"\xff"):
+        path.write_bytes(text)
+        with pytest.raises(ConfigError, match=r"run\.toml is no TOML file: "):
+            files.read_toml(path)
+        with pytest.raises(ConfigError, match=r"run\.toml is no TOML: "):
+            files.read_toml(path, form="TOML")
+
+
+def test_text_that_cannot_be_written_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="cannot write"):
+        files.write_text(tmp_path, "x")
