@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.embedding import CatEmbedder
-    from lumin_core.model.options import Spec
 
 
 def model_features(fy: FoldYielder) -> list[str]:
@@ -77,7 +76,7 @@ def count_outputs(fy: FoldYielder, objective: str) -> int:
     return 1 + int(max(fold.max() for fold in folds)) if objective == "multiclass" else int(next(folds).shape[1])
 
 
-def with_objects(head: Spec, fy: FoldYielder) -> Spec:
+def with_objects(head: object, fy: FoldYielder) -> object:
     """Tell a head for a matrix of objects what these are.
 
     Args:
@@ -92,7 +91,7 @@ def with_objects(head: Spec, fy: FoldYielder) -> Spec:
     return head if entry.get("row_wise") is None else _told(head, entry)
 
 
-def _told(spec: Spec, entry: Mapping[str, object]) -> Spec:
+def _told(spec: object, entry: Mapping[str, object]) -> object:
     head = registry.resolve("head", spec)
     told: dict[str, object] = {}
     if isinstance(head.func, type) and issubclass(head.func, MatrixHead):

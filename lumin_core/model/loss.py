@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from lumin_core.model.options import Spec
-
 AUTO = {"classification": "core/bce_loss", "multiclass": "core/nll_loss", "regression": "core/mse_loss"}
 
 # Without weights torch's own mean over all values is the same number, in one call forwards and
@@ -190,7 +188,7 @@ def _per_event(values: Tensor) -> Tensor:
     return values.reshape(-1) if values.numel() == len(values) else values.flatten(1).mean(1)
 
 
-def build_loss(spec: Spec | Callable[..., Tensor], objective: str) -> Callable[..., Tensor]:
+def build_loss(spec: object, objective: str) -> Callable[..., Tensor]:
     """Build a loss that gives one value per event, or a `BatchLoss`.
 
     Torch's classes average by themselves and would ignore weights: any loss with ``reduction`` is

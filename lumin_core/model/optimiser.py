@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from lumin_core.model.options import Spec
-
 DEFAULT_OPT = "core/adam"
 DEFAULT_LR = 2e-3
 
 
-def optimiser_spec(opt_args: Mapping[str, object] | None) -> Spec:
+def optimiser_spec(opt_args: Mapping[str, object] | None) -> object:
     """Join ``{"opt": ..., **options}`` into one component spec.
 
     The default is Adam at a learning rate of 2e-3.
@@ -42,7 +40,7 @@ def optimiser_spec(opt_args: Mapping[str, object] | None) -> Spec:
         >>> optimiser_spec({"opt": "sgd", "momentum": 0.9})
         {'name': 'sgd', 'lr': 0.002, 'momentum': 0.9}
     """
-    options: dict[str, Any] = dict(opt_args or {})
+    options = dict(opt_args or {})
     spec = options.pop("opt", DEFAULT_OPT)
     if "lr" not in {*options, *options_of(spec)}:
         options = {"lr": DEFAULT_LR, **options}

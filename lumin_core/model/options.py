@@ -30,7 +30,7 @@ def options_of(spec: object) -> Mapping[str, object]:
     return spec.keywords if isinstance(spec, partial) else {}
 
 
-def join(spec: Spec, options: Mapping[str, object], spec_place: str, options_place: str) -> Spec:
+def join(spec: object, options: Mapping[str, object], spec_place: str, options_place: str) -> object:
     """Add options to a component's spec.
 
     Args:
@@ -57,7 +57,7 @@ def join(spec: Spec, options: Mapping[str, object], spec_place: str, options_pla
     return with_options(spec, options)
 
 
-def with_options(spec: Spec, options: Mapping[str, object]) -> Spec:
+def with_options(spec: object, options: Mapping[str, object]) -> object:
     """Return a spec with further options, which replace those of the same name.
 
     Args:

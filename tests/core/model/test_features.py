@@ -66,8 +66,10 @@ def test_from_fy_tells_a_matrix_head_its_objects(row_wise, tmp_path):
     fy = FoldYielder(df2foldfile(df, 2, [], [], "t", tmp_path / "m", "int", **objects))
     builder = ModelBuilder.from_fy(fy, "classification", head=SumOfObjects)
     assert builder.specs["head"].keywords == {
-        "vecs": ["b", "a"], "feats_per_vec": ["y", "x"], "row_wise": row_wise,
-    }  # fmt: skip
+        "vecs": ["b", "a"],
+        "feats_per_vec": ["y", "x"],
+        "row_wise": row_wise,
+    }
     summed = builder.get_head()(torch.from_numpy(fy[0]["inputs"][1]))
     stored = fy[0]["inputs"][1].sum(1 if row_wise else 2)
     assert np.allclose(summed, stored)
@@ -98,8 +100,10 @@ def test_from_fy_tells_a_matrix_head_inside_of_another_its_objects(tmp_path):
     fy = FoldYielder(df2foldfile(df, 2, [], [], "t", tmp_path / "m", "int", **objects))
     builder = ModelBuilder.from_fy(fy, "classification", head=partial(Beside, matrix_head=SumOfObjects))
     assert builder.specs["head"].keywords["matrix_head"].keywords == {
-        "vecs": ["b", "a"], "feats_per_vec": ["y", "x"], "row_wise": False,
-    }  # fmt: skip
+        "vecs": ["b", "a"],
+        "feats_per_vec": ["y", "x"],
+        "row_wise": False,
+    }
     flat, matrix = map(torch.from_numpy, fy[0]["inputs"])
     assert torch.allclose(builder.get_head()((flat, matrix)), matrix.sum(2))
 

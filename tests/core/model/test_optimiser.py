@@ -35,10 +35,13 @@ def test_default_is_adam_at_2e_3():
 @pytest.mark.parametrize(
     "opt_args",
     [
-        {"opt": "adamw", "lr": 0.5}, {"opt": {"name": "AdamW", "lr": 0.5}}, {"opt": torch.optim.AdamW, "lr": 0.5},
-        {"opt": partial(torch.optim.AdamW, lr=0.5)}, {"opt": "core/adamw", "lr": np.float32(0.5)},
+        {"opt": "adamw", "lr": 0.5},
+        {"opt": {"name": "AdamW", "lr": 0.5}},
+        {"opt": torch.optim.AdamW, "lr": 0.5},
+        {"opt": partial(torch.optim.AdamW, lr=0.5)},
+        {"opt": "core/adamw", "lr": np.float32(0.5)},
     ],
-)  # fmt: skip
+)
 def test_an_optimiser_may_be_given_in_every_form(opt_args):
     opt = build_optimiser(opt_args, params())
     assert type(opt) is torch.optim.AdamW
