@@ -221,7 +221,8 @@ class SideBySide:
     def _jobs(self, plan: RunPlan, folder: RunFolder, numbers: Sequence[int]) -> list[Job]:
         """Give each model its share of the cores, and the devices in turn."""
         said = self.greeting
-        threads = threads_each(self.executor, len(numbers)) if said is None or said.is_local else None
+        cores = available_cores() if said is None else said.threads
+        threads = threads_each(self.executor, len(numbers), cores) if said is None or said.is_local else None
         devices = said.devices if said is not None and len(said.devices) > 1 else (None,)
         return [
             Job(number, folder, plan, self.components, threads, devices[i % len(devices)])
@@ -229,7 +230,7 @@ class SideBySide:
         ]
 
 
-def threads_each(executor: object, n_models: int) -> int | None:
+def threads_each(executor: object, n_models: int, cores: int | None = None) -> int | None:
     """Return the number of threads for each worker.
 
     All together have the cores; it is ``None`` where the number of workers is unknown.
@@ -237,6 +238,7 @@ def threads_each(executor: object, n_models: int) -> int | None:
     Args:
         executor: The executor, or a pool.
         n_models: How many models are trained.
+        cores: How many there are; by default as many as this process may use.
 
     Example:
         >>> from concurrent.futures import ProcessPoolExecutor
@@ -246,7 +248,7 @@ def threads_each(executor: object, n_models: int) -> int | None:
         True
     """
     workers = adapted(executor).workers
-    return max(1, available_cores() // min(workers, n_models)) if workers > 0 else None
+    return max(1, (cores or available_cores()) // min(workers, n_models)) if workers > 0 else None
 
 
 class _Progress:
