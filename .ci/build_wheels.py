@@ -1,9 +1,11 @@
-"""Build the wheels of all distributions of this repository into an empty folder.
+"""Build the wheels of all distributions of this repository into an empty folder, with lists of them.
 
     python .ci/build_wheels.py FOLDER
 
 Each wheel is built from its own source distribution, so that neither files that a source distribution lacks nor
-leftovers of earlier builds get into it. Needs `build` and `setuptools`, which are not installed anew for each.
+leftovers of earlier builds get into it. Beside them `plugins.txt` names the distributions of the plugins, for pip's
+`-r`, `light.txt` those without what is slow to install, `packages.txt` the packages of all, for pytest's `@`. Needs
+`build` and `setuptools`, which are not installed anew for each.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 from shutil import rmtree
 
 ROOT = Path(__file__).resolve().parents[1]
+HEAVY = {"lumin-plugin-onnx"}  # onnx and onnxscript
 
 
 def main() -> None:
@@ -26,6 +29,14 @@ def main() -> None:
         if done.returncode:
             sys.exit(f"the wheel of {project.name} cannot be built:\n{done.stdout}{done.stderr}")
         print("built", project.name)
+    plugins = [path.name for path in sorted(ROOT.glob("plugins/*")) if (path / "pyproject.toml").is_file()]
+    lists = {
+        "plugins.txt": plugins,
+        "light.txt": [name for name in plugins if name not in HEAVY],
+        "packages.txt": ["lumin_core", *(name.replace("-", "_") for name in plugins)],
+    }
+    for name, lines in lists.items():
+        (target / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

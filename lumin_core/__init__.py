@@ -13,7 +13,8 @@ __version__ = "0.2.0"
 _HOMES = {
     "data.augmentation": ["Augmentation"],
     "data.batch_yielder": ["BatchYielder"],
-    "data.fold_file": ["FoldFileWriter", "add_meta_data", "add_preprocessing", "declare_zero_padding"],
+    "data.description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
+    "data.fold_file": ["FoldFileWriter"],
     "data.fold_yielder": ["FoldYielder"],
     "data.frames": ["df2foldfile", "fold2foldfile"],
     "data.hdf5": ["save_to_grp"],
@@ -46,5 +47,6 @@ _HOMES = {
     "training.model": ["Model"],
 }
 _MODULES = ["checks", "data", "errors", "files", "lazy", "model", "registry", "runs", "seeds", "statistics", "training"]
-__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _MODULES)
+_MOVED = {"RunFile": "lumin_plugin_commands"}
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _MODULES, moved=_MOVED)
 __all__ += ["__version__"]

@@ -17,13 +17,22 @@ if TYPE_CHECKING:
     Face = tuple[Callable[[str], object], Callable[[], list[str]], list[str]]
 
 
-def attach(package: str, homes: Mapping[str, Sequence[str]], modules: Sequence[str] = ()) -> Face:
+def attach(
+    package: str,
+    homes: Mapping[str, Sequence[str]],
+    modules: Sequence[str] = (),
+    *,
+    moved: Mapping[str, str] | None = None,
+) -> Face:
     """Make the functions that give a package its lazy names.
 
     Args:
         package: The package, ``__name__``.
         homes: Its modules, relative to it, and the public names of each.
         modules: Modules that are public themselves.
+        moved: Names that were public here, and the plugins' packages that have them now. Using one
+            is an `ImportError` that says so: an `AttributeError` would not get through
+            ``from package import name``, which makes an error of its own of it.
 
     Returns:
         ``__getattr__``, ``__dir__`` and ``__all__`` of the package.
@@ -41,10 +50,13 @@ def attach(package: str, homes: Mapping[str, Sequence[str]], modules: Sequence[s
         """Load a public name from its module, at first use."""
         if name in modules:
             return import_module(f"{package}.{name}")
-        if name not in home_of:
-            raise AttributeError(f"{package} has no {name!r}; its names are: {', '.join(public)}")
-        value = getattr(import_module(home_of[name]), name)
-        setattr(sys.modules[package], name, value)
-        return value
+        if name in home_of:
+            value = getattr(import_module(home_of[name]), name)
+            setattr(sys.modules[package], name, value)
+            return value
+        if now := (moved or {}).get(name):
+            plugin = now.replace("_", "-")
+            raise ImportError(f"{package}.{name} is now {now}.{name}: pip install {plugin}", name=package)
+        raise AttributeError(f"{package} has no {name!r}; its names are: {', '.join(public)}")
 
     return __getattr__, lambda: public, public

@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from lumin_core import registry
+from lumin_core import cli, registry
 
 # a shell that runs the tests in the background ignores Ctrl-C, which some of them press
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,6 +42,22 @@ def install(tmp_path, monkeypatch):
             del sys.modules[module]
     monkeypatch.undo()
     registry.refresh()
+
+
+@pytest.fixture
+def run(capsys):
+    """Give a function that runs a command of ``lumin``: its exit code, and what it wrote."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        try:
+            code = cli.main(list(arguments))
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
 
 
 def entry_points(entries):

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from lumin_core import __version__
 from lumin_core.errors import BrokenPlugin, LuminError, UnknownComponent
 from lumin_core.registry import components, find
+from lumin_core.registry.names import FIRST_PARTY, first_party, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from lumin_core.registry import Component
 
 COMMANDS = {
     "describe": (
@@ -37,13 +40,13 @@ class LazyGroup(click.Group):
     Example:
         >>> import click
         >>> from lumin_core.cli import LazyGroup
-        >>> LazyGroup("lumin").list_commands(click.Context(click.Command("lumin")))[:2]
-        ['describe', 'list-plugins']
+        >>> LazyGroup("lumin").list_commands(click.Context(click.Command("lumin")))[0]
+        'describe'
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the names, without importing anything."""
-        return [*sorted(COMMANDS), *sorted(_of_plugins())]
+        return [name for commands in _commands() for name in sorted(commands)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; None where there is none of that name.
@@ -76,41 +79,54 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands into the help.
 
-        Those of plugins come with their origin, as their own help would import them.
+        Those of strangers come with their origin, as their own help would import them.
         """
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
-        plugins = _of_plugins()
-        if plugins:
-            with formatter.section("Commands of plugins"):
-                formatter.write_dl(sorted(plugins.items()))
+        for title, commands in zip(("Commands", "Commands of plugins"), _commands(), strict=True):
+            if commands:
+                with formatter.section(title):
+                    formatter.write_dl(sorted(commands.items()))
 
 
-def _of_plugins() -> dict[str, str]:
-    """Give the plugins' commands with their origin; a name that is taken is shown qualified."""
-    commands = components("command")
-    names = [component.name.replace("_", "-") for component in commands]
-    taken = {name for name in names if names.count(name) > 1} | set(COMMANDS)
-    return {
-        component.qualified if name in taken else name: f"from {component.distribution} {component.version}"
-        for name, component in zip(names, commands, strict=True)
-    }
+def _commands() -> tuple[dict[str, str], dict[str, str]]:
+    """Return ours and the strangers' commands, each with its line of help or its origin.
+
+    A name that is taken is shown qualified.
+    """
+    ours = {name: line for name, (_, line) in COMMANDS.items()}
+    theirs = {}
+    found = components("command")
+    names = [component.name.replace("_", "-") for component in found]
+    for name, component in zip(names, found, strict=True):
+        shown = component.qualified if name in COMMANDS or names.count(name) > 1 else name
+        if line := _line_of_help(component):
+            ours[shown] = line
+        else:
+            theirs[shown] = f"from {component.distribution} {component.version}"
+    return ours, theirs
 
 
-def _as_command(loaded: Any, name: str) -> click.Command:
+def _line_of_help(component: Component) -> str | None:
+    """Return what a command of one of our own plugins does, as the core knows it."""
+    if short(component.distribution) not in FIRST_PARTY:
+        return None
+    theirs = first_party()["plugins"].get(component.distribution)
+    return theirs["helps"].get(component.name) if theirs else None
+
+
+def _as_command(loaded: object, name: str) -> click.Command:
     if not isinstance(loaded, click.Command):
         raise BrokenPlugin(f"the command {name!r} should be a click command, got {loaded!r}; report it to its authors")
     return loaded
 
 
 def _unknown_command(name: str) -> str:
-    from lumin_core.registry.hints import near_hint, not_installed
+    from lumin_core.registry.hints import elsewhere, suggestion
 
-    hints = not_installed("command", name)
-    if hints:
+    if hints := elsewhere("command", name):
         return f"there is no command {name!r}; {'; '.join(hints)}"
-    known = [*sorted(COMMANDS), *sorted(_of_plugins())]
-    return f"there is no command {name!r}{near_hint(name, known) or ';'} commands are {', '.join(known)}"
+    known = [name for commands in _commands() for name in sorted(commands)]
+    listing = f"commands are {', '.join(known)}"
+    return f"there is no command {name!r}{suggestion(name, known, listing, 'command')}"
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -141,7 +157,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if args is None else args)
     try:
-        return _exit_code(lumin.main(arguments, prog_name="lumin", standalone_mode=False))
+        returned: object = lumin.main(arguments, prog_name="lumin", standalone_mode=False)
+        return returned if isinstance(returned, int) else 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -156,10 +173,6 @@ def main(args: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _exit_code(returned: Any) -> int:
-    return returned if isinstance(returned, int) else 0
-
-
 def _wants_traceback(arguments: Sequence[str]) -> bool:
     """Tell whether ``--debug`` is there, before any command."""
     options = arguments[: next((i for i, text in enumerate(arguments) if not text.startswith("-")), len(arguments))]
@@ -167,7 +180,7 @@ def _wants_traceback(arguments: Sequence[str]) -> bool:
 
 
 def _message(error: Exception) -> str:
-    """Give our errors' message alone; of others the type too, and how to see more."""
+    """Return our errors' message alone; of others the type too, and how to see more."""
     if isinstance(error, LuminError):
         return str(error)
     return f"{type(error).__name__}: {error} (lumin --debug ... shows the traceback)"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from lumin_core.registry import find
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lumin_core.registry import Component
 
 
@@ -33,7 +35,7 @@ def _header(component: Component) -> str:
     return "\n".join([component.qualified, *(f"  {key:<4}  {value}" for key, value in lines)])
 
 
-def _signature(name: str, loaded: Any) -> str:
+def _signature(name: str, loaded: Callable[..., object]) -> str:
     """Write one option a line, with its annotation and default."""
     try:
         parameters = inspect.signature(loaded).parameters.values()
@@ -50,5 +52,5 @@ def _option(parameter: inspect.Parameter) -> str:
     return str(parameter).replace(repr(annotation), annotation, 1) if isinstance(annotation, str) else str(parameter)
 
 
-def _docstring(loaded: Any) -> str:
+def _docstring(loaded: object) -> str:
     return inspect.getdoc(loaded.func if isinstance(loaded, partial) else loaded) or "(no docstring)"

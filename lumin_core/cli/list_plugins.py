@@ -6,7 +6,7 @@ Only ``--check`` and ``--hooks`` import anything.
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -14,7 +14,7 @@ from lumin_core.registry import components, find_kind, kinds
 from lumin_core.registry.names import canonical, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from lumin_core.registry import Component
 
@@ -52,11 +52,22 @@ def list_plugins(
     rows = _of_kind([*_installed(with_check), *(_missing() if with_missing else [])], kind)
     rows = _of_package(rows, package)
     click.echo(_as_json(rows) if as_json else _as_check(rows) if with_check else _as_table(rows))
-    if with_check and any(row["problem"] for row in rows):
+    if with_check and any(row.problem for row in rows):
         ctx.exit(1)
 
 
-Row = dict[str, str | bool | None]
+class Row(NamedTuple):
+    """One component, as it is listed: the keys of the JSON output, in their order."""
+
+    kind: str
+    name: str
+    qualified: str
+    distribution: str
+    version: str | None
+    value: str | None
+    problem: str | None
+    installed: bool = True
+    install: str | None = None
 
 
 def _refuse_with_hooks(*others: object) -> None:
@@ -65,7 +76,10 @@ def _refuse_with_hooks(*others: object) -> None:
 
 
 def _installed(with_check: bool) -> list[Row]:
-    return [_row(component, _problem(component, with_check)) for component in components()]
+    return [
+        Row(c.kind, c.name, c.qualified, c.distribution, c.version, c.value, _problem(c, with_check))
+        for c in components()
+    ]
 
 
 def _problem(component: Component, with_check: bool) -> str | None:
@@ -76,50 +90,21 @@ def _problem(component: Component, with_check: bool) -> str | None:
     return check(component)
 
 
-def _row(component: Component, problem: str | None) -> Row:
-    return {
-        "kind": component.kind,
-        "name": component.name,
-        "qualified": component.qualified,
-        "distribution": component.distribution,
-        "version": component.version,
-        "value": component.value,
-        "problem": problem,
-        "installed": True,
-        "install": None,
-    }
-
-
 def _missing() -> list[Row]:
     """List what first-party plugins have that are neither installed nor switched off."""
-    from lumin_core.registry.first_party import FIRST_PARTY_COMPONENTS
-    from lumin_core.registry.hints import is_installed
+    from lumin_core.registry.hints import missing
 
     return [
-        {
-            "kind": kind,
-            "name": name,
-            "qualified": f"{short(distribution)}/{name}",
-            "distribution": distribution,
-            "version": None,
-            "value": None,
-            "problem": None,
-            "installed": False,
-            "install": f"pip install {distribution}",
-        }
-        for distribution, theirs in FIRST_PARTY_COMPONENTS.items()
-        if not is_installed(distribution)
-        for kind, names in theirs.items()
-        for name in names
+        Row(kind, name, f"{short(plugin)}/{name}", plugin, None, None, None, False, f"pip install {plugin}")
+        for plugin, kind, name in missing()
     ]
 
 
 def _of_kind(rows: list[Row], kind: str | None) -> list[Row]:
     if kind is None:
         return rows
-    known = {str(row["kind"]) for row in rows}
-    wanted = kind if kind in known else _kind_option(kind)
-    return [row for row in rows if row["kind"] == wanted]
+    wanted = kind if kind in {row.kind for row in rows} else _kind_option(kind)
+    return [row for row in rows if row.kind == wanted]
 
 
 def _kind_option(kind: str) -> str:
@@ -134,15 +119,15 @@ def _kind_option(kind: str) -> str:
 def _of_package(rows: list[Row], package: str | None) -> list[Row]:
     if package is None:
         return rows
-    from lumin_core.registry.hints import known_distributions, near_hint
+    from lumin_core.registry.hints import known_distributions, suggestion
 
-    known = {short(name) for name in known_distributions()}
+    known = sorted({short(name) for name in known_distributions()})
     wanted = short(package)
     if wanted not in known:
-        hint = near_hint(canonical(package), sorted(known)) or ";"
-        message = f"there is no distribution {package!r} with components{hint} known are {', '.join(sorted(known))}"
+        end = suggestion(canonical(package), known, f"known are {', '.join(known)}")
+        message = f"there is no distribution {package!r} with components{end}"
         raise click.BadParameter(message, param_hint="--package")
-    return [row for row in rows if short(str(row["distribution"])) == wanted]
+    return [row for row in rows if short(row.distribution) == wanted]
 
 
 def _as_json(rows: Sequence[Row]) -> str:
@@ -150,13 +135,14 @@ def _as_json(rows: Sequence[Row]) -> str:
 
     from lumin_core import __version__
 
-    return json.dumps({"schema": SCHEMA, "version": __version__, "components": rows}, indent=2)
+    listed = [row._asdict() for row in rows]
+    return json.dumps({"schema": SCHEMA, "version": __version__, "components": listed}, indent=2)
 
 
 def _as_check(rows: Sequence[Row]) -> str:
-    broken = [row for row in rows if row["problem"]]
-    lines = [f"{row['kind']} {row['qualified']}: {row['problem']}" for row in broken]
-    checked = _count(sum(bool(row["installed"]) for row in rows), "component")
+    broken = [row for row in rows if row.problem]
+    lines = [f"{row.kind} {row.qualified}: {row.problem}" for row in broken]
+    checked = _count(sum(row.installed for row in rows), "component")
     return "\n".join([*lines, f"{checked} checked, {len(broken) or 'none'} broken"])
 
 
@@ -167,11 +153,11 @@ def _as_table(rows: Sequence[Row]) -> str:
     """
     order = {kind.singular: index for index, kind in enumerate(kinds())}
     titles = {kind.singular: kind.plural for kind in kinds()}
-    rows = sorted(rows, key=lambda row: (order.get(str(row["kind"]), len(order)), str(row["kind"]), str(row["name"])))
-    name_width = max((len(str(row["name"])) for row in rows), default=0)
+    rows = sorted(rows, key=lambda row: (order.get(row.kind, len(order)), row.kind, row.name))
+    name_width = max((len(row.name) for row in rows), default=0)
     from_width = max((len(_origin(row)) for row in rows), default=0)
     lines = []
-    for kind, members in groupby(rows, key=lambda row: str(row["kind"])):
+    for kind, members in groupby(rows, key=lambda row: row.kind):
         lines.append(titles.get(kind, f"{kind}s"))
         for row in members:
             lines += _lines(row, name_width, from_width)
@@ -180,27 +166,27 @@ def _as_table(rows: Sequence[Row]) -> str:
 
 
 def _lines(row: Row, name_width: int, from_width: int) -> list[str]:
-    start = f"  {row['name']:<{name_width}}  {_origin(row):<{from_width}}"
-    if row["install"]:
-        return [f"{start}  {row['install']}"]
-    if not row["problem"]:
-        return [f"{start}  {row['version'] or ''}".rstrip()]
+    start = f"  {row.name:<{name_width}}  {_origin(row):<{from_width}}"
+    if row.install:
+        return [f"{start}  {row.install}"]
+    if not row.problem:
+        return [f"{start}  {row.version or ''}".rstrip()]
     import textwrap
 
     margin = " " * 6
-    problem = textwrap.fill(f"{row['problem']}", 96, initial_indent=margin, subsequent_indent=margin)
-    return [f"{start}  {row['version'] or ''}".rstrip() + "  broken:", problem]
+    problem = textwrap.fill(row.problem, 96, initial_indent=margin, subsequent_indent=margin)
+    return [f"{start}  {row.version or ''}".rstrip() + "  broken:", problem]
 
 
 def _origin(row: Row) -> str:
-    return short(str(row["distribution"]))
+    return short(row.distribution)
 
 
 def _summary(rows: Sequence[Row]) -> str:
-    installed = [row for row in rows if row["installed"]]
-    packages = {row["distribution"] for row in installed}
+    installed = [row for row in rows if row.installed]
+    packages = {row.distribution for row in installed}
     parts = [f"{_count(len(installed), 'component')} of {_count(len(packages), 'package')}"]
-    broken = sum(bool(row["problem"]) for row in rows)
+    broken = sum(bool(row.problem) for row in rows)
     parts += [f"{broken} broken"] * bool(broken)
     missing = len(rows) - len(installed)
     parts += [f"{missing} not installed"] * bool(missing)
@@ -211,8 +197,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _hooks() -> Iterable[tuple[str, str]]:
-    """Give the points with their meaning, in the order in which they come."""
+def _hooks() -> list[tuple[str, str]]:
+    """Return the points with their meaning, in the order in which they come."""
     import inspect
 
     from lumin_core.training.hookspecs import LuminSpec

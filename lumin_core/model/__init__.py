@@ -5,13 +5,22 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES = {
-    "blocks": ["Block", "Body", "Endcap", "Head", "Inputs", "OBJECTIVES", "Tail"],
+    "blocks": ["Block", "Body", "Endcap", "Head", "Inputs", "OBJECTIVES", "Tail", "objective_of"],
     "builder": ["ModelBuilder"],
     "embedding": ["CatEmbedder"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
-    "lookups": ["LookupAct", "LookupInit", "canonical_act", "lookup_act", "normal_initialiser", "uniform_initialiser"],
+    "lookups": [
+        "LookupAct",
+        "LookupInit",
+        "by_bare_name",
+        "canonical_act",
+        "lookup_act",
+        "normal_initialiser",
+        "uniform_initialiser",
+    ],
     "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
     "matrix_head": ["MatrixHead", "matrix_elements"],
+    "options": ["Spec"],
     "optimiser": ["build_optimiser"],
     "record": ["ModelRecord"],
     "tensor_file": ["State", "read_tensors", "save_path", "staged", "write_tensors"],

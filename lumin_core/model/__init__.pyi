@@ -5,6 +5,7 @@ from lumin_core.model.blocks import Endcap as Endcap
 from lumin_core.model.blocks import Head as Head
 from lumin_core.model.blocks import Inputs as Inputs
 from lumin_core.model.blocks import Tail as Tail
+from lumin_core.model.blocks import objective_of as objective_of
 from lumin_core.model.builder import ModelBuilder as ModelBuilder
 from lumin_core.model.embedding import CatEmbedder as CatEmbedder
 from lumin_core.model.layers import LCBatchNorm1d as LCBatchNorm1d
@@ -13,6 +14,7 @@ from lumin_core.model.layers import dense_layer as dense_layer
 from lumin_core.model.layers import dense_stack as dense_stack
 from lumin_core.model.lookups import LookupAct as LookupAct
 from lumin_core.model.lookups import LookupInit as LookupInit
+from lumin_core.model.lookups import by_bare_name as by_bare_name
 from lumin_core.model.lookups import canonical_act as canonical_act
 from lumin_core.model.lookups import lookup_act as lookup_act
 from lumin_core.model.lookups import normal_initialiser as normal_initialiser
@@ -24,6 +26,7 @@ from lumin_core.model.loss import weighted_loss as weighted_loss
 from lumin_core.model.matrix_head import MatrixHead as MatrixHead
 from lumin_core.model.matrix_head import matrix_elements as matrix_elements
 from lumin_core.model.optimiser import build_optimiser as build_optimiser
+from lumin_core.model.options import Spec as Spec
 from lumin_core.model.record import ModelRecord as ModelRecord
 from lumin_core.model.tensor_file import State as State
 from lumin_core.model.tensor_file import read_tensors as read_tensors

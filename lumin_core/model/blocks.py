@@ -37,8 +37,45 @@ if TYPE_CHECKING:
     from lumin_core.model.embedding import CatEmbedder
 
 
+OBJECTIVES = ("classification", "multiclass", "regression")
+"""What a model can be trained for, as tails see it."""
+
+_SPELLINGS = {
+    "class": "classification",
+    "classifier": "classification",
+    "binary": "classification",
+    "multilabel": "classification",
+    "multiclassifier": "multiclass",
+    "multiclassclassification": "multiclass",
+    "regressor": "regression",
+}
+
+
 Inputs = Tensor | tuple[Tensor, Tensor]
 """What a head is given: flat features, ``(B, n_cont + n_cat)``, or these and a matrix."""
+
+
+def objective_of(name: object) -> str:
+    """Return the objective in our spelling.
+
+    Args:
+        name: ``classification`` (binary and multi-label), ``multiclass``, ``regression``, or
+            LUMIN's ``classifier``, ``multiclassifier``, ``regressor``; case, ``-``, ``_`` and
+            blanks do not matter.
+
+    Raises:
+        ConfigError: If it is none of these.
+
+    Example:
+        >>> from lumin_core.model.blocks import objective_of
+        >>> objective_of("Classifier")
+        'classification'
+    """
+    plain = str(name).lower().translate(dict.fromkeys(map(ord, "-_ ")))
+    plain = _SPELLINGS.get(plain, plain)
+    if plain not in OBJECTIVES:
+        raise ConfigError(f"objective must be one of {', '.join(OBJECTIVES)}, got {name!r}")
+    return plain
 
 
 class Block(nn.Module, ABC):
@@ -95,6 +132,7 @@ class Head(Block):
 
     Attributes:
         feat_map: Feature to output columns.
+        missing: What it takes for missing values of inputs: ``"zero"``, or ``"keep"`` for NaN.
 
     Example:
         >>> import torch
@@ -112,6 +150,7 @@ class Head(Block):
     """
 
     kind: ClassVar[str] = "head"
+    missing: str = "zero"
 
     def __init__(self, cont_feats: Sequence[str], cat_embedder: CatEmbedder | None = None) -> None:
         super().__init__()
@@ -178,20 +217,15 @@ class Tail(Block):
 
     def __init__(self, n_in: int, n_out: int, objective: str) -> None:
         super().__init__()
-        if objective not in OBJECTIVES:
-            msg = f"objective must be one of {', '.join(OBJECTIVES)}, got {objective!r}"
-            raise ConfigError(msg)
         self.n_in = n_in
         self.n_out = n_out
         self.objective = objective
+        if objective not in OBJECTIVES:
+            raise ConfigError(f"objective must be one of {', '.join(OBJECTIVES)}, got {objective!r}")
 
     def get_out_size(self) -> int:
         """Give the number of outputs."""
         return self.n_out
-
-
-OBJECTIVES = ("classification", "multiclass", "regression")
-"""What a model can be trained for, as tails see it."""
 
 
 class Endcap(Block):
@@ -229,7 +263,7 @@ class Endcap(Block):
         """Apply `func` to predictions ``(B, n_out)``."""
         return self.func(x)
 
-    def predict(self, inputs: Any, as_np: bool = True) -> np.ndarray | Tensor:
+    def predict(self, inputs: object, as_np: bool = True) -> np.ndarray | Tensor:
         """Predict with the model and compute further.
 
         Args:
@@ -244,8 +278,9 @@ class Endcap(Block):
             ConfigError: For a `FoldYielder`, whose predictions would be saved without the endcap.
         """
         if hasattr(inputs, "save_fold_pred"):
-            msg = "an endcap predicts arrays: pass fy.get_fold(i)['inputs'], and save with fy.save_fold_pred"
-            raise ConfigError(msg)
+            raise ConfigError(
+                "an endcap predicts arrays: pass fy.get_fold(i)['inputs'], and save with fy.save_fold_pred"
+            )
         with torch.no_grad():
             result = self.func(self.model.predict(inputs, as_np=False))
         return result.cpu().numpy() if as_np else result

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import define
 
+from lumin_core.checks import is_positive
 from lumin_core.data.values import check_codes
 from lumin_core.errors import ConfigError
 
@@ -63,7 +64,7 @@ class CatEmbedder:
         emb_load_path: str | Path | None = None,
     ) -> None:
         if emb_szs is None:
-            emb_szs = [min(max_emb_sz, (1 + int(size)) // 2) for size in cat_szs]
+            emb_szs = [min(max_emb_sz, (1 + int(size)) // 2) if is_positive(size) else 1 for size in cat_szs]
         _check(cat_names, cat_szs, emb_szs)
         self.__attrs_init__(
             cat_names=tuple(cat_names),
@@ -114,9 +115,9 @@ class CatEmbedder:
         """
         return cls(**config)
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """Give the arguments as plain values; ``emb_load_path`` only where there is one."""
-        config: dict[str, Any] = {
+        config: dict[str, object] = {
             "cat_names": list(self.cat_names),
             "cat_szs": list(self.cat_szs),
             "emb_szs": list(self.emb_szs),
@@ -136,24 +137,22 @@ class CatEmbedder:
     def __getitem__(self, name: str) -> tuple[int, int]:
         """Give cardinality and width of the embedding of a feature."""
         if name not in self.cat_names:
-            msg = f"{name!r} is no embedded feature; these are: {', '.join(self.cat_names) or 'none'}"
-            raise ConfigError(msg)
+            raise ConfigError(f"{name!r} is no embedded feature; these are: {', '.join(self.cat_names) or 'none'}")
         i = self.cat_names.index(name)
         return self.cat_szs[i], self.emb_szs[i]
 
 
 def _check(names: Sequence[str], cat_szs: Sequence[int], emb_szs: Sequence[int]) -> None:
     if not len(names) == len(cat_szs) == len(emb_szs):
-        msg = f"expected one cardinality and one embedding size a feature, got {len(names)} names, "
-        msg += f"{len(cat_szs)} cardinalities and {len(emb_szs)} sizes"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"expected one cardinality and one embedding size a feature, got {len(names)} names, "
+            f"{len(cat_szs)} cardinalities and {len(emb_szs)} sizes"
+        )
     if len(set(names)) < len(names):
-        msg = f"a categorical feature must be named once, got {list(names)}"
-        raise ConfigError(msg)
+        raise ConfigError(f"a categorical feature must be named once, got {list(names)}")
     for name, cat_sz, emb_sz in zip(names, cat_szs, emb_szs, strict=True):
-        if cat_sz < 1 or emb_sz < 1:
-            msg = f"{name!r} needs a positive cardinality and embedding size, got {cat_sz} and {emb_sz}"
-            raise ConfigError(msg)
+        if not (is_positive(cat_sz) and is_positive(emb_sz)):
+            raise ConfigError(f"{name!r} needs a positive cardinality and embedding size, got {cat_sz} and {emb_sz}")
 
 
 def _highest_codes(fy: FoldYielder, names: list[str], wanted: list[str]) -> dict[str, int]:

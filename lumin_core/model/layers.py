@@ -5,19 +5,29 @@ These are dense layers, and batch norm over the objects of a matrix.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
-from lumin_core.model.lookups import LookupAct, LookupInit, canonical_act, lookup_act, normal_initialiser
+from lumin_core.model.lookups import (
+    LookupAct,
+    LookupInit,
+    by_bare_name,
+    canonical_act,
+    lookup_act,
+    normal_initialiser,
+)
+from lumin_core.model.options import Spec
 from lumin_core.registry import build
 
-NormSpec = str | Mapping[str, Any] | type[nn.Module] | Any
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NormSpec = Spec
 """A norm by name, ``{"name": ...}``, class or partial; its constructor takes ``num_features``."""
 
 
@@ -25,10 +35,10 @@ def dense_layer(
     n_in: int,
     n_out: int,
     *,
-    act: str = "relu",
+    act: str = "core/relu",
     do: float = 0,
     bn: bool = False,
-    bn_class: NormSpec = "batch_norm1d",
+    bn_class: NormSpec = "core/batch_norm1d",
     lookup_init: LookupInit = normal_initialiser,
     lookup_act: LookupAct = lookup_act,
 ) -> nn.Sequential:
@@ -37,7 +47,8 @@ def dense_layer(
     Args:
         n_in: Columns of the input.
         n_out: Columns of the output.
-        act: Name of the activation; ``"linear"`` adds no module.
+        act: Name of the activation; ``"linear"`` adds no module. Functions of the user are handed
+            it without the distribution's name.
         do: Dropout rate, in [0, 1); alpha dropout behind selu.
         bn: Whether to normalise.
         bn_class: The norm.
@@ -60,14 +71,15 @@ def dense_layer(
         )
     """
     if not (is_positive(n_in) and is_positive(n_out)) or not 0 <= do < 1:
-        msg = f"a dense layer needs positive widths and a dropout rate in [0, 1), got {n_in}, {n_out} and {do}"
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"a dense layer needs positive widths and a dropout rate in [0, 1), got {n_in}, {n_out} and {do}"
+        )
     linear = nn.Linear(n_in, n_out)
-    lookup_init(act, n_in, n_out)(linear.weight)
+    by_bare_name(lookup_init)(act, n_in, n_out)(linear.weight)
     nn.init.zeros_(linear.bias)
     layers: list[nn.Module] = [linear]
     if canonical_act(act) != "linear":
-        layers.append(lookup_act(act))
+        layers.append(by_bare_name(lookup_act)(act))
     if bn:
         layers.append(build("norm", bn_class, num_features=n_out))
     if do > 0:
@@ -118,12 +130,13 @@ class LCBatchNorm1d(nn.Module):
         True
     """
 
-    def __init__(self, bn: nn.Module | NormSpec = "batch_norm1d", num_features: int | None = None) -> None:
+    def __init__(self, bn: nn.Module | NormSpec = "core/batch_norm1d", num_features: int | None = None) -> None:
         super().__init__()
         if isinstance(bn, nn.Module) is (num_features is not None):
-            msg = "LCBatchNorm1d takes a norm module, or num_features for a new one, "
-            msg += f"got bn={bn!r} and num_features={num_features}"
-            raise ConfigError(msg)
+            raise ConfigError(
+                "LCBatchNorm1d takes a norm module, or num_features for a new one, "
+                f"got bn={bn!r} and num_features={num_features}"
+            )
         self.bn = bn if isinstance(bn, nn.Module) else build("norm", bn, num_features=num_features)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:

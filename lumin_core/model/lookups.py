@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from math import sqrt
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,8 @@ from lumin_core.registry import build
 
 LookupAct = Callable[[str], nn.Module]
 LookupInit = Callable[..., Callable[[Tensor], object]]
+
+T = TypeVar("T")
 
 _GLOROT = frozenset({"sigmoid", "tanh", "softmax", "logsoftmax", "linear"})
 
@@ -53,6 +56,40 @@ def lookup_act(name: str) -> nn.Module:
     """
     layer: nn.Module = build("activation", name)
     return layer
+
+
+def bare_name(name: str) -> str:
+    """Return a component's name without the distribution's.
+
+    Args:
+        name: As it was given.
+
+    Example:
+        >>> from lumin_core.model.lookups import bare_name
+        >>> bare_name("core/relu"), bare_name("relu")
+        ('relu', 'relu')
+    """
+    return name.rpartition("/")[2]
+
+
+def by_bare_name(lookup: Callable[..., T]) -> Callable[..., T]:
+    """Let a function that looks up by an activation's name be handed the bare name.
+
+    Our defaults are qualified names, ``core/relu``; a function of the user's knows ``relu``.
+
+    Args:
+        lookup: A `LookupAct` or a `LookupInit`.
+
+    Returns:
+        A function that is called likewise; `lookup_act` itself, to which the difference matters.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.lookups import by_bare_name
+        >>> by_bare_name({"relu": torch.nn.ReLU()}.__getitem__)("core/relu")
+        ReLU()
+    """
+    return lookup if lookup is lookup_act else partial(_by_bare_name, lookup)
 
 
 def softmax() -> nn.Module:
@@ -89,7 +126,7 @@ def canonical_act(name: str) -> str:
         >>> canonical_act("core/Log_Softmax")
         'logsoftmax'
     """
-    return name.rpartition("/")[2].lower().replace("-", "").replace("_", "")
+    return bare_name(name).lower().replace("-", "").replace("_", "")
 
 
 def normal_initialiser(act: str, fan_in: int | None = None, fan_out: int | None = None) -> Callable[[Tensor], Tensor]:
@@ -147,6 +184,10 @@ def uniform_initialiser(act: str, fan_in: int | None = None, fan_out: int | None
     return partial(_fill_uniform, act=act, fan_in=fan_in, fan_out=fan_out)
 
 
+def _by_bare_name(lookup: Callable[..., T], name: str, *args: object, **options: object) -> T:
+    return lookup(bare_name(name), *args, **options)
+
+
 def _fill_normal(weight: Tensor, *, act: str, fan_in: int | None, fan_out: int | None) -> Tensor:
     return nn.init.normal_(weight, std=sqrt(_variance(weight, act, fan_in, fan_out)))
 
@@ -158,8 +199,9 @@ def _fill_uniform(weight: Tensor, *, act: str, fan_in: int | None, fan_out: int 
 
 def _variance(weight: Tensor, act: str, fan_in: int | None, fan_out: int | None) -> float:
     if weight.dim() < 2 or weight.numel() == 0:
-        msg = f"a weight must have shape (n_out, n_in, ...) and at least one element, got shape {tuple(weight.shape)}"
-        raise ShapeError(msg)
+        raise ShapeError(
+            f"a weight must have shape (n_out, n_in, ...) and at least one element, got shape {tuple(weight.shape)}"
+        )
     n_in = weight[0].numel() if fan_in is None else fan_in
     n_out = torch.numel(weight[:, 0]) if fan_out is None else fan_out
     act = canonical_act(act)

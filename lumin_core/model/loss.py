@@ -12,7 +12,7 @@ values per event (multi-label, several targets) their mean is :math:`l_i`.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +20,20 @@ from torch.nn import functional
 
 from lumin_core import registry
 from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.model.options import copied, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
 
+    from lumin_core.model.options import Spec
+
 AUTO = {"classification": "core/bce_loss", "multiclass": "core/nll_loss", "regression": "core/mse_loss"}
 
 # Without weights torch's own mean over all values is the same number, in one call forwards and
 # backwards, not two.
-_MEANS: dict[type, Callable[..., Tensor]] = {
+_MEANS: dict[type[object], Callable[..., Tensor]] = {
     nn.BCELoss: functional.binary_cross_entropy,
     nn.L1Loss: functional.l1_loss,
     nn.MSELoss: functional.mse_loss,
@@ -151,9 +154,10 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
     return values.mean() if w is None else torch.dot(values, w.reshape(-1)) / values.shape[0]
 
 
-def _torch_mean(loss: Any) -> Callable[..., Tensor] | None:
+def _torch_mean(loss: object) -> Callable[..., Tensor] | None:
     mean = _MEANS.get(type(loss))
-    return mean if mean and loss.reduction == "none" and getattr(loss, "weight", None) is None else None
+    plain = mean and getattr(loss, "reduction", None) == "none" and getattr(loss, "weight", None) is None
+    return mean if plain else None
 
 
 def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
@@ -172,7 +176,7 @@ def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
         ) from error
 
 
-def _check_rows(values: Tensor, loss: Any, n_events: int) -> None:
+def _check_rows(values: Tensor, loss: object, n_events: int) -> None:
     """Refuse what is no row an event."""
     if values.dim() == 0 or values.shape[0] != n_events:
         raise ShapeError(
@@ -186,7 +190,7 @@ def _per_event(values: Tensor) -> Tensor:
     return values.reshape(-1) if values.numel() == len(values) else values.flatten(1).mean(1)
 
 
-def build_loss(spec: Any, objective: str) -> Callable[..., Tensor]:
+def build_loss(spec: Spec | Callable[..., Tensor], objective: str) -> Callable[..., Tensor]:
     """Build a loss that gives one value per event, or a `BatchLoss`.
 
     Torch's classes average by themselves and would ignore weights: any loss with ``reduction`` is
@@ -210,21 +214,20 @@ def build_loss(spec: Any, objective: str) -> Callable[..., Tensor]:
     """
     if isinstance(spec, str) and spec == "auto":
         spec = AUTO[objective]
-    _refuse_reduction(spec)
-    loss: Any = registry.build("loss", spec)
+    _refuse_reduction(options_of(spec).get("reduction", "none"))
+    loss: Callable[..., Tensor] = registry.build("loss", copied(spec))
     if not callable(loss):
         raise ConfigError(f"a loss must be callable as loss(y_pred, y), got {loss!r}")
     loss = copy.deepcopy(loss)  # an object that was given stays as it is, and is not shared between models
     if hasattr(loss, "reduction"):
         loss.reduction = "none"
-    return loss  # type: ignore[no-any-return]
+    return loss
 
 
-def _refuse_reduction(spec: Any) -> None:
+def _refuse_reduction(reduction: object) -> None:
     """Refuse any reduction but ``"none"``, which is set anyway."""
-    options = spec if isinstance(spec, dict) else getattr(spec, "keywords", {})
-    if options.get("reduction", "none") != "none":
+    if reduction != "none":
         raise ConfigError(
-            f"reduction={options['reduction']!r} cannot be chosen: losses are per event, and the weighted mean "
+            f"reduction={reduction!r} cannot be chosen: losses are per event, and the weighted mean "
             "is taken once, by the loop; leave reduction out"
         )

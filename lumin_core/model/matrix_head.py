@@ -123,19 +123,20 @@ class MatrixHead(Head):
     def _check_elements(self, elements: list[str]) -> None:
         known, present = set(elements), set(self.matrix_feats)
         if not elements or len(known) < len(elements):
-            msg = f"vecs and feats_per_vec must hold names, each once, got {self.vecs} and {self.feats_per_vec}"
-            raise ConfigError(msg)
+            raise ConfigError(
+                f"vecs and feats_per_vec must hold names, each once, got {self.vecs} and {self.feats_per_vec}"
+            )
         if unknown := [feat for feat in self.cont_feats if feat not in known]:
-            msg = (
+            raise ConfigError(
                 f"cont_feats has {listed(unknown)}, no elements {{vec}}_{{feat}} of vecs ({listed(self.vecs)}) and "
                 f"feats_per_vec ({listed(self.feats_per_vec)}); use multi_head to feed flat features beside a matrix, "
                 "or leave them out by ignore_feats of the FoldYielder"
             )
-            raise ConfigError(msg)
         for name, own in self._owners().items():
             if present.isdisjoint(own):
-                msg = f"is {name!r} misspelt? none of {listed(own)} is among the features {listed(self.cont_feats)}"
-                raise ConfigError(msg)
+                raise ConfigError(
+                    f"is {name!r} misspelt? none of {listed(own)} is among the features {listed(self.cont_feats)}"
+                )
 
     def _owners(self) -> Mapping[str, list[str]]:
         by_vec = {vec: matrix_elements([vec], self.feats_per_vec) for vec in self.vecs}

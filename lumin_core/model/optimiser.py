@@ -9,17 +9,21 @@ import torch
 
 from lumin_core import registry
 from lumin_core.errors import ConfigError
-from lumin_core.model.options import join
+from lumin_core.model.options import copied, join, options_of, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from functools import partial
 
     from torch import nn
 
-DEFAULTS = {"opt": "core/adam", "lr": 2e-3}
+    from lumin_core.model.options import Spec
+
+DEFAULT_OPT = "core/adam"
+DEFAULT_LR = 2e-3
 
 
-def optimiser_spec(opt_args: Mapping[str, Any] | None) -> Any:
+def optimiser_spec(opt_args: Mapping[str, object] | None) -> Spec:
     """Join ``{"opt": ..., **options}`` into one component spec.
 
     The default is Adam at a learning rate of 2e-3.
@@ -38,15 +42,50 @@ def optimiser_spec(opt_args: Mapping[str, Any] | None) -> Any:
         >>> optimiser_spec({"opt": "sgd", "momentum": 0.9})
         {'name': 'sgd', 'lr': 0.002, 'momentum': 0.9}
     """
-    options = dict(opt_args or {})
-    spec = options.pop("opt", DEFAULTS["opt"])
-    given = set(options) | set(spec if isinstance(spec, dict) else getattr(spec, "keywords", {}))
-    if "lr" not in given:
-        options = {"lr": DEFAULTS["lr"], **options}
+    options: dict[str, Any] = dict(opt_args or {})
+    spec = options.pop("opt", DEFAULT_OPT)
+    if "lr" not in {*options, *options_of(spec)}:
+        options = {"lr": DEFAULT_LR, **options}
     return join(spec, options, "opt_args['opt']", "opt_args")
 
 
-def build_optimiser(opt_args: Mapping[str, Any] | None, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def optimiser_config(opt_args: Mapping[str, object] | None) -> dict[str, object]:
+    """Write ``{"opt": ..., **options}`` as plain values.
+
+    Args:
+        opt_args: As in `optimiser_spec`.
+
+    Example:
+        >>> from lumin_core.model.optimiser import optimiser_config
+        >>> optimiser_config({"opt": "sgd", "lr": 0.1})
+        {'opt': 'core/sgd', 'lr': 0.1}
+    """
+    config = registry.to_config("optimiser", optimiser_spec(opt_args))
+    return {"opt": config} if isinstance(config, str) else {"opt": config.pop("name"), **config}
+
+
+def with_rate(opt_args: Mapping[str, object], lr: float) -> dict[str, object]:
+    """Set the learning rate, wherever among the options it was given.
+
+    Args:
+        opt_args: As in `optimiser_spec`; not changed.
+        lr: Learning rate, positive.
+
+    Raises:
+        ConfigError: If it is not positive.
+
+    Example:
+        >>> from lumin_core.model.optimiser import with_rate
+        >>> with_rate({"opt": {"name": "sgd", "lr": 0.1}}, 0.2)
+        {'opt': {'name': 'sgd'}, 'lr': 0.2}
+    """
+    if not lr > 0:
+        raise ConfigError(f"lr must be positive, got {lr!r}")
+    opt = {"opt": without(opt_args["opt"], "lr")} if "opt" in opt_args else {}
+    return {**opt_args, **opt, "lr": lr}
+
+
+def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """Build an optimiser over parameters, torch's fused version where the device has it.
 
     Args:
@@ -68,7 +107,7 @@ def build_optimiser(opt_args: Mapping[str, Any] | None, params: Iterable[nn.Para
         ... ).defaults["lr"]
         0.001
     """
-    make = registry.resolve("optimiser", optimiser_spec(opt_args))
+    make = registry.resolve("optimiser", copied(optimiser_spec(opt_args)))
     if isinstance(make.func, type) and issubclass(make.func, torch.optim.LBFGS):
         raise ConfigError(
             "lbfgs needs a closure, which the training loop does not give; choose another optimiser, say adam"
@@ -82,11 +121,11 @@ def build_optimiser(opt_args: Mapping[str, Any] | None, params: Iterable[nn.Para
         raise ConfigError(f"opt_args cannot be used for {make.func.__name__}: {error}") from error
 
 
-def _made(make: Any, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _made(make: partial[torch.optim.Optimizer], params: list[nn.Parameter]) -> torch.optim.Optimizer:
     """Build the fused version, or where there is none for these parameters the plain one."""
     if "fused" in inspect.signature(make.func).parameters and not {"fused", "foreach"} & set(make.keywords):
         try:
-            return make(params=params, fused=True)  # type: ignore[no-any-return]
+            return make(params=params, fused=True)
         except RuntimeError:  # torch's word for "no fused version for these parameters"
             pass
-    return make(params=params)  # type: ignore[no-any-return]
+    return make(params=params)

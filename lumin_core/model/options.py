@@ -1,20 +1,36 @@
-"""Joining a component's spec with options that stand beside it.
-
-Also checks of keys and numbers among options.
-"""
+"""Specifications of components and the options inside of them: joined, copied, read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from lumin_core.errors import ConfigError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+Spec = str | Mapping[str, object] | type[object] | partial[Any]
+"""A component by name, as ``{"name": ..., **options}``, as class or as partial with keywords."""
 
 
-def join(spec: Any, options: Mapping[str, Any], spec_place: str, options_place: str) -> Any:
+def options_of(spec: object) -> Mapping[str, object]:
+    """Return the options that stand inside of a specification.
+
+    Args:
+        spec: A `Spec`, or an object, which has none.
+
+    Example:
+        >>> from lumin_core.model.options import options_of
+        >>> options_of({"name": "sgd", "lr": 0.1})
+        {'name': 'sgd', 'lr': 0.1}
+        >>> options_of("sgd")
+        {}
+    """
+    if isinstance(spec, Mapping):
+        return spec
+    return spec.keywords if isinstance(spec, partial) else {}
+
+
+def join(spec: Spec, options: Mapping[str, object], spec_place: str, options_place: str) -> Spec:
     """Add options to a component's spec.
 
     Args:
@@ -34,15 +50,78 @@ def join(spec: Any, options: Mapping[str, Any], spec_place: str, options_place: 
         >>> join("fully_connected", {"depth": 2}, "body", "model_args['body']")
         {'name': 'fully_connected', 'depth': 2}
     """
-    inside = spec if isinstance(spec, dict) else getattr(spec, "keywords", {})
-    if twice := sorted(set(inside) & set(options)):
+    if twice := sorted(set(options_of(spec)) & set(options)):
         raise ConfigError(
             f"{', '.join(map(repr, twice))} is given in {spec_place} and in {options_place}; keep one of them"
         )
+    return with_options(spec, options)
+
+
+def with_options(spec: Spec, options: Mapping[str, object]) -> Spec:
+    """Return a spec with further options, which replace those of the same name.
+
+    Args:
+        spec: The spec; it is not changed.
+        options: The options.
+
+    Example:
+        >>> from lumin_core.model.options import with_options
+        >>> with_options({"name": "sgd", "lr": 0.1}, {"lr": 0.2})
+        {'name': 'sgd', 'lr': 0.2}
+    """
     if not options:
         return spec
     if isinstance(spec, str):
         return {"name": spec, **options}
-    if isinstance(spec, dict):
+    if isinstance(spec, Mapping):
         return {**spec, **options}
-    return partial(spec, **options) if callable(spec) else spec  # what is neither is refused where it is built
+    return _as_partial(spec, options)
+
+
+def _as_partial(spec: object, options: Mapping[str, object]) -> Spec:
+    """Return a class or a partial with options; what is neither is refused where it is built."""
+    return partial(spec, **options) if callable(spec) else cast("Spec", spec)
+
+
+def without(spec: object, option: str) -> object:
+    """Return a spec that does not have an option.
+
+    Args:
+        spec: The spec; it is not changed.
+        option: The option's name.
+
+    Example:
+        >>> from lumin_core.model.options import without
+        >>> without({"name": "sgd", "lr": 0.1}, "lr")
+        {'name': 'sgd'}
+    """
+    left = {key: value for key, value in options_of(spec).items() if key != option}
+    if isinstance(spec, partial):
+        return partial(spec.func, *spec.args, **left)
+    return left if isinstance(spec, Mapping) else spec
+
+
+def copied(value: Any) -> Any:
+    """Copy the containers of options at every depth, so that no side sees another's changes.
+
+    Args:
+        value: Options, or one of them. Lists, dicts and sets are copied, also in tuples and in the
+            keywords of a partial; what they hold is not.
+
+    Example:
+        >>> from lumin_core.model.options import copied
+        >>> options = {"widths": [3, 4]}
+        >>> copied(options)["widths"].pop(), options
+        (4, {'widths': [3, 4]})
+    """
+    if isinstance(value, Mapping):
+        return {key: copied(entry) for key, entry in value.items()}
+    if isinstance(value, set):
+        return set(value)
+    if isinstance(value, list):
+        return list(map(copied, value))
+    if type(value) is tuple:  # a named one is not a container of options
+        return tuple(map(copied, value))
+    if type(value) is partial:
+        return partial(value.func, *value.args, **copied(value.keywords))
+    return value

@@ -1,58 +1,73 @@
-"""What a saved model says of itself, and the builder that it describes."""
+"""What a saved model says of itself: the content of its file's header."""
 
 from __future__ import annotations
 
-import threading
+import functools
+import types
 import zlib
-from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import attrs
 import numpy as np
-from attrs import define, field, validators
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from lumin_core.checks import check_keys
-from lumin_core.errors import LuminError, SavedModelError
-from lumin_core.model.builder import ModelBuilder
-from lumin_core.model.tensor_file import ODD
+from lumin_core.errors import SavedModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-
-    from torch import Tensor, nn
 
     from lumin_core import registry
     from lumin_core.data.fold_yielder import FoldYielder
 
 
-def _is(*types: type) -> Any:
-    return validators.instance_of(types)
+def _is_index(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**31
 
 
-def _listed(member: Any) -> Any:
-    return validators.deep_iterable(member, _is(list))
+def _is_code(value: object) -> bool:
+    return isinstance(value, str) and value.removeprefix("-").isdecimal()
 
 
-def _mapped(value: Any, key: Any = None) -> Any:
-    return validators.deep_mapping(key or _is(str), value, _is(dict))
+Index = Annotated[int, _is_index]
+"""Number of a column or of a fold."""
+
+Code = Annotated[str, _is_code]
+"""Code of a category, as text."""
 
 
-def _index(_: Any, attribute: Any, value: Any) -> None:
-    if type(value) is not int or not 0 <= value < 2**31:
-        raise ValueError(f"{attribute.name} must hold numbers of columns or folds, got {value!r}")
+def _fits(value: object, hint: Any) -> bool:
+    """Tell whether JSON values are such as an annotation says, at every depth."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is types.UnionType:
+        return any(_fits(value, one) for one in inner)
+    if origin is Annotated:
+        return _fits(value, inner[0]) and bool(inner[1](value))
+    if origin is list:
+        return isinstance(value, list) and all(_fits(entry, inner[0]) for entry in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
+    return isinstance(value, hint)
 
 
-def _code(_: Any, attribute: Any, value: Any) -> None:
-    if not isinstance(value, str) or not value.removeprefix("-").isdecimal():
-        raise ValueError(f"{attribute.name} must hold codes, got {value!r}")
+def _check(record: ModelRecord, attribute: attrs.Attribute[object], value: object) -> None:
+    if not _fits(value, _hints()[attribute.name]):
+        raise TypeError(f"{attribute.name} must be {attribute.type}, got {value!r:.200}")
 
 
-@define(kw_only=True)
+@functools.cache
+def _hints() -> dict[str, Any]:
+    return get_type_hints(ModelRecord, include_extras=True)
+
+
+def _checked(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    return [field.evolve(validator=_check) for field in fields]
+
+
+@attrs.define(kw_only=True, field_transformer=_checked)
 class ModelRecord:
-    """What a saved model's header says.
+    """What a saved model's header says; every value is checked to be as it is annotated.
 
     Attributes:
         config: The builder's config; ``None`` where a component has no name.
@@ -70,19 +85,17 @@ class ModelRecord:
         versions: Of lumin-core and torch.
     """
 
-    config: dict[str, Any] | None = field(default=None, validator=validators.optional(_is(dict)))
-    unnamed: str | None = field(default=None, validator=validators.optional(_is(str)))
-    components: list[dict[str, str]] = field(factory=list, validator=_listed(_mapped(_is(str))))
-    input_mask: list[int] | None = field(default=None, validator=validators.optional(_listed(_index)))
-    features: dict[str, list[str]] = field(factory=dict, validator=_mapped(_listed(_is(str))))
-    preprocessing: list[dict[str, Any]] = field(factory=list, validator=_listed(_is(dict)))
-    cat_maps: dict[str, dict[str, Any]] = field(factory=dict, validator=_mapped(_mapped(_is(str, int, float), _code)))
-    seeds: dict[str, int] = field(factory=dict, validator=_mapped(_is(int)))
-    trn_idxs: list[int] | None = field(default=None, validator=validators.optional(_listed(_index)))
-    folds: list[str] | None = field(default=None, validator=validators.optional(_listed(_is(str))))
-    versions: dict[str, str] = field(
-        factory=lambda: {name: version(name) for name in ("lumin-core", "torch")}, validator=_mapped(_is(str))
-    )
+    config: dict[str, object] | None = None
+    unnamed: str | None = None
+    components: list[dict[str, str]] = attrs.field(factory=list)
+    input_mask: list[Index] | None = None
+    features: dict[str, list[str]] = attrs.field(factory=dict)
+    preprocessing: list[dict[str, object]] = attrs.field(factory=list)
+    cat_maps: dict[str, dict[Code, str | int | float]] = attrs.field(factory=dict)
+    seeds: dict[str, int] = attrs.field(factory=dict)
+    trn_idxs: list[Index] | None = None
+    folds: list[str] | None = None
+    versions: dict[str, str] = attrs.field(factory=lambda: {name: version(name) for name in ("lumin-core", "torch")})
 
     @classmethod
     def from_json(cls, values: Any, path: Path) -> ModelRecord:
@@ -110,7 +123,7 @@ class ModelRecord:
         self.trn_idxs = sorted({*earlier, *trn_idxs})
 
     def pins(self) -> dict[tuple[str, str], str]:
-        """Give the qualified names that bare names in the config meant when it was saved."""
+        """Return the qualified names that bare names in the config meant when it was saved."""
         wanted = {"kind", "name", "qualified"}
         return {(used["kind"], used["name"]): used["qualified"] for used in self.components if wanted <= used.keys()}
 
@@ -139,100 +152,13 @@ def fold_ids(fy: FoldYielder) -> list[str]:
     return [f"{zlib.crc32(np.asarray(fy.get_column('targets', fold_idx=i)).tobytes()):08x}" for i in range(len(fy))]
 
 
-def to_json(record: ModelRecord) -> dict[str, Any]:
-    """Give a record as JSON values."""
+def to_json(record: ModelRecord) -> dict[str, object]:
+    """Return a record as JSON values."""
     return attrs.asdict(record)
 
 
-def builder_of(record: ModelRecord, source: Path) -> ModelBuilder:
-    """Make the builder that a record describes.
-
-    Files that its config names are not read: the weights are here.
-
-    Args:
-        record: The record.
-        source: The file, for messages.
-
-    Raises:
-        SavedModelError: If a component had no name to be saved under, or the config does not fit.
-    """
-    if record.config is None:
-        raise SavedModelError(f"{source} needs model_builder=: {record.unnamed}")
-    config = {key: value for key, value in record.config.items() if key != "pretrain_file"}
-    if isinstance(config.get("cat_embedder"), dict):
-        config["cat_embedder"] = {k: v for k, v in config["cat_embedder"].items() if k != "emb_load_path"}
-    with checked(source):
-        return ModelBuilder.from_config(config)
-
-
-@contextmanager
-def checked(source: Path) -> Iterator[None]:
-    """Turn what a damaged header leads to into one error that names the file.
-
-    What is not installed says so itself.
-
-    Args:
-        source: The file.
-
-    Raises:
-        SavedModelError: If the block raises an error that is not about plugins.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from lumin_core.model.record import checked
-        >>> with checked(Path("a.safetensors")):
-        ...     int("many")
-        Traceback (most recent call last):
-        lumin_core.errors.SavedModelError: a.safetensors cannot be built from its header: ...
-    """
-    try:
-        yield
-    except ODD as error:
-        if isinstance(error, LuminError) and not isinstance(error, ValueError):
-            raise
-        raise SavedModelError(f"{source} cannot be built from its header: {error}") from error
-
-
-@contextmanager
-def limited(state: Mapping[str, Tensor]) -> Iterator[None]:
-    """Refuse to build what is far larger than a file's weights.
-
-    It is refused, in this thread, before it takes memory or time.
-
-    Args:
-        state: The weights. Ten times as many pass, and a million values in a thousand tensors: a
-            block may build layers on trial.
-
-    Raises:
-        SavedModelError: If more is built in the block.
-
-    Example:
-        >>> import torch
-        >>> from lumin_core.model.record import limited
-        >>> with limited({}):
-        ...     _ = torch.nn.Linear(2000, 2000)
-        Traceback (most recent call last):
-        lumin_core.errors.SavedModelError: the header asks for far more than the 0 values ...
-    """
-    thread, n_values = threading.get_ident(), sum(values.numel() for values in state.values())
-    left = [10 * n_values + 1_000_000, 10 * len(state) + 1000]
-
-    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
-        if threading.get_ident() != thread or parameter is None:
-            return
-        left[:] = left[0] - parameter.numel(), left[1] - 1
-        if min(left) < 0:
-            raise SavedModelError(f"the header asks for far more than the {n_values} values that the file holds")
-
-    hook = register_module_parameter_registration_hook(count)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
 def describe_components(components: Sequence[registry.Component]) -> list[dict[str, str]]:
-    """Give what a header says of the components that a model is built of."""
+    """Return what a header says of the components that a model is built of."""
     return [
         {
             "kind": used.kind,

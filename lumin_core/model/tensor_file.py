@@ -25,20 +25,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-
 FORMAT = 1
-
-
 SUFFIX = ".safetensors"
-
-
-_LONG = 64
-
-
 ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-
+"""What a damaged or malicious file may lead to in those who read it."""
 
 State = dict[str, "Tensor"]
+
+_LONG = 64
 
 
 def save_path(name: str | Path, suffix: str = SUFFIX) -> Path:
@@ -82,7 +76,7 @@ def staged(path: Path) -> Iterator[Path]:
         raise SavedModelError(f"cannot write {path}: {error}") from error
 
 
-def write_tensors(name: str | Path, sort: str, state: Mapping[str, Tensor], content: Any) -> Path:
+def write_tensors(name: str | Path, sort: str, state: Mapping[str, Tensor], content: object) -> Path:
     """Write a file: under a temporary name first, so that an earlier one stays if this fails.
 
     Args:
@@ -188,12 +182,10 @@ def existing(name: str | Path) -> Path:
 def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any]:
     """Read and check the header's frame; its content is checked by whoever uses it."""
     try:
-        header = json.loads(metadata["lumin"])
-        found, number = header["sort"], header["format"]
-        aliases = header["aliases"]
-        fits = (
-            isinstance(aliases, dict) and all(isinstance(key, str) for key in aliases.values()) and "content" in header
-        )
+        header: dict[str, Any] = json.loads(metadata["lumin"])
+        found, number, aliases = header["sort"], header["format"], header["aliases"]
+        fits = isinstance(aliases, dict) and all(isinstance(key, str) for key in aliases.values())
+        fits = fits and "content" in header
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise SavedModelError(f"{path} was not saved by lumin-core: it has no header of ours") from error
     if found != sort:
@@ -202,14 +194,14 @@ def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any
         raise SavedModelError(
             f"{path} has format {number!r}, this version of lumin-core reads up to {FORMAT}: upgrade lumin-core"
         )
-    return header  # type: ignore[no-any-return]
+    return header
 
 
 def _untie(state: Mapping[str, Tensor]) -> tuple[State, dict[str, str]]:
     """Bring weights to the CPU, tied ones once."""
     tensors: State = {}
     aliases: dict[str, str] = {}
-    first: dict[Any, str] = {}
+    first: dict[tuple[object, ...], str] = {}
     for key, tensor in state.items():
         place = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
         if tensor.numel() and place in first:
@@ -220,7 +212,7 @@ def _untie(state: Mapping[str, Tensor]) -> tuple[State, dict[str, str]]:
     return tensors, aliases
 
 
-def _take_tables(value: Any, tensors: State) -> Any:
+def _take_tables(value: object, tensors: State) -> object:
     """Put long lists of numbers among the tensors, their names in their place."""
     if isinstance(value, dict):
         return {key: _take_tables(entry, tensors) for key, entry in value.items()}

@@ -14,9 +14,10 @@ _HOMES = {
     "construct": ["build", "resolve"],
     "hints": ["not_installed"],
     "kind_table": ["Kind"],
-    "lookup": ["components", "find", "find_kind", "kinds", "refresh"],
+    "lookup": ["components", "find", "find_kind", "kinds", "pinned"],
     "names": ["normalise", "snake_case"],
-    "record": ["pinned", "recording"],
+    "record": ["recording"],
+    "scan": ["refresh"],
     "session": ["register", "temporary"],
     "validation": ["check"],
 }

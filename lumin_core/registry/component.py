@@ -1,6 +1,6 @@
-"""Kinds and components: what the registry knows before anything is imported.
+"""Components: what the registry knows of one before it is imported, and those of the session.
 
-Both are dataclasses and not attrs classes: importing attrs would cost a fifth of the start-up of
+They are dataclasses and not attrs classes: importing attrs would cost a fifth of the start-up of
 ``lumin list-plugins``.
 """
 
@@ -44,7 +44,7 @@ class Component:
     value: str
     problem: str | None = None
     error: type[LuminError] = field(default=BrokenPlugin, repr=False, compare=False)
-    obj: Any = field(default=None, repr=False, compare=False)
+    obj: object = field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> str:
@@ -72,7 +72,21 @@ class Component:
         return load_object(self.value, f"the {self.kind} {self.qualified!r} of {self.distribution} {self.version}")
 
 
-def load_object(value: str, what: str) -> Any:
+_session: dict[tuple[str, str], Component] = {}
+
+
+def session() -> dict[tuple[str, str], Component]:
+    """Return the session's registrations by kind and compared name.
+
+    Example:
+        >>> from lumin_core.registry.component import session
+        >>> ("head", "nosuchhead") in session()
+        False
+    """
+    return _session
+
+
+def load_object(value: str, what: str) -> object:
     """Import ``"module:attribute"``.
 
     Args:
@@ -89,7 +103,7 @@ def load_object(value: str, what: str) -> Any:
     """
     module, _, attributes = value.partition(":")
     try:
-        found: Any = import_module(module)
+        found: object = import_module(module)
         for attribute in attributes.split("."):
             found = getattr(found, attribute)
     except Exception as error:

@@ -32,7 +32,7 @@ class UnnamedComponent(ConfigError):
     """
 
 
-def component_of(obj: Any, kind: str | None = None) -> Component | None:
+def component_of(obj: object, kind: str | None = None) -> Component | None:
     """Find the component that an object is.
 
     No other package than the object's own is imported.
@@ -53,7 +53,7 @@ def component_of(obj: Any, kind: str | None = None) -> Component | None:
     return None
 
 
-def _is(component: Component, obj: Any) -> bool:
+def _is(component: Component, obj: object) -> bool:
     if component.obj is not None:
         return component.obj is obj
     module, _, attribute = component.value.partition(":")
@@ -66,8 +66,8 @@ def _is(component: Component, obj: Any) -> bool:
         return False
 
 
-def qualified_name(cls: Any) -> str | None:
-    """Give the qualified name of a class or function, or None if it is not registered.
+def qualified_name(cls: object) -> str | None:
+    """Return the qualified name of a class or function, or None if it is not registered.
 
     Example:
         >>> import torch
@@ -79,7 +79,7 @@ def qualified_name(cls: Any) -> str | None:
     return component.qualified if component else None
 
 
-def to_config(kind: str, spec: Any) -> str | dict[str, Any]:
+def to_config(kind: str, spec: object) -> str | dict[str, object]:
     """Write a specification as plain values, which JSON and TOML hold.
 
     Args:
@@ -114,7 +114,7 @@ def to_config(kind: str, spec: Any) -> str | dict[str, Any]:
     return _plain_component(spec, known)
 
 
-def _plain_component(spec: Any, kind: str | None) -> str | dict[str, Any]:
+def _plain_component(spec: object, kind: str | None) -> str | dict[str, object]:
     """Write a class, a function or a partial; a registered partial has a name of its own."""
     component = component_of(spec, kind)
     if component is not None:
@@ -129,14 +129,14 @@ def _plain_component(spec: Any, kind: str | None) -> str | dict[str, Any]:
     raise UnnamedComponent(f"{name} has no registered name; register it, or put it into a plugin, to save it by name")
 
 
-def _plain_mapping(options: Mapping[Any, Any]) -> dict[str, Any]:
+def _plain_mapping(options: Mapping[Any, object]) -> dict[str, object]:
     for key in options:
         if not isinstance(key, str):
             raise UnnamedComponent(f"the keys of a config are text, got {key!r} in {dict(options)!r}")
     return {key: _plain(value) for key, value in options.items()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Write one option, recursively."""
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -147,6 +147,7 @@ def _plain(value: Any) -> Any:
         return _plain_mapping(value)
     if isinstance(value, list | tuple):
         return [_plain(element) for element in value]
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        return value.item()
+    item = getattr(value, "item", None)
+    if getattr(value, "shape", None) == () and callable(item):
+        return item()
     return _plain_component(value, None)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry.config import component_of
-from lumin_core.registry.hints import near_hint
+from lumin_core.registry.hints import suggestion
 from lumin_core.registry.lookup import find, find_kind
 from lumin_core.registry.names import with_article
 from lumin_core.registry.record import record
@@ -23,34 +23,37 @@ if TYPE_CHECKING:
     from lumin_core.registry.component import Component
     from lumin_core.registry.kind_table import Kind
 
-INSTANCE_KINDS = frozenset({"augmentation", "callback", "loss", "metric"})
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class Plan(NamedTuple):
     """What a specification comes to.
 
-    That is a constructor, the user's options for it, and what to call it in messages.
+    That is a constructor, the user's options for it, and its component where it has a name.
 
     Example:
         >>> from lumin_core.registry.construct import Plan
-        >>> Plan("loss 'Mine'", dict, {"a": 1}).options
+        >>> Plan(dict, {"a": 1}).options
         {'a': 1}
     """
 
-    label: str
-    constructor: Callable[..., Any]
-    options: Mapping[str, Any]
+    constructor: Callable[..., object]
+    options: Mapping[str, object]
+    component: Component | None = None
+
+    def label(self, kind: Kind) -> str:
+        """Say in a message what this is."""
+        return f"{kind.singular} {self.component.qualified if self.component else _name_of(self.constructor)!r}"
 
 
-def build(kind: str, spec: Any, /, **given: Any) -> Any:
+def build(kind: str, spec: object, /, **given: object) -> object:
     """Turn a specification into an object.
 
     Args:
         kind: The kind, ``"head"`` or ``"heads"``.
         spec: ``"name"``, ``{"name": ..., **options}``, a class, a `functools.partial` with
-            keywords, or, for augmentations, callbacks, losses and metrics, an instance, which is
-            returned as it is.
+            keywords, or, for augmentations, callbacks, losses, metrics and a plugin's kind whose
+            base class says ``allows_instances = True``, an instance, which is returned as it is.
         **given: What the caller offers; only what the constructor's signature names is passed on.
 
     Returns:
@@ -75,10 +78,10 @@ def build(kind: str, spec: Any, /, **given: Any) -> Any:
     plan = _plan(known, spec)
     if _is_loss_function(known, plan.constructor):
         return _loss(plan)
-    return plan.constructor(**plan.options, **_checked_given(plan, given))
+    return plan.constructor(**plan.options, **_checked_given(plan, plan.label(known), given))
 
 
-def resolve(kind: str, spec: Any, /) -> partial[Any]:
+def resolve(kind: str, spec: object, /) -> partial[Any]:
     """Check a specification as `build` does, without building.
 
     This checks what can be known before the caller's part is known.
@@ -107,23 +110,21 @@ def resolve(kind: str, spec: Any, /) -> partial[Any]:
     return partial(plan.constructor, **plan.options)
 
 
-def _same(*, loss: Any) -> Any:
+def _same(*, loss: object) -> object:
     return loss
 
 
-def _plan(kind: Kind, spec: Any) -> Plan:
+def _plan(kind: Kind, spec: object) -> Plan:
     """Find the constructor and check the user's options against it."""
-    constructor, options, component = _parts(kind, spec)
-    label = f"{kind.singular} {component.qualified if component else _name_of(constructor)!r}"
-    _check_constructor(kind, constructor, component)
-    if component:
-        record(component)
-    plan = Plan(label, constructor, options)
-    _check_options(plan)
+    plan = _parts(kind, spec)
+    _check_constructor(kind, plan)
+    if plan.component:
+        record(plan.component)
+    _check_options(plan, plan.label(kind))
     return plan
 
 
-def _parts(kind: Kind, spec: Any) -> tuple[Callable[..., Any], dict[str, Any], Component | None]:
+def _parts(kind: Kind, spec: object) -> Plan:
     if isinstance(spec, str):
         return _named(kind, spec, {})
     if isinstance(spec, Mapping):
@@ -136,22 +137,22 @@ def _parts(kind: Kind, spec: Any) -> tuple[Callable[..., Any], dict[str, Any], C
         return _named(kind, name, options)
     if isinstance(spec, partial):
         constructor, options = _unpacked(kind, spec)
-        return constructor, options, component_of(constructor, kind.singular)
+        return Plan(constructor, options, component_of(constructor, kind.singular))
     if isinstance(spec, type) or (inspect.isroutine(spec) and _takes_functions(kind)):
-        return spec, {}, component_of(spec, kind.singular)
+        return Plan(spec, {}, component_of(spec, kind.singular))
     raise ConfigError(f"{with_article(kind.singular)} is given as {_allowed(kind)}; got {spec!r}")
 
 
-def _named(kind: Kind, name: str, options: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any], Component]:
+def _named(kind: Kind, name: str, options: dict[str, object]) -> Plan:
     component = find(kind.singular, name)
     loaded = component.load()
     if isinstance(loaded, partial):
-        constructor, defaults = _unpacked(kind, loaded)
-        return constructor, {**defaults, **options}, component
-    return loaded, options, component
+        loaded, defaults = _unpacked(kind, loaded)
+        options = {**defaults, **options}
+    return Plan(loaded, options, component)
 
 
-def _unpacked(kind: Kind, spec: partial[Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+def _unpacked(kind: Kind, spec: partial[object]) -> tuple[Callable[..., object], dict[str, object]]:
     if spec.args:
         raise ConfigError(
             f"a functools.partial for {with_article(kind.singular)} takes keywords only, so that they can be checked; "
@@ -162,21 +163,21 @@ def _unpacked(kind: Kind, spec: partial[Any]) -> tuple[Callable[..., Any], dict[
 
 def _allowed(kind: Kind) -> str:
     forms = "a name, a dict with 'name' and options, a class, a functools.partial with keywords"
-    if kind.singular in INSTANCE_KINDS:
+    if kind.allows_instances():
         return f"{forms}, or an instance"
     return f"{forms}, or a function" if _takes_functions(kind) else forms
 
 
 def _takes_functions(kind: Kind) -> bool:
-    return kind.base is None and kind.singular not in INSTANCE_KINDS
+    return kind.base is None and not kind.instances
 
 
-def _is_instance(kind: Kind, spec: Any) -> bool:
+def _is_instance(kind: Kind, spec: object) -> bool:
     """Tell whether the specification is the finished object.
 
     That is for the kind's base class, or callable losses.
     """
-    if kind.singular not in INSTANCE_KINDS or isinstance(spec, str | Mapping | type | partial):
+    if isinstance(spec, str | Mapping | type | partial) or not kind.allows_instances():
         return False
     if kind.singular == "loss":
         return callable(spec)
@@ -186,34 +187,29 @@ def _is_instance(kind: Kind, spec: Any) -> bool:
     return isinstance(spec, base)
 
 
-def _is_loss_function(kind: Kind, constructor: Any) -> bool:
+def _is_loss_function(kind: Kind, constructor: object) -> bool:
     return kind.singular == "loss" and inspect.isroutine(constructor) and constructor is not _same
 
 
-def _loss(plan: Plan) -> Any:
+def _loss(plan: Plan) -> object:
     return partial(plan.constructor, **plan.options) if plan.options else plan.constructor
 
 
-def _check_constructor(kind: Kind, constructor: Any, component: Component | None) -> None:
+def _check_constructor(kind: Kind, plan: Plan) -> None:
     """Refuse what is not a component of the kind.
 
     A plugin is to blame for a named one, the caller for others.
     """
-    base = kind.load_base()
-    if base is None:
-        wanted, right = "a class or a function", isinstance(constructor, type) or inspect.isroutine(constructor)
-    else:
-        wanted, right = f"a subclass of {kind.base}", isinstance(constructor, type) and issubclass(constructor, base)
-    if right:
+    wanted = kind.lacks(plan.constructor)
+    if wanted is None:
         return
-    if component is not None:
-        raise BrokenPlugin(
-            f"{component.value}, the {kind.singular} {component.qualified!r}, is not {wanted}: {constructor!r}"
-        )
-    raise ConfigError(f"{with_article(kind.singular)} must be {wanted}, got {constructor!r}")
+    if (component := plan.component) is not None:
+        what = f"{component.value}, the {kind.singular} {component.qualified!r}"
+        raise BrokenPlugin(f"{what}, is not {wanted}: {plan.constructor!r}")
+    raise ConfigError(f"{with_article(kind.singular)} must be {wanted}, got {plan.constructor!r}")
 
 
-def _parameters(constructor: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+def _parameters(constructor: Callable[..., object]) -> Mapping[str, inspect.Parameter] | None:
     """Return the parameters by name, or None where Python does not know them.
 
     It does not for some functions written in C.
@@ -230,25 +226,23 @@ def _options_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     return [name for name, parameter in parameters.items() if parameter.kind in _NAMED]
 
 
-def _check_options(plan: Plan) -> None:
+def _check_options(plan: Plan, label: str) -> None:
     parameters = _parameters(plan.constructor)
     if parameters is None:
         return
     positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
     if positional and not inspect.isroutine(plan.constructor):
-        raise ConfigError(
-            f"the {plan.label} takes {', '.join(positional)} by position only, and can only be given keywords"
-        )
+        raise ConfigError(f"the {label} takes {', '.join(positional)} by position only, and can only be given keywords")
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     known = _options_of(parameters)
     for option in plan.options:
         if option not in known:
             listing = f"its options are {', '.join(known)}" if known else "it takes none"
-            raise ConfigError(f"the {plan.label} has no option {option!r}{near_hint(option, known) or ';'} {listing}")
+            raise ConfigError(f"the {label} has no option {option!r}{suggestion(option, known, listing)}")
 
 
-def _checked_given(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+def _checked_given(plan: Plan, label: str, given: Mapping[str, object]) -> dict[str, object]:
     """Choose of the caller's keywords those that the signature names.
 
     Nothing may come twice or be missing.
@@ -259,22 +253,22 @@ def _checked_given(plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
     for option in plan.options:
         if option in given and option in parameters:
             raise ConfigError(
-                f"{option!r} of the {plan.label} comes twice: {plan.options[option]!r} in its options, and "
+                f"{option!r} of the {label} comes twice: {plan.options[option]!r} in its options, and "
                 f"{given[option]!r} from what builds it; leave it out of the options"
             )
     passed = {name: given[name] for name in _options_of(parameters) if name in given}
     for name in _options_of(parameters):
         if parameters[name].default is inspect.Parameter.empty and name not in passed and name not in plan.options:
-            raise ConfigError(f"the {plan.label} needs the option {name!r}; it is {_signature(plan.constructor)}")
+            raise ConfigError(f"the {label} needs the option {name!r}; it is {_signature(plan.constructor)}")
     return passed
 
 
-def _signature(constructor: Callable[..., Any]) -> str:
-    """Give the signature without annotations, as one would call it."""
+def _signature(constructor: Callable[..., object]) -> str:
+    """Return the signature without annotations, as one would call it."""
     full = inspect.signature(constructor)
     bare = [parameter.replace(annotation=parameter.empty) for parameter in full.parameters.values()]
     return f"{_name_of(constructor)}{full.replace(parameters=bare, return_annotation=full.empty)}"
 
 
-def _name_of(constructor: Any) -> str:
+def _name_of(constructor: object) -> str:
     return str(getattr(constructor, "__qualname__", None) or repr(constructor))

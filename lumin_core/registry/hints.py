@@ -1,36 +1,62 @@
-"""What to say about a name that is unknown. Nothing is imported but difflib."""
+"""What to say about a name that is unknown. Nothing is imported but difflib and json."""
 
 from __future__ import annotations
 
-from lumin_core.checks import nearest
+from typing import TYPE_CHECKING
+
+from lumin_core.checks import listed, nearest
 from lumin_core.errors import UnknownComponent
-from lumin_core.registry.first_party import FIRST_PARTY_COMPONENTS, FIRST_PARTY_KINDS, owners
-from lumin_core.registry.lookup import components, kinds, scanned
 from lumin_core.registry.names import (
     CORE,
     FIRST_PARTY,
     FIRST_PARTY_PREFIX,
     SESSION,
     canonical,
+    first_party,
+    moved_to,
     normalise,
+    owners,
     short,
     singular,
     with_article,
 )
+from lumin_core.registry.scan import known, scanned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LISTED = 12
 
 
-def near_hint(name: str, known: list[str]) -> str:
-    """Give ``"; did you mean 'x'?"`` with the nearest of the known names, or nothing.
+def suggestion(name: str, names: Iterable[str], listing: str, kind: str | None = None) -> str:
+    """Return the end of a message: the names nearest to an unknown one, and those that there are.
+
+    Args:
+        name: The name that came.
+        names: The names that there are.
+        listing: What is said of them.
+        kind: Suggest what plugins that are not installed have of this kind, too.
 
     Example:
-        >>> from lumin_core.registry.hints import near_hint
-        >>> near_hint("widht", ["depth", "width"])
-        "; did you mean 'width'?"
+        >>> from lumin_core.registry.hints import suggestion
+        >>> suggestion("widht", ["depth", "width"], "options are depth, width")
+        "; did you mean 'width'? options are depth, width"
+        >>> suggestion("x", ["depth", "width"], "options are depth, width")
+        '; options are depth, width'
     """
-    near = " or ".join(map(repr, nearest(name, known)))
-    return f"; did you mean {near}?" if near else ""
+    near = _near(name, names, kind)
+    return "; " + " ".join([*near, listing])
+
+
+def _near(name: str, names: Iterable[str], kind: str | None) -> list[str]:
+    """Suggest near names.
+
+    Those of our plugins that are not installed come with the way to have them.
+    """
+    shown = {other: f"{other!r} (pip install {plugin})" for plugin, _, other in (missing(kind) if kind else ())}
+    shown |= {known_name: repr(known_name) for known_name in names}
+    near = [shown[found] for found in nearest(name, shown)]
+    return [f"did you mean {' or '.join(near)}?"] if near else []
 
 
 def unknown_kind(kind: object) -> UnknownComponent:
@@ -41,12 +67,14 @@ def unknown_kind(kind: object) -> UnknownComponent:
         >>> str(unknown_kind("haeds")).partition("?")[0]
         "there is no kind 'haeds'; did you mean 'heads'"
     """
-    plurals = [known.plural for known in kinds()]
-    for plural, plugin in FIRST_PARTY_KINDS.items():
-        if isinstance(kind, str) and normalise(kind) in (normalise(plural), normalise(singular(plural))):
-            return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: pip install {plugin}")
-    hint = near_hint(kind, plurals) if isinstance(kind, str) else ""
-    return UnknownComponent(f"there is no kind {kind!r}{hint or ';'} kinds are {', '.join(plurals)}")
+    key = normalise(str(kind))
+    for plugin, theirs in first_party()["plugins"].items():
+        for plural in theirs["kinds"]:
+            if key in (normalise(plural), normalise(singular(plural))):
+                return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: pip install {plugin}")
+    plurals = [found.plural for found in scanned().kinds]
+    end = suggestion(str(kind), plurals, f"kinds are {', '.join(plurals)}")
+    return UnknownComponent(f"there is no kind {kind!r}{end}")
 
 
 def unknown(kind: str, name: str) -> UnknownComponent:
@@ -57,35 +85,27 @@ def unknown(kind: str, name: str) -> UnknownComponent:
         >>> str(unknown("optimiser", "adamm")).partition(";")[0]
         "there is no optimiser 'adamm'"
     """
-    origin, _, bare = name.rpartition("/")
-    key = normalise(bare)
-    hints = [*_disabled(kind, key), *(not_installed(kind, name) or _near(kind, bare))]
-    hints += [*_other_kinds(kind, key), *_origin(origin)]
+    now = moved_to(kind, name)
+    origin, _, bare = (now or name).rpartition("/")
+    hints = [f"it is {now!r} now"] if now else []
+    hints += elsewhere(kind, now or name) or _near(bare, _names(kind), kind)
+    hints += [*_other_kinds(kind, normalise(bare)), *_origin(origin)]
     return UnknownComponent("; ".join([f"there is no {kind} {name!r}", *hints, _known(kind)]).replace("?; ", "? "))
 
 
-def _disabled(kind: str, key: str) -> list[str]:
-    return [
-        f"{component.distribution} has it, but LUMIN_DISABLE_PLUGINS switches that off"
-        for component in scanned().disabled
-        if component.key == key and component.kind in (kind, _plural(kind))
-    ]
-
-
 def _plural(kind: str) -> str:
-    return next((known.plural for known in kinds() if known.singular == kind), kind)
+    return next((found.plural for found in scanned().kinds if found.singular == kind), kind)
 
 
 def known_distributions() -> set[str]:
-    """Give the names of our own plugins, and of what is installed, registered or switched off.
+    """Return the names of our own plugins, and of what is installed, registered or switched off.
 
     Example:
         >>> from lumin_core.registry.hints import known_distributions
         >>> "lumin-plugin-gnn" in known_distributions()
         True
     """
-    known = (*components(), *scanned().disabled)
-    return {component.distribution for component in known} | set(FIRST_PARTY_COMPONENTS)
+    return {component.distribution for component in (*known(), *scanned().disabled)} | set(first_party()["plugins"])
 
 
 def is_installed(distribution: str) -> bool:
@@ -96,14 +116,49 @@ def is_installed(distribution: str) -> bool:
         >>> is_installed("no-such-plugin")
         False
     """
-    return any(known.distribution == distribution for known in (*scanned().components, *scanned().disabled))
+    return any(found.distribution == distribution for found in (*scanned().components, *scanned().disabled))
+
+
+def missing(kind: str | None = None) -> list[tuple[str, str, str]]:
+    """List what our plugins that are not installed have, as ``(plugin, kind, name)``.
+
+    Args:
+        kind: Only of this kind, in the singular.
+
+    Example:
+        >>> from lumin_core.registry.hints import missing
+        >>> missing("no_such_kind")
+        []
+    """
+    return [
+        (plugin, its_kind, name)
+        for plugin, theirs in first_party()["plugins"].items()
+        if not is_installed(plugin)
+        for its_kind, names in theirs["components"].items()
+        if kind in (None, its_kind)
+        for name in names
+    ]
+
+
+def elsewhere(kind: str, name: str) -> list[str]:
+    """Say who has a name: plugins that are switched off, and ours that are not installed.
+
+    Example:
+        >>> from lumin_core.registry.hints import elsewhere
+        >>> elsewhere("head", "no_such_head")
+        []
+    """
+    key, kinds = normalise(name.rpartition("/")[2]), (kind, _plural(kind))
+    disabled = [found for found in scanned().disabled if found.key == key and found.kind in kinds]
+    hints = [f"{found.distribution} has it, but LUMIN_DISABLE_PLUGINS switches that off" for found in disabled]
+    return hints + not_installed(kind, name)
 
 
 def not_installed(kind: str, name: str) -> list[str]:
     """Say which of our plugins has a name, of those that are not installed.
 
     Example:
-        >>> from lumin_core.registry.hints import not_installed
+        >>> from lumin_core.registry import not_installed
         >>> not_installed("head", "no_such_head")
         []
     """
@@ -115,25 +170,8 @@ def not_installed(kind: str, name: str) -> list[str]:
     ]
 
 
-def _near(kind: str, bare: str) -> list[str]:
-    """Suggest near names.
-
-    Those of our plugins that are not installed come with the way to have them.
-    """
-    names = [component.name for component in components(kind)]
-    missing = {
-        name: plugin
-        for plugin, theirs in FIRST_PARTY_COMPONENTS.items()
-        for name in theirs.get(kind, ())
-        if name not in names and not is_installed(plugin)
-    }
-    near = nearest(bare, [*names, *missing])
-    shown = [f"{name!r} (pip install {missing[name]})" if name in missing else repr(name) for name in near]
-    return [f"did you mean {' or '.join(shown)}?"] if shown else []
-
-
 def _other_kinds(kind: str, key: str) -> list[str]:
-    others = sorted({component.kind for component in components() if component.key == key and component.kind != kind})
+    others = sorted({component.kind for component in known() if component.key == key and component.kind != kind})
     return [f"there is {with_article(other)} of that name" for other in others]
 
 
@@ -147,10 +185,13 @@ def _origin(origin: str) -> list[str]:
     return [f"no distribution {plugin!r} with components is installed and switched on"]
 
 
+def _names(kind: str) -> list[str]:
+    return sorted({component.name for component in known(kind)})
+
+
 def _known(kind: str) -> str:
-    names = sorted({component.name for component in components(kind)})
+    names = _names(kind)
     if not names:
         return f"no {kind} is installed"
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     plural = _plural(kind)
-    return f"known {plural}: {', '.join(names[:_LISTED])}{more} (lumin list-plugins --kind {plural})"
+    return f"known {plural}: {listed(names, _LISTED)} (lumin list-plugins --kind {plural})"

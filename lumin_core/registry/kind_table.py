@@ -1,8 +1,9 @@
-"""The kinds: sorts of components, each with a base class."""
+"""The kinds: sorts of components, each with a base class or with what is written beside it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from dataclasses import dataclass, field
 
 from lumin_core.errors import BrokenPlugin
 from lumin_core.registry.component import load_object
@@ -16,6 +17,8 @@ class Kind:
         singular: ``"head"``; error messages and configs use it.
         plural: ``"heads"``; the entry-point group is ``lumin.heads``.
         base: The base class as ``"module:attribute"``, or None where any callable will do.
+        instances: Whether finished objects may be given instead of a name or a class. The base
+            class of a plugin's kind says so with ``allows_instances = True``.
 
     Example:
         >>> from lumin_core.registry import kinds
@@ -26,6 +29,7 @@ class Kind:
     singular: str
     plural: str
     base: str | None = None
+    instances: bool = field(default=False, repr=False)
 
     def load_base(self) -> type | None:
         """Import the base class.
@@ -48,23 +52,45 @@ class Kind:
             raise BrokenPlugin(f"{self.base} says kind = {said!r}, but the kind {self.plural!r} has {self.singular!r}")
         return base
 
+    def allows_instances(self) -> bool:
+        """Tell whether finished objects may be given; the base class is asked, and imported for it.
+
+        Example:
+            >>> from lumin_core.registry import find_kind
+            >>> find_kind("loss").allows_instances(), find_kind("optimiser").allows_instances()
+            (True, False)
+        """
+        return self.instances or getattr(self.load_base(), "allows_instances", False) is True
+
+    def lacks(self, constructor: object) -> str | None:
+        """Say what a constructor would have to be and is not, or None if all is well.
+
+        Example:
+            >>> from lumin_core.registry import find_kind
+            >>> find_kind("optimiser").lacks(dict), find_kind("activation").lacks(dict)
+            ('a subclass of torch.optim:Optimizer', None)
+        """
+        base = self.load_base()
+        if base is None:
+            return None if isinstance(constructor, type) or inspect.isroutine(constructor) else "a class or a function"
+        fits = isinstance(constructor, type) and issubclass(constructor, base)
+        return None if fits else f"a subclass of {self.base}"
+
 
 CORE_KINDS = (
     Kind("head", "heads", "lumin_core.model.blocks:Head"),
     Kind("body", "bodies", "lumin_core.model.blocks:Body"),
     Kind("tail", "tails", "lumin_core.model.blocks:Tail"),
-    Kind("loss", "losses"),
-    Kind("augmentation", "augmentations", "lumin_core.data.augmentation:Augmentation"),
-    Kind("callback", "callbacks"),
-    Kind("metric", "metrics", "lumin_core.training.metric:EvalMetric"),
+    Kind("loss", "losses", instances=True),  # a module or function of (y_pred, y); lumin_core.model.loss:BatchLoss
+    Kind("augmentation", "augmentations", "lumin_core.data.augmentation:Augmentation", instances=True),
+    Kind("callback", "callbacks", instances=True),  # any object with points of lumin_core.training.hookspecs
+    Kind("metric", "metrics", "lumin_core.training.metric:EvalMetric", instances=True),
     Kind("optimiser", "optimisers", "torch.optim:Optimizer"),
-    Kind("activation", "activations"),
-    Kind("initialiser", "initialisers"),
-    Kind("norm", "norms"),
+    Kind("activation", "activations"),  # makes a module: lumin_core.model.lookups
+    Kind("initialiser", "initialisers"),  # makes a function that fills a weight: lumin_core.model.lookups
+    Kind("norm", "norms"),  # makes a module from num_features: lumin_core.model.layers
     Kind("transform", "transforms", "lumin_core.data.transforms:Transform"),
-    Kind("reader", "readers"),
-    Kind("writer", "writers"),
-    Kind("executor", "executors"),
+    Kind("executor", "executors"),  # a protocol: lumin_core.runs.executor:Executor
     Kind("exporter", "exporters", "lumin_core.training.exporter:Exporter"),
-    Kind("command", "commands"),
+    Kind("command", "commands"),  # a click command: lumin_core.cli
 )

@@ -1,56 +1,24 @@
-"""Look-up by name, over the session's registrations and what is installed."""
+"""Look-up by name, over the session's registrations and what is installed; and what pins a name."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from lumin_core.errors import AmbiguousComponent
-from lumin_core.registry.names import SESSION, canonical, normalise, short
-from lumin_core.registry.record import pin
-from lumin_core.registry.scan import KIND_DECLARATION, UNREADABLE, Scan, scan
+from lumin_core.registry.component import session as session
+from lumin_core.registry.hints import unknown, unknown_kind
+from lumin_core.registry.names import SESSION, canonical, moved_to, normalise, short
+from lumin_core.registry.scan import KIND_DECLARATION, UNREADABLE, known, scanned
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from lumin_core.registry.component import Component
     from lumin_core.registry.kind_table import Kind
 
-_scanned: list[Scan] = []
-_session: dict[tuple[str, str], Component] = {}
-
-
-def scanned() -> Scan:
-    """Give the one scan of this process, made at the first look-up.
-
-    Example:
-        >>> from lumin_core.registry.lookup import scanned
-        >>> scanned() is scanned()
-        True
-    """
-    if not _scanned:
-        _scanned[:] = [scan()]
-    return _scanned[0]
-
-
-def session() -> dict[tuple[str, str], Component]:
-    """Give the session's registrations by kind and compared name.
-
-    Example:
-        >>> from lumin_core.registry.lookup import session
-        >>> ("head", "nosuchhead") in session()
-        False
-    """
-    return _session
-
-
-def refresh() -> None:
-    """Forget the scan, so that the next look-up makes it anew.
-
-    It sees what has been installed since, and the environment variables anew.
-
-    Example:
-        >>> from lumin_core.registry import refresh
-        >>> refresh()
-    """
-    _scanned.clear()
+_pins: ContextVar[Mapping[tuple[str, str], str]] = ContextVar("pins", default={})  # noqa: B039  # never changed
 
 
 def kinds() -> list[Kind]:
@@ -75,12 +43,10 @@ def find_kind(kind: str) -> Kind:
         >>> find_kind("heads").singular
         'head'
     """
-    key = normalise(kind) if isinstance(kind, str) else kind
-    for known in scanned().kinds:
-        if key in (normalise(known.singular), normalise(known.plural)):
-            return known
-    from lumin_core.registry.hints import unknown_kind
-
+    key = normalise(str(kind))
+    for candidate in scanned().kinds:
+        if key in (normalise(candidate.singular), normalise(candidate.plural)):
+            return candidate
     raise unknown_kind(kind)
 
 
@@ -101,11 +67,7 @@ def components(kind: str | None = None) -> list[Component]:
         >>> "core/adam" in [component.qualified for component in components("optimisers")]
         True
     """
-    known = sorted((*scanned().components, *_session.values()), key=lambda c: (c.kind, c.name, c.qualified))
-    if kind is None:
-        return known
-    wanted = kind if kind in (KIND_DECLARATION, UNREADABLE) else find_kind(kind).singular
-    return [component for component in known if component.kind == wanted]
+    return known(kind if kind in (None, KIND_DECLARATION, UNREADABLE) else find_kind(kind).singular)
 
 
 def find(kind: str, name: str) -> Component:
@@ -116,6 +78,7 @@ def find(kind: str, name: str) -> Component:
     Args:
         kind: The kind, ``"head"`` or ``"heads"``.
         name: ``"gnn_head"``, or qualified, ``"gnn/gnn_head"``; case, ``-`` and ``_`` do not matter.
+            A qualified name that has moved to another plugin leads there.
 
     Raises:
         AmbiguousComponent: If several distributions have a bare name.
@@ -127,22 +90,50 @@ def find(kind: str, name: str) -> Component:
         'core/adamw'
     """
     singular = find_kind(kind).singular
-    origin, _, bare = (name if "/" in name else pin(singular, normalise(name)) or name).rpartition("/")
-    key = normalise(bare)
-    if not origin and (singular, key) in _session:
-        return _session[singular, key]
-    matches = _matches(singular, key, origin)
+    wanted = name if "/" in name else _pins.get().get((singular, normalise(name)), name)
+    matches = _matches(singular, wanted)
+    if not matches and (now := moved_to(singular, wanted) if "/" in wanted else None):
+        matches = _matches(singular, now)
+    if not matches:
+        raise unknown(singular, name)
     if len({component.distribution for component in matches}) > 1:
         names = " or ".join(sorted(repr(component.qualified) for component in matches))
         raise AmbiguousComponent(f"the {singular} {name!r} is in several distributions; write {names}")
-    if not matches:
-        from lumin_core.registry.hints import unknown
-
-        raise unknown(singular, name)
     return matches[0]
 
 
-def _matches(kind: str, key: str, origin: str) -> list[Component]:
-    known = _session.values() if canonical(origin) == SESSION else scanned().components
-    found = [component for component in known if component.kind == kind and component.key == key]
-    return [component for component in found if not origin or short(component.distribution) == short(origin)]
+def _matches(kind: str, name: str) -> list[Component]:
+    """List what a name may mean; a bare one that the session has means that."""
+    origin, _, bare = name.rpartition("/")
+    key = normalise(bare)
+    if canonical(origin or SESSION) == SESSION and (kind, key) in session():
+        return [session()[kind, key]]
+    return [
+        component
+        for component in scanned().components
+        if (component.kind, component.key) == (kind, key)
+        if not origin or short(component.distribution) == short(origin)
+    ]
+
+
+@contextmanager
+def pinned(names: Mapping[tuple[str, str], str]) -> Iterator[None]:
+    """Make bare names mean the given components inside the block.
+
+    What else is installed or registered does not matter.
+
+    Args:
+        names: ``{(kind, name): qualified name}``; blocks may be nested, the inner one wins.
+
+    Example:
+        >>> from lumin_core.registry import find, pinned
+        >>> with pinned({("optimiser", "adam"): "core/adam"}):
+        ...     find("optimiser", "adam").qualified
+        'core/adam'
+    """
+    pins = {(find_kind(kind).singular, normalise(name)): qualified for (kind, name), qualified in names.items()}
+    token = _pins.set({**_pins.get(), **pins})
+    try:
+        yield
+    finally:
+        _pins.reset(token)

@@ -1,14 +1,23 @@
-"""Names of components, distributions and kinds, and when two of them are the same."""
+"""Names of components, distributions and kinds, and when two of them are the same.
+
+What our own plugins have is in ``first_party.json``, so that an error can say which one to install:
+a plugin that is not installed has no metadata to read. ``python .ci/first_party.py`` writes that
+file from the plugins' metadata. It is read at need, and not by a plain listing.
+"""
 
 from __future__ import annotations
 
 import re
+from functools import cache
+from pathlib import Path
+from typing import TypedDict
 
 FIRST_PARTY_PREFIX = "lumin-plugin-"
 FIRST_PARTY = (
     "callbacks",
     "commands",
     "explain",
+    "farm",
     "gnn",
     "hep",
     "io",
@@ -18,12 +27,104 @@ FIRST_PARTY = (
     "plots",
     "sequence",
     "tabular",
+    "track",
 )
 CORE = "core"
 SESSION = "session"
 
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _VALID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+class Contents(TypedDict):
+    """What one of our plugins has.
+
+    Attributes:
+        kinds: The kinds that it declares, in the plural.
+        components: The names of its components by kind, in the singular.
+        helps: Its commands, and what each does in a line.
+    """
+
+    kinds: list[str]
+    components: dict[str, list[str]]
+    helps: dict[str, str]
+
+
+class FirstParty(TypedDict):
+    """What our own plugins have.
+
+    Attributes:
+        plugins: The contents by distribution.
+        moved: By kind, the qualified names that were, with those that hold now.
+    """
+
+    plugins: dict[str, Contents]
+    moved: dict[str, dict[str, str]]
+
+
+@cache
+def first_party() -> FirstParty:
+    """Read what our own plugins have.
+
+    Example:
+        >>> from lumin_core.registry.names import first_party
+        >>> first_party()["plugins"]["lumin-plugin-gnn"]["components"]["head"]
+        ['gnn_head', 'pyg_head']
+    """
+    import json
+
+    found: FirstParty = json.loads(Path(__file__).with_name("first_party.json").read_text(encoding="utf-8"))
+    return found
+
+
+def owners(kind: str, key: str) -> list[tuple[str, str]]:
+    """List the first-party components of a kind whose name has this compared form.
+
+    Each is given as ``(distribution, name)``.
+
+    Example:
+        >>> from lumin_core.registry.names import owners
+        >>> owners("head", "gnnhead")
+        [('lumin-plugin-gnn', 'gnn_head')]
+    """
+    return [
+        (plugin, name)
+        for plugin, theirs in first_party()["plugins"].items()
+        for name in theirs["components"].get(kind, ())
+        if normalise(name) == key
+    ]
+
+
+def declarer(plural: str) -> str | None:
+    """Return which of our plugins declares a kind.
+
+    Example:
+        >>> from lumin_core.registry.names import declarer
+        >>> declarer("graph_extractors"), declarer("heads")
+        ('lumin-plugin-gnn', None)
+    """
+    return next((plugin for plugin, theirs in first_party()["plugins"].items() if plural in theirs["kinds"]), None)
+
+
+def moved_to(kind: str, qualified: str) -> str | None:
+    """Return the qualified name that holds now for one that did once.
+
+    Args:
+        kind: The kind, in the singular.
+        qualified: The name, as it was written.
+
+    Example:
+        >>> from lumin_core.registry.names import moved_to
+        >>> moved_to("executor", "lumin-core/Processes"), moved_to("head", "gnn/gnn_head")
+        ('farm/processes', None)
+    """
+    moved = first_party()["moved"].get(kind, {})
+    return next((now for was, now in moved.items() if _compared(was) == _compared(qualified)), None)
+
+
+def _compared(qualified: str) -> tuple[str, str]:
+    origin, _, bare = qualified.rpartition("/")
+    return short(origin), normalise(bare)
 
 
 def normalise(name: str) -> str:

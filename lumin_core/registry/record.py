@@ -1,7 +1,4 @@
-"""Which components were used, and which a saved config means.
-
-This makes bare names in nested configs safe to keep.
-"""
+"""Which components were used: what makes bare names in nested configs safe to keep."""
 
 from __future__ import annotations
 
@@ -9,15 +6,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from lumin_core.registry.names import normalise
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from lumin_core.registry.component import Component
 
 _recorders: ContextVar[tuple[list[Component], ...]] = ContextVar("recorders", default=())
-_pins: ContextVar[Mapping[tuple[str, str], str]] = ContextVar("pins", default={})  # noqa: B039  # never changed
 
 
 @contextmanager
@@ -41,31 +35,6 @@ def recording() -> Iterator[list[Component]]:
         _recorders.reset(token)
 
 
-@contextmanager
-def pinned(names: Mapping[tuple[str, str], str]) -> Iterator[None]:
-    """Make bare names mean the given components inside the block.
-
-    What else is installed or registered does not matter.
-
-    Args:
-        names: ``{(kind, name): qualified name}``; blocks may be nested, the inner one wins.
-
-    Example:
-        >>> from lumin_core.registry import find, pinned
-        >>> with pinned({("optimiser", "adam"): "core/adam"}):
-        ...     find("optimiser", "adam").qualified
-        'core/adam'
-    """
-    from lumin_core.registry.lookup import find_kind
-
-    pins = {(find_kind(kind).singular, normalise(name)): qualified for (kind, name), qualified in names.items()}
-    token = _pins.set({**_pins.get(), **pins})
-    try:
-        yield
-    finally:
-        _pins.reset(token)
-
-
 def record(component: Component) -> None:
     """Note a component with all recordings that are running.
 
@@ -80,14 +49,3 @@ def record(component: Component) -> None:
     for used in _recorders.get():
         if component not in used:
             used.append(component)
-
-
-def pin(kind: str, key: str) -> str | None:
-    """Give the qualified name that a bare one is pinned to.
-
-    Example:
-        >>> from lumin_core.registry.record import pin
-        >>> pin("optimiser", "adam") is None
-        True
-    """
-    return _pins.get().get((kind, key))

@@ -19,30 +19,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lumin_core import __version__
 from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, LuminError
-from lumin_core.registry.component import Component
-from lumin_core.registry.first_party import FIRST_PARTY_KINDS
+from lumin_core.registry.component import Component, session
 from lumin_core.registry.kind_table import CORE_KINDS, Kind
-from lumin_core.registry.names import canonical, is_reserved, is_valid, short, singular
+from lumin_core.registry.names import canonical, declarer, is_reserved, is_valid, short, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-
 KIND_DECLARATION = "kind"
-
-
 UNREADABLE = "plugin"
 
-
 _VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-
-
 _PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
-
-
 _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq, "<": operator.lt, ">": operator.gt}
-
-
 _REQUIREMENT = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
 
 
@@ -88,6 +77,49 @@ def scan() -> Scan:
     return Scan(tuple(sorted(active, key=_order)), tuple(sorted(disabled, key=_order)), kinds)
 
 
+_scanned: list[Scan] = []
+
+
+def scanned() -> Scan:
+    """Return the one scan of this process, made at the first look-up.
+
+    Example:
+        >>> from lumin_core.registry.scan import scanned
+        >>> scanned() is scanned()
+        True
+    """
+    if not _scanned:
+        _scanned[:] = [scan()]
+    return _scanned[0]
+
+
+def refresh() -> None:
+    """Forget the scan, so that the next look-up makes it anew.
+
+    It sees what has been installed since, and the environment variables anew.
+
+    Example:
+        >>> from lumin_core.registry import refresh
+        >>> refresh()
+    """
+    _scanned.clear()
+
+
+def known(kind: str | None = None) -> list[Component]:
+    """List what is installed or registered, sorted by kind and name.
+
+    Args:
+        kind: Only of this kind, in the singular.
+
+    Example:
+        >>> from lumin_core.registry.scan import known
+        >>> known("optimiser")[0].qualified
+        'core/adadelta'
+    """
+    found = sorted((*scanned().components, *session().values()), key=_order)
+    return [component for component in found if kind in (None, component.kind)]
+
+
 def _order(component: Component) -> tuple[str, str, str]:
     return component.kind, component.name, component.qualified
 
@@ -115,10 +147,7 @@ def _distributions() -> Iterator[metadata.Distribution]:
 
 
 def _concerns_us(distribution: metadata.Distribution) -> bool:
-    """Tell whether there are entry points of ours.
-
-    Where they cannot be read, whether it asks for lumin-core.
-    """
+    """Tell whether it has entry points of ours; where they cannot be read, asks for lumin-core."""
     try:
         return "[lumin." in (distribution.read_text("entry_points.txt") or "")
     except (OSError, ValueError):
@@ -253,10 +282,7 @@ def _declare(components: list[Component]) -> tuple[list[Component], tuple[Kind, 
 
 
 def _check_groups(components: Iterable[Component], kinds: tuple[Kind, ...]) -> list[Component]:
-    """Put each component into its kind.
-
-    Kinds of first-party plugins that are not installed sleep.
-    """
+    """Put each component into its kind; those of our plugins that are not installed sleep."""
     singulars = {kind.plural: kind.singular for kind in kinds}
     checked = []
     for component in components:
@@ -264,6 +290,6 @@ def _check_groups(components: Iterable[Component], kinds: tuple[Kind, ...]) -> l
             checked.append(replace(component, kind=singulars[component.kind]))
         elif component.kind in (KIND_DECLARATION, UNREADABLE):
             checked.append(component)
-        elif component.kind not in FIRST_PARTY_KINDS:
+        elif declarer(component.kind) is None:
             checked.append(_with_problem(component, f"no installed plugin declares the kind {component.kind!r}"))
     return checked

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from lumin_core.errors import ConfigError
-from lumin_core.registry.component import Component
-from lumin_core.registry.lookup import find_kind, scanned, session
+from lumin_core.registry.component import Component, session
+from lumin_core.registry.lookup import find_kind
 from lumin_core.registry.names import SESSION, is_valid, snake_case, with_article
+from lumin_core.registry.scan import scanned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +24,10 @@ T = TypeVar("T")
 @overload
 def register(kind: str, name: str | None = None, *, override: bool = False) -> Callable[[T], T]: ...
 @overload
-def register(kind: str, name: str | None = None, obj: T = ..., *, override: bool = False) -> T: ...
-def register(kind: str, name: str | None = None, obj: Any = None, *, override: bool = False) -> Any:
+def register(kind: str, name: str | None, obj: T, *, override: bool = False) -> T: ...
+@overload
+def register(kind: str, *, obj: T, override: bool = False) -> T: ...
+def register(kind: str, name: str | None = None, obj: object = None, *, override: bool = False) -> object:
     """Register a class, function or partial by a name in this session.
 
     It is a decorator, or is called with the object. Running the same cell again replaces; so does
@@ -83,15 +86,14 @@ def temporary() -> Iterator[None]:
         session().update(before)
 
 
-def _check_object(kind: Kind, obj: Any, target: Any) -> None:
+def _check_object(kind: Kind, obj: object, target: object) -> None:
     if not (isinstance(target, type) or inspect.isroutine(target)):
         raise ConfigError(f"register takes a class, a function or a partial as {kind.singular}, got {obj!r}")
-    base = kind.load_base()
-    if base is not None and not (isinstance(target, type) and issubclass(target, base)):
-        raise ConfigError(f"{with_article(kind.singular)} is a subclass of {kind.base}, got {target!r}")
+    if wanted := kind.lacks(target):
+        raise ConfigError(f"{with_article(kind.singular)} is {wanted}, got {target!r}")
 
 
-def _component(kind: Kind, name: str | None, obj: Any, target: Any) -> Component:
+def _component(kind: Kind, name: str | None, obj: object, target: object) -> Component:
     if name is not None and not isinstance(name, str):
         raise ConfigError(
             f"a name is text, got {name!r}; for the default name write register({kind.singular!r}, obj=...)"

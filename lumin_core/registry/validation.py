@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lumin_core.errors import LuminError
 from lumin_core.registry.component import Component, load_object
 from lumin_core.registry.lookup import find_kind, kinds
 from lumin_core.registry.scan import KIND_DECLARATION
+
+if TYPE_CHECKING:
+    from lumin_core.registry.kind_table import Kind
 
 
 def check(component: Component) -> str | None:
@@ -33,10 +36,9 @@ def check(component: Component) -> str | None:
         if component.kind == KIND_DECLARATION:
             return _declaration_problem(component)
         loaded = component.load()
-        base = find_kind(component.kind).load_base()
+        return _problem(loaded.func if isinstance(loaded, partial) else loaded, find_kind(component.kind))
     except LuminError as error:
         return str(error)
-    return _problem(loaded.func if isinstance(loaded, partial) else loaded, base)
 
 
 def _declaration_problem(component: Component) -> str | None:
@@ -46,18 +48,16 @@ def _declaration_problem(component: Component) -> str | None:
     return None if said == kind.singular else f"{component.value} should say kind = {kind.singular!r}, got {said!r}"
 
 
-def _problem(target: Any, base: type | None) -> str | None:
+def _problem(target: object, kind: Kind) -> str | None:
     if not callable(target):
         return f"it is not callable: {target!r}"
-    if base is not None and not (isinstance(target, type) and issubclass(target, base)):
-        return f"it is no subclass of {base.__module__}.{base.__qualname__}: {target!r}"
-    if inspect.isabstract(target):
-        return f"it is abstract; missing are {', '.join(sorted(target.__abstractmethods__))}"
+    if kind.base is not None and kind.lacks(target):
+        return f"it is no subclass of {kind.base}: {target!r}"
+    if missing := sorted(getattr(target, "__abstractmethods__", ())):
+        return f"it is abstract; missing are {', '.join(missing)}"
     try:
         parameters = inspect.signature(target).parameters.values()
     except ValueError as error:
         return f"its signature cannot be read: {error}"
     by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
-    if by_position and isinstance(target, type):
-        return f"it takes {', '.join(by_position)} by position only"
-    return None
+    return f"it takes {', '.join(by_position)} by position only" if by_position and isinstance(target, type) else None

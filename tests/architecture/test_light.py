@@ -55,11 +55,13 @@ def test_loads_neither_torch_nor_numpy_nor_a_plugin(what):
     assert not heavy
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="importlib.metadata itself loads json")
 def test_listing_avoids_what_makes_it_slow():
     loaded = loaded_by(LIGHT["lumin list-plugins"])
     assert not loaded & {"attr", "attrs", "packaging", "difflib", "json", "pluggy", "logging", "email.parser"}
 
 
+@pytest.mark.torch
 def test_plugins_are_light_until_a_name_is_used(plugins):
     for name in plugins:
         package = name.replace("-", "_")
@@ -68,5 +70,6 @@ def test_plugins_are_light_until_a_name_is_used(plugins):
         assert not loaded & HEAVY
 
 
+@pytest.mark.torch
 def test_the_check_sees_what_is_heavy():
     assert "numpy" in loaded_by("import numpy")

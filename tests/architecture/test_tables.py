@@ -1,11 +1,12 @@
 """What stands in several places says the same in each."""
 
-from importlib import import_module, metadata
+import importlib.util
+from importlib import import_module, metadata, resources
 
 import pytest
 
 from lumin_core import registry
-from lumin_core.registry import first_party, names
+from lumin_core.registry import names
 
 GROUP = "lumin."
 
@@ -21,6 +22,38 @@ def entries_of(project):
     }
 
 
+@pytest.fixture(scope="session")
+def script(root):
+    """Give the script that writes what the plugins' metadata say, as a module."""
+    spec = importlib.util.spec_from_file_location("first_party", root / ".ci" / "first_party.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_first_party_table_is_what_its_script_makes(script):
+    """After a change of a plugin's entry points run ``python .ci/first_party.py``."""
+    assert script.TARGET.read_text(encoding="utf-8") == script.as_text()
+
+
+def test_the_first_party_table_is_installed_with_the_core(script):
+    installed = resources.files("lumin_core.registry").joinpath("first_party.json")
+    assert installed.read_text(encoding="utf-8") == script.TARGET.read_text(encoding="utf-8")
+
+
+def test_the_first_party_table_says_what_each_command_does():
+    for plugin in names.first_party()["plugins"].values():
+        assert set(plugin["helps"]) <= set(plugin["components"].get("command", ()))
+        assert all(line.endswith(".") and "\n" not in line for line in plugin["helps"].values())
+
+
+def test_names_that_moved_are_names_that_hold():
+    for kind, moved in names.first_party()["moved"].items():
+        for qualified in moved.values():
+            origin, _, name = qualified.partition("/")
+            assert ("lumin-plugin-" + origin, name) in names.owners(kind, names.normalise(name))
+
+
 def test_the_first_party_table_has_what_the_plugins_declare(projects, plugins):
     singulars = {kind.plural: kind.singular for kind in registry.kinds()}
     for name in plugins:
@@ -28,22 +61,23 @@ def test_the_first_party_table_has_what_the_plugins_declare(projects, plugins):
         for plural, component in sorted(entries_of(projects[name])):
             if plural != "kinds":
                 declared.setdefault(singulars.get(plural, names.singular(plural)), []).append(component)
-        table = {kind: sorted(members) for kind, members in first_party.FIRST_PARTY_COMPONENTS[name].items()}
+        table = {kind: sorted(members) for kind, members in names.first_party()["plugins"][name]["components"].items()}
         assert table == declared
 
 
 def test_the_first_party_table_has_the_kinds_that_plugins_declare(projects, plugins):
     for name in plugins:
         declared = {component for plural, component in entries_of(projects[name]) if plural == "kinds"}
-        assert {kind for kind, owner in first_party.FIRST_PARTY_KINDS.items() if owner == name} == declared
+        assert set(names.first_party()["plugins"][name]["kinds"]) == declared
 
 
 def test_the_first_party_table_names_known_distributions_and_kinds():
     known = {kind.singular for kind in registry.kinds()}
-    known |= {names.singular(plural) for plural in first_party.FIRST_PARTY_KINDS}
-    for distribution, kinds in first_party.FIRST_PARTY_COMPONENTS.items():
+    plugins = names.first_party()["plugins"]
+    known |= {names.singular(plural) for theirs in plugins.values() for plural in theirs["kinds"]}
+    for distribution, theirs in plugins.items():
         assert distribution.removeprefix(names.FIRST_PARTY_PREFIX) in names.FIRST_PARTY
-        assert set(kinds) <= known
+        assert set(theirs["components"]) <= known
 
 
 def test_plugins_are_named_as_the_design_has_them(plugins):

@@ -23,7 +23,7 @@ time; the averaged buffers are right to first order in how far the averaged weig
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from lumin_core import FitParams
 
-_Slot = tuple[dict[str, Any], str]
+    _Slot = tuple[Mapping[str, Tensor], str]
+
 _step = get_swa_multi_avg_fn()
 
 
@@ -96,7 +97,7 @@ class Average:
         """Forget what entered: the next update begins anew."""
         self.n = 0.0
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""
         return {"n": self.n, "weights": dict(self.module.state_dict())}
 
@@ -145,7 +146,7 @@ class Averaging(Callback):
         average: Average | None = getattr(self, "_average", None)  # not before the first fit
         return average.module if average is not None and average.n > 0 else None
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""
         return {"average": self._average.state_dict(), "values": self._values}
 
@@ -165,7 +166,7 @@ def _slots(module: nn.Module) -> Iterator[_Slot]:
             for name, tensor in place.items():
                 if tensor is not None and id(tensor) not in seen:
                     seen.add(id(tensor))
-                    yield place, name
+                    yield cast("_Slot", (place, name))
 
 
 def _is_averaged(tensor: Tensor) -> bool:

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core import Callback, seeds
+from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
+from lumin_plugin_callbacks.targets import targets_of
 
 if TYPE_CHECKING:
-    from lumin_core import BatchYielder, FitParams
+    from numpy.typing import NDArray
+
+    from lumin_core import FitParams
 
 
 class BootstrapResample(Callback):
@@ -25,7 +29,7 @@ class BootstrapResample(Callback):
 
     A fold's sample depends on the fit's seed and the number of the fold alone, and with
     `bag_each_time` on the epoch. A callback that reads further columns of the file for the events
-    of the fold, as `targ_replace` does, finds their indices as ``fit_params.data["events"]`` while
+    of the fold, as `targ_replace` does, finds their indices as ``fit_params.events`` while
     the fold is trained.
 
     With `reweight`, weights are scaled so that the sample keeps their sum, for each class (without
@@ -47,7 +51,7 @@ class BootstrapResample(Callback):
     """
 
     def __init__(self, n_folds: int | None = None, bag_each_time: bool = False, reweight: bool = True) -> None:
-        if n_folds is not None and (isinstance(n_folds, bool) or not hasattr(n_folds, "__index__") or n_folds < 1):
+        if n_folds is not None and (isinstance(n_folds, bool) or not is_positive(n_folds)):
             raise ConfigError(f"n_folds must be a positive integer, got {n_folds!r}; it may be left out")
         self.bag_each_time = bag_each_time
         self.reweight = reweight
@@ -63,31 +67,28 @@ class BootstrapResample(Callback):
         by, key = fit_params.by, (fit_params.trn_idx, *((fit_params.epoch,) if self.bag_each_time else ()))
         sample = seeds.stream(self._seed, "bootstrap", *key).integers(by.n_events, size=by.n_events)
         if by.weights is not None:
-            factors = _factors(by, sample, fit_params.model.objective) if self.reweight else 1
+            groups = _groups(by.weights, targets_of(by), fit_params.model.objective)
+            factors = _factors(by.weights, groups, sample) if self.reweight else 1
             by.weights = by.weights[sample] * factors
         by.inputs = by.inputs[sample]
-        by.targets = by.targets[sample]
+        by.targets = targets_of(by)[sample]
         if by.matrix_inputs is not None:
             by.matrix_inputs = by.matrix_inputs[sample]
-        fit_params.data["events"] = sample
-
-    def on_fold_end(self, fit_params: FitParams) -> None:
-        """Forget the sample."""
-        fit_params.data.pop("events", None)
+        fit_params.events = sample
 
 
-def _factors(by: BatchYielder, sample: np.ndarray, objective: str) -> np.ndarray:
+def _factors(weights: np.ndarray, groups: NDArray[np.int64], sample: NDArray[np.int64]) -> NDArray[np.float64]:
     """Give the factors, of the weights' shape, that keep each group's sum of weights."""
-    weights, groups = by.weights.reshape(-1).astype(np.float64), _groups(by, objective)
-    before = np.bincount(groups, weights)
-    after = np.bincount(groups[sample], weights[sample], len(before))
+    flat = weights.reshape(-1).astype(np.float64)
+    before = np.bincount(groups, flat)
+    after = np.bincount(groups[sample], flat[sample], len(before))
     factors = np.divide(before, after, out=np.ones_like(before), where=after != 0)
-    return factors[groups[sample]].reshape(by.weights.shape)
+    return factors[groups[sample]].reshape(weights.shape)
 
 
-def _groups(by: BatchYielder, objective: str) -> np.ndarray:
+def _groups(weights: np.ndarray, targets: np.ndarray, objective: str) -> NDArray[np.int64]:
     """Number the groups of events, ``(n,)``: by class, and by the sign of the weight."""
-    groups = (by.weights.reshape(-1) < 0).astype(np.int64)
-    if objective == "regression" or by.targets.size != len(by.targets):
+    groups = (weights.reshape(-1) < 0).astype(np.int64)
+    if objective == "regression" or targets.size != len(targets):
         return groups
-    return groups + 2 * np.unique(by.targets.reshape(-1), return_inverse=True)[1]
+    return groups + 2 * np.unique(targets.reshape(-1), return_inverse=True)[1].astype(np.int64)

@@ -16,7 +16,7 @@ from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks.one_cycle import SingleCycle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lumin_core import FitParams
 
@@ -58,7 +58,7 @@ class CycleStep(SingleCycle):
     stepping: bool
     _best: float | None
     _n_worse: int
-    _kept: dict[str, Any] | None
+    _kept: Mapping[str, object] | None
 
     def __init__(
         self,
@@ -114,12 +114,12 @@ class CycleStep(SingleCycle):
         """Tell whether the cycle goes on, or the first epoch after it is still to come."""
         return not self.stepping
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a resumed fit goes on from."""
         own = {"best": self._best, "n_worse": self._n_worse, "stepping": self.stepping, "kept": self._kept}
         return {**super().state_dict(), **own}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         super().load_state_dict(state)
         self._best = state["best"]

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -37,11 +37,14 @@ from lumin_core.training import check_batch_size, choose_folds
 from lumin_plugin_callbacks.schedule import check_alone, check_range
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from lumin_core import FitParams, FoldYielder
+    from lumin_core import BatchYielder, FitParams, FoldYielder
+
+    Rates = NDArray[np.float64]
 
 _DIVERGED = 4.0  # times the lowest smoothed loss
 _LOOK_EVERY = 10  # batches: a look waits for the device
@@ -69,26 +72,28 @@ class LRFindResult:
         ['lr', 'mean_loss', 'spread', 'smoothed_loss', 'loss_0', 'loss_1']
     """
 
-    lr: np.ndarray
-    losses: np.ndarray
+    lr: Rates
+    losses: Rates
 
     @property
-    def mean_loss(self) -> np.ndarray:
+    def mean_loss(self) -> Rates:
         """The mean over repeats, shape ``(n,)``; NaN from where the first had diverged."""
-        return self.losses.mean(axis=0)
+        mean: Rates = self.losses.mean(axis=0)
+        return mean
 
     @property
-    def spread(self) -> np.ndarray:
+    def spread(self) -> Rates:
         """The standard deviation over repeats, shape ``(n,)``.
 
         It is NaN for a single one, which cannot tell.
         """
         if len(self.losses) == 1:
             return np.full(len(self.lr), np.nan)
-        return self.losses.std(axis=0, ddof=1)
+        spread: Rates = self.losses.std(axis=0, ddof=1)
+        return spread
 
     @property
-    def smoothed_loss(self) -> np.ndarray:
+    def smoothed_loss(self) -> Rates:
         """The mean loss, smoothed with a Gaussian of a fortieth of all rates, shape ``(n,)``."""
         mean = self.mean_loss
         known = np.isfinite(mean)
@@ -169,7 +174,7 @@ class LRFinder(Callback):
     _pending: list[Tensor]
     _average: float
     _lowest: float
-    _kept: dict[str, Any] | None
+    _kept: Mapping[str, object] | None
 
     def __init__(self, lr_bounds: Sequence[float] = (1e-7, 10), nb: int | None = None) -> None:
         self.lr_bounds = check_range(lr_bounds, "lr_bounds")
@@ -201,14 +206,14 @@ class LRFinder(Callback):
         self._kept = copy.deepcopy(fit_params.model.training_state())
 
     @hookimpl(wrapper=True)
-    def on_fold_begin(self, fit_params: FitParams) -> Generator[None, Any, Any]:
+    def on_fold_begin(self, fit_params: FitParams) -> Generator[None, object, object]:
         """Let the batches end with the test, whoever provides them.
 
         The loop looks at ``stop`` only between folds.
         """
         result = yield
         if fit_params.state == "train":
-            fit_params.by = _Batches(fit_params.by, self)
+            fit_params.by = cast("BatchYielder", _Batches(fit_params.by, self))
         return result
 
     def on_batch_begin(self, fit_params: FitParams) -> None:
@@ -237,7 +242,7 @@ class LRFinder(Callback):
         self._look()
         self._end(fit_params)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a resumed fit goes on from."""
         return {
             "batch": self._batch,
@@ -249,7 +254,7 @@ class LRFinder(Callback):
             "kept": self._kept,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self._batch = state["batch"]
         self._losses = list(state["losses"])
@@ -296,20 +301,20 @@ class LRFinder(Callback):
 class _Batches:
     """The batches of a fold, until the test is over; all else is the fold's."""
 
-    def __init__(self, by: Any, finder: LRFinder) -> None:
+    def __init__(self, by: BatchYielder, finder: LRFinder) -> None:
         self._by = by
         self._finder = finder
 
     def __len__(self) -> int:
         return len(self._by)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         for batch in self._by:
             yield batch
             if self._finder.finished:
                 return
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._by, name)
 
 
@@ -321,7 +326,7 @@ def lr_find(
     train_on_weights: bool = True,
     n_repeats: int = -1,
     lr_bounds: Sequence[float] = (1e-7, 10),
-    cb_partials: Sequence[Any] | Any = None,
+    cb_partials: object = None,
     seed: int | None = None,
     bulk_move: bool = True,
     visible_bar: bool = True,
@@ -408,9 +413,10 @@ def _check_nb(nb: int) -> int:
     return int(nb)
 
 
-def _smooth(values: np.ndarray, width: float) -> np.ndarray:
+def _smooth(values: Rates, width: float) -> Rates:
     """Smooth with a Gaussian; at the ends, with what there is of it."""
     half = math.ceil(3 * width)
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / width) ** 2)
     inner = slice(half, half + len(values))
-    return np.convolve(values, kernel)[inner] / np.convolve(np.ones(len(values)), kernel)[inner]
+    smoothed: Rates = np.convolve(values, kernel)[inner] / np.convolve(np.ones(len(values)), kernel)[inner]
+    return smoothed

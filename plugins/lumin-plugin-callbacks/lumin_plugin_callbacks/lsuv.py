@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from lumin_core import FitParams
+    from lumin_core import BatchYielder, FitParams
+    from lumin_core.model import Inputs
 
 _LAYERS = (
     nn.Linear,
@@ -107,7 +108,7 @@ class LsuvInit(Callback):
                 own.copy_(new)
         self._is_done = True
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""
         return {"is_done": self._is_done}
 
@@ -115,7 +116,7 @@ class LsuvInit(Callback):
         """Take it back."""
         self._is_done = state["is_done"]
 
-    def _initialise(self, network: nn.Module, x: Any) -> None:
+    def _initialise(self, network: nn.Module, x: Inputs) -> None:
         layers = _reached(network, x)
         if not layers:
             _log.warning(
@@ -127,7 +128,7 @@ class LsuvInit(Callback):
         for layer in layers:
             self._rescale(network, layer, x)
 
-    def _rescale(self, network: nn.Module, layer: _Layer, x: Any) -> None:
+    def _rescale(self, network: nn.Module, layer: _Layer, x: Inputs) -> None:
         for _ in range(self.max_attempts):
             if self._is_near(std := _output_std(network, layer, x)):
                 return
@@ -149,7 +150,7 @@ class _Layer:
     weight: nn.Parameter
 
 
-def _first_inputs(by: Any) -> Any:
+def _first_inputs(by: BatchYielder) -> Inputs:
     """Return the inputs of the first batch.
 
     The pass that follows is shuffled as if this had not been.
@@ -162,7 +163,7 @@ def _first_inputs(by: Any) -> Any:
     return x
 
 
-def _reached(network: nn.Module, x: Any) -> list[_Layer]:
+def _reached(network: nn.Module, x: Inputs) -> list[_Layer]:
     """List the layers to initialise, in the order in which data reach them."""
     names: dict[nn.Module, str] = {m: name for name, m in network.named_modules() if isinstance(m, _LAYERS)}
     reached: list[nn.Module] = []
@@ -178,7 +179,7 @@ def _reached(network: nn.Module, x: Any) -> list[_Layer]:
     return list(layers.values())
 
 
-def _output_std(network: nn.Module, layer: _Layer, x: Any) -> float:
+def _output_std(network: nn.Module, layer: _Layer, x: Inputs) -> float:
     """Compute the standard deviation over all outputs of a layer, over all its calls."""
     outputs: list[Tensor] = []
     hook = layer.module.register_forward_hook(lambda _, __, output: outputs.append(output.flatten()))
@@ -195,7 +196,7 @@ def _output_std(network: nn.Module, layer: _Layer, x: Any) -> float:
     return std
 
 
-def _run(network: nn.Module, x: Any) -> None:
+def _run(network: nn.Module, x: Inputs) -> None:
     """Run the batch, with the same dropout every time."""
     torch.manual_seed(torch.initial_seed())
     network(x)

@@ -78,7 +78,7 @@ class MetricLogger(Callback):
         cells = [f"{text:>{width}}" for text, width in zip(texts, self._widths, strict=True)]
         self._write(f"{fit_params.epoch}{mark}", cells, f"{perf_counter() - self._start:.1f} s")
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""
         return {"best": self._best}
 

@@ -20,7 +20,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
 import numpy as np
 import torch
@@ -30,15 +30,18 @@ from lumin_core.checks import as_list, check_names, positive
 from lumin_core.data import check_classes
 from lumin_core.errors import ConfigError
 from lumin_core.model import build_optimiser, weighted_loss
-from lumin_core.training import FoldLoss, check_targets
+from lumin_core.training import FoldLoss, check_targets, prepare_fit, run_fit
 from lumin_plugin_callbacks.targets import check_columns, current_columns, fold_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from torch import Tensor
 
     from lumin_core import FitParams
+    from lumin_core.model import Inputs
+
+    _Batch = tuple[Tensor, Tensor, Tensor | None]
 
 _log = logging.getLogger(__name__)
 _TICKS = ("batch", "fold", "epoch")
@@ -115,11 +118,11 @@ class PivotTraining(Callback):
         n_pretrain_main: int,
         n_pretrain_adv: int,
         adv_coef: float,
-        adv_model_builder: ModelBuilder | Mapping[str, Any] | str | Path,
+        adv_model_builder: ModelBuilder | Mapping[str, object] | str | Path,
         adv_targets: str | Sequence[str],
         adv_update_freq: int = 1,
         adv_update_on: str = "batch",
-        main_pretrain_cb_partials: Sequence[Any] | Any = None,
+        main_pretrain_cb_partials: object = None,
     ) -> None:
         self.n_pretrain_main = _epochs(n_pretrain_main, "n_pretrain_main")
         self.n_pretrain_adv = _epochs(n_pretrain_adv, "n_pretrain_adv")
@@ -164,7 +167,7 @@ class PivotTraining(Callback):
         self._rng = seeds.stream(self._seed, "adversary", fit_params.epoch)
 
     @hookimpl(wrapper=True)
-    def on_fold_begin(self, fit_params: FitParams) -> Generator[None, Any, Any]:
+    def on_fold_begin(self, fit_params: FitParams) -> Generator[None, object, object]:
         """Give the fold its nuisance, when all others have changed it.
 
         Also pretrain and refine, where it is time.
@@ -188,9 +191,9 @@ class PivotTraining(Callback):
         model, main, w = fit_params.model, fit_params.loss_val, fit_params.w
         if fit_params.state == "test":
             return
-        adversary: Any = self.adversary
+        adversary = self._opponent
         y_pred = model.to_prediction(fit_params.y_pred)
-        nuisance = fit_params.by.companion
+        nuisance = cast("_Accompanied", fit_params.by).companion
         nuisance = nuisance.squeeze(1).long() if adversary.objective == "multiclass" else nuisance
         if fit_params.state == "train" and self.adv_update_on == "batch" and self._is_due(fit_params.batch):
             with self._learning():
@@ -206,27 +209,34 @@ class PivotTraining(Callback):
         for name, total in zip(("main", "adversary"), self._losses, strict=True):
             self.history[fit_params.state][name].append(total.value())
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give the adversary's weights and optimiser, and the history."""
-        adversary: Any = self.adversary
+        adversary = self._opponent
         return {**adversary.training_state(), "history": self.history}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put them back.
 
         Args:
             state: As from `state_dict`.
         """
-        adversary: Any = self.adversary
+        adversary = self._opponent
         adversary.load_training_state(state)
         self.history = state["history"]
+
+    @property
+    def _opponent(self) -> Model:
+        """The adversary, which there is from the beginning of a training on."""
+        if self.adversary is None:
+            raise ConfigError("pivot_training has no adversary before a training: fit a model with this callback first")
+        return self.adversary
 
     def _reset(self) -> None:
         self.adversary = None
         self.history = {state: {"main": [], "adversary": []} for state in ("train", "valid")}
 
     def _check(self, targets: np.ndarray) -> None:
-        adversary: Any = self.adversary
+        adversary = self._opponent
         if adversary.objective == "multiclass":
             check_classes(targets)
         check_targets(targets, adversary)
@@ -250,21 +260,22 @@ class PivotTraining(Callback):
         model, by, opt, recorded = fit_params.model, fit_params.by, fit_params.opt, dict(fit_params.model.record.seeds)
         model.opt = build_optimiser(model.model_builder.opt_args, model.model.parameters())
         try:
-            model.fit(
+            fit = prepare_fit(
+                model,
                 self.n_pretrain_main,
                 fit_params.fy,
                 fit_params.bs,
-                by.bulk_move,
-                by.use_weights,
-                fit_params.trn_idxs,
+                bulk_move=by.bulk_move,
+                train_on_weights=by.use_weights,
+                trn_idxs=fit_params.trn_idxs,
                 cbs=self.main_pretrain_cb_partials,
                 cb_savepath=fit_params.cb_savepath / "pretrain",
                 visible_bar=False,
                 seed=self._draw(),
             )
+            run_fit(fit)
         finally:
             model.opt = opt
-            model.fit_params = fit_params
             model.record.seeds = recorded
 
     def _pretrain_adversary(self, fit_params: FitParams) -> None:
@@ -284,30 +295,36 @@ class PivotTraining(Callback):
         preds = fit_params.model.predict(fit_params.by)
         self._refine(self._batches(fit_params, preds, targets, fit_params.by.weights))
 
-    def _batches(self, fit_params: FitParams, preds: Any, targets: Any, weights: Any) -> BatchYielder:
+    def _batches(
+        self,
+        fit_params: FitParams,
+        preds: np.ndarray | Tensor | None,
+        targets: np.ndarray | None,
+        weights: np.ndarray | None,
+    ) -> BatchYielder:
         """Make the adversary's batches, of its own order."""
         by, generator = fit_params.by, torch.Generator().manual_seed(self._draw())
         return BatchYielder(
             preds,
             fit_params.bs,
-            self.adversary.objective,
+            self._opponent.objective,
             targets,
             weights,
-            use_weights=by.use_weights,  # type: ignore[union-attr]
+            use_weights=by.use_weights,
             bulk_move=by.bulk_move,
             device=fit_params.device,
             generator=generator,
         )
 
-    def _refine(self, by: Any, n_passes: int = 1) -> None:
+    def _refine(self, by: BatchYielder, n_passes: int = 1) -> None:
         """Train the adversary, the model held fast."""
         with self._learning():
             for _ in range(n_passes):
-                for x, y, w in by:
+                for x, y, w in cast("Iterable[_Batch]", by):
                     self._step(x, y, w)
 
     def _step(self, x: Tensor, y: Tensor, w: Tensor | None) -> None:
-        adversary: Any = self.adversary
+        adversary = self._opponent
         loss = weighted_loss(adversary.loss, adversary.forward(x), y, w)
         adversary.opt.zero_grad()
         loss.backward()
@@ -316,7 +333,7 @@ class PivotTraining(Callback):
     @contextmanager
     def _learning(self) -> Iterator[None]:
         """Let the adversary learn, in the block; the model's dropout draws as without."""
-        adversary: Any = self.adversary
+        adversary = self._opponent
         with seeds.torch_forked(adversary.device):
             self._seed_torch(self._draw())
             adversary.set_mode(training=True)
@@ -347,10 +364,11 @@ class _Accompanied(BatchYielder):
 
     def __init__(self, by: BatchYielder, columns: np.ndarray) -> None:
         self.__dict__.update(by.__dict__)
-        self._columns_beside, self._iterate = columns.reshape(len(columns), -1).astype(np.float32), type(by).__iter__
-        self.companion: Any = None
+        self._columns_beside = columns.reshape(len(columns), -1).astype(np.float32)
+        self._iterate = type(by).__iter__
+        self.companion: Tensor = torch.empty(0)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[tuple[Inputs, Tensor | None, Tensor | None]]:
         wide, n, k = copy.copy(self), self.inputs.shape[1], self._columns_beside.shape[1]
         wide.inputs = np.hstack([self.inputs, self._columns_beside])
         if self.input_mask is not None:
@@ -361,13 +379,13 @@ class _Accompanied(BatchYielder):
             yield (flat, x[1]) if isinstance(x, tuple) else flat, y, w
 
 
-def _epochs(number: Any, name: str) -> int:
-    if isinstance(number, bool) or not hasattr(number, "__index__") or number < 0:
+def _epochs(number: object, name: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, SupportsIndex) or number.__index__() < 0:
         raise ConfigError(f"{name} must be a number of epochs, 0 or more, got {number!r}")
-    return int(number)
+    return number.__index__()
 
 
-def _builder(given: Any) -> ModelBuilder:
+def _builder(given: object) -> ModelBuilder:
     if isinstance(given, ModelBuilder):
         return given
     if not isinstance(given, Mapping | str | Path):

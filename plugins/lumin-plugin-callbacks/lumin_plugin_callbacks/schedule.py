@@ -16,24 +16,38 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, SupportsFloat, TypeGuard
 
 import numpy as np
 
 from lumin_core import Callback
 from lumin_core.checks import did_you_mean, positive
 from lumin_core.errors import ConfigError
+from lumin_core.training import scheduled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from lumin_core import FitParams, Model
+    from lumin_core import FitParams
+    from lumin_core.training import Network
 
 INTERPOLATIONS: dict[str, Callable[[float], float]] = {
     "cosine": lambda done: (1 - math.cos(math.pi * done)) / 2,
     "linear": lambda done: done,
 }
 _QUANTITIES = {"lr": "the learning rate", "mom": "the momentum"}
+
+
+class Scheduled(Protocol):
+    """What counts as a schedule.
+
+    Attributes:
+        scheduled: What is set for every batch: ``"lr"``, ``"mom"`` or both.
+    """
+
+    @property
+    def scheduled(self) -> Sequence[str]:
+        """The quantities."""
 
 
 class Schedule(Callback, ABC):
@@ -167,11 +181,11 @@ class Schedule(Callback, ABC):
         """Tell whether the epoch ended in the middle of a cycle."""
         return not self.cycle_end
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Give what a resumed fit goes on from."""
         return {"batch": self._batch, "cycle_count": self.cycle_count, "cycle_losses": list(self.cycle_losses)}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self._batch = state["batch"]
         self.cycle_count = state["cycle_count"]
@@ -206,7 +220,7 @@ def to_batches(n_epochs: float, n_batches: int) -> int:
     return max(1, round(n_epochs * n_batches))
 
 
-def check_alone(callback: Any, cbs: Sequence[Any]) -> None:
+def check_alone(callback: Scheduled, cbs: Iterable[object]) -> None:
     """Refuse a second callback that sets the same quantity, or that saves cycles too.
 
     Args:
@@ -225,14 +239,14 @@ def check_alone(callback: Any, cbs: Sequence[Any]) -> None:
         if other is callback:
             continue
         names = f"{type(callback).__name__} and {type(other).__name__}"
-        twice = [name for name in callback.scheduled if name in getattr(other, "scheduled", ())]
+        twice = [name for name in scheduled(callback) if name in scheduled(other)]
         if twice:
             raise ConfigError(f"{names} both set {' and '.join(_QUANTITIES[name] for name in twice)}; list one of them")
         if getattr(callback, "cycle_save", False) and getattr(other, "cycle_save", False):
             raise ConfigError(f"{names} both save cycles, under the same names; set cycle_save for one of them")
 
 
-def check_length(number: Any, name: str) -> float:
+def check_length(number: object, name: str) -> float:
     """Give a number of epochs as it is, integers staying integers.
 
     Raises:
@@ -243,12 +257,12 @@ def check_length(number: Any, name: str) -> float:
         >>> check_length(2, "scale")
         2
     """
-    if isinstance(number, bool) or not hasattr(number, "__float__") or not 0 < float(number) < math.inf:
+    if not _is_number(number) or not 0 < float(number) < math.inf:
         raise ConfigError(f"{name} must be a positive number of epochs, got {number!r}")
-    return int(number) if float(number).is_integer() else float(number)
+    return int(float(number)) if float(number).is_integer() else float(number)
 
 
-def check_numbers(values: Any, name: str, meaning: str) -> tuple[float, ...]:
+def check_numbers(values: object, name: str, meaning: str) -> tuple[float, ...]:
     """Give several values as floats.
 
     Args:
@@ -270,7 +284,7 @@ def check_numbers(values: Any, name: str, meaning: str) -> tuple[float, ...]:
     return tuple(map(float, numbers))
 
 
-def check_range(values: Any, name: str, below: float = math.inf) -> tuple[float, float]:
+def check_range(values: object, name: str, below: float = math.inf) -> tuple[float, float]:
     """Give ``(lowest, highest)`` as floats.
 
     Args:
@@ -293,11 +307,11 @@ def check_range(values: Any, name: str, below: float = math.inf) -> tuple[float,
     return numbers[0], numbers[1]
 
 
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, bool)
+def _is_number(value: object) -> TypeGuard[SupportsFloat]:
+    return isinstance(value, SupportsFloat) and not isinstance(value, bool)
 
 
-def _check_momentum(model: Model) -> None:
+def _check_momentum(model: Network) -> None:
     try:
         model.get_mom()
     except ConfigError as error:

@@ -14,7 +14,7 @@ from lumin_core.errors import ConfigError, DataError, ShapeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core import FitParams, FoldYielder
+    from lumin_core import BatchYielder, FitParams, FoldYielder
 
 
 class TargReplace(Callback):
@@ -55,6 +55,28 @@ class TargReplace(Callback):
         fit_params.by.targets = to_float32(current_columns(fit_params, self.targ_feats))
 
 
+def targets_of(by: BatchYielder) -> np.ndarray:
+    """Return the targets of a fold that is trained or validated.
+
+    Args:
+        by: The fold.
+
+    Raises:
+        DataError: If it has none.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core import BatchYielder
+        >>> from lumin_plugin_callbacks.targets import targets_of
+        >>> by = BatchYielder(np.zeros((2, 3)), 2, "regression", targets=np.array([4.0, 5.0]))
+        >>> targets_of(by)
+        array([4., 5.])
+    """
+    if by.targets is None:
+        raise DataError("a fold that is trained or validated must have targets, got one without; give its targets")
+    return by.targets
+
+
 def check_columns(fy: FoldYielder, columns: Sequence[str], place: str) -> None:
     """Refuse columns that a fold file does not have.
 
@@ -90,13 +112,13 @@ def current_columns(fit_params: FitParams, columns: Sequence[str]) -> np.ndarray
         ShapeError: If the fold has not as many events any more as in the file.
     """
     fold = fit_params.trn_idx if fit_params.state == "train" else fit_params.val_idx
-    values, events = fold_columns(fit_params.fy, columns, fold), fit_params.data.get("events")
+    values, events = fold_columns(fit_params.fy, columns, fold), fit_params.events
     values = values if events is None else values[events]
     if len(values) != fit_params.by.n_events:
         raise ShapeError(
             f"fold {fold} has {len(values)} events in the file and {fit_params.by.n_events} in training, so that "
             f"{', '.join(columns)} cannot be told for each; let the callback that takes events out put the indices of "
-            'those that stay under fit_params.data["events"]'
+            "those that stay in fit_params.events"
         )
     return values
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -11,11 +11,14 @@ from torch import Tensor
 from lumin_core import Callback
 from lumin_core.data import to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_plugin_callbacks.targets import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lumin_core import FitParams
+
+    Weights = np.ndarray | Tensor
 
 
 class AbsWeightData(Callback, ABC):
@@ -50,7 +53,7 @@ class AbsWeightData(Callback, ABC):
         self.on_eval = on_eval
 
     @abstractmethod
-    def weight_func(self, x: np.ndarray, mx: np.ndarray | None, y: np.ndarray, w: np.ndarray | None) -> Any:
+    def weight_func(self, x: np.ndarray, mx: np.ndarray | None, y: np.ndarray, w: np.ndarray | None) -> Weights:
         """Compute the weights of a fold.
 
         Args:
@@ -70,7 +73,7 @@ class AbsWeightData(Callback, ABC):
         by, name = fit_params.by, type(self).__name__
         if not by.use_weights:
             raise ConfigError(f"{name} weights events, which train_on_weights=False ignores; leave one of them out")
-        given = self.weight_func(x=by.inputs, mx=by.matrix_inputs, y=by.targets, w=by.weights)
+        given = self.weight_func(x=by.inputs, mx=by.matrix_inputs, y=targets_of(by), w=by.weights)
         weights = to_float32(given.detach().cpu() if isinstance(given, Tensor) else given)
         if weights.shape not in ((by.n_events,), (by.n_events, 1)):
             raise ShapeError(
@@ -101,12 +104,12 @@ class WeightData(AbsWeightData):
         >>> callbacks = [WeightData(lambda x, mx, y, w: np.exp(-x[:, 0]), on_eval=True)]
     """
 
-    def __init__(self, func: Callable[..., Any], on_eval: bool) -> None:
+    def __init__(self, func: Callable[..., Weights], on_eval: bool) -> None:
         super().__init__(on_eval)
         if not callable(func):
             raise ConfigError(f"func must be a function of x, mx, y, w, got {func!r}")
         self.func = func
 
-    def weight_func(self, x: np.ndarray, mx: np.ndarray | None, y: np.ndarray, w: np.ndarray | None) -> Any:
+    def weight_func(self, x: np.ndarray, mx: np.ndarray | None, y: np.ndarray, w: np.ndarray | None) -> Weights:
         """Call the function."""
         return self.func(x=x, mx=mx, y=y, w=w)

@@ -90,7 +90,8 @@ class SelfAttention(Extractor):
 
     def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
         logits = self.q(x) @ self.k(x).transpose(-1, -2) / sqrt(self.n_a)
-        return _softmax(logits, mask.unsqueeze(-2), -1) @ self.v(x)
+        value: Tensor = self.v(x)
+        return _softmax(logits, mask.unsqueeze(-2), -1) @ value
 
 
 class OffsetSelfAttention(SelfAttention):
@@ -125,7 +126,7 @@ class OffsetSelfAttention(SelfAttention):
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # 16 bits lose shares, and their sums
         by_receiver = _softmax(logits, mask.unsqueeze(-1), -2) * mask.unsqueeze(-2)  # without absent senders
         sums = by_receiver.sum(-1, keepdim=True).masked_fill(~mask.unsqueeze(-1), 1)  # an absent receiver has none
-        value = self.v(x)
+        value: Tensor = self.v(x)
         return x - (by_receiver / sums.clamp_min(torch.finfo(sums.dtype).eps ** 2)).to(value.dtype) @ value
 
 

@@ -58,13 +58,12 @@ class Reviser(nn.Module):
         sa_width: int | None = None,
         f_final_outs: int | Sequence[int] | None = None,
         global_feat_vec: bool = False,
-        sa_class: Any = "self_attention",
+        sa_class: object = "self_attention",
         **options: Any,
     ) -> None:
         super().__init__()
         initial, final = _widths(f_initial_outs), _widths(f_final_outs)
-        if not isinstance(n_sa_layers, int) or n_sa_layers < 0:
-            raise ConfigError(f"n_sa_layers must be a number of layers, 0 for none, got {n_sa_layers!r}")
+        _check_n_layers(n_sa_layers)
         if global_feat_vec and not initial and not final:
             raise ConfigError(
                 "global_feat_vec gives means to a network: name its widths in f_initial_outs or f_final_outs"
@@ -157,7 +156,7 @@ class GraphCollapser(Collapser):
         bn: bool = False,
         act: str = "relu",
         bn_class: NormSpec = "batch_norm1d",
-        sa_class: Any = "self_attention",
+        sa_class: object = "self_attention",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:
@@ -194,6 +193,11 @@ class GraphCollapser(Collapser):
 
 def _widths(outs: int | Sequence[int] | None) -> list[int]:
     return [] if outs is None or outs == [] else layer_widths(outs, "f_initial_outs or f_final_outs")
+
+
+def _check_n_layers(number: object) -> None:
+    if not isinstance(number, int) or number < 0:
+        raise ConfigError(f"n_sa_layers must be a number of layers, 0 for none, got {number!r}")
 
 
 def _dense(n_in: int, outs: list[int], *, means: bool, **options: Any) -> ObjectDense | None:

@@ -85,7 +85,7 @@ class GravNet(Extractor):
         bn: bool = False,
         act: str = "relu",
         bn_class: NormSpec = "batch_norm1d",
-        sa_class: Any = "self_attention",
+        sa_class: object = "self_attention",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:
@@ -166,7 +166,7 @@ class GravNetLayer(nn.Module):
         f_slr_depth: int,
         f_out_depth: int,
         agg_methods: str | Sequence[str],
-        sa_class: Any,
+        sa_class: object,
         *,
         cat_means: bool,
         **options: Any,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -70,8 +70,8 @@ class GNNHead(MatrixHead):
         cont_feats: Sequence[str],
         vecs: Sequence[str],
         feats_per_vec: Sequence[str],
-        extractor: Any = "interaction_net",
-        collapser: Any = "graph_collapser",
+        extractor: object = "interaction_net",
+        collapser: object = "graph_collapser",
         use_in_bn: bool = False,
         cat_means: bool = False,
         row_wise: bool = True,
@@ -121,7 +121,7 @@ class GNNHead(MatrixHead):
         return int(self.collapser.get_out_size())
 
 
-def _specs(extractor: Any) -> list[Any]:
+def _specs(extractor: object) -> list[object]:
     specs = list(extractor) if isinstance(extractor, Sequence) and not isinstance(extractor, str) else [extractor]
     if not specs:
         raise ConfigError(

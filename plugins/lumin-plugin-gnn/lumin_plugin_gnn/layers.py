@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from lumin_core.checks import did_you_mean, is_positive
+from lumin_core.checks import as_list, did_you_mean, is_positive
 from lumin_core.errors import ConfigError
 from lumin_core.model import LCBatchNorm1d, NormSpec, dense_stack
 
@@ -209,7 +209,7 @@ def preset_of(name: str, presets: Mapping[str, dict[str, Any]]) -> dict[str, Any
     return presets[name]
 
 
-def layer_widths(outs: Any, who: str) -> list[int]:
+def layer_widths(outs: object, who: str) -> list[int]:
     """Give the widths of layers as a list.
 
     Args:
@@ -224,13 +224,13 @@ def layer_widths(outs: Any, who: str) -> list[int]:
         >>> layer_widths(32, "interaction_net")
         [32]
     """
-    listed = list(outs) if isinstance(outs, Iterable) else [outs]
+    listed: list[int] = as_list(outs)
     if not listed or not all(map(is_positive, listed)):
         raise ConfigError(f"{who} needs the positive widths of its layers, as in [32, 16]; got {outs!r}")
     return listed
 
 
-def column_list(columns: Any, n_fpv: int) -> list[int]:
+def column_list(columns: object, n_fpv: int) -> list[int]:
     """Give columns of the features of an object as a list.
 
     Args:

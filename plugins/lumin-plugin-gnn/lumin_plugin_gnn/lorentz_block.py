@@ -163,4 +163,5 @@ class LorentzBlock(nn.Module):
         receiver, sender, pair = self.first_e.weight.split((self.width, self.width, 2), dim=1)
         rows = pairs.receivers(linear(h, receiver)) + pairs.senders(linear(h, sender))
         rows = rows + linear(invariants(pairs.receivers(x), pairs.senders(x)).to(h.dtype), pair)
-        return self.act(self.last_e(self.act(norm_rows(self.norm_e, rows))))
+        messages: Tensor = self.act(self.last_e(self.act(norm_rows(self.norm_e, rows))))
+        return messages

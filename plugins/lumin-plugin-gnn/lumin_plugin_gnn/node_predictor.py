@@ -80,7 +80,7 @@ class NodePredictor(Collapser):
         bn: bool = False,
         act: str = "relu",
         bn_class: NormSpec = "batch_norm1d",
-        sa_class: Any = "self_attention",
+        sa_class: object = "self_attention",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:

@@ -79,7 +79,8 @@ class ListedPairs(OrderedPairs):
     def total(self, rows: Tensor) -> Tensor:
         """Sum ``(n_pairs, F)`` to ``(B, N, F)``."""
         summed = rows.new_zeros(self._shape.numel(), rows.shape[-1]).index_add(0, self._receivers, rows)
-        return summed.unflatten(0, self._shape)
+        total: Tensor = summed.unflatten(0, self._shape)
+        return total
 
 
 class GridOfPairs(OrderedPairs):

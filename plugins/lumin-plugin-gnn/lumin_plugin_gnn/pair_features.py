@@ -140,7 +140,8 @@ class PairEmbedding(nn.Module):
         else:
             pairs = self._embed(features)
         by_head = pairs.transpose(1, 2).index_select(2, _places(n, momenta.device).flatten())
-        return by_head.unflatten(2, (n, n))
+        by_pair: Tensor = by_head.unflatten(2, (n, n))
+        return by_pair
 
     def _embed(self, x: Tensor) -> Tensor:
         x = norm_rows(self.norms[0], x)

@@ -44,8 +44,8 @@ def sum_over_senders(rows: Rows, receivers: Tensor, senders: Tensor, valid: Tens
                  [9.]]])
     """
     if torch.is_grad_enabled() and any(t.requires_grad for t in (receivers, senders, *params)):
-        summed: Tensor = _Summed.apply(rows, receivers, senders, valid, *params)
-        return summed
+        apply: Callable[..., Tensor] = _Summed.apply
+        return apply(rows, receivers, senders, valid, *params)
     return _forward(rows, receivers, senders, valid)
 
 
@@ -88,7 +88,8 @@ class _Summed(torch.autograd.Function):
                 found = torch.autograd.grad(summed, leaves, grad[events, some], allow_unused=True)
                 grads[0][events, some] = found[0]
                 grads[1][events] += found[1]
-                for (total, _), part in zip(learning, found[2:], strict=True):
+                parts: Sequence[Tensor | None] = found[2:]
+                for (total, _), part in zip(learning, parts, strict=True):
                     total += 0 if part is None else part
         return None, grads[0], grads[1], None, *grads[2:]
 
@@ -130,7 +131,9 @@ class _Surroundings:
     def __enter__(self) -> None:
         devices = [self.device] if self.random[1] is not None else []
         enabled, dtype = self.autocast
-        mixed: AbstractContextManager[Any] = torch.autocast(self.device.type, dtype=dtype) if enabled else nullcontext()
+        mixed: AbstractContextManager[None] = (
+            torch.autocast(self.device.type, dtype=dtype) if enabled else nullcontext()
+        )
         self.inside = [torch.random.fork_rng(devices=devices), mixed]
         for context in self.inside:
             context.__enter__()

@@ -117,8 +117,8 @@ class PygHead(MatrixHead):
         cont_feats: Sequence[str],
         vecs: Sequence[str],
         feats_per_vec: Sequence[str],
-        network: Any,
-        collapser: Any = "graph_collapser",
+        network: object,
+        collapser: object = "graph_collapser",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
         freeze: bool = False,
@@ -212,7 +212,7 @@ class PygHead(MatrixHead):
         return self.width if self.collapser is None else int(self.collapser.get_out_size())
 
 
-def _built(network: Any, n_node_feats: int, n_edge_feats: int) -> nn.Module:
+def _built(network: object, n_node_feats: int, n_edge_feats: int) -> nn.Module:
     """Build the network, which is told the numbers of features if it asks for them."""
     constructor, options = _named(network) if isinstance(network, str | Mapping) else _own(network)
     told, asks = {"in_channels": n_node_feats, "edge_dim": n_edge_feats}, inspect.signature(constructor).parameters
@@ -248,7 +248,7 @@ def _near(name: object) -> str:
     return f", did you mean {' or '.join(map(repr, near))}?" if (near := nearest(name, NETWORKS)) else ""
 
 
-def _own(network: Any) -> tuple[type[nn.Module], dict[str, Any]]:
+def _own(network: object) -> tuple[type[nn.Module], dict[str, Any]]:
     constructor, args, options = network, (), {}
     if isinstance(network, partial):
         constructor, args, options = network.func, network.args, network.keywords

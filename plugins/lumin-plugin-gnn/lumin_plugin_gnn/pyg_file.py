@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def pyg2foldfile(
-    dataset: Sequence[Any],
+    dataset: Sequence[object],
     n_folds: int,
     savename: str | Path,
     *,
@@ -113,7 +113,7 @@ def pyg2foldfile(
     return file.path
 
 
-def _columns(dataset: Sequence[Any], attributes: str | Sequence[str] | None) -> tuple[list[str], np.ndarray]:
+def _columns(dataset: Sequence[object], attributes: str | Sequence[str] | None) -> tuple[list[str], np.ndarray]:
     """Give attributes of the graphs as columns ``(n, n_columns)``, and their names."""
     names: list[str] = []
     blocks = [np.zeros((len(dataset), 0))]
@@ -126,7 +126,7 @@ def _columns(dataset: Sequence[Any], attributes: str | Sequence[str] | None) -> 
     return names, np.concatenate(blocks, axis=1)
 
 
-def _values(graph: Any, name: str, where: str) -> np.ndarray:
+def _values(graph: object, name: str, where: str) -> np.ndarray:
     """Give the values of an attribute of a graph, shape ``(n,)``."""
     values: np.ndarray = get_attribute(graph, name, where).double().numpy()
     if values.size != 1 and (values.ndim != 2 or len(values) != 1):

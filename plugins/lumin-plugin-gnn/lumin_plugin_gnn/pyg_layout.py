@@ -30,6 +30,8 @@ from lumin_core.errors import ConfigError, DataError, ShapeError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
 ENDS = ["sender", "receiver"]
 HINTS = {
     "x": "give its nodes features, if need be a constant",
@@ -72,7 +74,7 @@ class GraphLayout:
     @classmethod
     def of(
         cls,
-        *datasets: Sequence[Any],
+        *datasets: Sequence[object],
         node_feats: Sequence[str] | None = None,
         edge_feats: Sequence[str] | None = None,
         with_edges: bool = True,
@@ -152,13 +154,14 @@ class GraphLayout:
         return [*self.node_feats, *([*ENDS, *self.edge_feats] if self.n_edges else [])]
 
     @property
-    def exists(self) -> np.ndarray:
+    def exists(self) -> NDArray[np.bool_]:
         """Which elements exist, shape ``(n_rows, n_columns)``.
 
         Nodes have features of nodes, edges those of edges.
         """
         is_node = np.arange(self.n_nodes + self.n_edges)[:, None] < self.n_nodes
-        return is_node == (np.arange(len(self.feats_per_vec)) < len(self.node_feats))
+        exists: NDArray[np.bool_] = is_node == (np.arange(len(self.feats_per_vec)) < len(self.node_feats))
+        return exists
 
     @property
     def present_feats(self) -> list[str]:
@@ -174,7 +177,7 @@ class GraphLayout:
             self.present_feats, self.vecs, missing.reshape(-1), self.feats_per_vec, row_wise=True, shape=missing.shape
         )
 
-    def pack(self, graphs: Sequence[Any], idxs: Iterable[int] | None = None) -> np.ndarray:
+    def pack(self, graphs: Sequence[object], idxs: Iterable[int] | None = None) -> np.ndarray:
         """Pack graphs into matrices, which a model predicts: ``model.predict((flat, matrices))``.
 
         Args:
@@ -204,7 +207,7 @@ class GraphLayout:
             self._fill(matrix, graphs[i], f"graph {i}")
         return packed
 
-    def _fill(self, matrix: np.ndarray, graph: Any, where: str) -> None:
+    def _fill(self, matrix: np.ndarray, graph: object, where: str) -> None:
         nodes, ends, attr = _read(graph, where, with_edges=self.n_edges > 0, with_attr=len(self.edge_feats) > 0)
         _check_fit(f"{where}: x", nodes, self.node_feats, self.n_nodes)
         matrix[: len(nodes), : nodes.shape[1]] = nodes
@@ -213,7 +216,7 @@ class GraphLayout:
             matrix[self.n_nodes :][: len(ends), nodes.shape[1] :] = np.concatenate((ends, attr), axis=1)
 
 
-def get_attribute(graph: Any, name: str, where: str) -> torch.Tensor:
+def get_attribute(graph: object, name: str, where: str) -> torch.Tensor:
     """Give an attribute of a graph as a tensor on the CPU.
 
     Args:
@@ -236,7 +239,7 @@ def get_attribute(graph: Any, name: str, where: str) -> torch.Tensor:
     return torch.as_tensor(value).detach().cpu()
 
 
-def _read(graph: Any, where: str, *, with_edges: bool, with_attr: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _read(graph: object, where: str, *, with_edges: bool, with_attr: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return features of nodes, edges and their features, checked.
 
     Shapes are ``(n_nodes, F)``, ``(n_edges, 2)`` and ``(n_edges, E)``.
@@ -250,7 +253,7 @@ def _read(graph: Any, where: str, *, with_edges: bool, with_attr: bool) -> tuple
     return nodes, ends, attr
 
 
-def _ends(graph: Any, n_nodes: int, where: str) -> np.ndarray:
+def _ends(graph: object, n_nodes: int, where: str) -> np.ndarray:
     ends = get_attribute(graph, "edge_index", where)
     if ends.dim() != 2 or ends.shape[0] != 2 or ends.is_floating_point():
         found = f"{ends.dtype}, {tuple(ends.shape)}"
@@ -261,7 +264,7 @@ def _ends(graph: Any, n_nodes: int, where: str) -> np.ndarray:
     return array
 
 
-def _table(graph: Any, name: str, where: str) -> np.ndarray:
+def _table(graph: object, name: str, where: str) -> np.ndarray:
     values: np.ndarray = get_attribute(graph, name, where).float().numpy()
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2:
@@ -281,7 +284,7 @@ def _check_fit(what: str, values: np.ndarray, feats: Sequence[str], room: int) -
         )
 
 
-def _shapes(graph: Any, where: str, **wanted: bool) -> tuple[int, int, int, int]:
+def _shapes(graph: object, where: str, **wanted: bool) -> tuple[int, int, int, int]:
     nodes, _, attr = _read(graph, where, **wanted)
     return *nodes.shape, *attr.shape
 

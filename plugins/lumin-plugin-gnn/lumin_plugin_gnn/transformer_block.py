@@ -89,7 +89,8 @@ class TransformerBlock(nn.Module):
         attended = self._attend(normed if keys is x else x, normed, bias)
         x = x + self.dropout(self.norm_attended(attended))
         inner = self.dropout(self.act(self.inner(self.norm_dense(x))))
-        return self.residual_scale * x + self.dropout(self.outer(self.norm_inner(inner)))
+        outer: Tensor = self.dropout(self.outer(self.norm_inner(inner)))
+        return self.residual_scale * x + outer
 
     def _attend(self, x: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
         key, value = self.keys_values(keys).chunk(2, dim=-1)

@@ -110,7 +110,7 @@ class AMS(EvalMetric):
         }
         return self._scan(events, self.n_total / max(len(scores), 1))
 
-    def _scores(self, preds: NDArray) -> NDArray:
+    def _scores(self, preds: NDArray[np.floating]) -> NDArray[np.floating]:
         """Give the one score of an event."""
         return preds
 
@@ -186,7 +186,7 @@ class MultiAMS(AMS):
         if len({*self.zero_preds, *self.one_preds}) < len(self.zero_preds) + len(self.one_preds):
             raise ConfigError(f"a class must be named once, got zero_preds={zero_preds!r} and one_preds={one_preds!r}")
 
-    def _scores(self, preds: NDArray) -> NDArray:
+    def _scores(self, preds: NDArray[np.floating]) -> NDArray[np.floating]:
         if preds.ndim != 2 or max(*self.zero_preds, *self.one_preds) >= preds.shape[1]:
             raise ShapeError(
                 f"zero_preds={self.zero_preds} and one_preds={self.one_preds} must be among the columns of "
@@ -194,7 +194,8 @@ class MultiAMS(AMS):
             )
         zero, one = (preds[:, classes].sum(axis=1) for classes in (self.zero_preds, self.one_preds))
         total = zero + one
-        return np.divide(one, total, out=np.zeros_like(total), where=total != 0)
+        scores: NDArray[np.floating] = np.divide(one, total, out=np.zeros_like(total), where=total != 0)
+        return scores
 
 
 def _classes(preds: Sequence[int | str], name: str) -> list[int]:
@@ -211,7 +212,7 @@ def _get(columns: Mapping[str, ArrayLike], name: str) -> ArrayLike:
     return columns[name]
 
 
-def _one_column(values: ArrayLike, what: str) -> NDArray:
+def _one_column(values: ArrayLike, what: str) -> NDArray[np.floating]:
     """Give ``(n,)`` or ``(n, 1)`` as ``(n,)``."""
     array = np.asarray(values)
     if array.ndim == 2 and array.shape[1] == 1:

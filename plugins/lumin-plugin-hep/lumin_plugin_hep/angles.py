@@ -7,7 +7,7 @@ arrays, or tensors, in the precision that came. Absent objects (NaN) stay NaN.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
 from lumin_core.errors import ConfigError
 from lumin_plugin_hep import formulas
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lumin_plugin_hep.vector_columns import Columns
 
 
-def delta_phi(arr_a: Values, arr_b: Values) -> Any:
+def delta_phi(arr_a: Values, arr_b: Values) -> Array:
     r"""Compute the difference in azimuth, from a to b, in [-pi, pi).
 
     .. math:: \Delta\phi = \phi_b - \phi_a + 2 \pi k
@@ -41,10 +41,11 @@ def delta_phi(arr_a: Values, arr_b: Values) -> Any:
         >>> delta_phi(np.array([3.0, 0.0]), np.array([-3.0, np.pi])).round(4)
         array([ 0.2832, -3.1416])
     """
-    return into_range(in_doubles(formulas.azimuth, arr_a, arr_b))
+    differences: Array = into_range(in_doubles(formulas.azimuth, arr_a, arr_b))
+    return differences
 
 
-def delta_r(dphi: Values, deta: Values) -> Any:
+def delta_r(dphi: Values, deta: Values) -> Array:
     r"""Compute the distance in the plane of eta and phi.
 
     .. math:: \Delta R = \sqrt{\Delta\phi^2 + \Delta\eta^2}
@@ -66,10 +67,11 @@ def delta_r(dphi: Values, deta: Values) -> Any:
         >>> delta_r(np.array([0.3]), np.array([-0.4]))
         array([0.5])
     """
-    return in_doubles(formulas.length, dphi, deta)
+    distances: Array = in_doubles(formulas.length, dphi, deta)
+    return distances
 
 
-def twist(dphi: Values, deta: Values) -> Any:
+def twist(dphi: Values, deta: Values) -> Array:
     r"""Compute the twist, the angle of the difference of two momenta in the plane of eta and phi.
 
     .. math:: \tau = \operatorname{atan2}(|\Delta\phi|, |\Delta\eta|)
@@ -98,16 +100,29 @@ def twist(dphi: Values, deta: Values) -> Any:
         K. Black et al., Multivariate discrimination and the Higgs + W/Z search, JHEP 04 (2011) 069,
         https://arxiv.org/abs/1010.3698
     """
-    return in_doubles(formulas.twist, dphi, deta)
+    angles: Array = in_doubles(formulas.twist, dphi, deta)
+    return angles
 
 
+@overload
+def cos_delta(
+    vec_0: str | Array,
+    vec_1: str | Array,
+    df: Columns | None = None,
+    name: str | None = None,
+    inplace: Literal[False] = False,
+) -> Array: ...
+@overload
+def cos_delta(
+    vec_0: str | Array, vec_1: str | Array, df: Columns | None = None, name: str | None = None, *, inplace: bool
+) -> Array | None: ...
 def cos_delta(
     vec_0: str | Array,
     vec_1: str | Array,
     df: Columns | None = None,
     name: str | None = None,
     inplace: bool = False,
-) -> Any:
+) -> Array | None:
     r"""Compute the cosine of the angle in space between two momenta.
 
     .. math:: \cos\delta = \frac{\vec p_0 \cdot \vec p_1}{|\vec p_0| |\vec p_1|}
@@ -142,7 +157,7 @@ def cos_delta(
     return give_or_put(df, name or default, cosines, inplace=inplace)
 
 
-def give_or_put(df: Columns | None, name: str, values: Any, *, inplace: bool) -> Any:
+def give_or_put(df: Columns | None, name: str, values: Array, *, inplace: bool) -> Array | None:
     """Give values, or with `inplace` add them to the columns.
 
     Raises:
@@ -150,11 +165,13 @@ def give_or_put(df: Columns | None, name: str, values: Any, *, inplace: bool) ->
 
     Example:
         >>> from lumin_plugin_hep.angles import give_or_put
-        >>> give_or_put(None, "cosdelta", [1.0], inplace=False)
-        [1.0]
+        >>> import numpy as np
+        >>> give_or_put(None, "cosdelta", np.ones(1), inplace=False)
+        array([1.])
     """
     if not inplace:
         return values
     if df is None:
         raise ConfigError(f"inplace=True adds the column {name!r} to a frame: pass df=")
-    return put(df, {name: values}, inplace=True)
+    put(df, {name: values}, inplace=True)
+    return None

@@ -21,123 +21,26 @@ values. Missing vectors stay missing; one of which a part is missing becomes so.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lumin_core import seeds
-from lumin_core.checks import as_list, check_names, positive
-from lumin_core.data import Augmentation
-from lumin_core.errors import ConfigError
-from lumin_plugin_hep.momenta import (
-    COORDINATES,
-    PARTS,
-    check_pairs,
-    check_vectors,
-    column_names,
-    find_vectors,
-    in_gev,
-    select_vectors,
-    wrap_phi,
-)
+from lumin_core.checks import check_names, positive
+from lumin_plugin_hep.event_symmetry import EventSymmetry
+from lumin_plugin_hep.momenta import COORDINATES, check_pairs, wrap_phi
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from lumin_core.data import Fold
     from lumin_plugin_hep.momenta import Vectors
 
-    Array = np.ndarray[Any, Any]
+    Array = np.ndarray
+    Numbers = float | np.ndarray  # one for all events, or one for each
+    Turn = tuple[Numbers, Numbers, Numbers]  # angle, cosine, sine
 
 
-class EventSymmetry(Augmentation):
-    """Base of the augmentations that turn whole events.
-
-    A subclass draws what is to be done in training, lists the variants for prediction, and
-    turns one vector.
-
-    Args:
-        vecs: Vectors among the inputs to turn; by default all.
-        targ_vecs: Vectors among the targets to turn with them; by default none.
-        train: Whether to turn events in training.
-    """
-
-    def __init__(self, vecs: str | Sequence[str] | None, targ_vecs: str | Sequence[str] | None, *, train: bool) -> None:
-        self.vecs = None if vecs is None else as_list(vecs)
-        self.targ_vecs = as_list(targ_vecs)
-        self.in_training = train
-        check_names("vecs", self.vecs or [])
-        check_names("targ_vecs", self.targ_vecs)
-
-    def train(self, fold: Fold, rng: np.random.Generator) -> Fold:
-        """Turn every event at random."""
-        return self._turned(fold, self._draw(rng, len(fold.flat))) if self.in_training else fold
-
-    def test(self, fold: Fold, idx: int) -> Fold:
-        """Turn all events as the variant says."""
-        how = self._variant(idx, len(fold.flat))
-        return fold if how is None else self._turned(fold, how)
-
-    @abstractmethod
-    def _draw(self, rng: np.random.Generator, n: int) -> Any:
-        """Draw what is done to each of n events."""
-
-    @abstractmethod
-    def _variant(self, idx: int, n: int) -> Any:
-        """Give what a variant does to n events, or ``None`` where it leaves them as they are."""
-
-    @abstractmethod
-    def _changed(self) -> set[str]:
-        """Give the coordinates that change."""
-
-    def _needed(self) -> set[str]:
-        """Give the coordinates that turning takes; by default those that change."""
-        return self._changed()
-
-    def _check(self, vectors: Vectors) -> None:
-        """Refuse vectors that lack what turning takes."""
-
-    @abstractmethod
-    def _turn(self, vector: Mapping[str, Array], how: Any) -> None:
-        """Turn a vector in place, given by its coordinates, shape ``(n,)`` each."""
-
-    def _turned(self, fold: Fold, how: Any) -> Fold:
-        needed = self._needed()
-        for part, vectors in self._chosen(fold).items():
-            columns = [(vec, name, place) for vec, c in vectors.items() for name, place in c.items() if name in needed]
-            with in_gev(fold, part, [place for _, _, place in columns]) as momenta:
-                turning: dict[str, dict[str, Array]] = {vec: {} for vec in vectors}
-                for (vec, name, _), row in zip(columns, momenta, strict=True):
-                    turning[vec][name] = row
-                for vector in turning.values():
-                    self._turn(vector, how)
-        return fold
-
-    def _chosen(self, fold: Fold) -> dict[str, Vectors]:
-        """Give the vectors to turn of each part that has some."""
-        found = {part: find_vectors(column_names(fold, part)) for part in PARTS}
-        check_vectors(self.targ_vecs, found["targets"], "targets")
-        check_vectors(self.vecs or [], found["inputs"] | found["matrix"], "inputs")
-        if self.vecs is None and fold.matrix is not None and not any(column_names(fold, "matrix")):
-            self._refuse(
-                "the matrix has no named columns, so that it cannot be turned with the event; give vecs= if it need "
-                "not turn, or yield_matrix=False"
-            )
-        changed, wanted = self._changed(), {"inputs": self.vecs, "matrix": self.vecs, "targets": self.targ_vecs}
-        chosen = {part: select_vectors(found[part], changed, wanted[part]) for part in PARTS}
-        for vectors in chosen.values():
-            self._check(vectors)
-        if not any(chosen.values()):
-            self._refuse(f"there is nothing to turn: no input is named {{vec}}_{', {vec}_'.join(sorted(changed))}")
-        return {part: vectors for part, vectors in chosen.items() if vectors}
-
-    def _refuse(self, reason: str) -> None:
-        msg = f"{type(self).__name__}: {reason}"
-        raise ConfigError(msg)
-
-
-class PhiRotation(EventSymmetry):
+class PhiRotation(EventSymmetry["Turn"]):
     r"""Turns events about the beam.
 
     In training every event turns by an angle drawn from [-pi, pi); in prediction all turn by
@@ -176,10 +79,10 @@ class PhiRotation(EventSymmetry):
         self.n_test = positive(n_test, "n_test")
         self.random = random
 
-    def _draw(self, rng: np.random.Generator, n: int) -> tuple[Any, Any, Any]:
+    def _draw(self, rng: np.random.Generator, n: int) -> Turn:
         return _with_cos_sin(rng.uniform(-np.pi, np.pi, n))
 
-    def _variant(self, idx: int, n: int) -> tuple[Any, Any, Any] | None:
+    def _variant(self, idx: int, n: int) -> Turn | None:
         if self.random:
             return self._draw(seeds.stream(0, "phi_rotation", idx), n)
         return _with_cos_sin(2 * math.pi * idx / self.n_test) if idx else None
@@ -190,7 +93,7 @@ class PhiRotation(EventSymmetry):
     def _check(self, vectors: Vectors) -> None:
         check_pairs(vectors)
 
-    def _turn(self, vector: Mapping[str, Array], how: tuple[Any, Any, Any]) -> None:
+    def _turn(self, vector: Mapping[str, Array], how: Turn) -> None:
         angle, cos, sin = how
         if "phi" in vector:
             vector["phi"][:] = wrap_phi((vector["phi"] + angle).astype(vector["phi"].dtype))
@@ -200,7 +103,7 @@ class PhiRotation(EventSymmetry):
             px[:], py[:] = px * cos - py * sin, px * sin + py * cos
 
 
-class AxisReflection(EventSymmetry):
+class AxisReflection(EventSymmetry["Mapping[str, Numbers]"]):
     """Reflects events in axes.
 
     In training each axis flips for half of the events; in prediction there is a variant for
@@ -243,17 +146,17 @@ class AxisReflection(EventSymmetry):
             self._refuse(f"axes must be one or more of 'x', 'y', 'z', got {axes!r}")
         self.n_test = 2 ** len(self.axes) if test else 1
 
-    def _draw(self, rng: np.random.Generator, n: int) -> dict[str, Any]:
+    def _draw(self, rng: np.random.Generator, n: int) -> dict[str, Numbers]:
         return {axis: rng.choice(np.array([-1, 1], dtype=np.float32), n) for axis in self.axes}
 
-    def _variant(self, idx: int, n: int) -> dict[str, Any] | None:
+    def _variant(self, idx: int, n: int) -> dict[str, Numbers] | None:
         return {axis: -1.0 if idx >> bit & 1 else 1.0 for bit, axis in enumerate(self.axes)} if idx else None
 
     def _changed(self) -> set[str]:
         changed = {"x": {"px", "phi"}, "y": {"py", "phi"}, "z": {"pz", "eta"}}
         return set().union(*(changed[axis] for axis in self.axes))
 
-    def _turn(self, vector: Mapping[str, Array], how: Mapping[str, Any]) -> None:
+    def _turn(self, vector: Mapping[str, Array], how: Mapping[str, Numbers]) -> None:
         for axis, sign in how.items():
             if f"p{axis}" in vector:
                 vector[f"p{axis}"][:] *= sign
@@ -265,7 +168,7 @@ class AxisReflection(EventSymmetry):
             vector["phi"][:] = wrap_phi(turned.astype(vector["phi"].dtype))
 
 
-class ZBoost(EventSymmetry):
+class ZBoost(EventSymmetry["Numbers"]):
     r"""Boosts events along the beam.
 
     In training every event is boosted by a rapidity drawn from ``[-max_rapidity, max_rapidity]``;
@@ -311,10 +214,10 @@ class ZBoost(EventSymmetry):
         self.max_rapidity = max_rapidity
         self.n_test = positive(n_test, "n_test")
 
-    def _draw(self, rng: np.random.Generator, n: int) -> Any:
+    def _draw(self, rng: np.random.Generator, n: int) -> Numbers:
         return rng.uniform(-self.max_rapidity, self.max_rapidity, n)
 
-    def _variant(self, idx: int, n: int) -> Any:
+    def _variant(self, idx: int, n: int) -> Numbers | None:
         if self.n_test == 1:
             return None
         return self.max_rapidity * (2 * idx / (self.n_test - 1) - 1) or None
@@ -330,7 +233,7 @@ class ZBoost(EventSymmetry):
             if lack := _lack(coordinates):
                 self._refuse(f"{vec!r} has {', '.join(coordinates)} but no {lack}, so that it cannot be boosted")
 
-    def _turn(self, vector: Mapping[str, Array], how: Any) -> None:
+    def _turn(self, vector: Mapping[str, Array], how: Numbers) -> None:
         known = {name: values.astype(np.float64) for name, values in vector.items()}
         pt = known["pt"] if "pt" in known else np.hypot(known.get("px", 0.0), known.get("py", 0.0))
         pz = known["pz"] if "pz" in known else pt * np.sinh(known["eta"])
@@ -363,5 +266,5 @@ def _eta(pt: Array, pz: Array, otherwise: Array) -> Array:
     return np.where(along, otherwise, np.arcsinh(pz / np.where(along, 1.0, pt)))
 
 
-def _with_cos_sin(angle: Any) -> tuple[Any, Any, Any]:
+def _with_cos_sin(angle: Numbers) -> Turn:
     return angle, np.cos(angle), np.sin(angle)

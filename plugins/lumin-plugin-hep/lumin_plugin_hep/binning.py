@@ -34,7 +34,7 @@ _ROUNDING = 1e-9  # relative, of sums of weights
 def bin_binary_class_pred(
     df: Columns,
     max_unc: float,
-    consider_samples: Sequence[Any] | None = None,
+    consider_samples: Sequence[object] | None = None,
     step_sz: float = 1e-3,
     pred_name: str = "pred",
     sample_name: str = "gen_sample",
@@ -123,10 +123,9 @@ class _Yields:
     def __init__(
         self, rows: NDArray[np.intp], weights: NDArray[np.float64], masks: Sequence[NDArray[np.bool_]], n_rows: int
     ) -> None:
-        self._sums, self._squares = (
-            np.stack([_summed(rows[mask], values[mask], n_rows) for mask in masks], axis=1)
-            for values in (weights, np.square(weights))
-        )  # (n_rows + 1, n_samples)
+        squares = np.square(weights)  # both sums: (n_rows + 1, n_samples)
+        self._sums = np.stack([_summed(rows[mask], weights[mask], n_rows) for mask in masks], axis=1)
+        self._squares = np.stack([_summed(rows[mask], squares[mask], n_rows) for mask in masks], axis=1)
 
     def known(self, low: int, high: int, max_unc: float) -> NDArray[np.bool_]:
         """Tell for each sample whether its uncertainty between two points is small enough.
@@ -134,7 +133,8 @@ class _Yields:
         The uncertainty is relative.
         """
         total, squares = (summed[high] - summed[low] for summed in (self._sums, self._squares))
-        return (total > 0) & (squares <= (max_unc * total) ** 2 * (1 + _ROUNDING))
+        known: NDArray[np.bool_] = (total > 0) & (squares <= (max_unc * total) ** 2 * (1 + _ROUNDING))
+        return known
 
 
 def _summed(rows: NDArray[np.intp], values: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
@@ -196,7 +196,7 @@ def _labels(df: Columns, name: str, used: NDArray[np.bool_]) -> NDArray[Any]:
     return labels[used]
 
 
-def _checked_samples(labels: NDArray[Any], consider_samples: Sequence[Any] | None) -> list[Any]:
+def _checked_samples(labels: NDArray[Any], consider_samples: Sequence[object] | None) -> list[object]:
     """Give the samples to look at; each must be there."""
     present = list(dict.fromkeys(labels.tolist()))
     chosen = present if consider_samples is None else as_list(consider_samples)

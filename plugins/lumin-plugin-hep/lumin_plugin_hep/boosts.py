@@ -23,7 +23,7 @@ Absent objects (NaN) stay NaN.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
@@ -33,7 +33,9 @@ from lumin_plugin_hep.precision import in_doubles, stack
 from lumin_plugin_hep.vector_columns import momentum, split
 
 if TYPE_CHECKING:
-    from lumin_plugin_hep.precision import Array
+    from collections.abc import Sequence
+
+    from lumin_plugin_hep.precision import A, Array
     from lumin_plugin_hep.vector_columns import Columns
 
 
@@ -110,6 +112,25 @@ def boost2cm(vec: str | Array, df: Columns | None = None) -> Array:
     return stack(*(-velocity for velocity in velocities), like=like)
 
 
+@overload
+def delta_r_boosted(
+    vec_0: str | Array,
+    vec_1: str | Array,
+    ref_vec: str | Array,
+    df: Columns | None = None,
+    name: str | None = None,
+    inplace: Literal[False] = False,
+) -> Array: ...
+@overload
+def delta_r_boosted(
+    vec_0: str | Array,
+    vec_1: str | Array,
+    ref_vec: str | Array,
+    df: Columns | None = None,
+    name: str | None = None,
+    *,
+    inplace: bool,
+) -> Array | None: ...
 def delta_r_boosted(
     vec_0: str | Array,
     vec_1: str | Array,
@@ -117,7 +138,7 @@ def delta_r_boosted(
     df: Columns | None = None,
     name: str | None = None,
     inplace: bool = False,
-) -> Any:
+) -> Array | None:
     """Compute the distance in eta and phi of two momenta in the rest frame of a third.
 
     Args:
@@ -153,10 +174,15 @@ def delta_r_boosted(
     return give_or_put(df, name or default, distances, inplace=inplace)
 
 
-def _delta_r_in_rest_frame(*values: Any) -> Any:
-    first, second, frame = values[:4], values[4:8], values[8:]
-    backwards = (*(-component for component in frame[:3]), frame[3])
-    (_, eta_0, phi_0), (_, eta_1, phi_1) = (
-        formulas.collider(*formulas.boosted(*momenta, *backwards)[:3]) for momenta in (first, second)
-    )
+def _delta_r_in_rest_frame(*values: A) -> A:
+    eta_0, phi_0 = _direction(values[:4], values[8:])
+    eta_1, phi_1 = _direction(values[4:8], values[8:])
     return formulas.length(formulas.azimuth(phi_0, phi_1), eta_1 - eta_0)
+
+
+def _direction(momentum: Sequence[A], frame: Sequence[A]) -> tuple[A, A]:
+    """Give ``(eta, phi)`` of a momentum in the rest frame of another."""
+    (px, py, pz, energy), (frame_px, frame_py, frame_pz, frame_energy) = momentum, frame
+    boosted = formulas.boosted(px, py, pz, energy, -frame_px, -frame_py, -frame_pz, frame_energy)
+    _, eta, phi = formulas.collider(*boosted[:3])
+    return eta, phi

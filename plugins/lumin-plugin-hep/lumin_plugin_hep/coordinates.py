@@ -16,7 +16,7 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, cast, overload
 
 from lumin_core.errors import ConfigError
 from lumin_plugin_hep import formulas
@@ -24,11 +24,19 @@ from lumin_plugin_hep.precision import in_doubles, into_range, stack
 from lumin_plugin_hep.vector_columns import coordinate, find, is_momenta, put, split
 
 if TYPE_CHECKING:
-    from lumin_plugin_hep.precision import Array
-    from lumin_plugin_hep.vector_columns import Columns
+    from collections.abc import Callable
+
+    from lumin_plugin_hep.precision import A, Array, Values
+    from lumin_plugin_hep.vector_columns import C
 
 
-def to_cartesian(df: Columns | Array, vec: str | None = None, drop: bool = False, inplace: bool = False) -> Any:
+@overload
+def to_cartesian(df: A) -> A: ...
+@overload
+def to_cartesian(df: C, vec: str, drop: bool = False, inplace: Literal[False] = False) -> C: ...
+@overload
+def to_cartesian(df: C, vec: str, drop: bool = False, *, inplace: bool) -> C | None: ...
+def to_cartesian(df: C | Array, vec: str | None = None, drop: bool = False, inplace: bool = False) -> C | Array | None:
     r"""Convert momenta from collider to Cartesian coordinates.
 
     Args:
@@ -63,10 +71,16 @@ def to_cartesian(df: Columns | Array, vec: str | None = None, drop: bool = False
     """
     if is_momenta(df):
         return _convert(df, _cartesian, "(pt, eta, phi)", vec, drop, inplace)
-    return _convert_columns(df, _named(vec), ("pt", "eta", "phi"), ("px", "py", "pz"), drop, inplace)
+    return _convert_columns(cast("C", df), _named(vec), ("pt", "eta", "phi"), ("px", "py", "pz"), drop, inplace)
 
 
-def to_pt_eta_phi(df: Columns | Array, vec: str | None = None, drop: bool = False, inplace: bool = False) -> Any:
+@overload
+def to_pt_eta_phi(df: A) -> A: ...
+@overload
+def to_pt_eta_phi(df: C, vec: str, drop: bool = False, inplace: Literal[False] = False) -> C: ...
+@overload
+def to_pt_eta_phi(df: C, vec: str, drop: bool = False, *, inplace: bool) -> C | None: ...
+def to_pt_eta_phi(df: C | Array, vec: str | None = None, drop: bool = False, inplace: bool = False) -> C | Array | None:
     r"""Convert momenta from Cartesian to collider coordinates; the inverse of `to_cartesian`.
 
     Args:
@@ -98,20 +112,22 @@ def to_pt_eta_phi(df: Columns | Array, vec: str | None = None, drop: bool = Fals
     """
     if is_momenta(df):
         return _convert(df, _collider, "(px, py, pz)", vec, drop, inplace)
-    return _convert_columns(df, _named(vec), ("px", "py", "pz"), ("pt", "eta", "phi"), drop, inplace)
+    return _convert_columns(cast("C", df), _named(vec), ("px", "py", "pz"), ("pt", "eta", "phi"), drop, inplace)
 
 
-def _cartesian(*momentum: Any) -> tuple[Any, Any, Any]:
+def _cartesian(*momentum: Values) -> tuple[Array, Array, Array]:
     px, py, pz = in_doubles(formulas.cartesian, *momentum)
     return px, py, pz
 
 
-def _collider(*momentum: Any) -> tuple[Any, Any, Any]:
+def _collider(*momentum: Values) -> tuple[Array, Array, Array]:
     pt, eta, phi = in_doubles(formulas.collider, *momentum)
     return pt, eta, into_range(phi)
 
 
-def _convert(momenta: Any, formula: Any, names: str, vec: str | None, drop: bool, inplace: bool) -> Any:
+def _convert(
+    momenta: Array, formula: Callable[..., tuple[Array, ...]], names: str, vec: str | None, drop: bool, inplace: bool
+) -> Array:
     if vec is not None or drop or inplace:
         raise ConfigError("vec, drop and inplace are for columns of a frame; for momenta leave them out")
     values = split(momenta, f"{names}, shape (*, 3) or (*, 4)", {3, 4})
@@ -119,8 +135,8 @@ def _convert(momenta: Any, formula: Any, names: str, vec: str | None, drop: bool
 
 
 def _convert_columns(
-    df: Any, vec: str, old: tuple[str, str, str], new: tuple[str, str, str], drop: bool, inplace: bool
-) -> Any:
+    df: C, vec: str, old: tuple[str, str, str], new: tuple[str, str, str], drop: bool, inplace: bool
+) -> C | None:
     along = "eta" if "eta" in old else "pz"
     names = [name for name in old if name != along or find(df, vec, along)]
     values = [coordinate(df, vec, name) if name in names else 0.0 for name in old]

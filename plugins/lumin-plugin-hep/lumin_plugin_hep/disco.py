@@ -39,7 +39,7 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -49,7 +49,11 @@ from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model import build_loss, weighted_loss
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
+
+    from lumin_core.model import Spec
 
 On = Literal["all", "background", "signal"]
 
@@ -96,7 +100,9 @@ class Disco(BatchLoss):
         G. Kasieczka and D. Shih (2020), https://arxiv.org/abs/2001.05310
     """
 
-    def __init__(self, loss: Any = "auto", coef: float = 10.0, nuisance: int = -1, on: On = "background") -> None:
+    def __init__(
+        self, loss: Spec | Callable[..., Tensor] = "auto", coef: float = 10.0, nuisance: int = -1, on: On = "background"
+    ) -> None:
         super().__init__()
         if not 0 <= coef < float("inf"):
             raise ConfigError(f"coef must not be negative, got {coef!r}")
@@ -221,7 +227,8 @@ def _mean_product(x: Tensor, y: Tensor, p: Tensor) -> Tensor:
     smaller, smaller_x, smaller_y, smaller_xy = _sums_over_smaller(y, terms).unbind(1)
     concordant = (p * (x * y * smaller - x * smaller_y - y * smaller_x + smaller_xy)).sum()
     total, sum_x, sum_y, sum_xy = terms.sum(0)
-    return 4 * concordant - 2 * (total * sum_xy - sum_x * sum_y)
+    mean: Tensor = 4 * concordant - 2 * (total * sum_xy - sum_x * sum_y)
+    return mean
 
 
 def _sums_over_smaller(y: Tensor, terms: Tensor) -> Tensor:

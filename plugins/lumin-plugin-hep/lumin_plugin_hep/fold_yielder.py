@@ -115,9 +115,7 @@ def HEPAugFoldYielder(
 def _augmentations(
     rot_mult: int, axes: Sequence[str], shared: dict[str, Any], *, random: bool, test: bool
 ) -> list[Augmentation]:
-    if isinstance(rot_mult, bool) or not isinstance(rot_mult, int) or rot_mult < 0:
-        msg = f"rot_mult must be 0 for no rotations, or their number in prediction, got {rot_mult!r}"
-        raise ConfigError(msg)
+    _check_rotations(rot_mult)
     if not (shared["train"] or test):
         return []
     augmentations: list[Augmentation] = []
@@ -126,6 +124,12 @@ def _augmentations(
     if axes:
         augmentations.append(AxisReflection(axes, test=test, **shared))
     return augmentations
+
+
+def _check_rotations(number: object) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        msg = f"rot_mult must be 0 for no rotations, or their number in prediction, got {number!r}"
+        raise ConfigError(msg)
 
 
 def _check_targets(feats: Sequence[str], targ_feats: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ where it vanishes is 0, not infinite. NaN stays NaN.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -32,7 +32,8 @@ from lumin_core.errors import DataError
 if TYPE_CHECKING:
     from types import ModuleType
 
-Triple: TypeAlias = tuple[Any, Any, Any]
+A = TypeVar("A", np.ndarray, Tensor)
+Triple: TypeAlias = tuple[A, A, A]
 
 ETA_LIMIT = 88.0
 """Pseudorapidities are within plus and minus this: beyond it their sinh is no float32."""
@@ -41,7 +42,7 @@ _ROUNDING = 1e-5
 """Fraction by which rounding may lift momenta above energies: some 1e-6 if forward, in float32."""
 
 
-def cartesian(pt: Any, eta: Any, phi: Any) -> Triple:
+def cartesian(pt: A, eta: A, phi: A) -> Triple[A]:
     """Give ``(px, py, pz)`` of ``(pt, eta, phi)``.
 
     Example:
@@ -56,7 +57,7 @@ def cartesian(pt: Any, eta: Any, phi: Any) -> Triple:
     return momenta.px, momenta.py, momenta.pz
 
 
-def collider(px: Any, py: Any, pz: Any) -> Triple:
+def collider(px: A, py: A, pz: A) -> Triple[A]:
     """Return ``(pt, eta, phi)`` of ``(px, py, pz)``.
 
     eta is within `ETA_LIMIT`, and phi of [-pi, pi] yet.
@@ -80,7 +81,7 @@ def collider(px: Any, py: Any, pz: Any) -> Triple:
     return momenta.pt, eta, momenta.phi
 
 
-def azimuth(phi_0: Any, phi_1: Any) -> Any:
+def azimuth(phi_0: A, phi_1: A) -> A:
     """Give ``phi_1 - phi_0`` in [-pi, pi].
 
     Example:
@@ -92,10 +93,11 @@ def azimuth(phi_0: Any, phi_1: Any) -> Any:
     if isinstance(phi_0, Tensor):
         return torch.remainder(phi_1 - phi_0 + math.pi, 2 * math.pi) - math.pi
     first, second = (_vectors(pt=np.ones_like(phi), phi=phi) for phi in (phi_0, phi_1))
-    return second.deltaphi(first)
+    difference: A = second.deltaphi(first)
+    return difference
 
 
-def length(*components: Any) -> Any:
+def length(*components: A) -> A:
     """Give the length of a vector in two or three dimensions.
 
     Example:
@@ -105,12 +107,14 @@ def length(*components: Any) -> Any:
         array([5.])
     """
     if isinstance(components[0], Tensor):
-        return torch.linalg.vector_norm(torch.stack(components, dim=-1), dim=-1)
+        norm: A = torch.linalg.vector_norm(torch.stack(components, dim=-1), dim=-1)
+        return norm
     momenta = _vectors(**dict(zip(("x", "y", "z"), components, strict=False)))
-    return momenta.rho if len(components) == 2 else momenta.mag
+    size: A = momenta.rho if len(components) == 2 else momenta.mag
+    return size
 
 
-def twist(dphi: Any, deta: Any) -> Any:
+def twist(dphi: A, deta: A) -> A:
     """Give the angle of a difference in the plane of eta and phi.
 
     Example:
@@ -121,11 +125,11 @@ def twist(dphi: Any, deta: Any) -> Any:
     """
     if isinstance(dphi, Tensor):  # at 0, 0, derivatives have no meaning, and are 0
         return torch.atan2(dphi.abs(), torch.where((dphi == 0) & (deta == 0), 1, deta.abs()))
-    differences = _vectors(x=np.abs(deta), y=np.abs(dphi))
-    return differences.phi
+    angle: A = _vectors(x=np.abs(deta), y=np.abs(dphi)).phi
+    return angle
 
 
-def energy(px: Any, py: Any, pz: Any, mass: Any) -> Any:
+def energy(px: A, py: A, pz: A, mass: A) -> A:
     """Give the energy of a momentum and a mass.
 
     Raises:
@@ -140,11 +144,11 @@ def energy(px: Any, py: Any, pz: Any, mass: Any) -> Any:
     if isinstance(px, Tensor):
         return length(px, py, pz, mass)
     refuse_negative(mass)
-    momenta = _vectors(px=px, py=py, pz=pz, mass=mass)
-    return momenta.E
+    energy: A = _vectors(px=px, py=py, pz=pz, mass=mass).E
+    return energy
 
 
-def mass(px: Any, py: Any, pz: Any, energy: Any, resolution: float = 0.0) -> Any:
+def mass(px: A, py: A, pz: A, energy: A, resolution: float = 0.0) -> A:
     r"""Return the mass of a four-momentum.
 
     It is 0 where ``E`` is below ``|p|``, or equal to it within rounding.
@@ -165,10 +169,10 @@ def mass(px: Any, py: Any, pz: Any, energy: Any, resolution: float = 0.0) -> Any
     """
     size = length(px, py, pz)
     square = (energy - size) * (energy + size)
-    return _root(_library(size).where(square <= 4 * resolution * energy * energy, 0, square))
+    return _root(_where(square <= 4 * resolution * energy * energy, 0, square))
 
 
-def transverse_mass(pt_0: Any, phi_0: Any, pt_1: Any, phi_1: Any) -> Any:
+def transverse_mass(pt_0: A, phi_0: A, pt_1: A, phi_1: A) -> A:
     """Give the transverse mass of two momenta as if both were massless.
 
     Example:
@@ -177,10 +181,11 @@ def transverse_mass(pt_0: Any, phi_0: Any, pt_1: Any, phi_1: Any) -> Any:
         >>> transverse_mass(*np.array([[20.0], [0.0], [20.0], [np.pi]]))
         array([40.])
     """
-    return 2 * _root(pt_0 * pt_1) * abs(_library(pt_0).sin(azimuth(phi_0, phi_1) / 2))
+    mass: A = 2 * _root(pt_0 * pt_1) * abs(_library(pt_0).sin(azimuth(phi_0, phi_1) / 2))
+    return mass
 
 
-def pair_mass(momentum_0: Triple, momentum_1: Triple, mass_0: Any, mass_1: Any) -> Any:
+def pair_mass(momentum_0: Triple[A], momentum_1: Triple[A], mass_0: A, mass_1: A) -> A:
     """Give the mass of two particles.
 
     Raises:
@@ -206,7 +211,7 @@ def pair_mass(momentum_0: Triple, momentum_1: Triple, mass_0: Any, mass_1: Any) 
     return _root(mass_0**2 + mass_1**2 + 2 * (at_rest + _opening(momentum_0, momentum_1, sizes)))
 
 
-def cosine(px_0: Any, py_0: Any, pz_0: Any, px_1: Any, py_1: Any, pz_1: Any) -> Any:
+def cosine(px_0: A, py_0: A, pz_0: A, px_1: A, py_1: A, pz_1: A) -> A:
     """Give the cosine of the angle between two momenta; NaN where one of them is 0.
 
     Example:
@@ -216,12 +221,13 @@ def cosine(px_0: Any, py_0: Any, pz_0: Any, px_1: Any, py_1: Any, pz_1: Any) -> 
         array([0.8])
     """
     dot, _ = _products((px_0, py_0, pz_0), (px_1, py_1, pz_1))
-    return (dot / (length(px_0, py_0, pz_0) * length(px_1, py_1, pz_1))).clip(-1, 1)
+    cosines: A = (dot / (length(px_0, py_0, pz_0) * length(px_1, py_1, pz_1))).clip(-1, 1)
+    return cosines
 
 
 def boosted(
-    px: Any, py: Any, pz: Any, energy: Any, frame_px: Any, frame_py: Any, frame_pz: Any, frame_energy: Any
-) -> tuple[Any, Any, Any, Any]:
+    px: A, py: A, pz: A, energy: A, frame_px: A, frame_py: A, frame_pz: A, frame_energy: A
+) -> tuple[A, A, A, A]:
     r"""Give momenta boosted along a four-momentum, as if its particle had been at rest.
 
     With :math:`(\vec R, E_R)` that particle's, and :math:`M` its mass,
@@ -247,7 +253,7 @@ def boosted(
     """
     size = length(frame_px, frame_py, frame_pz)
     square = (frame_energy - size) * (frame_energy + size)
-    mass = _library(size).sqrt(_library(size).where(square > 0, square, math.nan))
+    mass: A = _library(size).sqrt(_where(square > 0, square, math.nan))
     if isinstance(px, Tensor):
         new = (energy * frame_energy + px * frame_px + py * frame_py + pz * frame_pz) / mass
         shift = (energy + new) / (frame_energy + mass)
@@ -258,7 +264,7 @@ def boosted(
     return momenta.px, momenta.py, momenta.pz, momenta.E
 
 
-def velocity(px: Any, py: Any, pz: Any, energy: Any) -> Triple:
+def velocity(px: A, py: A, pz: A, energy: A) -> Triple[A]:
     """Give the velocity of a particle with a rest frame, NaN without.
 
     Raises:
@@ -271,7 +277,7 @@ def velocity(px: Any, py: Any, pz: Any, energy: Any) -> Triple:
         (array([0.6]), array([0.]), array([0.]))
     """
     size = length(px, py, pz)
-    slower = _library(size).where(energy > size, energy, math.nan)
+    slower = _where(energy > size, energy, math.nan)
     if isinstance(px, Tensor):
         return px / slower, py / slower, pz / slower
     refuse_tachyons(energy, size)
@@ -279,7 +285,7 @@ def velocity(px: Any, py: Any, pz: Any, energy: Any) -> Triple:
     return beta.x, beta.y, beta.z
 
 
-def refuse_negative(mass: Any) -> None:
+def refuse_negative(mass: np.ndarray | Tensor) -> None:
     """Refuse negative masses in arrays, such as a default value for absent objects.
 
     Raises:
@@ -299,7 +305,7 @@ def refuse_negative(mass: Any) -> None:
         )
 
 
-def refuse_tachyons(energy: Any, size: Any) -> None:
+def refuse_tachyons(energy: np.ndarray, size: np.ndarray) -> None:
     """Refuse frames faster than light, in arrays: those of ``|p| > E`` beyond rounding.
 
     Raises:
@@ -318,14 +324,14 @@ def refuse_tachyons(energy: Any, size: Any) -> None:
         )
 
 
-def _opening(momentum_0: Triple, momentum_1: Triple, sizes: Any) -> Any:
+def _opening(momentum_0: Triple[A], momentum_1: Triple[A], sizes: A) -> A:
     """Give p q - p.q without cancellation."""
     dot, cross = _products(momentum_0, momentum_1)
-    where = _library(sizes).where
-    return where(dot > 0, cross / where(dot > 0, sizes + dot, 1), sizes - dot)
+    acute = dot > 0
+    return _where(acute, cross / _where(acute, sizes + dot, 1), sizes - dot)
 
 
-def _products(momentum_0: Triple, momentum_1: Triple) -> tuple[Any, Any]:
+def _products(momentum_0: Triple[A], momentum_1: Triple[A]) -> tuple[A, A]:
     """Give the scalar product, and the square of the vector product."""
     if isinstance(momentum_0[0], Tensor):
         first, second = torch.stack(momentum_0, dim=-1), torch.stack(momentum_1, dim=-1)
@@ -334,21 +340,27 @@ def _products(momentum_0: Triple, momentum_1: Triple) -> tuple[Any, Any]:
     return a.dot(b), a.cross(b).mag2
 
 
-def _ratio(numerator: Any, denominator: Any) -> Any:
+def _ratio(numerator: A, denominator: A) -> A:
     """Divide, 0 by 0 being 0, and so its derivatives."""
-    return numerator / _library(denominator).where(denominator == 0, 1, denominator)
+    ratio: A = numerator / _where(denominator == 0, 1, denominator)
+    return ratio
 
 
-def _root(square: Any) -> Any:
+def _root(square: A) -> A:
     """Give the square root, 0 below 0, and its derivatives 0 there."""
-    library = _library(square)
     none = square <= 0
-    return library.where(none, 0, library.sqrt(library.where(none, 1, square)))
+    root: A = _library(square).sqrt(_where(none, 1, square))
+    return _where(none, 0, root)
 
 
-def _vectors(**components: Any) -> Any:
+def _where(condition: A, then: A | float, otherwise: A | float) -> A:
+    chosen: A = _library(condition).where(condition, then, otherwise)
+    return chosen
+
+
+def _vectors(**components: np.ndarray) -> Any:
     return vector.array(components)
 
 
-def _library(values: Any) -> ModuleType:
+def _library(values: object) -> ModuleType:
     return torch if isinstance(values, Tensor) else np

@@ -17,7 +17,7 @@ Absent objects (NaN) stay NaN.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
 from lumin_plugin_hep import formulas
 from lumin_plugin_hep.momenta import SYSTEMS, find_vectors
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lumin_plugin_hep.precision import Array
-    from lumin_plugin_hep.vector_columns import Columns
+    from lumin_plugin_hep.vector_columns import C, Columns
 
 
 def get_vecs(feats: Iterable[str], strict: bool = True) -> list[str]:
@@ -73,7 +73,11 @@ def get_vecs(feats: Iterable[str], strict: bool = True) -> list[str]:
     return [vec for vec, found in vectors.items() if found]
 
 
-def add_abs_mom(df: Columns, vec: str, z: bool = True, inplace: bool = False) -> Any:
+@overload
+def add_abs_mom(df: C, vec: str, z: bool = True, inplace: Literal[False] = False) -> C: ...
+@overload
+def add_abs_mom(df: C, vec: str, z: bool = True, *, inplace: bool) -> C | None: ...
+def add_abs_mom(df: C, vec: str, z: bool = True, inplace: bool = False) -> C | None:
     """Add the size of a momentum.
 
     Args:
@@ -100,7 +104,11 @@ def add_abs_mom(df: Columns, vec: str, z: bool = True, inplace: bool = False) ->
     return put(df, {f"{vec}_absp": size}, inplace=inplace)
 
 
-def add_mass(df: Columns, vec: str, inplace: bool = False) -> Any:
+@overload
+def add_mass(df: C, vec: str, inplace: Literal[False] = False) -> C: ...
+@overload
+def add_mass(df: C, vec: str, inplace: bool) -> C | None: ...
+def add_mass(df: C, vec: str, inplace: bool = False) -> C | None:
     r"""Add the mass of a four-momentum, from its energy and momentum.
 
     It is never NaN by rounding: energies below the momentum give 0, and so do masses that are
@@ -134,7 +142,11 @@ def add_mass(df: Columns, vec: str, inplace: bool = False) -> Any:
     return put(df, {f"{vec}_mass": mass}, inplace=inplace)
 
 
-def add_energy(df: Columns, vec: str, inplace: bool = False) -> Any:
+@overload
+def add_energy(df: C, vec: str, inplace: Literal[False] = False) -> C: ...
+@overload
+def add_energy(df: C, vec: str, inplace: bool) -> C | None: ...
+def add_energy(df: C, vec: str, inplace: bool = False) -> C | None:
     """Add the energy of a momentum, from its mass, without which it is massless.
 
     Args:
@@ -165,7 +177,11 @@ def add_energy(df: Columns, vec: str, inplace: bool = False) -> Any:
     return put(df, {f"{vec}_E": result}, inplace=inplace)
 
 
-def add_mt(df: Columns, vec: str, mpt_name: str = "mpt", inplace: bool = False) -> Any:
+@overload
+def add_mt(df: C, vec: str, mpt_name: str = "mpt", inplace: Literal[False] = False) -> C: ...
+@overload
+def add_mt(df: C, vec: str, mpt_name: str = "mpt", *, inplace: bool) -> C | None: ...
+def add_mt(df: C, vec: str, mpt_name: str = "mpt", inplace: bool = False) -> C | None:
     """Add the transverse mass of a momentum and missing transverse momentum, both as if massless.
 
     Args:

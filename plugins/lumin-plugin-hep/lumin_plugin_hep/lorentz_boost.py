@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -93,7 +93,7 @@ class LorentzBoostNet(LorentzBoostHead):
         vecs: Sequence[str],
         feats_per_vec: Sequence[str],
         n_particles: int,
-        feat_extractor: Callable[..., Any] | None = None,
+        feat_extractor: Callable[..., Tensor | nn.Module] | None = None,
         bn: bool = True,
         row_wise: bool = True,
         freeze: bool = False,
@@ -117,7 +117,7 @@ class LorentzBoostNet(LorentzBoostHead):
         return self.n_out
 
 
-def _extractor(spec: Any, n_particles: int) -> Callable[[Tensor], Tensor]:
+def _extractor(spec: object, n_particles: int) -> Callable[[Tensor], Tensor]:
     """Give the function, or the module that a class makes."""
     if spec is None:
         return momenta_and_cosines

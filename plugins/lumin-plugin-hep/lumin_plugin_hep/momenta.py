@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data import Fold, Transform
 
-    Array = np.ndarray[Any, Any]
+    Array = np.ndarray
     Vectors = dict[str, dict[str, int]]
 
 Column = TypeVar("Column")
@@ -280,7 +280,7 @@ def _values(fold: Fold, part: str) -> Array:
     return values
 
 
-def _scaling(chain: Sequence[Any], n: int) -> tuple[Array, Array] | None:
+def _scaling(chain: Sequence[object], n: int) -> tuple[Array, Array] | None:
     """Return offset and scale of every column, if a chain is made of scalers alone.
 
     They obey ``p = x * scale + offset``.
@@ -309,7 +309,7 @@ def _learned(step: Transform, n: int) -> tuple[Array, Array]:
     return shift, stretch
 
 
-def _undone(chain: Sequence[Any], values: Array, part: str) -> Array:
+def _undone(chain: Sequence[Transform], values: Array, part: str) -> Array:
     try:
         raw = np.array(invert_chain(chain, values), dtype=np.float64, order="F")
     except LuminError:

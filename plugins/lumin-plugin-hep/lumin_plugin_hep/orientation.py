@@ -15,7 +15,7 @@ functions give another data frame, or with ``inplace`` change the one that came 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, cast, overload
 
 import numpy as np
 
@@ -30,9 +30,17 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    Array = np.ndarray[Any, Any]
+    Array = np.ndarray
 
 
+@overload
+def fix_event_phi(
+    df: pd.DataFrame, ref_vec: str, *, vecs: str | Sequence[str] | None = None, inplace: Literal[False] = False
+) -> pd.DataFrame: ...
+@overload
+def fix_event_phi(
+    df: pd.DataFrame, ref_vec: str, *, vecs: str | Sequence[str] | None = None, inplace: bool
+) -> pd.DataFrame | None: ...
 def fix_event_phi(
     df: pd.DataFrame, ref_vec: str, *, vecs: str | Sequence[str] | None = None, inplace: bool = False
 ) -> pd.DataFrame | None:
@@ -75,6 +83,14 @@ def fix_event_phi(
     return _put(df, new, inplace=inplace)
 
 
+@overload
+def fix_event_z(
+    df: pd.DataFrame, ref_vec: str, *, vecs: str | Sequence[str] | None = None, inplace: Literal[False] = False
+) -> pd.DataFrame: ...
+@overload
+def fix_event_z(
+    df: pd.DataFrame, ref_vec: str, *, vecs: str | Sequence[str] | None = None, inplace: bool
+) -> pd.DataFrame | None: ...
 def fix_event_z(
     df: pd.DataFrame, ref_vec: str, *, vecs: str | Sequence[str] | None = None, inplace: bool = False
 ) -> pd.DataFrame | None:
@@ -112,6 +128,19 @@ def fix_event_z(
     return _put(df, _flipped(df, vectors, ("pz", "eta"), _along_z(df, ref_vec) < 0), inplace=inplace)
 
 
+@overload
+def fix_event_y(
+    df: pd.DataFrame,
+    ref_vec_0: str,
+    ref_vec_1: str,
+    *,
+    vecs: str | Sequence[str] | None = None,
+    inplace: Literal[False] = False,
+) -> pd.DataFrame: ...
+@overload
+def fix_event_y(
+    df: pd.DataFrame, ref_vec_0: str, ref_vec_1: str, *, vecs: str | Sequence[str] | None = None, inplace: bool
+) -> pd.DataFrame | None: ...
 def fix_event_y(
     df: pd.DataFrame, ref_vec_0: str, ref_vec_1: str, *, vecs: str | Sequence[str] | None = None, inplace: bool = False
 ) -> pd.DataFrame | None:
@@ -146,6 +175,14 @@ def fix_event_y(
     return _put(df, _flipped(df, vectors, ("py", "phi"), cut), inplace=inplace)
 
 
+@overload
+def event_to_cartesian(
+    df: pd.DataFrame, drop: bool = False, ignore: str | Sequence[str] | None = None, *, inplace: Literal[False] = False
+) -> pd.DataFrame: ...
+@overload
+def event_to_cartesian(
+    df: pd.DataFrame, drop: bool = False, ignore: str | Sequence[str] | None = None, *, inplace: bool
+) -> pd.DataFrame | None: ...
 def event_to_cartesian(
     df: pd.DataFrame, drop: bool = False, ignore: str | Sequence[str] | None = None, *, inplace: bool = False
 ) -> pd.DataFrame | None:
@@ -287,14 +324,13 @@ def _vectors(
 
 
 def _read(df: pd.DataFrame, name: str) -> Array:
-    column: Any = take(df, name)
+    column = cast("pd.Series", take(df, name))
     values: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return values
 
 
 def _put(df: pd.DataFrame, new: Mapping[str, Array], *, inplace: bool) -> pd.DataFrame | None:
-    frame: pd.DataFrame | None = put(df, new, inplace=inplace)
-    return frame
+    return put(df, new, inplace=inplace)
 
 
 def _where(cut: Array, values: Array, column: pd.Series, *, is_angle: bool = False) -> Array:
@@ -307,7 +343,7 @@ def _where(cut: Array, values: Array, column: pd.Series, *, is_angle: bool = Fal
     return np.where(cut, wrap_phi(new) if is_angle else new, old)
 
 
-def _precision(column: pd.Series) -> np.dtype[Any]:
+def _precision(column: pd.Series) -> np.dtype:
     dtype = column.dtype
     return dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.dtype(np.float64)
 
@@ -328,7 +364,8 @@ def _azimuth(df: pd.DataFrame, vec: str) -> Array:
     if "phi" in vector:
         return _read(df, vector["phi"])
     if {"px", "py"} <= vector.keys():
-        return np.arctan2(_read(df, vector["py"]), _read(df, vector["px"]))
+        azimuth: Array = np.arctan2(_read(df, vector["py"]), _read(df, vector["px"]))
+        return azimuth
     return _refuse(vec, "no phi, nor px with py")
 
 
@@ -345,7 +382,8 @@ def _py(df: pd.DataFrame, vec: str) -> Array:
     if "py" in vector:
         return _read(df, vector["py"])
     if {"pt", "phi"} <= vector.keys():
-        return _read(df, vector["pt"]) * np.sin(_read(df, vector["phi"]))
+        py: Array = _read(df, vector["pt"]) * np.sin(_read(df, vector["phi"]))
+        return py
     return _refuse(vec, "no py, nor pt with phi")
 
 

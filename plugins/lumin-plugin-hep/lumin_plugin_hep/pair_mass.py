@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lumin_core.checks import did_you_mean
 from lumin_core.errors import ConfigError
@@ -14,13 +14,13 @@ from lumin_plugin_hep.vector_columns import cartesian, sources, take
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lumin_plugin_hep.precision import Values
+    from lumin_plugin_hep.precision import A, Array, Values
     from lumin_plugin_hep.vector_columns import Columns
 
 _KEYS = [f"{particle}_{name}" for particle in "01" for system in ("px py pz", "pt eta phi") for name in system.split()]
 
 
-def calc_pair_mass(df: Columns, masses: tuple[Values, Values], feat_map: Mapping[str, str]) -> Any:
+def calc_pair_mass(df: Columns, masses: tuple[Values, Values], feat_map: Mapping[str, str]) -> Array:
     r"""Compute the invariant mass of pairs of particles of given masses.
 
     .. math::
@@ -69,11 +69,13 @@ def calc_pair_mass(df: Columns, masses: tuple[Values, Values], feat_map: Mapping
     pair = {key: take(df, name) for key, name in feat_map.items()}
     momenta = (*cartesian(pair, "0"), *cartesian(pair, "1"))
     like = [*sources(pair, "0"), *sources(pair, "1"), mass_0, mass_1]
-    return in_doubles(_pair_mass, *momenta, mass_0, mass_1, like=like)
+    pair_masses: Array = in_doubles(_pair_mass, *momenta, mass_0, mass_1, like=like)
+    return pair_masses
 
 
-def _pair_mass(*values: Any) -> Any:
-    return formulas.pair_mass(values[:3], values[3:6], *values[6:])
+def _pair_mass(*values: A) -> A:
+    px_0, py_0, pz_0, px_1, py_1, pz_1, mass_0, mass_1 = values
+    return formulas.pair_mass((px_0, py_0, pz_0), (px_1, py_1, pz_1), mass_0, mass_1)
 
 
 def _check(feat_map: Mapping[str, str]) -> None:

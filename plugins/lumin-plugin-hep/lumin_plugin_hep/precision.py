@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -26,15 +26,17 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 Values: TypeAlias = "ArrayLike | Tensor"
-Array: TypeAlias = "np.ndarray[Any, Any] | Tensor"
+Array: TypeAlias = "np.ndarray | Tensor"
+A = TypeVar("A", np.ndarray, Tensor)
+R = TypeVar("R")
 
 _BELOW_PI = {torch.float32: 3.1415925025939941, np.dtype(np.float32): 3.1415925025939941}
 """The last number before pi where the nearest to pi lies beyond it."""
 
 
 def in_doubles(
-    formula: Callable[..., Any], *values: Values, like: Sequence[Values] | None = None, rounded: bool = True
-) -> Any:
+    formula: Callable[..., R], *values: Values, like: Sequence[Values] | None = None, rounded: bool = True
+) -> R:
     """Apply a formula in double precision, and give its results in the precision that came.
 
     Args:
@@ -65,9 +67,7 @@ def in_doubles(
         if not rounded:
             return results
         dtype = (_tensor_dtype if on_tensors else _array_dtype)(values if like is None else like)
-        return (
-            tuple(_round(result, dtype) for result in results) if isinstance(results, tuple) else _round(results, dtype)
-        )
+        return cast("R", _round(results, dtype))
 
 
 def resolution(values: Sequence[Values]) -> float:
@@ -81,14 +81,14 @@ def resolution(values: Sequence[Values]) -> float:
         >>> resolution([np.ones(1, dtype="float32"), np.ones(1), 1.0])
         1.1920928955078125e-07
     """
-    kept = [value for value in values if not isinstance(value, (int, float))]
+    kept = [value for value in values if not _is_plain(value)]
     return max(
         float(torch.finfo(_tensor_dtype([v])).eps if isinstance(v, Tensor) else np.finfo(_array_dtype([v])).eps)
         for v in kept or [np.zeros(1)]
     )
 
 
-def into_range(phi: Any) -> Any:
+def into_range(phi: A) -> A:
     """Bring the rounding of angles into [-pi, pi).
 
     pi becomes -pi, and in float32, that has no -pi, what comes next.
@@ -108,7 +108,9 @@ def into_range(phi: Any) -> Any:
     lowest = -_BELOW_PI.get(phi.dtype, math.pi)
     if isinstance(phi, Tensor):
         return torch.where(phi >= math.pi, lowest, phi).clamp(min=lowest)
-    return np.maximum(np.where(phi >= phi.dtype.type(np.pi), lowest, phi).astype(phi.dtype), phi.dtype.type(lowest))[()]
+    wrapped = np.where(phi >= phi.dtype.type(np.pi), lowest, phi).astype(phi.dtype)
+    angles: np.ndarray = np.maximum(wrapped, phi.dtype.type(lowest))[()]
+    return angles
 
 
 def stack(*components: Values, like: Sequence[Values] | None = None) -> Array:
@@ -127,22 +129,31 @@ def stack(*components: Values, like: Sequence[Values] | None = None) -> Array:
     return torch.stack(columns, dim=-1) if isinstance(columns[0], Tensor) else np.stack(columns, axis=-1)
 
 
-def _double_arrays(values: Sequence[Values]) -> Any:
+def _double_arrays(values: Sequence[Values]) -> Sequence[np.ndarray]:
     return _broadcast(np.broadcast_arrays, [_numbers(value).astype(np.float64) for value in values])
 
 
-def _double_tensors(values: Sequence[Values]) -> Any:
+def _double_tensors(values: Sequence[Values]) -> Sequence[Tensor]:
     device = next(value.device for value in values if isinstance(value, Tensor))
     double = torch.float32 if device.type == "mps" else torch.float64
     tensors = [value if isinstance(value, Tensor) else torch.as_tensor(_numbers(value)) for value in values]
     return _broadcast(torch.broadcast_tensors, [tensor.to(device, double) for tensor in tensors])
 
 
-def _round(result: Any, dtype: Any) -> Any:
-    return result.to(dtype) if isinstance(result, Tensor) else np.asarray(result, dtype=dtype)[()]
+def _round(result: object, dtype: np.dtype | torch.dtype) -> object:
+    if isinstance(result, tuple):
+        return tuple(_round(part, dtype) for part in result)
+    if isinstance(dtype, torch.dtype):
+        return cast("Tensor", result).to(dtype)
+    return np.asarray(result, dtype=dtype)[()]
 
 
-def _numbers(values: Values) -> np.ndarray[Any, Any]:
+def _is_plain(value: object) -> bool:
+    """Tell a plain number, which says nothing of the precision of results."""
+    return isinstance(value, int | float)
+
+
+def _numbers(values: Values) -> np.ndarray:
     if isinstance(values, pd.Series) and not isinstance(values.dtype, np.dtype) and is_numeric_dtype(values.dtype):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)  # a type of pandas, with a missing value of its own
     array = np.asarray(values)
@@ -151,19 +162,19 @@ def _numbers(values: Values) -> np.ndarray[Any, Any]:
     return array
 
 
-def _array_dtype(values: Sequence[Values]) -> np.dtype[Any]:
-    dtypes = [_numbers(value).dtype for value in values if not isinstance(value, (int, float))]
+def _array_dtype(values: Sequence[Values]) -> np.dtype:
+    dtypes = [_numbers(value).dtype for value in values if not _is_plain(value)]
     return np.result_type(*(dtype if dtype.kind == "f" else np.float64 for dtype in dtypes or [np.dtype(float)]))
 
 
 def _tensor_dtype(values: Sequence[Values]) -> torch.dtype:
-    kept = [value for value in values if not isinstance(value, (int, float))]
+    kept = [value for value in values if not _is_plain(value)]
     dtypes = [value.dtype if isinstance(value, Tensor) else torch.as_tensor(_numbers(value)).dtype for value in kept]
     common = reduce(torch.promote_types, dtypes, torch.bool)
     return common if common.is_floating_point else torch.get_default_dtype()
 
 
-def _broadcast(function: Callable[..., Any], values: Sequence[Any]) -> Any:
+def _broadcast(function: Callable[..., Sequence[A]], values: Sequence[A]) -> Sequence[A]:
     try:
         return function(*values)
     except (ValueError, RuntimeError) as error:

@@ -165,7 +165,7 @@ def _polynomial(t: Any, coefficients: Sequence[float]) -> Any:
     return value
 
 
-def _check_not_negative(value: Any, name: str) -> None:
+def _check_not_negative(value: ArrayLike, name: str) -> None:
     """Refuse negative values and NaN."""
     if not np.all(np.asarray(value) >= 0):
         raise ConfigError(f"{name} must not be negative, got {value!r}")

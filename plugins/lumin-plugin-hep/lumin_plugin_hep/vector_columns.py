@@ -10,7 +10,7 @@ paired by row, whatever the index of the frame.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from lumin_plugin_hep.precision import Array, Values
 
 Columns: TypeAlias = "pd.DataFrame | Mapping[str, Values]"
+C = TypeVar("C", bound=Columns)
 
 
-def is_momenta(values: Any) -> bool:
+def is_momenta(values: object) -> TypeGuard[Array]:
     """Tell an array or a tensor of momenta from columns.
 
     Example:
@@ -74,7 +75,7 @@ def take(df: Columns, name: str) -> Values:
     """
     if name not in df:
         raise DataError(f"there is no column {name!r}{did_you_mean(name, df.keys())}")
-    values: Any = df[name]
+    values = df[name]
     if isinstance(values, pd.DataFrame):
         raise ShapeError(f"there are {values.shape[1]} columns {name!r}; rename or drop all but one")
     if isinstance(values, pd.Series) and not pd.api.types.is_numeric_dtype(values.dtype):
@@ -245,7 +246,7 @@ def split(momenta: Array, what: str, lengths: Collection[int]) -> tuple[Array, .
     return tuple(momenta[..., i] for i in range(shape[-1]))
 
 
-def put(df: Any, new: Mapping[str, Any], *, drop: Sequence[str] = (), inplace: bool = False) -> Any:
+def put(df: C, new: Mapping[str, Array], *, drop: Sequence[str] = (), inplace: bool = False) -> C | None:
     """Add columns, or replace those of the same name, by row.
 
     Args:
@@ -264,16 +265,17 @@ def put(df: Any, new: Mapping[str, Any], *, drop: Sequence[str] = (), inplace: b
     """
     if not inplace:
         if isinstance(df, pd.DataFrame):
-            return df.assign(**new).drop(columns=list(drop))
-        return {name: values for name, values in {**df, **new}.items() if name not in drop}
+            return cast("C", df.assign(**cast("Mapping[str, np.ndarray]", new)).drop(columns=list(drop)))
+        return cast("C", {name: values for name, values in {**df, **new}.items() if name not in drop})
+    changed = cast("pd.DataFrame | dict[str, Values]", df)
     for name, values in new.items():
-        _set(df, name, values)
+        _set(changed, name, values)
     for name in drop:
-        del df[name]
+        del changed[name]
     return None
 
 
-def _set(df: Any, name: str, values: Any) -> None:
+def _set(df: pd.DataFrame | dict[str, Values], name: str, values: Array) -> None:
     """Set a column.
 
     Not by ``df[name] = ...``, of which older pandas warns where the frame is a selection.
@@ -281,9 +283,9 @@ def _set(df: Any, name: str, values: Any) -> None:
     if not isinstance(df, pd.DataFrame):
         df[name] = values
     elif name in df:
-        df.isetitem(list(df.columns).index(name), values)
+        df.isetitem(list(df.columns).index(name), cast("np.ndarray", values))
     else:
-        df.insert(df.shape[1], name, values)
+        df.insert(df.shape[1], name, cast("pd.Series", values))
 
 
 def _along(df: Columns, vec: str, name: str) -> Values:

@@ -28,7 +28,7 @@ from lumin_plugin_metrics.uncertainty import resampled
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     Proxy = Callable[[np.ndarray, Mapping[str, np.ndarray]], ArrayLike]
 
@@ -295,7 +295,7 @@ def _column(target: int | None, n_targets: int) -> int:
     return target
 
 
-def _differences(p: np.ndarray, t: np.ndarray, use_pull: bool) -> np.ndarray:
+def _differences(p: NDArray[np.float64], t: NDArray[np.float64], use_pull: bool) -> NDArray[np.float64]:
     """Give residuals, or relative to the targets pulls, each ``(n,)``."""
     if not use_pull:
         return p - t

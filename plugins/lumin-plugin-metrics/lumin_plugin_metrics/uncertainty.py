@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from lumin_core.statistics import bootstrap
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 _LEAST_SHARE = 0.9  # of the resamples, in which the metric must be defined
 
@@ -75,7 +75,7 @@ def with_uncertainty(
         raise ConfigError(f"n, the number of resamples, must be at least 2 for a standard deviation, got {n}")
     names = tuple(columns or ())
 
-    def value(p: Any, t: Any, w: Any, *rest: Any) -> float:
+    def value(p: ArrayLike | None, t: ArrayLike | None, w: ArrayLike | None, *rest: ArrayLike | None) -> float:
         more = () if columns is None else (dict(zip(names, rest, strict=True)),)
         return float(metric(p, t, w, *more))
 
@@ -87,8 +87,8 @@ def with_uncertainty(
 
 
 def resampled(
-    statistic: Callable[..., float], *arrays: Any, n: int, seed: int | np.random.Generator | None
-) -> np.ndarray:
+    statistic: Callable[..., float], *arrays: ArrayLike | None, n: int, seed: int | np.random.Generator | None
+) -> NDArray[np.float64]:
     """Compute a statistic on resamples, and keep its finite values.
 
     Args:
@@ -110,7 +110,7 @@ def resampled(
         array([1., 1., 1.])
     """
     values = bootstrap(partial(_or_nan, statistic), *arrays, n=n, seed=seed)
-    finite = values[np.isfinite(values)]
+    finite: NDArray[np.float64] = values[np.isfinite(values)]
     if len(finite) < _LEAST_SHARE * n:
         raise DataError(
             f"the metric must be finite in at least {_LEAST_SHARE:.0%} of the resamples, got {len(finite)} of {n}: "
@@ -119,7 +119,7 @@ def resampled(
     return finite
 
 
-def _or_nan(statistic: Callable[..., float], *arrays: Any) -> float:
+def _or_nan(statistic: Callable[..., float], *arrays: ArrayLike | None) -> float:
     """Give NaN for a resample in which the statistic is not defined."""
     try:
         return statistic(*arrays)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lumin_core.model import Inputs
+
 
 class CatEmbHead(Head):
     """Gives the continuous features and, behind them, the embeddings of the categorical ones.
@@ -70,7 +72,7 @@ class CatEmbHead(Head):
         if freeze:
             self.freeze_layers()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Inputs) -> Tensor:
         """Turn ``(B, n_cont + n_cat)``, the categories as codes, into ``(B, get_out_size())``.
 
         Raises:

@@ -97,12 +97,13 @@ def _column(df: pd.DataFrame, feat: str, sort: str) -> pd.Series[Any]:
 def _categories(df: pd.DataFrame, feat: str) -> pd.Index[Any]:
     found = _column(df, feat, "training").unique()
     try:
-        return pd.Index(sorted(found))
+        index: pd.Index[Any] = pd.Index(sorted(found))
     except TypeError as error:
         sorts = sorted({type(value).__name__ for value in found})
         msg = f"the categories of {feat!r} cannot be ordered, since they mix {' and '.join(sorts)}; convert the "
         msg += "column, as df.astype(str) does"
         raise DataError(msg) from error
+    return index
 
 
 def _encoded(df: pd.DataFrame, categories: dict[str, pd.Index[Any]], sort: str) -> pd.DataFrame:

@@ -21,7 +21,9 @@ from lumin_core.errors import ConfigError, DataError, ShapeError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    Array = np.ndarray[Any, Any]
+    from numpy.typing import ArrayLike
+
+    Array = np.ndarray
 
 
 class _Estimated(Transform):
@@ -59,7 +61,7 @@ class _Estimated(Transform):
         x = self._known(x, self._n_out())
         return np.asarray(self.estimator.inverse_transform(x)).astype(x.dtype, copy=False)
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """Give the options, and if fitted what was learned, as plain values and lists."""
         config = {name: getattr(self.estimator, name) for name in self.options}
         if self.is_fitted:
@@ -87,7 +89,7 @@ class _Estimated(Transform):
         return step
 
     @classmethod
-    def convert(cls, step: Any) -> Transform | None:
+    def convert(cls, step: object) -> Transform | None:
         """Take over scikit-learn's estimator of the same name, fitted or not."""
         if type(step) is not cls.estimator_class:
             return None
@@ -97,11 +99,11 @@ class _Estimated(Transform):
         return converted
 
     @classmethod
-    def _learned_by(cls, estimator: Any) -> dict[str, Any]:
+    def _learned_by(cls, estimator: object) -> dict[str, object]:
         values = {name: getattr(estimator, name) for name in cls.learned}
         return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in values.items()}
 
-    def _learn(self, values: Mapping[str, Any]) -> None:
+    def _learn(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():
             plain = value is None or name == "n_features_in_"
             setattr(self.estimator, name, value if plain else np.asarray(value))
@@ -238,7 +240,7 @@ class PCA(_Estimated):
         return len(self.estimator.components_)
 
 
-def check_values(x: Any, names: Sequence[str] = (), *, allow_nan: bool = True) -> Array:
+def check_values(x: ArrayLike, names: Sequence[str] = (), *, allow_nan: bool = True) -> Array:
     """Give data as floats of shape ``(n, F)``, without infinities.
 
     Args:
@@ -258,28 +260,28 @@ def check_values(x: Any, names: Sequence[str] = (), *, allow_nan: bool = True) -
         >>> check_values([[1, 2]])
         array([[1., 2.]])
     """
-    x = np.asarray(x)
+    values = np.asarray(x)
     try:
-        x = x if x.dtype == np.float32 else x.astype(np.float64, copy=False)
+        values = values if values.dtype == np.float32 else values.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         msg = f"preprocessing takes numbers, got {error}; proc_cats turns categories into codes"
         raise DataError(msg) from error
-    if x.ndim != 2:
-        msg = f"preprocessing takes data of shape (n, F), got shape {x.shape}"
+    if values.ndim != 2:
+        msg = f"preprocessing takes data of shape (n, F), got shape {values.shape}"
         raise ShapeError(msg)
-    wrong = np.isinf(x) if allow_nan else ~np.isfinite(x)
+    wrong = np.isinf(values) if allow_nan else ~np.isfinite(values)
     if wrong.any():
         columns = [names[i] if i < len(names) else i for i in np.flatnonzero(wrong.any(0)).tolist()]
         what = "infinite" if allow_nan else "infinite or missing"
         msg = f"the columns {columns} hold {int(wrong.sum())} {what} values; clip or drop these events first"
         raise DataError(msg)
-    return x
+    return values
 
 
-def _checked_weights(weights: Any, n: int) -> Array | None:
-    if weights is None:
+def _checked_weights(given: ArrayLike | None, n: int) -> Array | None:
+    if given is None:
         return None
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = np.asarray(given, dtype=np.float64)
     if weights.shape != (n,):
         msg = f"sample_weight must hold one weight an event, shape ({n},), got shape {weights.shape}"
         raise ShapeError(msg)

@@ -5,9 +5,8 @@ from packaging.requirements import Requirement
 
 import lumin_core
 from lumin_core import registry
-from lumin_core.errors import AmbiguousComponent, BrokenPlugin, IncompatiblePlugin, UnknownComponent
-from lumin_core.registry import names, scan
-from lumin_core.registry.kind_table import CORE_KINDS
+from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, UnknownComponent
+from lumin_core.registry import scan
 
 CALLBACK = """
 class Shout:
@@ -29,8 +28,8 @@ def test_scan_finds_a_third_party_component(install):
 
 def test_scan_happens_once_a_process_until_refresh(install, tmp_path, monkeypatch):
     install("my-blocks", {"callbacks": {"shout": "my_blocks:Shout"}})
-    calls = []
-    monkeypatch.setattr("lumin_core.registry.lookup.scan", lambda: calls.append(1) or scan.scan())
+    calls, make = [], scan.scan
+    monkeypatch.setattr("lumin_core.registry.scan.scan", lambda: calls.append(1) or make())
     for _ in range(3):
         registry.components()
         registry.find("callback", "shout")
@@ -218,55 +217,6 @@ def test_strict_switched_off_by_zero(install, monkeypatch):
     assert registry.components()
 
 
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
-        ("import not_there_at_all", "ModuleNotFoundError"),
-        ("x = (", "SyntaxError"),
-        ("Other = 1", "AttributeError"),
-    ],
-)
-def test_load_chains_what_went_wrong_in_a_plugin(install, source, reason):
-    install("my-blocks", {"callbacks": {"shout": "broken_one:Shout"}}, modules={"broken_one": source})
-    assert registry.find("callback", "shout").problem is None
-    with pytest.raises(BrokenPlugin, match=reason) as caught:
-        registry.build("callback", "shout")
-    assert caught.value.__cause__ is not None
-    assert "my-blocks 1.0" in str(caught.value)
-    assert isinstance(caught.value, ImportError)
-
-
-KINDS = {
-    "my_kinds": """
-        class Sauce:
-            kind = "sauce"
-        class Ketchup(Sauce):
-            def __init__(self, salt=1):
-                self.salt = salt
-    """
-}
-
-
-def test_plugins_declare_kinds(install):
-    entries = {"kinds": {"sauces": "my_kinds:Sauce"}, "sauces": {"ketchup": "my_kinds:Ketchup"}}
-    install("my-kinds", entries, modules=KINDS)
-    assert registry.Kind("sauce", "sauces", "my_kinds:Sauce") in registry.kinds()
-    assert registry.build("sauce", {"name": "ketchup", "salt": 2}).salt == 2
-    assert registry.build("sauces", "my-kinds/ketchup").salt == 1
-    assert [registry.check(component) for component in registry.components() if "my-kinds" in component.qualified] == [
-        None,
-        None,
-    ]
-
-
-def test_plugins_extend_kinds_of_other_plugins(install):
-    install("my-kinds", {"kinds": {"sauces": "my_kinds:Sauce"}}, modules=KINDS)
-    install("more", {"sauces": {"mayo": "more:Mayo"}}, modules={"more": "class Mayo: ..."})
-    with pytest.raises(BrokenPlugin, match=r"more:Mayo.*is not a subclass of my_kinds:Sauce"):
-        registry.build("sauce", "mayo")
-
-
 def test_a_kind_is_declared_once(install):
     install("my-kinds", {"kinds": {"sauces": "my_kinds:Sauce", "heads": "my_kinds:Sauce"}})
     install("other-kinds", {"kinds": {"sauces": "other:Sauce"}})
@@ -274,44 +224,3 @@ def test_a_kind_is_declared_once(install):
     assert problems["my-kinds/sauces"] is None
     assert "declared already" in problems["other-kinds/sauces"]
     assert "declared already" in problems["my-kinds/heads"]
-
-
-def test_a_kinds_base_says_its_singular(install):
-    source = {"my_kinds": "class Sauce:\n    kind = 'soup'\nclass Ketchup(Sauce): ..."}
-    install(
-        "my-kinds", {"kinds": {"sauces": "my_kinds:Sauce"}, "sauces": {"ketchup": "my_kinds:Ketchup"}}, modules=source
-    )
-    with pytest.raises(BrokenPlugin, match=r"'soup'.*'sauce'"):
-        registry.build("sauce", "ketchup")
-
-
-def test_a_name_in_two_distributions_is_ambiguous_at_use(install):
-    install("a-blocks", {"callbacks": {"shout": "a_blocks:Shout"}}, modules={"a_blocks": CALLBACK})
-    install("b-blocks", {"callbacks": {"Shout": "b_blocks:Shout"}}, modules={"b_blocks": CALLBACK})
-    with pytest.raises(AmbiguousComponent, match="write 'a-blocks/shout' or 'b-blocks/Shout'"):
-        registry.build("callback", "shout")
-    assert type(registry.build("callback", "b-blocks/shout")).__module__ == "b_blocks"
-    with registry.pinned({("callbacks", "Shout"): "a-blocks/shout"}):
-        assert type(registry.build("callback", "shout")).__module__ == "a_blocks"
-
-
-@pytest.mark.parametrize(
-    ("class_name", "expected"),
-    [
-        ("CatEmbHead", "cat_emb_head"),
-        ("GNNHead", "gnn_head"),
-        ("BCELoss", "bce_loss"),
-        ("RunningBatchNorm2d", "running_batch_norm2d"),
-        ("_Private", "private"),
-        ("AMS", "ams"),
-        ("L1Loss", "l1_loss"),
-    ],
-)
-def test_snake_case(class_name, expected):
-    assert names.snake_case(class_name) == expected
-    assert names.normalise(class_name.strip("_")) == names.normalise(expected)
-
-
-@pytest.mark.parametrize("kind", CORE_KINDS, ids=lambda kind: kind.plural)
-def test_singular_of_every_kind_of_the_core(kind):
-    assert names.singular(kind.plural) == kind.singular

@@ -1,0 +1,133 @@
+"""What a model is given: what a builder reads of a fold file, and the features of one model."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lumin_core import registry, seeds
+from lumin_core.checks import check_keys, check_names
+from lumin_core.errors import ConfigError
+from lumin_core.model.matrix_head import MatrixHead
+from lumin_core.model.options import with_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.model.embedding import CatEmbedder
+    from lumin_core.model.options import Spec
+
+
+def model_features(fy: FoldYielder) -> list[str]:
+    """Return the names of a fold file's continuous features.
+
+    Flat ones come first, then those of a matrix with names.
+
+    Args:
+        fy: The data.
+    """
+    matrix = (fy.matrix_feats or {}).get("present_feats") or () if fy.yield_matrix else ()
+    return [*fy.get_use_cont_feats(), *matrix]
+
+
+def check(
+    cont_feats: Sequence[str], cat_embedder: CatEmbedder | None, rate: float | None, guaranteed: Sequence[str]
+) -> None:
+    """Refuse a model without inputs, names that are not text or are there twice, a wrong fraction.
+
+    Args:
+        cont_feats: Names of the continuous features.
+        cat_embedder: The categorical features, or ``None``.
+        rate: Fraction of the continuous features that each model is given, or ``None`` for all.
+        guaranteed: Features that every model is given.
+
+    Raises:
+        ConfigError: If there are such.
+
+    Example:
+        >>> from lumin_core.model import features
+        >>> features.check(["pt"], None, 1.5, [])
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: cont_subsample_rate must be in (0, 1], got 1.5
+    """
+    if not cont_feats and not (cat_embedder and cat_embedder.n_cat_in):
+        raise ConfigError(
+            "a model needs inputs: give cont_feats, cat_embedder or both; for a matrix of objects cont_feats are "
+            "its elements {vec}_{feat}, which ModelBuilder.from_fy reads from the file"
+        )
+    check_names("cont_feats", cont_feats)
+    if rate is None and guaranteed:
+        raise ConfigError("guaranteed_feats means something only with cont_subsample_rate: give both, or neither")
+    if rate is not None and not 0 < rate <= 1:
+        raise ConfigError(f"cont_subsample_rate must be in (0, 1], got {rate!r}")
+    check_keys(guaranteed, cont_feats, "cont_feats")
+
+
+def count_outputs(fy: FoldYielder, objective: str) -> int:
+    """Return the number of targets, or for multiclass the highest class plus 1.
+
+    Args:
+        fy: The data.
+        objective: ``"classification"``, ``"multiclass"`` or ``"regression"``.
+    """
+    folds = (np.asarray(fy.get_column("targets", fold_idx=i, add_newaxis=True)) for i in range(len(fy)))
+    return 1 + int(max(fold.max() for fold in folds)) if objective == "multiclass" else int(next(folds).shape[1])
+
+
+def with_objects(head: Spec, fy: FoldYielder) -> Spec:
+    """Tell a head for a matrix of objects what these are.
+
+    Args:
+        head: The spec of a head. ``vecs, feats_per_vec, row_wise`` are added as far as its options
+            do not say them; likewise to its ``matrix_head``, where it has one.
+        fy: The data.
+
+    Returns:
+        The same spec where there is nothing to tell.
+    """
+    entry = (fy.matrix_feats or {}) if fy.yield_matrix else {}
+    return head if entry.get("row_wise") is None else _told(head, entry)
+
+
+def _told(spec: Spec, entry: Mapping[str, object]) -> Spec:
+    head = registry.resolve("head", spec)
+    told: dict[str, object] = {}
+    if isinstance(head.func, type) and issubclass(head.func, MatrixHead):
+        wanted = inspect.signature(head.func).parameters.keys() - head.keywords.keys()
+        told = {name: entry[name] for name in ("vecs", "feats_per_vec", "row_wise") if name in wanted}
+    elif "matrix_head" in head.keywords:
+        told = {"matrix_head": _told(head.keywords["matrix_head"], entry)}
+    return with_options(spec, told)
+
+
+def draw_columns(
+    rate: float | None, guaranteed: Sequence[str], cont_feats: Sequence[str], *, n_cat: int, seed: int
+) -> np.ndarray | None:
+    """Draw the features of one model: the guaranteed ones, and others up to the fraction.
+
+    Args:
+        rate: Fraction of the continuous features, in (0, 1], one at least; ``None`` for all.
+        guaranteed: Features that every model is given; they count towards the fraction.
+        cont_feats: The continuous features, the first columns.
+        n_cat: Number of categorical features, the columns behind those; all of them are kept.
+        seed: Seed of the model.
+
+    Returns:
+        Indices of columns in their order, int64; ``None`` for all.
+
+    Example:
+        >>> from lumin_core.model.features import draw_columns
+        >>> draw_columns(0.5, ["eta"], ["pt", "eta"], n_cat=1, seed=1)
+        array([1, 2])
+    """
+    if rate is None:
+        return None
+    n_feats = len(cont_feats)
+    sure = [list(cont_feats).index(feat) for feat in guaranteed]
+    rest = [i for i in range(n_feats) if i not in sure]
+    n_more = min(max(round(rate * n_feats) - len(sure), 0 if sure else 1), len(rest))
+    drawn = seeds.stream(seed, "subsampling").choice(rest, n_more, replace=False).tolist() if rest else []
+    return np.array([*sorted([*sure, *drawn]), *range(n_feats, n_feats + n_cat)], dtype=np.int64)

@@ -1,0 +1,102 @@
+"""Whether targets are such as torch's losses take: how many an event, and in which range.
+
+Torch compares outputs and targets of different shapes by broadcasting, and trains on the result.
+Which losses are torch's own stands in a table. An object of one of these very classes is checked
+for the number and the range of targets; one of a subclass, which may have rules of its own, only
+against what would be broadcast. Any other loss has its own rules.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from lumin_core.errors import DataError, ShapeError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_PROBABILITIES = (nn.BCELoss, nn.BCEWithLogitsLoss)
+_OF_CLASSES = (nn.CrossEntropyLoss, nn.MultiLabelMarginLoss, nn.MultiMarginLoss, nn.NLLLoss)
+_OF_SIGNS = (nn.HingeEmbeddingLoss, nn.MultiLabelSoftMarginLoss, nn.SoftMarginLoss)
+_OF_VALUES = (nn.HuberLoss, nn.KLDivLoss, nn.L1Loss, nn.MSELoss, nn.PoissonNLLLoss, nn.SmoothL1Loss)
+TORCH_LOSSES = (*_PROBABILITIES, *_OF_CLASSES, *_OF_SIGNS, *_OF_VALUES)
+"""Torch's losses that are called as ``loss(y_pred, y)``."""
+
+
+def check_targets(loss: object, objective: str, n_out: int, targets: np.ndarray | None) -> None:
+    """Refuse targets that one of torch's losses cannot take, or would broadcast.
+
+    Args:
+        loss: The loss; one that is not torch's has its own rules.
+        objective: ``"classification"``, ``"multiclass"`` or ``"regression"``.
+        n_out: Number of outputs of the model.
+        targets: Shape ``(n, n_targ)`` or ``(n,)``.
+
+    Raises:
+        DataError: If there are none, or they are out of range for the loss or the objective.
+        ShapeError: If their number is not that of the outputs.
+
+    Example:
+        >>> import numpy as np
+        >>> from torch import nn
+        >>> from lumin_core.model.targets import check_targets
+        >>> check_targets(nn.MSELoss(), "regression", 1, np.zeros((5, 2)))
+        Traceback (most recent call last):
+        lumin_core.errors.ShapeError: the model has n_out=1 outputs, but the data have 2 targets ...
+    """
+    if targets is None:
+        raise DataError("there are no targets; give one row of them for each event")
+    if len(targets) == 0:
+        raise DataError("there are no events, so that a loss is undefined")
+    if type(loss) not in TORCH_LOSSES:
+        if isinstance(loss, TORCH_LOSSES) and objective != "multiclass":  # classes are not compared with outputs
+            _refuse_broadcasting(loss, n_out, targets)
+        return
+    if targets.dtype.kind not in "biuf":
+        raise DataError(f"targets must be numbers, got {targets.dtype}; encode them first")
+    if objective == "multiclass":
+        _check_classes(n_out, targets)
+    else:
+        _check_number(n_out, targets)
+        if isinstance(loss, _PROBABILITIES):
+            _check_probabilities(targets)
+
+
+def _width(targets: np.ndarray) -> int:
+    return 1 if targets.ndim == 1 else int(targets.shape[1])
+
+
+def _refuse_broadcasting(loss: object, n_out: int, targets: np.ndarray) -> None:
+    """Refuse one target for several outputs, and several for one."""
+    width = _width(targets)
+    if width != n_out and 1 in (n_out, width):
+        raise ShapeError(
+            f"the model has n_out={n_out} outputs, but the data have {width} targets an event, which "
+            f"{type(loss).__name__} would compare with each other in all pairs; derive it from nn.Module where that is "
+            "meant"
+        )
+
+
+def _check_number(n_out: int, targets: np.ndarray) -> None:
+    if (width := _width(targets)) != n_out:
+        raise ShapeError(f"the model has n_out={n_out} outputs, but the data have {width} targets an event")
+
+
+def _check_probabilities(targets: np.ndarray) -> None:
+    low, high = targets.min(), targets.max()
+    if low < 0 or high > 1:
+        raise DataError(
+            f"targets of a classification must be in [0, 1], got {low} to {high}; "
+            "use objective='multiclass' for more classes"
+        )
+
+
+def _check_classes(n_out: int, targets: np.ndarray) -> None:
+    if targets.size != len(targets):
+        raise ShapeError(f"multiclass takes one target an event, its class, got shape {targets.shape}")
+    if (high := targets.max()) >= n_out:
+        raise DataError(
+            f"multiclass targets must be below n_out={n_out}, got {high}; set n_out to the number of classes"
+        )
