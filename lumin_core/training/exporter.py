@@ -20,10 +20,9 @@ class Exporter(ABC):
 
     Example:
         >>> import json, pathlib, tempfile
-        >>> from lumin_core import Model, ModelBuilder, register
+        >>> from lumin_core import Model, ModelBuilder
         >>> from lumin_core.training import Exporter
-        >>> @register("exporter", "names", override=True)
-        ... class Names(Exporter):
+        >>> class Names(Exporter):
         ...     '''Writes the names of the features.'''
         ...     suffix = ".json"
         ...     def write(self, models, weights, path, *, raw):
@@ -31,7 +30,8 @@ class Exporter(ABC):
         ...         path.write_text(json.dumps(models[0].model_builder.cont_feats))
         ...         return path
         >>> model = Model(ModelBuilder("regression", n_out=1, cont_feats=["pt", "eta"], seed=1))
-        >>> model.export(tempfile.mkdtemp() + "/model", format="names").read_text()
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "model"
+        >>> Names().write([model], None, path, raw=False).read_text()
         '["pt", "eta"]'
     """
 

@@ -228,7 +228,7 @@ class Network(Assembly, ABC):
             "cont_feats": fy.get_use_cont_feats(),
             "cat_feats": fy.get_use_cat_feats(),
             "targ_feats": fy.targ_feats,
-            "file_feats": list(fy.meta.cont_feats),  # ignored ones too, which the preprocessing covers
+            "file_feats": list(fy.file_schema.cont_feats),  # ignored ones too, which the preprocessing covers
         }
         record.cat_maps = {
             feat: {str(code): value for code, value in codes.items()} for feat, codes in fy.cat_maps.items()

@@ -46,10 +46,8 @@ class RunTable:
 
     Example:
         >>> from pathlib import Path
-        >>> from lumin_core import register
         >>> from lumin_plugin_commands import RunTable
-        >>> @register("run_table", "newest", override=True)
-        ... class Newest(RunTable):
+        >>> class Newest(RunTable):
         ...     '''Trains on the newest fold file of a folder.'''
         ...     gives = ("foldfile",)
         ...     def __init__(self, folder: Path, pattern: str = "*.hdf5") -> None:

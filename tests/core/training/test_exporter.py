@@ -1,0 +1,69 @@
+"""Exporters by name: what they are handed, and what to install where there is none."""
+
+from pathlib import Path
+
+import pytest
+
+from lumin_core import Ensemble, Model, registry
+from lumin_core.errors import UnknownComponent
+from lumin_core.training import Exporter
+
+
+@pytest.fixture
+def calls():
+    """Register an exporter that notes how it is called."""
+    noted = []
+
+    class Note(Exporter):
+        suffix = ".note"
+
+        def __init__(self, shout=False):
+            self.shout = shout
+
+        def write(self, models, weights, path, *, raw):
+            noted.append((models, weights, path, raw))
+            return path.with_suffix(self.suffix)
+
+    with registry.temporary():
+        registry.register("exporter", "note", Note)
+        registry.register("exporter", "onnx", Note, override=True)
+        yield noted
+
+
+@pytest.fixture
+def model(fy, make_builder):
+    return Model(make_builder(fy))
+
+
+def test_a_model_hands_itself_to_the_exporter_of_that_name(calls, model, tmp_path):
+    assert model.export(str(tmp_path / "m"), format="note", raw=True) == tmp_path / "m.note"
+    assert calls == [([model], None, tmp_path / "m", True)]
+
+
+def test_an_ensemble_hands_its_models_and_their_weights(calls, model, tmp_path):
+    assert Ensemble([model, model], [1, 3]).export(tmp_path / "e", "note") == tmp_path / "e.note"
+    assert calls == [([model, model], [0.25, 0.75], tmp_path / "e", False)]
+
+
+def test_the_short_form_is_the_exporter_onnx(calls, model):
+    model.export_onnx("m", raw=True)
+    Ensemble([model]).export_onnx("e")
+    assert [(path, raw) for *_, path, raw in calls] == [(Path("m"), True), (Path("e"), False)]
+
+
+def test_a_missing_plugin_says_what_to_install(model, monkeypatch, tmp_path):
+    monkeypatch.setenv("LUMIN_DISABLE_PLUGINS", "onnx")
+    monkeypatch.setattr("lumin_core.registry.hints.is_installed", lambda name: name != "lumin-plugin-onnx")
+    registry.refresh()
+    try:
+        with pytest.raises(UnknownComponent, match="lumin-plugin-onnx has it: pip install lumin-plugin-onnx"):
+            model.export_onnx(tmp_path / "m")
+    finally:
+        monkeypatch.undo()
+        registry.refresh()
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_formats_are_refused_by_name(model, tmp_path):
+    with pytest.raises(UnknownComponent, match=r"there is no exporter 'onxx'.*did you mean 'onnx'"):
+        model.export(tmp_path / "m", "onxx")
