@@ -16,8 +16,8 @@ from lumin_core.data import chain_from_config
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lumin_core import Model
     from lumin_core.data import Transform
+    from lumin_core.training import Network
 
 _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _PROBE = 1024.0  # far enough from 0 that the difference of two values holds the slope
@@ -113,7 +113,7 @@ def _passes_nan(step: Transform, n_in: int) -> bool:
     return True
 
 
-def steps_of(model: Model, n_in: int) -> list[Affine]:
+def steps_of(model: Network, n_in: int) -> list[Affine]:
     """Make the steps of the preprocessing that a model recorded.
 
     Args:

@@ -12,8 +12,8 @@ from lumin_core.model import MatrixHead
 from lumin_core.training import InputReader
 
 if TYPE_CHECKING:
-    from lumin_core import Model
     from lumin_core.model import Inputs
+    from lumin_core.training import Network
 
 
 @define(frozen=True)
@@ -59,7 +59,7 @@ class Columns:
         return (flat, matrix) if self.n_flat else matrix
 
 
-def columns_of(model: Model, *, raw: bool) -> Columns:
+def columns_of(model: Network, *, raw: bool) -> Columns:
     """Return what the graph of a model takes.
 
     Args:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from onnx import GraphProto, ModelProto
 
-    from lumin_core import Model
+    from lumin_core.training import Network
     from lumin_plugin_onnx.columns import Columns
 
 
@@ -53,7 +53,7 @@ class Onnx(Exporter):
 
     suffix: ClassVar[str] = ".onnx"
 
-    def write(self, models: Sequence[Model], weights: Sequence[float] | None, path: Path, *, raw: bool) -> Path:
+    def write(self, models: Sequence[Network], weights: Sequence[float] | None, path: Path, *, raw: bool) -> Path:
         """Write models as one ONNX file; the models stay as they are.
 
         Args:
@@ -99,7 +99,7 @@ def _common(columns: Sequence[Columns]) -> Columns:
     return columns[0]
 
 
-def _described(proto: ModelProto, model: Model, columns: Columns, *, raw: bool) -> ModelProto:
+def _described(proto: ModelProto, model: Network, columns: Columns, *, raw: bool) -> ModelProto:
     """Say in the file what its columns and outputs are.
 
     What torch says of its making is taken out.

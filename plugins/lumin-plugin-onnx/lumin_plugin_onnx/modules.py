@@ -21,8 +21,8 @@ from lumin_plugin_onnx.columns import columns_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core import Model
     from lumin_core.model import Inputs
+    from lumin_core.training import Network
 
 
 class WholeModel(nn.Module):
@@ -41,7 +41,7 @@ class WholeModel(nn.Module):
         torch.Size([3, 1])
     """
 
-    def __init__(self, model: Model, *, raw: bool) -> None:
+    def __init__(self, model: Network, *, raw: bool) -> None:
         super().__init__()
         columns = columns_of(model, raw=raw)
         steps = steps_of(model, len(columns.cont_feats)) if raw else []
@@ -84,7 +84,7 @@ class WholeModel(nn.Module):
         return (flat, matrix[0]) if matrix else flat
 
 
-def _picked(model: Model, feats: list[str], n_cats: int, steps: Sequence[Affine]) -> np.ndarray:
+def _picked(model: Network, feats: list[str], n_cats: int, steps: Sequence[Affine]) -> np.ndarray:
     """Return the columns that the network is given, of those behind the preprocessing."""
     width = steps[-1].n_out if steps else len(feats)
     wanted = [feat for feat in model.model_builder.cont_feats if feat in feats]
