@@ -100,7 +100,7 @@ def as_list(values: object) -> list[Any]:
     return list(values)
 
 
-def check_names(what: str, names: Sequence[str]) -> None:
+def check_names(what: str, names: Sequence[object]) -> None:
     """Refuse names that are no text or come twice.
 
     Args:

@@ -57,6 +57,6 @@ def attach(
         if now := (moved or {}).get(name):
             plugin = now.replace("_", "-")
             raise ImportError(f"{package}.{name} is now {now}.{name}: pip install {plugin}", name=package)
-        raise AttributeError(f"{package} has no {name!r}; its names are: {', '.join(public)}")
+        raise AttributeError(f"{package} has no attribute {name!r}; its names are: {', '.join(public)}")
 
     return __getattr__, lambda: public, public

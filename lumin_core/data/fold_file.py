@@ -183,8 +183,7 @@ class FoldFileWriter:
         Example:
             See the class.
         """
-        if isinstance(fold, bool) or not isinstance(fold, int | np.integer) or fold < 0:
-            raise ConfigError(f"fold must be a number 0, 1, 2, ..., got {fold!r}")
+        _check_number(fold)
         where = f"fold {fold} of {self.path.name}"
         columns = self.layout.check(
             inputs=inputs, targets=targets, weights=weights, matrix_inputs=matrix_inputs, misc=misc, where=where
@@ -298,3 +297,8 @@ def write_fold(
     group.attrs[CHECKED] = True
     for column, values in columns.items():
         save_to_grp(values, group, column, compression, growing=(axes or {}).get(column))
+
+
+def _check_number(fold: object) -> None:
+    if isinstance(fold, bool) or not isinstance(fold, int | np.integer) or fold < 0:
+        raise ConfigError(f"fold must be a number 0, 1, 2, ..., got {fold!r}")

@@ -307,7 +307,8 @@ def _matrix_of_columns(
     tensor_data: Tensor | None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Pack a matrix from columns; arguments as for `df2foldfile`."""
-    feats = [] if df is None else [name for name in df.columns if isinstance(name, str)]
+    columns: Sequence[object] = [] if df is None else df.columns.tolist()
+    feats = [name for name in columns if isinstance(name, str)]
     lookup, missing, shape = matrix.matrix_lookup(feats, vecs, feats_per_vec or (), row_wise)
     packed = _pack_columns(df, lookup, missing, shape, tensor_data)
     return packed, matrix_entry(lookup, vecs, missing, feats_per_vec or (), bool(row_wise), shape)

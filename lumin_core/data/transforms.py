@@ -285,8 +285,7 @@ def chain_from_config(configs: Sequence[Mapping[str, object]]) -> list[Transform
 def _build(config: object) -> Transform:
     from lumin_core import registry
 
-    name = config.get("name") if isinstance(config, Mapping) else None
-    if not isinstance(name, str):
+    if not isinstance(config, Mapping) or not isinstance(name := config.get("name"), str):
         raise ConfigError(f'a stored transform must be {{"name": ..., ...}}, got {config!r}')
     cls = registry.find("transform", name).load()
     if not (isinstance(cls, type) and issubclass(cls, Transform)):

@@ -46,8 +46,12 @@ def check_column_name(name: str, taken: Collection[str] = RESERVED) -> None:
     """
     if name in taken:
         raise ConfigError(f"the column name {name!r} is taken in fold files; choose another name")
-    if not isinstance(name, str) or not name or "/" in name or "\0" in name or set(name) == {"."}:
+    if not _is_plain_name(name):
         raise ConfigError(f"{name!r} cannot be a column's name: it must be text, not empty, without '/'")
+
+
+def _is_plain_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name) and not set("/\0") & set(name) and set(name) != {"."}
 
 
 def to_float32(values: object) -> NDArray[np.float32]:

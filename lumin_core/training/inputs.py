@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lumin_core.data.transforms import Transform
+    from lumin_core.data.transforms import Pipe
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.model.record import ModelRecord
     from lumin_core.training.network import Columns, Events, Network
@@ -85,7 +85,7 @@ class InputReader:
         array([[30. ,  0.5]], dtype=float32)
     """
 
-    def __init__(self, builder: ModelBuilder, record: ModelRecord, pipes: Sequence[Transform] | None = None) -> None:
+    def __init__(self, builder: ModelBuilder, record: ModelRecord, pipes: Sequence[Pipe] | None = None) -> None:
         self.record = record
         self.pipes = pipes
         self.cont_feats = list(builder.cont_feats)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from lumin_core.data.batch_yielder import BatchYielder
+    from lumin_core.data.folds import FoldData
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.fitting import Fit
 
@@ -175,7 +176,7 @@ class _Loop:
                 break
         self.call("on_epoch_end")
 
-    def _train_fold_data(self) -> dict[str, Any]:
+    def _train_fold_data(self) -> FoldData:
         fit = self.fit
         if not fit.fy.augmentations:
             return fit.fy.get_train_fold(fit.trn_idx, fit.epoch)
@@ -249,7 +250,7 @@ class _Loop:
             if self.ctrl_c.asked:
                 raise Interrupted
 
-    def _batches(self, fold: dict[str, Any], shuffle: bool) -> BatchYielder:
+    def _batches(self, fold: FoldData, shuffle: bool) -> BatchYielder:
         fit = self.fit
         by: BatchYielder = fit.fy.batch_yielder_type(
             fold["inputs"],

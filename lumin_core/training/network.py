@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from lumin_core import registry
 from lumin_core.data import transforms
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.data.transforms import Transform
+    from lumin_core.data.transforms import Pipe
     from lumin_core.model.builder import ModelBuilder
 
     Columns = ArrayLike | Tensor | pd.DataFrame
@@ -53,7 +53,7 @@ class Network(Assembly, ABC):
         ...         network.set_lr(network.get_lr() / 2)
     """
 
-    pipes: Sequence[Transform] | None = None  # the preprocessing's steps, where they cannot be recorded
+    pipes: Sequence[Pipe] | None = None  # the preprocessing's steps, where they cannot be recorded
 
     @abstractmethod
     def fit(
@@ -231,7 +231,8 @@ class Network(Assembly, ABC):
             "file_feats": list(fy.file_schema.cont_feats),  # ignored ones too, which the preprocessing covers
         }
         record.cat_maps = {
-            feat: {str(code): value for code, value in codes.items()} for feat, codes in fy.cat_maps.items()
+            feat: {str(code): cast("str | int | float", value) for code, value in codes.items()}
+            for feat, codes in fy.cat_maps.items()
         }
         try:
             record.preprocessing = fy.preprocessing_config

@@ -30,7 +30,7 @@ def test_only_public_names_are_listed(package):
 
 
 def test_an_unknown_name_is_an_attribute_error_with_those_that_there_are(package):
-    with pytest.raises(AttributeError, match="made_up has no 'Thnig'; its names are: Thing, home"):
+    with pytest.raises(AttributeError, match="made_up has no attribute 'Thnig'; its names are: Thing, home"):
         _ = package.Thnig
     with pytest.raises(ImportError, match="cannot import name"):
         from made_up import Thnig  # noqa: F401

@@ -26,7 +26,7 @@ from lumin_plugin_hep.precision import into_range
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from lumin_core.data import Fold, Transform
+    from lumin_core.data import Fold, Pipe, Transform
 
     Array = np.ndarray
     Vectors = dict[str, dict[str, int]]
@@ -309,7 +309,7 @@ def _learned(step: Transform, n: int) -> tuple[Array, Array]:
     return shift, stretch
 
 
-def _undone(chain: Sequence[Transform], values: Array, part: str) -> Array:
+def _undone(chain: Sequence[Pipe], values: Array, part: str) -> Array:
     try:
         raw = np.array(invert_chain(chain, values), dtype=np.float64, order="F")
     except LuminError:
