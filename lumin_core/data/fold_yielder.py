@@ -191,17 +191,21 @@ class FoldYielder(FoldColumns):
             missing: What the head asks of missing values: ``"zero"``, or ``"keep"`` for NaN.
             **options: Further arguments of `BatchYielder`.
         """
-        matrix = self.file_schema.matrix
-        axis = None if matrix is None else matrix.object_axis
         data = fold["inputs"], bs, objective, fold["targets"], fold["weights"]
-        return self.batch_yielder_type(*data, **options, missing=missing, object_axis=axis)
+        return self.batch_yielder_type(*data, **options, missing=missing, object_axis=self.object_axis)
 
-    def get_test_fold(self, idx: int, aug_idx: int) -> FoldData:
+    @property
+    def object_axis(self) -> int | None:
+        """The axis of a batch's matrix along which its objects are; ``None`` without a matrix."""
+        return None if self.file_schema.matrix is None else self.file_schema.matrix.object_axis
+
+    def get_test_fold(self, idx: int, aug_idx: int, *, keep_nan: bool = False) -> FoldData:
         """Return a variant of a fold for prediction.
 
         Args:
             idx: Of the fold.
             aug_idx: Which variant, ``0`` to ``aug_mult - 1``.
+            keep_nan: Whether values that are missing stay NaN, for whoever makes batches to fill.
 
         Returns:
             As `get_fold`, with the same events in the same order.
@@ -210,7 +214,8 @@ class FoldYielder(FoldColumns):
             ConfigError: If there is no such variant.
         """
         variants = augmentation.split_variant(self.augmentations, aug_idx)
-        return self._yielded(self._augmented(idx, lambda place, part, fold: part.test(fold, variants[place])))
+        fold = self._augmented(idx, lambda place, part, fold: part.test(fold, variants[place]))
+        return self._yielded(fold, keep_nan=keep_nan)
 
     @property
     def aug_mult(self) -> int:

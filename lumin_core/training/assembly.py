@@ -92,14 +92,20 @@ class Assembly:
         bs: int | None = None,
         targets: ArrayLike | None = None,
         weights: ArrayLike | None = None,
+        *,
+        object_axis: int | None = None,
     ) -> BatchYielder:
         """Make batches, in their order and on the model's device, of inputs that are as a fold's.
+
+        Missing values become what the head asks for.
 
         Args:
             inputs: Shape ``(n, F)``, or ``(flat, matrix)``.
             bs: Events in a batch.
             targets: Shape ``(n, n_targ)`` or ``(n,)``, or ``None``.
             weights: Shape ``(n, 1)`` or ``(n,)``, or ``None``.
+            object_axis: Axis of the matrix along which its objects are, 1 or -1, where missing
+                values of objects that are there are still NaN.
 
         Returns:
             The batches, for `Network.predict` and `Network.evaluate`.
@@ -114,6 +120,8 @@ class Assembly:
             drop_last=False,
             input_mask=self.input_mask,
             device=self.device,
+            missing=self.head.missing,
+            object_axis=object_axis,
         )
 
     def forward(self, x: Inputs, module: nn.Module | None = None) -> Tensor:

@@ -66,7 +66,7 @@ def as_batches(
 class InputReader:
     """Turns inputs into what a `BatchYielder` takes.
 
-    That is float32, missing values 0, columns as in training.
+    That is float32, NaN where a value is missing, columns as in training.
 
     Args:
         builder: The model's builder, for the features.
@@ -158,18 +158,13 @@ class InputReader:
         return np.concatenate([cont, flat[:, len(feats) :]], axis=1)
 
     def _finite(self, values: np.ndarray) -> np.ndarray:
-        """Return the values as float32, with 0 for NaN, as the yielder does.
-
-        Infinities are refused, naming the columns.
-        """
+        """Return the values as float32; infinities are refused, naming the columns."""
         values = _numbers(values)
-        if np.isfinite(values).all():
-            return values
         names = [*self.cont_feats, *self.cat_feats]
         if infinite := np.isinf(values).any(0).nonzero()[0].tolist():
             columns = [names[i] if len(names) == values.shape[1] else f"column {i}" for i in infinite]
             raise DataError(f"inputs are infinite in {', '.join(columns)}; replace or clip them first")
-        return np.where(np.isnan(values), np.float32(0), values)
+        return values
 
 
 def _from_frame(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:

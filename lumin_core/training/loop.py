@@ -161,9 +161,11 @@ class _Loop:
         fit.state = "train"
         fit.model.set_mode(training=True)
         self.call("on_epoch_begin")
-        for fit.trn_idx in order:
+        seed = seeds.seed_of(self.given.seed, "augmentation")
+        for fit.trn_idx, fold in fit.fy.training_folds(order, fit.epoch, seed):  # noqa: B020  (sets attributes)
             fit.sub_epoch += 1
-            fit.by = self._batches(self._train_fold_data(), shuffle=True)
+            fit.by = self._batches(fold, shuffle=True)
+            del fold  # which is not to be held while the next is read
             self._begin_fold()
             total = FoldLoss()
             yield from self._train_fold(total)
@@ -176,19 +178,15 @@ class _Loop:
                 break
         self.call("on_epoch_end")
 
-    def _train_fold_data(self) -> FoldData:
-        fit = self.fit
-        if not fit.fy.augmentations:
-            return fit.fy.get_train_fold(fit.trn_idx, fit.epoch)
-        return fit.fy.get_train_fold(fit.trn_idx, fit.epoch, seeds.seed_of(self.given.seed, "augmentation"))
-
     def validate(self, val_idx: int) -> Steps:
         fit = self.fit
         fit.state = "valid"
         fit.model.set_mode(training=False)
         self.call("on_epoch_begin")
         with self._grads():
-            fit.by = self._batches(fit.fy.get_fold(val_idx), shuffle=False)
+            [(_, fold)] = fit.fy.training_folds([val_idx])
+            fit.by = self._batches(fold, shuffle=False)
+            del fold
             self._begin_fold()
         seen = Answers(fit.loss_func)
         yield from self._validate_fold(seen)
@@ -252,12 +250,11 @@ class _Loop:
 
     def _batches(self, fold: FoldData, shuffle: bool) -> BatchYielder:
         fit = self.fit
-        by: BatchYielder = fit.fy.batch_yielder_type(
-            fold["inputs"],
+        by = fit.fy.batches(
+            fold,
             fit.bs,
             fit.model.objective,
-            fold["targets"],
-            fold["weights"],
+            missing=fit.model.head.missing,
             shuffle=shuffle,
             use_weights=self.given.train_on_weights,
             bulk_move=self.given.bulk_move,

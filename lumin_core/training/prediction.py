@@ -169,13 +169,15 @@ def _of_folds(
         if asker.question.raw:
             raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
         check_features(asker.network.model_builder, fy)
+    keep_nan = any(asker.network.head.missing == "keep" for asker in askers)
     for fold in range(len(fy)):
         numbers = list(chosen(fold))
         asked = [askers[i] for i in numbers]
         totals: list[np.ndarray | float] = [0.0] * len(asked)
         for variant in range(fy.aug_mult):
-            inputs = fy.get_test_fold(fold, variant)["inputs"]
-            answers = (_as_array(a.ask(a.network.batches(inputs, a.question.bs), fy)) for a in asked)
+            inputs = fy.get_test_fold(fold, variant, keep_nan=keep_nan)["inputs"]
+            made = (a.network.batches(inputs, a.question.bs, object_axis=fy.object_axis) for a in asked)
+            answers = (_as_array(a.ask(by, fy)) for a, by in zip(asked, made, strict=True))
             totals = [total + answer for total, answer in zip(totals, answers, strict=True)]
         yield fold, *_combined([np.asarray(total / fy.aug_mult) for total in totals], weights[numbers])
 

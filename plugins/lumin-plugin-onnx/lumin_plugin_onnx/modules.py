@@ -51,6 +51,7 @@ class WholeModel(nn.Module):
         self.n_cont = len(columns.cont_feats)
         self.steps = nn.ModuleList(steps)
         self.keeps_missing = all(step.keeps_missing for step in steps)
+        self.is_kept = model.head.missing == "keep"
         self.columns: Tensor
         picked = _picked(model, columns.cont_feats, len(columns.cat_feats), steps)
         self.register_buffer("columns", torch.as_tensor(picked))
@@ -68,7 +69,7 @@ class WholeModel(nn.Module):
         return y_pred.masked_fill(flat[:, : self.n_cont].isnan().any(1, keepdim=True), float("nan"))
 
     def prepare(self, x: Inputs) -> Inputs:
-        """Preprocess flat inputs, put 0 for NaN, and pick columns.
+        """Preprocess flat inputs, put 0 for NaN unless the head keeps it, and pick columns.
 
         Args:
             x: As for `forward`.
@@ -80,7 +81,8 @@ class WholeModel(nn.Module):
         for step in self.steps:
             cont = step(cont)
         flat = torch.cat((cont, flat[:, self.n_cont :]), dim=1) if len(self.steps) else flat
-        flat = flat.masked_fill(flat.isnan(), 0).index_select(1, self.columns)
+        flat = flat if self.is_kept else flat.masked_fill(flat.isnan(), 0)
+        flat = flat.index_select(1, self.columns)
         return (flat, matrix[0]) if matrix else flat
 
 

@@ -158,12 +158,17 @@ def network(fy, make_builder):
 
 
 def test_columns_are_those_of_training_as_float32(network):
-    reader = InputReader(network.model_builder, network.record)
     frame = pd.DataFrame({"d": [1], "z": ["x"], "c": [3.5], "a": [np.nan], "b": [-1]})
-    read = reader.read(frame)
+    read = as_batches(network, frame).inputs
     assert read.dtype == np.float32
     assert read.tolist() == [[0, -1, 3.5, 1]]
-    assert reader.read([[1, 2, 3, 0]]).tolist() == [[1, 2, 3, 0]]
+    assert as_batches(network, [[1, 2, 3, 0]]).inputs.tolist() == [[1, 2, 3, 0]]
+
+
+def test_a_missing_value_stays_missing_until_batches_are_made(network):
+    frame = pd.DataFrame({"d": [1], "c": [3.5], "a": [np.nan], "b": [-1]})
+    read = InputReader(network.model_builder, network.record).read(frame)
+    assert np.array_equal(read, np.array([[np.nan, -1, 3.5, 1]], dtype=np.float32), equal_nan=True)
 
 
 def test_batches_hold_all_events_in_their_order(network):
