@@ -1,12 +1,4 @@
-"""Models of lumin-core as ONNX files, which other programs run without Python.
-
-Example:
-    >>> import tempfile
-    >>> from lumin_core import Model, ModelBuilder
-    >>> model = Model(ModelBuilder("classification", n_out=1, cont_feats=["pt", "eta"], seed=1))
-    >>> model.export(tempfile.mkdtemp() + "/model", format="onnx").name
-    'model.onnx'
-"""
+"""Models of lumin-core as ONNX files, which other programs run without Python."""
 
 from __future__ import annotations
 
