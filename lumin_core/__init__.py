@@ -13,7 +13,8 @@ __version__ = "0.2.0"
 _HOMES = {
     "data.augmentation": ["Augmentation"],
     "data.batch_yielder": ["BatchYielder"],
-    "data.fold_file": ["FoldFileWriter", "add_meta_data", "add_preprocessing", "declare_zero_padding"],
+    "data.description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
+    "data.fold_file": ["FoldFileWriter"],
     "data.fold_yielder": ["FoldYielder"],
     "data.frames": ["df2foldfile", "fold2foldfile"],
     "data.hdf5": ["save_to_grp"],

@@ -11,10 +11,10 @@ from lumin_core import statistics as statistics
 from lumin_core import training as training
 from lumin_core.data.augmentation import Augmentation as Augmentation
 from lumin_core.data.batch_yielder import BatchYielder as BatchYielder
+from lumin_core.data.description import add_meta_data as add_meta_data
+from lumin_core.data.description import add_preprocessing as add_preprocessing
+from lumin_core.data.description import declare_zero_padding as declare_zero_padding
 from lumin_core.data.fold_file import FoldFileWriter as FoldFileWriter
-from lumin_core.data.fold_file import add_meta_data as add_meta_data
-from lumin_core.data.fold_file import add_preprocessing as add_preprocessing
-from lumin_core.data.fold_file import declare_zero_padding as declare_zero_padding
 from lumin_core.data.fold_yielder import FoldYielder as FoldYielder
 from lumin_core.data.frames import df2foldfile as df2foldfile
 from lumin_core.data.frames import fold2foldfile as fold2foldfile

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeGuard
 
 from lumin_core.errors import ConfigError
 
@@ -168,15 +167,23 @@ def check_positive(**numbers: object) -> None:
         raise ConfigError(f"positive whole numbers are needed, got {', '.join(wrong)}")
 
 
-def is_positive(n: object) -> bool:
+def is_positive(number: object) -> TypeGuard[SupportsIndex]:
     """Tell whether something is a positive whole number.
+
+    Args:
+        number: Anything. Booleans are not numbers; numpy's and torch's integers are.
 
     Example:
         >>> from lumin_core.checks import is_positive
-        >>> is_positive(4), is_positive(0), is_positive(2.5), is_positive("4")
-        (True, False, False, False)
+        >>> is_positive(4), is_positive(0), is_positive(2.5), is_positive("4"), is_positive(True)
+        (True, False, False, False, False)
     """
-    return isinstance(n, Integral) and int(n) >= 1
+    if isinstance(number, bool) or not isinstance(number, SupportsIndex):
+        return False
+    try:
+        return number.__index__() >= 1
+    except TypeError:  # an array or a tensor of several numbers, or of fractions
+        return False
 
 
 def positive(number: object, name: str) -> int:
@@ -194,6 +201,6 @@ def positive(number: object, name: str) -> int:
         >>> positive(64, "bs")
         64
     """
-    if isinstance(number, bool) or not isinstance(number, SupportsIndex) or number.__index__() < 1:
+    if not is_positive(number):
         raise ConfigError(f"{name} must be a positive integer, got {number!r}")
     return number.__index__()

@@ -12,6 +12,7 @@ and the way out.
     ├── BrokenPlugin        (ImportError)   a plugin that cannot be imported or is not of its kind
     ├── IncompatiblePlugin  (ImportError)   a plugin that asks for another version of the core
     ├── HookError           (TypeError)     a callback whose points or signatures are wrong
+    ├── FileError           (OSError)       a file that cannot be written, or is being written
     ├── FoldFileError       (OSError)       a fold file that cannot be read or written
     ├── ShapeError          (ValueError)    an array or tensor of the wrong shape
     ├── DataError           (ValueError)    values that cannot be trained on
@@ -69,7 +70,11 @@ class HookError(LuminError, TypeError):
     """A callback has a point that does not exist, or one with another signature."""
 
 
-class FoldFileError(LuminError, OSError):
+class FileError(LuminError, OSError):
+    """A file cannot be written, or another process is writing it."""
+
+
+class FoldFileError(FileError):
     """A fold file cannot be read, written, or is none."""
 
 

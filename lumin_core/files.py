@@ -1,10 +1,13 @@
-"""Writing HDF5 files so that nobody ever sees half of one.
+"""Files, whatever is in them: written so that nobody ever sees half of one; JSON and TOML.
 
 A file is written under a temporary name in the same folder, synced, and renamed over its final
 name; on a failure the temporary one is removed and what was there before stays. One writer at a
 time: it holds an operating-system lock on ``.<name>.lock`` beside the file, which the system drops
 when the process dies, so a crashed writer blocks nobody, and what it left behind is
 replaced by the next.
+
+Whoever writes files of a format of its own names its error, ``error=FoldFileError``, of which a
+`FileError` is the neutral form.
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ import json
 import os
 import stat
 import sys
+import tomllib
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lumin_core.errors import ConfigError, FoldFileError
+from lumin_core.errors import ConfigError, FileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +28,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, error: type[FileError] = FileError) -> Iterator[None]:
     """Hold the writer's lock of a file.
 
     Args:
         path: The file that is going to be written; its folder must exist.
+        error: What is raised.
 
     Raises:
-        FoldFileError: If another writer holds it, or the folder cannot be written to.
+        FileError: If another writer holds it, or the folder cannot be written to.
 
     Example:
         >>> import pathlib, tempfile
@@ -41,10 +46,10 @@ def locked(path: Path) -> Iterator[None]:
         ...     pass
         Traceback (most recent call last):
         ...
-        lumin_core.errors.FoldFileError: .../train.hdf5 is being written by another process ...
+        lumin_core.errors.FileError: .../train.hdf5 is being written by another process ...
     """
     lock = path.with_name(f".{path.name}.lock")
-    descriptor = _acquire(path, lock)
+    descriptor = _acquire(path, lock, error)
     try:
         yield
     finally:
@@ -53,19 +58,17 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(path: Path, lock: Path) -> int:
+def _acquire(path: Path, lock: Path, error: type[FileError]) -> int:
     while True:
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise FoldFileError(f"cannot write to the folder of {path}: {error.strerror}") from error
+        except OSError as cause:
+            raise error(f"cannot write to the folder of {path}: {cause.strerror}") from cause
         try:
             _lock(descriptor)
-        except OSError as error:
+        except OSError as cause:
             os.close(descriptor)
-            raise FoldFileError(
-                f"{path} is being written by another process or yielder; wait until it is done"
-            ) from error
+            raise error(f"{path} is being written by another process or yielder; wait until it is done") from cause
         if _is_same(descriptor, lock):
             return descriptor
         os.close(descriptor)  # its holder removed it between our opening and our locking
@@ -96,6 +99,10 @@ class Staged:
 
     Args:
         path: The final name. Missing folders above it are made, and removed again by `discard`.
+        error: What is raised.
+
+    Raises:
+        FileError: If the folder cannot be made, or, in `commit`, the file cannot be written.
 
     Example:
         >>> import pathlib, tempfile
@@ -107,14 +114,15 @@ class Staged:
         ('all of it', False)
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, error: type[FileError] = FileError) -> None:
         self.path = path
+        self._error = error
         self.part = path.with_name(f".{path.name}.part")
         self._made = [folder for folder in path.parents if not folder.exists()]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FoldFileError(f"cannot make the folder of {path}: {error.strerror}") from error
+        except OSError as cause:
+            raise error(f"cannot make the folder of {path}: {cause.strerror}") from cause
 
     def __enter__(self) -> Path:
         """Give the temporary name."""
@@ -136,10 +144,9 @@ class Staged:
         try:
             _sync(self.part)
             os.replace(self.part, self.path)  # noqa: PTH105  (the one call that is atomic everywhere)
-        except OSError as error:
-            raise FoldFileError(
-                f"cannot write {self.path}: {error.strerror}; what was there before is unchanged"
-            ) from error
+        except OSError as cause:
+            msg = f"cannot write {self.path}: {cause.strerror}; what was there before is unchanged"
+            raise self._error(msg) from cause
         with suppress(OSError):  # a folder cannot be opened on Windows
             _sync(self.path.parent, os.O_RDONLY)
 
@@ -163,15 +170,16 @@ def _sync(path: Path, flags: int = os.O_RDWR) -> None:
         os.close(descriptor)
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
+def refuse_existing(path: Path, *, overwrite: bool, error: type[FileError] = FileError) -> None:
     """Refuse a path where a file must not be written.
 
     Args:
         path: The file that is going to be written.
         overwrite: Whether a file may be there.
+        error: What is raised.
 
     Raises:
-        FoldFileError: If there is one, or a folder, or the file is marked read-only.
+        FileError: If there is one, or a folder, or the file is marked read-only.
 
     Example:
         >>> import pathlib
@@ -179,13 +187,35 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         >>> refuse_existing(pathlib.Path("no_such_file.hdf5"), overwrite=False)
     """
     if path.is_dir():
-        raise FoldFileError(f"{path} is a folder; give the name of a file")
+        raise error(f"{path} is a folder; give the name of a file")
     if not path.exists():
         return
     if not overwrite:
-        raise FoldFileError(f"{path} exists; pass overwrite=True to replace it, or choose another name")
+        raise error(f"{path} exists; pass overwrite=True to replace it, or choose another name")
     if not path.stat().st_mode & stat.S_IWUSR:
-        raise FoldFileError(f"{path} is read-only; make it writable, or copy it first")
+        raise error(f"{path} is read-only; make it writable, or copy it first")
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from the one that takes its place: inode and time of change.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The stamp, or ``None`` where there is no file.
+
+    Example:
+        >>> import pathlib
+        >>> from lumin_core.files import stamp
+        >>> stamp(pathlib.Path("no_such_file.json")) is None
+        True
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def write_text(path: Path, text: str) -> None:
@@ -197,6 +227,14 @@ def write_text(path: Path, text: str) -> None:
 
     Raises:
         ConfigError: If it cannot be written.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_core.files import write_text
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "notes.txt"
+        >>> write_text(path, "all of it")
+        >>> path.read_text()
+        'all of it'
     """
     try:
         with Staged(path) as part:
@@ -205,6 +243,80 @@ def write_text(path: Path, text: str) -> None:
         raise ConfigError(f"cannot write {path}: {error}") from error
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON values so; arguments and errors as for `write_text`."""
+def write_json(path: Path, content: object) -> None:
+    """Write JSON values as `write_text` writes text.
+
+    Args:
+        path: The file.
+        content: Plain values, lists and dicts.
+
+    Raises:
+        ConfigError: If the file cannot be written.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_core.files import read_json, write_json
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.json"
+        >>> write_json(path, {"seed": 1})
+        >>> read_json(path)
+        {'seed': 1}
+    """
     write_text(path, json.dumps(content, indent=1))
+
+
+def read_json(path: Path, way_out: str = "") -> object:
+    """Read a JSON file.
+
+    Args:
+        path: The file.
+        way_out: The end of the message where it cannot be read, ``"; ..."``.
+
+    Returns:
+        Its content, of which nothing is known.
+
+    Raises:
+        ConfigError: If it cannot be read, or is not JSON.
+
+    Example:
+        >>> import pathlib
+        >>> from lumin_core.files import read_json
+        >>> read_json(pathlib.Path("no_such_run.json"), "; give the folder of a run")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.ConfigError: cannot read no_such_run.json: ...; give the folder of a run
+    """
+    try:
+        content: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"cannot read {path}: {error}{way_out}") from error
+    return content
+
+
+def read_toml(path: Path, what: str = "file", form: str = "TOML file") -> dict[str, object]:
+    """Read a TOML file.
+
+    Args:
+        path: The file.
+        what: What it is for, for the message: a ``"config"``, a ``"run file"``.
+        form: What it should be, for the message.
+
+    Returns:
+        Its tables and values.
+
+    Raises:
+        ConfigError: If it cannot be read, or is not TOML.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_core.files import read_toml
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.toml"
+        >>> _ = path.write_text("bs = 64")
+        >>> read_toml(path)
+        {'bs': 64}
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the {what} {path}: {error.strerror}; give a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is no {form}: {error}") from error

@@ -6,18 +6,21 @@ from lumin_core import lazy
 
 _HOMES = {
     "augmentation": ["Augmentation", "Fold"],
-    "batch_yielder": ["BatchYielder", "check_classes"],
-    "fold_file": ["FoldFileWriter", "add_meta_data", "add_preprocessing", "declare_zero_padding"],
+    "batch_yielder": ["BatchYielder"],
+    "description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
+    "entries": ["matrix_entry", "tensor_entry"],
+    "fold_file": ["FoldFileWriter"],
     "fold_reader": ["FoldReader"],
     "fold_yielder": ["FoldYielder"],
+    "folds": ["FoldData"],
     "frames": ["df2foldfile", "fold2foldfile"],
     "hdf5": ["save_to_grp"],
-    "layout": ["matrix_entry", "tensor_entry"],
     "matrix": ["matrix_lookup", "object_mask"],
-    "meta": ["MetaData"],
+    "schema": ["MatrixSchema", "Schema", "TensorSchema"],
     "splitting": ["split_events"],
     "transforms": [
         "Pipe",
+        "Steps",
         "Transform",
         "apply_chain",
         "as_chain",
@@ -26,6 +29,6 @@ _HOMES = {
         "check_pipe",
         "invert_chain",
     ],
-    "values": ["check_codes", "check_finite", "check_inputs", "to_float32"],
+    "values": ["check_classes", "check_codes", "check_finite", "check_inputs", "to_float32"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -11,13 +11,15 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lumin_core.checks import did_you_mean
+from lumin_core.checks import as_list, did_you_mean, positive
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
+
+    from lumin_core.data.transforms import Pipe
 
 
 class Fold(dict[str, Any]):
@@ -32,7 +34,7 @@ class Fold(dict[str, Any]):
         data: The arrays.
         input_feats: Names of the columns of flat inputs.
         targ_feats: Names of the columns of targets.
-        matrix_feats: What the matrix holds; see `lumin_core.data.layout.matrix_entry`.
+        matrix_feats: What the matrix holds; see `lumin_core.data.matrix_entry`.
         n_cont: Number of continuous features, the first of the inputs; by default all.
         get_pipes: Function from ``"inputs"``, ``"targets"`` or ``"matrix"`` to the preprocessing's
             steps; see `pipes`.
@@ -53,7 +55,7 @@ class Fold(dict[str, Any]):
         targ_feats: Sequence[str] = (),
         matrix_feats: Mapping[str, Any] | None = None,
         n_cont: int | None = None,
-        get_pipes: Callable[[str], list[Any]] | None = None,
+        get_pipes: Callable[[str], list[Pipe]] | None = None,
     ) -> None:
         super().__init__(data)
         self.input_feats = list(input_feats)
@@ -75,8 +77,8 @@ class Fold(dict[str, Any]):
         inputs = self["inputs"]
         return inputs[1] if isinstance(inputs, tuple) else None
 
-    def pipes(self, part: str) -> list[Any]:
-        """Give the preprocessing that the stored values went through; see `FoldYielder.get_pipes`.
+    def pipes(self, part: str) -> list[Pipe]:
+        """Return the preprocessing of the stored values; see `FoldYielder.get_pipes`.
 
         They are built when they are asked for, and no sooner: a file can be read without the plugin
         that has them.
@@ -164,7 +166,27 @@ class Augmentation(ABC):
         return fold
 
 
-def build_all(augmentations: Any) -> list[Augmentation]:
+def checked_fold(fold: object, part: Augmentation) -> dict[str, Any]:
+    """Refuse what is no fold any more.
+
+    Args:
+        fold: What an augmentation returned.
+        part: The augmentation.
+
+    Raises:
+        ConfigError: If inputs, targets or weights are missing.
+
+    Example:
+        >>> from lumin_core.data.augmentation import checked_fold
+        >>> checked_fold({"inputs": [], "targets": [], "weights": None}, None)["inputs"]
+        []
+    """
+    if not isinstance(fold, dict) or not {"inputs", "targets", "weights"} <= fold.keys():
+        raise ConfigError(f"{type(part).__name__} must return the fold with inputs, targets, weights, got {type(fold)}")
+    return fold
+
+
+def build_all(augmentations: object) -> list[Augmentation]:
     """Build augmentations from names, dicts, classes, partials or instances.
 
     One alone is a list of one.
@@ -179,14 +201,10 @@ def build_all(augmentations: Any) -> list[Augmentation]:
     """
     from lumin_core import registry
 
-    if augmentations is None:
-        return []
-    specs = augmentations if isinstance(augmentations, list | tuple) else [augmentations]
+    specs = as_list(augmentations)
     built = [spec if isinstance(spec, Augmentation) else registry.build("augmentation", spec) for spec in specs]
     for augmentation in built:
-        n = augmentation.n_test
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ConfigError(f"{type(augmentation).__name__}.n_test must be 1 or more variants, got {n!r}")
+        positive(augmentation.n_test, f"{type(augmentation).__name__}.n_test")
     return built
 
 

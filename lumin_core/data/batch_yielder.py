@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from lumin_core.checks import positive
+from lumin_core.data.matrix import fill_objects
+from lumin_core.data.values import check_classes, without_nan
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -43,6 +46,10 @@ class BatchYielder:
         drop_last: Whether a last batch that is not full is left out.
         device: Where batches are; by default the CPU.
         generator: Source of the order; by default torch's global one.
+        missing: What missing values of inputs become: ``"zero"``, or ``"keep"`` for NaN.
+        object_axis: Axis of the matrix along which its objects are, 1 or -1, so that a missing
+            value of an object that is there is told from an object that is not, which stays NaN.
+            By default the matrix is left as it is.
 
     Attributes:
         inputs: The whole fold, all columns, numpy; as ``matrix_inputs``, ``targets``, ``weights``
@@ -52,7 +59,7 @@ class BatchYielder:
         ShapeError: If the lengths of inputs, targets and weights differ.
         DataError: If the fold is smaller than a batch and ``drop_last`` holds, or multiclass
             targets are no classes.
-        ConfigError: If ``bs`` is no positive number.
+        ConfigError: If ``bs`` is not a positive integer, or ``missing`` something else.
 
     Example:
         >>> import numpy as np
@@ -76,15 +83,16 @@ class BatchYielder:
         drop_last: bool = True,
         device: str | torch.device | None = None,
         generator: torch.Generator | None = None,
+        *,
+        missing: str = "zero",
+        object_axis: int | None = None,
     ) -> None:
-        if isinstance(bs, bool) or not isinstance(bs, int | np.integer) or bs < 1:
-            raise ConfigError(f"bs must be a number of events, 1 or more, got {bs!r}")
-        flat, matrix_inputs = inputs if isinstance(inputs, tuple) else (inputs, None)
+        flat, matrix = inputs if isinstance(inputs, tuple) else (inputs, None)
         self.inputs = _to_numpy(flat)
-        self.matrix_inputs = None if matrix_inputs is None else _to_numpy(matrix_inputs)
+        self.matrix_inputs = None if matrix is None else _to_numpy(matrix)
         self.targets = None if targets is None else _to_numpy(targets)
         self.weights = None if weights is None else _to_numpy(weights)
-        self.bs = int(bs)
+        self.bs = positive(bs, "bs")
         self.objective = objective
         self.input_mask = input_mask
         self.shuffle = shuffle
@@ -93,7 +101,17 @@ class BatchYielder:
         self.drop_last = drop_last
         self.device = torch.device(device or "cpu")
         self.generator = generator
+        self._fill(missing, object_axis)
         self._check()
+
+    def _fill(self, missing: str, object_axis: int | None) -> None:
+        """Fill missing values: here, and nowhere else for what a model is trained on."""
+        if missing not in ("zero", "keep"):
+            raise ConfigError(f"missing must be 'zero' or 'keep', got {missing!r}")
+        if missing == "zero":
+            self.inputs = without_nan(self.inputs)
+            if self.matrix_inputs is not None and object_axis is not None:
+                self.matrix_inputs = fill_objects(self.matrix_inputs, object_axis)
 
     @property
     def n_events(self) -> int:
@@ -186,32 +204,6 @@ class BatchYielder:
                 f"the fold has {n} events, less than a batch of {self.bs}, and drop_last leaves nothing to train on; "
                 "take a smaller bs, fewer folds, or drop_last=False"
             )
-
-
-def check_classes(targets: np.ndarray) -> None:
-    """Refuse multiclass targets that are no classes 0, 1, 2, ...
-
-    Args:
-        targets: Any shape.
-
-    Raises:
-        DataError: If there are such.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.batch_yielder import check_classes
-        >>> check_classes(np.array([0.0, 2.5]))
-        Traceback (most recent call last):
-        ...
-        lumin_core.errors.DataError: multiclass targets must be classes 0, 1, 2, ..., got 2.5
-    """
-    if targets.dtype.kind not in "biuf":
-        raise DataError(f"multiclass targets must be classes 0, 1, 2, ..., got dtype {targets.dtype}")
-    wrong = targets < 0
-    if targets.dtype.kind == "f":
-        wrong = ~((targets >= 0) & (targets == np.floor(targets)))
-    if wrong.any():
-        raise DataError(f"multiclass targets must be classes 0, 1, 2, ..., got {targets[wrong].reshape(-1)[0]}")
 
 
 def _clones(parts: Any) -> Iterator[Tensor | None]:

@@ -1,38 +1,45 @@
-"""An open fold file: its structure, its columns, and what happens when it is replaced."""
+"""An open fold file: its columns, and what happens when it is replaced."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
-from lumin_core.checks import as_list, check_names
-from lumin_core.data.fold_file import CHECKED, fold_numbers
-from lumin_core.data.hdf5 import with_suffix
-from lumin_core.data.meta import MetaData, read_meta_data
+from lumin_core.checks import as_list, check_names, is_positive
+from lumin_core.data import structure
+from lumin_core.data.meta import read_schema
+from lumin_core.data.schema import Schema
 from lumin_core.data.sparse import from_coo
-from lumin_core.errors import ConfigError, FoldFileError
+from lumin_core.data.values import check_finite, check_inputs, to_float32
+from lumin_core.errors import ConfigError, DataError, FoldFileError
+from lumin_core.files import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    import h5py
+
+    from lumin_core.data.folds import FoldData
 
 
 class FoldReader:
     """Read columns of a fold file.
 
-    It is opened read-only, and anew when predictions were added to it. It pickles as the path and
-    what it knows of the file.
+    It is opened read-only, and anew when predictions were added to it. Threads may share one: they
+    read one after the other, as HDF5 does. It pickles as the path and what it knows of the file.
 
     Args:
         foldfile: As for `FoldYielder`, as are the following.
         cont_feats: Continuous features, for files without meta data.
         cat_feats: Categorical features, for files without meta data.
+        clip: Limit of inputs.
 
     Attributes:
         path: Of the file.
-        meta: Its meta data.
+        schema: What the file has.
         sizes: Number of events by fold.
 
     Raises:
@@ -42,7 +49,7 @@ class FoldReader:
     Example:
         >>> import numpy as np, tempfile
         >>> from lumin_core import FoldFileWriter
-        >>> from lumin_core.data.fold_reader import FoldReader
+        >>> from lumin_core.data import FoldReader
         >>> path = tempfile.mkdtemp() + "/train.hdf5"
         >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
         ...     file.append(0, inputs=np.ones((2, 1)), targets=np.ones(2))
@@ -55,69 +62,79 @@ class FoldReader:
         foldfile: str | Path | h5py.File,
         cont_feats: Sequence[str] | None = None,
         cat_feats: Sequence[str] | None = None,
+        *,
+        clip: float | None = None,
     ) -> None:
-        self.path = _find(foldfile)
+        self.path = structure.find_file(foldfile)
+        self.clip = clip
         self.sizes: dict[int, int] = {}
+        self._checked: set[int] = set()
+        self._lock = RLock()
         self._file: h5py.File | None = None
         self._stamp: tuple[int, int] | None = None
         try:
             file = self.open()
-            self.meta = _given_meta(read_meta_data(file), cont_feats, cat_feats, self.path)
-            self.sizes = _fold_sizes(file)
-            self._columns = _columns(file, len(self.sizes))
-            _check_widths(file, self.meta, len(self.sizes))
+            self.schema = _given_schema(read_schema(file), cont_feats, cat_feats, self.path)
+            self.sizes = structure.fold_sizes(file)
+            self._columns = structure.column_names(file, len(self.sizes))
+            structure.check_widths(file, len(self.schema.input_feats), len(self.sizes))
         except BaseException:
             self.close()
             raise
 
     def open(self) -> h5py.File:
-        """Give the open file: after it was replaced, as predictions do, the new one.
+        """Return the open file: after it was replaced, as predictions do, the new one.
 
         Raises:
             FoldFileError: If it cannot be opened, or was replaced by one with other data.
         """
-        stamp = _stamp(self.path)
-        if self._file and (stamp is None or stamp == self._stamp):
+        with self._lock:
+            found = stamp(self.path)  # None if it was removed while open: what is open can still be read
+            if self._file and found in (None, self._stamp):
+                return self._file
+            self.close()
+            self._file = structure.open_file(self.path)
+            self._stamp = found
+            if self.sizes:  # not the first time
+                self._reread(self._file)
             return self._file
-        self.close()
-        self._file = _open_file(self.path)
-        self._stamp = stamp
-        if self.sizes:  # not the first time
-            self._reread(self._file)
-        return self._file
 
     def _reread(self, file: h5py.File) -> None:
         """Take over what was added to the file, and refuse other data under the same name."""
         try:
-            meta = read_meta_data(file) or self.meta
-            same = _fold_sizes(file) == self.sizes and _same_columns(meta, self.meta)
+            schema = read_schema(file) or self.schema
+            same = structure.fold_sizes(file) == self.sizes and _same_columns(schema, self.schema)
         except FoldFileError:
             same = False
         if not same:
             self.close()
             raise FoldFileError(f"{self.path} was replaced by a file with other data; make a new FoldYielder")
-        self.meta = meta
-        self._columns = _columns(file, len(self.sizes))
+        self.schema = schema
+        self._columns = structure.column_names(file, len(self.sizes))
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
 
     @property
     def columns(self) -> list[str]:
         """Columns of the folds; those of some folds only as well."""
-        self.open()
-        return list(self._columns)
+        with self._lock:
+            self.open()
+            return list(self._columns)
 
     def has(self, column: str, idx: int) -> bool:
         """Tell whether a fold has a column."""
-        return column in self.open()[f"fold_{idx}"]
+        with self._lock:
+            return column in self.open()[f"fold_{idx}"]
 
     def is_checked(self, idx: int) -> bool:
         """Tell whether a fold was written by us, and its values checked then."""
-        return bool(self.open()[f"fold_{idx}"].attrs.get(CHECKED, False))
+        with self._lock:
+            return bool(self.open()[f"fold_{idx}"].attrs.get(structure.CHECKED, False))
 
     def read(self, column: str, idx: int) -> np.ndarray:
         """Read a column of a fold: as it is stored, but sparse data dense, and text as `str`.
@@ -133,103 +150,136 @@ class FoldReader:
             FoldFileError: If it cannot be read.
         """
         try:
-            dataset = self.open()[f"fold_{idx}/{column}"]
-            values: np.ndarray = dataset[()]
+            with self._lock:
+                dataset = self.open()[f"fold_{idx}/{column}"]
+                values: np.ndarray = dataset[()]
+                stored: np.dtype = dataset.dtype
         except (KeyError, OSError) as error:
             if isinstance(error, FoldFileError):
                 raise
             raise FoldFileError(f"{self.path}: fold_{idx}/{column} cannot be read: {error}") from error
-        entry = {"targets": self.meta.target_tensor, "matrix_inputs": self.meta.matrix_feats}.get(column) or {}
-        if entry.get("is_sparse", False):
-            dtype = values.dtype if column == "targets" else np.float32
-            return from_coo(values, self.sizes[idx], entry["shape"], dtype)
-        return _decoded(values, dataset.dtype)
+        tensor = self.schema.tensor(column)
+        if tensor is None or not tensor.is_sparse:
+            return structure.decoded(values, stored)
+        dtype = values.dtype if column == "targets" else np.dtype("float32")
+        return from_coo(values, self.sizes[idx], tensor.shape, dtype)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Give everything but the open file, which stays here."""
-        return {**self.__dict__, "_file": None}
+    def read_column(
+        self, column: str, n_folds: int | None = None, fold_idx: int | None = None, *, add_newaxis: bool = False
+    ) -> np.ndarray | None:
+        """Read a column of one or several folds; see `FoldYielder.get_column`, which this does."""
+        idxs = self.fold_range(n_folds, fold_idx)
+        if column not in self.columns:
+            return None
+        lacking = [i for i in idxs if not self.has(column, i)]
+        if lacking and fold_idx is not None:
+            return None
+        if lacking:
+            raise DataError(f"column {column!r} is not in folds {lacking}; read the others one by one with fold_idx=")
+        data = joined([self.read(column, i) for i in idxs])
+        return _with_axis(data) if add_newaxis else data
+
+    def fold_number(self, idx: object) -> int:
+        """Return the number of a fold that exists.
+
+        Raises:
+            ConfigError: If there is no such fold.
+        """
+        if isinstance(idx, bool) or not isinstance(idx, int | np.integer) or not 0 <= idx < len(self.sizes):
+            raise ConfigError(f"there is no fold {idx!r} in {self.path.name}; its folds are 0 to {len(self.sizes) - 1}")
+        return int(idx)
+
+    def fold_range(self, n_folds: int | None, fold_idx: int | None) -> list[int]:
+        """Return the numbers of the first folds, by default of all, or of one.
+
+        Raises:
+            ConfigError: If both are given, or there are no such folds.
+        """
+        if fold_idx is not None and n_folds is not None:
+            raise ConfigError(f"give n_folds ({n_folds}) or fold_idx ({fold_idx}), not both")
+        if fold_idx is not None:
+            return [self.fold_number(fold_idx)]
+        if n_folds is not None and not is_positive(n_folds):
+            raise ConfigError(f"n_folds must be 1 or more, got {n_folds}")
+        return list(self.sizes)[:n_folds]
+
+    def read_fold(self, idx: object) -> FoldData:
+        """Read flat inputs, all columns, targets and weights of a fold, with NaN.
+
+        Raises:
+            ConfigError: If there is no such fold.
+            DataError: In a file of others, if values are not finite, at every load.
+        """
+        number = self.fold_number(idx)
+        where = f"fold {number} of {self.path.name}"
+        inputs = to_float32(self.read("inputs", number))
+        targets = _with_axis(self.read("targets", number))
+        has_weights = "weights" in self.columns
+        weights = to_float32(_with_axis(self.read("weights", number))) if has_weights else None
+        if self.clip is not None:
+            inputs = check_inputs(inputs, self.schema.input_feats, f"{where}, inputs", self.clip)
+        if number not in self._checked and not self.is_checked(number):
+            check_inputs(inputs, self.schema.input_feats, f"{where}, inputs")
+            check_finite(targets, self.schema.targ_feats, f"{where}, targets")
+            if weights is not None:
+                check_finite(weights, [self.schema.wgt_feat or "weights"], f"{where}, weights")
+        self._checked.add(number)
+        return {"inputs": inputs, "targets": targets, "weights": weights}
+
+    def read_matrix(self, idx: int) -> np.ndarray:
+        """Read the matrix of a fold, shape ``(n, ...)``, as it is stored.
+
+        Raises:
+            DataError: In a file of others, if there are infinities.
+        """
+        values = to_float32(self.read("matrix_inputs", idx))
+        if self.clip is None and self.is_checked(idx):
+            return values
+        return check_inputs(values, [], f"fold {idx} of {self.path.name}, matrix_inputs", self.clip)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return everything but the open file and the lock, which stay here."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take over what was known; the file is opened at first need."""
+        self.__dict__.update(state)
+        self._lock = RLock()
+        self._file = None
 
 
-def _find(foldfile: str | Path | h5py.File) -> Path:
-    if isinstance(foldfile, h5py.File):
-        foldfile.flush()
-        foldfile = foldfile.filename
-    path = Path(foldfile).expanduser().resolve()
-    if not path.exists() and with_suffix(path).is_file():
-        return with_suffix(path)
-    if not path.is_file():
-        raise FoldFileError(f"there is no fold file {path}; df2foldfile or FoldFileWriter makes one")
-    return path
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Put folds together; one alone is not copied.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.fold_reader import joined
+        >>> joined([np.array([1, 2]), np.array([3])])
+        array([1, 2, 3])
+    """
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _open_file(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        if not path.exists():
-            raise FoldFileError(f"{path} is not there any more") from error
-        raise FoldFileError(f"{path} is no HDF5 file, truncated, or not to be read: {error}") from error
+def _with_axis(values: np.ndarray) -> np.ndarray:
+    return values[:, None] if values.ndim == 1 else values
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:  # removed while open: what is open can still be read
-        return None
-    return status.st_ino, status.st_mtime_ns
-
-
-def _fold_sizes(file: h5py.File) -> dict[int, int]:
-    numbers = fold_numbers(file)
-    if not numbers:
-        raise FoldFileError(f"{file.filename} is no fold file: it has no group fold_0")
-    for i in numbers:
-        for column in ("inputs", "targets"):
-            if not isinstance(file[f"fold_{i}"].get(column), h5py.Dataset):
-                raise FoldFileError(f"{file.filename} is no fold file: fold_{i} has no {column}")
-    return {i: int(file[f"fold_{i}/inputs"].shape[0]) for i in numbers}
-
-
-def _columns(file: h5py.File, n_folds: int) -> list[str]:
-    return list(dict.fromkeys(name for i in range(n_folds) for name in file[f"fold_{i}"]))
-
-
-def _given_meta(
-    meta: MetaData | None, cont_feats: Sequence[str] | None, cat_feats: Sequence[str] | None, path: Path
-) -> MetaData:
-    if meta is None:
+def _given_schema(
+    schema: Schema | None, cont_feats: Sequence[str] | None, cat_feats: Sequence[str] | None, path: Path
+) -> Schema:
+    if schema is None:
         if cont_feats is None and cat_feats is None:
             raise FoldFileError(
                 f"{path} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns"
             )
         check_names("cont_feats and cat_feats", [*as_list(cont_feats), *as_list(cat_feats)])
-        return MetaData(cont_feats=cont_feats, cat_feats=cat_feats)
-    for name, given, stored in (("cont_feats", cont_feats, meta.cont_feats), ("cat_feats", cat_feats, meta.cat_feats)):
+        return Schema(cont_feats=cont_feats, cat_feats=cat_feats)
+    asked = {"cont_feats": (cont_feats, schema.cont_feats), "cat_feats": (cat_feats, schema.cat_feats)}
+    for name, (given, stored) in asked.items():
         if given is not None and list(given) != stored:
             raise ConfigError(f"{name} of {path.name} are {stored}, got {list(given)}; leave {name} out")
-    return meta
+    return schema
 
 
-def _same_columns(a: MetaData, b: MetaData) -> bool:
+def _same_columns(a: Schema, b: Schema) -> bool:
     return (a.cont_feats, a.cat_feats, a.targ_feats) == (b.cont_feats, b.cat_feats, b.targ_feats)
-
-
-def _check_widths(file: h5py.File, meta: MetaData, n_folds: int) -> None:
-    n_feats = len(meta.cont_feats) + len(meta.cat_feats)
-    for i in range(n_folds):
-        shape = file[f"fold_{i}/inputs"].shape
-        if len(shape) != 2 or shape[1] != n_feats:
-            raise FoldFileError(
-                f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}"
-            )
-
-
-def _decoded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Give text as `str`, whether of fixed or of variable width."""
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8", "surrogateescape")
-    if values.dtype.kind == "O" and h5py.check_string_dtype(dtype) is not None:
-        return np.array([value.decode("utf-8", "surrogateescape") for value in values.reshape(-1)]).reshape(
-            values.shape
-        )
-    return values

@@ -11,22 +11,26 @@ import pandas as pd
 from lumin_core import seeds
 from lumin_core.checks import as_list, check_names, did_you_mean
 from lumin_core.data import matrix
+from lumin_core.data.description import describe
+from lumin_core.data.entries import matrix_entry, tensor_entry
 from lumin_core.data.fold_file import FoldFileWriter, write_fold
-from lumin_core.data.layout import Layout, matrix_entry, tensor_entry
+from lumin_core.data.layout import Layout
 from lumin_core.data.sparse import is_sparse, select_events
 from lumin_core.data.splitting import split_events
-from lumin_core.data.transforms import invert_chain
 from lumin_core.data.values import to_float32
-from lumin_core.errors import ConfigError, DataError, LuminError, ShapeError
+from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import h5py
+    from numpy.typing import ArrayLike
 
-    from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.data.sparse import SparseArray
+    from lumin_core.data.transforms import Steps
 
+    Tensor = np.ndarray | SparseArray
 
 _log = logging.getLogger(__name__)
 
@@ -43,21 +47,21 @@ def df2foldfile(
     strat_key: str | None = None,
     misc_feats: Sequence[str] | None = None,
     wgt_feat: str | None = None,
-    cat_maps: Mapping[str, Mapping[int, Any]] | None = None,
+    cat_maps: Mapping[str, Mapping[int, object]] | None = None,
     matrix_vecs: Sequence[str] | None = None,
     matrix_feats_per_vec: Sequence[str] | None = None,
     matrix_row_wise: bool | None = None,
-    tensor_data: Any = None,
+    tensor_data: ArrayLike | SparseArray | None = None,
     tensor_name: str | None = None,
     tensor_as_sparse: bool = False,
-    tensor_target: Any = None,
+    tensor_target: ArrayLike | SparseArray | None = None,
     tensor_target_as_sparse: bool = False,
     compression: str | int | None = None,
     seed: int | None = None,
     overwrite: bool = False,
     *,
     clip: float | None = None,
-    preprocessing: Any = None,
+    preprocessing: Steps | Mapping[str, Steps] | None = None,
 ) -> Path:
     """Write a data frame as a fold file.
 
@@ -116,27 +120,23 @@ def df2foldfile(
         ('train.hdf5', [[40.0], [20.0]])
     """
     seed = seeds.fresh() if seed is None else seed
-    n = _count_events(df, tensor_data, tensor_target)
-    misc, targets = as_list(misc_feats), [] if tensor_target is not None else targ_feats
-    asked = {
-        "cont_feats": cont_feats,
-        "cat_feats": cat_feats,
-        "targ_feats": targets,
-        "misc_feats": misc,
-        "wgt_feat": wgt_feat,
-        "strat_key": strat_key,
-    }
-    _check_columns(df, {what: as_list(names) for what, names in asked.items()})
+    data, target = _as_tensor(tensor_data), _as_tensor(tensor_target)
+    n = _count_events(df, data, target)
+    misc, targets = as_list(misc_feats), [] if target is not None else targ_feats
+    _check_columns(df, {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets})
+    _check_columns(df, {"misc_feats": misc, "wgt_feat": wgt_feat, "strat_key": strat_key})
+    packed: Tensor | None
+    entry: dict[str, Any] | None
     if matrix_vecs is not None:
-        packed, matrix_feats = _matrix(df, matrix_vecs, matrix_feats_per_vec, matrix_row_wise, tensor_data)
-        cont_feats = _without(as_list(cont_feats), matrix_feats["present_feats"])
-        entry: dict[str, Any] | None = matrix_feats
+        packed, entry = _matrix_of_columns(df, matrix_vecs, matrix_feats_per_vec, matrix_row_wise, data)
+        cont_feats = _without(as_list(cont_feats), entry["present_feats"])
     else:
-        packed, entry = _tensor(tensor_data, tensor_name, tensor_as_sparse)
+        packed, entry = _tensor_and_entry(data, tensor_name, tensor_as_sparse)
     strata = None if strat_key is None or df is None else df[strat_key].to_numpy()
     folds = split_events(n, n_folds, shuffle=shuffle, seed=seed, strata=strata)
-    columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat)
-    columns |= {"matrix_inputs": packed} | ({} if tensor_target is None else {"targets": _as_array(tensor_target)})
+    columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat) | _given(
+        matrix_inputs=packed, targets=target
+    )
     with FoldFileWriter(
         savename,
         cont_feats=cont_feats,
@@ -146,7 +146,7 @@ def df2foldfile(
         wgt_feat=wgt_feat,
         cat_maps=cat_maps,
         matrix_feats=entry,
-        target_tensor=_target_entry(tensor_target, tensor_target_as_sparse),
+        target_tensor=_target_entry(target, tensor_target_as_sparse),
         compression=compression,
         clip=clip,
         preprocessing=preprocessing,
@@ -154,8 +154,8 @@ def df2foldfile(
         overwrite=overwrite,
     ) as file:
         for i, events in enumerate(folds):
-            fold = {name: select_events(values, events) for name, values in columns.items()}
-            file.append(i, **fold, misc=_misc(df, misc, events))
+            fold: dict[str, Any] = {name: select_events(values, events) for name, values in columns.items()}
+            file.append(i, **fold, misc=_misc_columns(df, misc, events))
     _log.info("%d events in %d folds written to %s", n, n_folds, file.path)
     return file.path
 
@@ -173,8 +173,8 @@ def fold2foldfile(
     matrix_lookup: Sequence[str] | None = None,
     matrix_missing: np.ndarray | None = None,
     matrix_shape: tuple[int, int] | None = None,
-    tensor_data: Any = None,
-    tensor_target: Any = None,
+    tensor_data: ArrayLike | SparseArray | None = None,
+    tensor_target: ArrayLike | SparseArray | None = None,
     compression: str | int | None = None,
     n_samples: int | None = None,
     *,
@@ -223,45 +223,55 @@ def fold2foldfile(
         ...     file["fold_0/targets"][()].tolist()
         [0, 1]
     """
-    n = _count_events(df, tensor_data, tensor_target)
+    data, target = _as_tensor(tensor_data), _as_tensor(tensor_target)
+    n = _count_events(df, data, target)
     if n_samples not in (None, n):
         raise ShapeError(f"n_samples is {n_samples}, but the data have {n} events")
-    misc, targets = as_list(misc_feats), [] if tensor_target is not None else targ_feats
-    asked = {
-        "cont_feats": cont_feats,
-        "cat_feats": cat_feats,
-        "targ_feats": targets,
-        "misc_feats": misc,
-        "wgt_feat": wgt_feat,
-    }
-    _check_columns(df, {what: as_list(names) for what, names in asked.items()})
+    misc, targets = as_list(misc_feats), [] if target is not None else targ_feats
+    _check_columns(df, {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets})
+    _check_columns(df, {"misc_feats": misc, "wgt_feat": wgt_feat})
+    packed: Tensor | None
+    entry: dict[str, Any] | None
     if matrix_lookup is not None:
-        packed = _packed(df, matrix_lookup, matrix_missing, matrix_shape, tensor_data)
-        entry: dict[str, Any] | None = {
-            "shape": packed.shape[1:],
-            "missing": matrix_missing,
-            "present_feats": matrix_lookup,
-        }
+        packed = _pack_columns(df, matrix_lookup, matrix_missing, matrix_shape, data)
+        entry = {"shape": packed.shape[1:], "missing": matrix_missing, "present_feats": matrix_lookup}
     else:
-        packed, entry = _tensor(tensor_data, None, tensor_as_sparse)
-    columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat) | {"matrix_inputs": packed}
-    if tensor_target is not None:
-        columns["targets"] = _as_array(tensor_target)
-    layout = Layout(
+        packed, entry = _tensor_and_entry(data, None, tensor_as_sparse)
+    columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat) | _given(
+        matrix_inputs=packed, targets=target
+    )
+    schema = describe(
         cont_feats,
         cat_feats,
         targ_feats,
-        targ_type,
-        wgt_feat,
+        wgt_feat=wgt_feat,
         matrix_feats=entry,
-        target_tensor=_target_entry(tensor_target, tensor_target_as_sparse),
-        clip=clip,
+        target_tensor=_target_entry(target, tensor_target_as_sparse),
     )
-    checked = layout.check(**columns, misc=_misc(df, misc, slice(None)), where=f"fold {fold_idx}")
+    layout = Layout(schema, targ_type, clip)
+    checked = layout.check(**columns, misc=_misc_columns(df, misc), where=f"fold {fold_idx}")
     write_fold(out_file, f"fold_{fold_idx}", checked, compression)
 
 
-def _count_events(df: pd.DataFrame | None, tensor_data: Any, tensor_target: Any) -> int:
+def _without(cont_feats: list[str], matrix_feats: Sequence[str]) -> list[str]:
+    twice = [feat for feat in cont_feats if feat in matrix_feats]
+    if twice:
+        _log.warning("in the matrix and in cont_feats, left out of the latter: %s", ", ".join(twice))
+    return [feat for feat in cont_feats if feat not in twice]
+
+
+def _given(**tensors: Tensor | None) -> dict[str, Any]:
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def _target_entry(target: Tensor | None, as_sparse: bool) -> dict[str, Any] | None:
+    if target is None and as_sparse:
+        raise ConfigError("tensor_target_as_sparse is for tensor_target, which is not given")
+    return None if target is None else {"shape": target.shape[1:], "is_sparse": as_sparse}
+
+
+def _count_events(df: pd.DataFrame | None, tensor_data: Tensor | None, tensor_target: Tensor | None) -> int:
+    """Count the events of data that go together."""
     given = {"df": df, "tensor_data": tensor_data, "tensor_target": tensor_target}
     lengths = {name: int(value.shape[0]) for name, value in given.items() if value is not None and len(value.shape)}
     if df is None and len(lengths) < 2:
@@ -274,10 +284,11 @@ def _count_events(df: pd.DataFrame | None, tensor_data: Any, tensor_target: Any)
     return n
 
 
-def _check_columns(df: pd.DataFrame | None, asked: Mapping[str, Sequence[str]]) -> None:
+def _check_columns(df: pd.DataFrame | None, asked: Mapping[str, str | Sequence[str] | None]) -> None:
     """Refuse what the data frame does not have, or has twice."""
     known = [] if df is None else list(df.columns)
-    for what, names in asked.items():
+    for what, given in asked.items():
+        names: list[str] = as_list(given)
         check_names(what, names)
         for name in names:
             if df is None:
@@ -288,34 +299,28 @@ def _check_columns(df: pd.DataFrame | None, asked: Mapping[str, Sequence[str]]) 
                 raise DataError(f"{what}: the data frame has {known.count(name)} columns {name!r}; rename or drop one")
 
 
-def _without(cont_feats: list[str], matrix_feats: Sequence[str]) -> list[str]:
-    twice = [feat for feat in cont_feats if feat in matrix_feats]
-    if twice:
-        _log.warning("in the matrix and in cont_feats, left out of the latter: %s", ", ".join(twice))
-    return [feat for feat in cont_feats if feat not in twice]
-
-
-def _matrix(
+def _matrix_of_columns(
     df: pd.DataFrame | None,
     vecs: Sequence[str],
     feats_per_vec: Sequence[str] | None,
     row_wise: bool | None,
-    tensor_data: Any,
+    tensor_data: Tensor | None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Pack the matrix from columns."""
+    """Pack a matrix from columns; arguments as for `df2foldfile`."""
     feats = [] if df is None else [name for name in df.columns if isinstance(name, str)]
     lookup, missing, shape = matrix.matrix_lookup(feats, vecs, feats_per_vec or (), row_wise)
-    packed = _packed(df, lookup, missing, shape, tensor_data)
+    packed = _pack_columns(df, lookup, missing, shape, tensor_data)
     return packed, matrix_entry(lookup, vecs, missing, feats_per_vec or (), bool(row_wise), shape)
 
 
-def _packed(
+def _pack_columns(
     df: pd.DataFrame | None,
     lookup: Sequence[str],
     missing: np.ndarray | None,
     shape: tuple[int, int] | None,
-    tensor_data: Any,
+    tensor_data: Tensor | None,
 ) -> np.ndarray:
+    """Pack a matrix from the columns that were found; arguments as for `fold2foldfile`."""
     if tensor_data is not None:
         raise ConfigError("a matrix from columns and tensor_data are both given, and a fold holds one; leave one out")
     if df is None or missing is None or shape is None:
@@ -324,25 +329,20 @@ def _packed(
     return matrix.pack(_numbers(df, lookup, "matrix"), np.asarray(missing, dtype=bool), shape)
 
 
-def _tensor(data: Any, name: str | None, is_sparse: bool) -> tuple[Any, dict[str, Any] | None]:
+def _tensor_and_entry(
+    data: Tensor | None, name: str | None, as_sparse: bool
+) -> tuple[Tensor | None, dict[str, Any] | None]:
+    """Return a tensor of inputs, and its entry of the meta data; arguments as for `df2foldfile`."""
     if data is None:
-        if name is not None or is_sparse:
+        if name is not None or as_sparse:
             raise ConfigError("tensor_name and tensor_as_sparse are for tensor_data, which is not given")
         return None, None
-    data = _as_array(data)
-    return data, tensor_entry(name or "tensor", data.shape[1:], is_sparse=is_sparse)
+    return data, tensor_entry(name or "tensor", data.shape[1:], is_sparse=as_sparse)
 
 
-def _target_entry(targets: Any, is_sparse: bool) -> dict[str, Any] | None:
-    if targets is None:
-        if is_sparse:
-            raise ConfigError("tensor_target_as_sparse is for tensor_target, which is not given")
-        return None
-    return {"shape": [int(n) for n in targets.shape[1:]], "is_sparse": bool(is_sparse)}
-
-
-def _as_array(values: Any) -> Any:
-    return values if is_sparse(values) else np.asarray(values)
+def _as_tensor(values: ArrayLike | SparseArray | None) -> Tensor | None:
+    """Return a tensor as an array, sparse as it is, or nothing."""
+    return values if values is None or is_sparse(values) else np.asarray(values)
 
 
 def _flat_columns(
@@ -353,30 +353,26 @@ def _flat_columns(
     targets: str | Sequence[str],
     wgt_feat: str | None,
 ) -> dict[str, Any]:
+    """Return inputs, targets and weights of a data frame; without one, inputs of no columns."""
     if df is None:
-        return {"inputs": np.zeros((n, 0), dtype=np.float32), "weights": None}
+        return {"inputs": np.zeros((n, 0), dtype=np.float32)}
     feats = [*as_list(cont_feats), *as_list(cat_feats)]
-    return {
+    what = "targ_feats"
+    columns = {
         "inputs": to_float32(_numbers(df, feats, "inputs")),
-        "targets": _targets(df, targets),
-        "weights": None if wgt_feat is None else _number(df[wgt_feat], "wgt_feat"),
+        "targets": _number(df[targets], what) if isinstance(targets, str) else _numbers(df, targets, what),
     }
-
-
-def _targets(df: pd.DataFrame, targets: str | Sequence[str]) -> np.ndarray:
-    if isinstance(targets, str):
-        return _number(df[targets], "targ_feats")
-    return _numbers(df, targets, "targ_feats")
+    return columns if wgt_feat is None else columns | {"weights": _number(df[wgt_feat], "wgt_feat")}
 
 
 def _numbers(df: pd.DataFrame, names: Iterable[str], what: str) -> np.ndarray:
-    """Give columns as an array ``(n, n_columns)``."""
+    """Return columns as an array ``(n, n_columns)``."""
     columns = [_number(df[name], what) for name in names]
     return np.stack(columns, axis=1) if columns else np.zeros((len(df), 0), dtype=np.float32)
 
 
 def _number(column: pd.Series, what: str) -> np.ndarray:
-    """Give a column as numbers; text is refused, also text of digits."""
+    """Return a column as numbers; text is refused, also text of digits."""
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if isinstance(column.dtype, pd.CategoricalDtype):
         kind = pd.api.types.infer_dtype(column.cat.categories)
@@ -390,122 +386,17 @@ def _number(column: pd.Series, what: str) -> np.ndarray:
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _misc(df: pd.DataFrame | None, names: Sequence[str], events: Any) -> dict[str, np.ndarray]:
-    """Give further columns, whose dtype is kept."""
+def _misc_columns(
+    df: pd.DataFrame | None, names: Sequence[str], events: np.ndarray | slice = slice(None)
+) -> dict[str, np.ndarray]:
+    """Return further columns of some events, whose dtype is kept."""
     return {} if df is None else {name: _plain_column(df[name].iloc[events]) for name in names}
 
 
 def _plain_column(column: pd.Series) -> np.ndarray:
-    """Return a column of any pandas dtype as numpy's.
-
-    What has no equal is refused when it is stored.
-    """
+    """Return a column of any pandas dtype as numpy's."""
     if isinstance(column.dtype, np.dtype):
         return column.to_numpy()
     values = column.to_numpy(dtype=object)
     kind = pd.api.types.infer_dtype(values, skipna=False)
     return np.array(values.tolist()) if kind in ("integer", "floating", "boolean") else values
-
-
-_log = logging.getLogger(__name__)
-
-
-def yielder_to_df(
-    fy: FoldYielder,
-    named: Mapping[str, str],
-    *,
-    n_folds: int | None,
-    fold_idx: int | None,
-    inc_inputs: bool,
-    inc_ignore: bool,
-    deprocess: bool,
-    suppress_warn: bool,
-    nan_to_num: bool,
-    inc_matrix: bool,
-) -> pd.DataFrame:
-    """Give a data frame; see `FoldYielder.get_df`, which this does.
-
-    Args:
-        fy: The yielder.
-        named: Which column of the file to give under ``gen_target``, ``gen_weight``, ``pred``.
-        n_folds: As there.
-        fold_idx: As there.
-        inc_inputs: As there.
-        inc_ignore: As there.
-        deprocess: As there.
-        suppress_warn: As there.
-        nan_to_num: As there.
-        inc_matrix: As there.
-
-    Example:
-        See `FoldYielder`.
-    """
-    pipes = {name: fy.get_pipes(name) if deprocess else [] for name in ("inputs", "targets", "matrix")}
-    if deprocess and not any(pipes.values()):
-        raise ConfigError(
-            f"deprocess=True, but {fy.foldfile.name} holds no preprocessing and none was given: pass input_pipe= or "
-            "output_pipe= to the FoldYielder, or leave deprocess out"
-        )
-    where: dict[str, Any] = {"n_folds": n_folds, "fold_idx": fold_idx}
-    columns: dict[str, np.ndarray] = {}
-    if inc_inputs:
-        columns |= _inputs(fy, where, pipes["inputs"], inc_ignore=inc_ignore)
-        if inc_matrix and fy.has_matrix:
-            columns |= _matrix_columns(fy, where, pipes["matrix"])
-        if nan_to_num:
-            columns = {name: np.nan_to_num(values) for name, values in columns.items()}
-    for name, column in named.items():
-        values = fy.get_column(column, **where)
-        if values is None and not suppress_warn:
-            _log.warning("%s has no column %r", fy.foldfile.name, column)
-        if values is not None:
-            pipe = pipes["targets"] if name != "gen_weight" else []
-            columns |= _numbered(name, _inverted(pipe, values, column))
-    return pd.DataFrame(columns)
-
-
-def _inputs(
-    fy: FoldYielder, where: Mapping[str, Any], pipe: Sequence[Any], *, inc_ignore: bool
-) -> dict[str, np.ndarray]:
-    inputs = fy.get_column("inputs", **where)
-    if inputs is None:
-        return {}
-    n_cont, ignored = len(fy.meta.cont_feats), [] if inc_ignore else fy.get_ignore()
-    if pipe and n_cont:
-        inputs = np.hstack((_inverted(pipe, inputs[:, :n_cont], "inputs"), inputs[:, n_cont:]))
-    return {feat: inputs[:, i] for i, feat in enumerate(fy.input_feats) if feat not in ignored}
-
-
-def _matrix_columns(fy: FoldYielder, where: Mapping[str, Any], pipe: Sequence[Any]) -> dict[str, np.ndarray]:
-    values = fy.get_column("matrix_inputs", **where)
-    if values is None:
-        return {}
-    entry, flat = fy.matrix_feats or {}, values.reshape(len(values), -1)
-    names, missing = entry.get("present_feats", ["matrix"]), np.array(entry.get("missing", []), dtype=bool)
-    if missing.size == flat.shape[1]:
-        flat = flat[:, ~missing]
-    else:  # a tensor: its elements are numbered
-        names = [f"{names[0]}_" + "_".join(map(str, index)) for index in np.ndindex(*values.shape[1:])]
-    flat = _inverted(pipe, flat, "matrix_inputs")
-    return {name: flat[:, i] for i, name in enumerate(names)}
-
-
-def _inverted(pipe: Sequence[Any], values: np.ndarray, column: str) -> np.ndarray:
-    """Undo a pipeline, keeping the number of axes."""
-    if not pipe:
-        return values
-    try:
-        result = np.asarray(invert_chain(pipe, values if values.ndim > 1 else values[:, None]))
-    except LuminError:
-        raise
-    except ValueError as error:
-        raise ShapeError(f"the pipeline cannot undo {column!r} of shape {values.shape}: {error}") from error
-    return result.reshape(values.shape) if result.size == values.size else result
-
-
-def _numbered(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Give one column, or one for every value of an event."""
-    if values.ndim == 1:
-        return {name: values}
-    flat = values.reshape(len(values), -1)
-    return {f"{name}_{i}": flat[:, i] for i in range(flat.shape[1])}

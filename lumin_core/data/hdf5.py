@@ -71,7 +71,7 @@ def rewriting(path: str | Path) -> Iterator[h5py.File]:
     path = Path(path).expanduser().resolve()
     if not path.is_file():
         raise FoldFileError(f"there is no file {path}")
-    with locked(path), replacing(path) as file:
+    with locked(path, FoldFileError), replacing(path) as file:
         yield file
 
 
@@ -97,8 +97,8 @@ def replacing(path: Path) -> Iterator[h5py.File]:
         >>> with locked(path), replacing(path) as file:
         ...     _ = file.create_group("fold_0")
     """
-    refuse_existing(path, overwrite=True)
-    with Staged(path) as part, _open_copy(path, part) as file:
+    refuse_existing(path, overwrite=True, error=FoldFileError)
+    with Staged(path, FoldFileError) as part, _open_copy(path, part) as file:
         yield file
 
 
@@ -159,7 +159,7 @@ def check_compression(compression: str | int) -> str | int:
     """Refuse a compression that h5py does not have here.
 
     Example:
-        >>> from lumin_core.data.fold_file import check_compression
+        >>> from lumin_core.data.hdf5 import check_compression
         >>> check_compression("zip")
         Traceback (most recent call last):
         ...

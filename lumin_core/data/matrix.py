@@ -9,10 +9,6 @@ whose values are NaN, is a row (column) of NaN, which `object_mask` finds.
 Where absent objects were padded with zeros instead, the meta data say so: ``"zero_padded": true``
 in ``matrix_feats`` (`declare_zero_padding`, or the writer's argument); on reading an object of
 zeros then becomes NaN.
-
-Sparse arrays are stored as COO: row 0 the values, row 1 the event, further rows the other
-coordinates. The last event always has an entry, if need be a zero, since LUMIN takes the number of
-events from it.
 """
 
 from __future__ import annotations
@@ -23,13 +19,15 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from lumin_core.checks import check_names, did_you_mean
-from lumin_core.data.values import BLOCK
+from lumin_core.data.values import BLOCK, has_nan
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
+
+    from lumin_core.data.schema import MatrixSchema
 
 
 @overload
@@ -143,46 +141,82 @@ def pack(values: np.ndarray, missing: np.ndarray, shape: tuple[int, int]) -> np.
     return packed.reshape(len(values), *shape)
 
 
-def mark_absent(matrix: np.ndarray, matrix_feats: Mapping[str, Any]) -> np.ndarray:
+def mark_absent(matrix: np.ndarray, schema: MatrixSchema, *, keep_nan: bool = False) -> np.ndarray:
     """Give a stored matrix the form that yielders hand out, in place; see the module's text.
 
     Args:
         matrix: Shape ``(n, ...)``, contiguous float32; changed.
-        matrix_feats: The entry of the meta data.
+        schema: What it holds.
+        keep_nan: Whether a single missing value of an object that is there stays NaN, for
+            `fill_objects`, which makes it 0.
 
     Returns:
         The same array.
 
     Raises:
-        ShapeError: If ``matrix_feats`` is of another shape.
+        ShapeError: If the schema is of another shape.
 
     Example:
         >>> import numpy as np
         >>> from lumin_core.data.matrix import mark_absent
+        >>> from lumin_core.data.schema import MatrixSchema
         >>> stored = np.array([[[1.0, np.nan], [np.nan, np.nan]]], dtype="float32")
-        >>> mark_absent(stored, {"row_wise": True}).tolist()
+        >>> mark_absent(stored, MatrixSchema(shape=(2, 2), row_wise=True)).tolist()
         [[[1.0, 0.0], [nan, nan]]]
     """
-    zero_padded = bool(matrix_feats.get("zero_padded", False))
-    missing = np.asarray(matrix_feats.get("missing", []), dtype=bool)
-    if missing.any() and missing.size != np.prod(matrix.shape[1:]):
+    missing = np.asarray(schema.missing, dtype=bool)
+    if missing.any() and missing.size != math.prod(matrix.shape[1:]):
         raise ShapeError(
             f"matrix_feats says which of {missing.size} elements exist, but a matrix is {matrix.shape[1:]}"
         )
-    exists = ~missing.reshape(matrix.shape[1:]) if missing.any() else None
-    step = max(1, BLOCK // max(1, int(np.prod(matrix.shape[1:]))))
-    for start in range(0, len(matrix), step):
-        _mark_block(matrix[start : start + step], matrix_feats.get("row_wise"), zero_padded, exists)
+    never = missing.reshape(matrix.shape[1:]) if missing.any() else None
+    for block in _blocks(matrix):
+        nan = np.isnan(block)
+        unset = nan if never is None else nan | never
+        empty = unset | (block == 0) if schema.zero_padded else unset
+        if not empty.any():
+            continue
+        if not keep_nan:
+            block[unset] = 0
+        elif never is not None:
+            block[:, never] = 0
+        np.moveaxis(block, schema.object_axis, 1)[_all_of_object(empty, schema.object_axis)] = np.nan
     return matrix
 
 
-def _mark_block(block: np.ndarray, row_wise: bool | None, zero_padded: bool, exists: np.ndarray | None) -> None:
-    unset = np.isnan(block) if exists is None else np.isnan(block) | ~exists
-    empty = unset | (block == 0) if zero_padded else unset
-    if not empty.any():
-        return
-    objects = np.moveaxis(block, -1, 1) if row_wise is False else block  # (n, N, ...), a view
-    empty = np.moveaxis(empty, -1, 1) if row_wise is False else empty
-    absent = empty.reshape(*empty.shape[:2], -1).all(-1)  # (n, N)
-    block[unset] = 0
-    objects[absent] = np.nan
+def fill_objects(matrix: np.ndarray, object_axis: int) -> np.ndarray:
+    """Return a matrix with 0 for what is missing of objects that are there; absent ones stay NaN.
+
+    Args:
+        matrix: Shape ``(n, ...)``, as from `mark_absent`.
+        object_axis: `MatrixSchema.object_axis`, along which objects are.
+
+    Returns:
+        The same array where there is nothing to fill, else a copy.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.matrix import fill_objects
+        >>> fill_objects(np.array([[[1.0, np.nan], [np.nan, np.nan]]]), 1).tolist()
+        [[[1.0, 0.0], [nan, nan]]]
+    """
+    if not has_nan(matrix):
+        return matrix
+    filled = np.array(matrix, order="C")
+    for block in _blocks(filled):
+        nan = np.isnan(block)
+        np.moveaxis(nan, object_axis, 1)[_all_of_object(nan, object_axis)] = False
+        block[nan] = 0
+    return filled
+
+
+def _blocks(matrix: np.ndarray) -> Iterator[np.ndarray]:
+    """Go through a matrix by as many events as stay in the processor's cache."""
+    step = max(1, BLOCK // max(1, math.prod(matrix.shape[1:])))
+    return (matrix[start : start + step] for start in range(0, len(matrix), step))
+
+
+def _all_of_object(true: np.ndarray, object_axis: int) -> np.ndarray:
+    """Tell for which objects everything is true, shape ``(n, N)``."""
+    objects = np.moveaxis(true, object_axis, 1)
+    return np.asarray(objects.reshape(*objects.shape[:2], -1).all(-1))

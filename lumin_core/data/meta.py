@@ -1,68 +1,53 @@
-"""Meta data of a fold file: the JSON strings under ``/meta_data``, LUMIN's and ours.
-
-LUMIN's entries are ``cont_feats cat_feats targ_feats wgt_feat? cat_maps? matrix_feats?
-target_tensor?``. Ours, which LUMIN ignores, are ``misc_feats``, ``preprocessing``, ``provenance``,
-and in ``matrix_feats`` the key ``zero_padded``.
-"""
+"""Meta data of a fold file: what it has, as JSON strings under ``/meta_data``."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-import attrs
 import numpy as np
 
-from lumin_core.checks import as_list
+from lumin_core.data.entries import KNOWN, schema_from_entries, schema_to_entries
 from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     import h5py
+
+    from lumin_core.data.schema import Schema
 
 GROUP = "meta_data"
 FORMAT = 1  # raised when a reader of before could no longer read what is written
 
 
-@attrs.frozen
-class MetaData:
-    """What a fold file says about its columns.
+def write_schema(file: h5py.File, schema: Schema) -> None:
+    """Write all meta data of a new file.
 
-    Attributes:
-        cont_feats: Continuous features, the first columns of ``inputs``.
-        cat_feats: Categorical features, the columns after them.
-        targ_feats: Targets.
-        wgt_feat: Weight, or ``None``.
-        cat_maps: For a categorical feature, what its codes mean:
-            ``{"n_jets": {0: "none", 1: "one"}}``.
-        matrix_feats: Content of the matrix, with LUMIN's keys ``present_feats vecs missing
-            feats_per_vec row_wise shape is_sparse``, or ``None``.
-        target_tensor: ``shape`` and ``is_sparse`` of targets that are tensors, or ``None``.
-        misc_feats: Further columns.
-        preprocessing: Configurations of stored transforms by what they are for: ``inputs``,
-            ``targets``, ``matrix``.
-        provenance: Where the file comes from: versions, seed.
+    Args:
+        file: Open for writing, without meta data.
+        schema: What to say.
+
+    Raises:
+        ConfigError: If something in it is no plain value.
 
     Example:
-        >>> from lumin_core.data.meta import MetaData
-        >>> MetaData(cont_feats=["pt"], targ_feats=["is_signal"]).cat_feats
-        []
+        >>> import h5py
+        >>> from lumin_core.data.meta import write_schema
+        >>> from lumin_core.data.schema import Schema
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     write_schema(file, Schema(cont_feats=["pt"], targ_feats=["y"]))
+        ...     list(file["meta_data"])
+        ['cat_feats', 'cont_feats', 'misc_feats', 'preprocessing', 'provenance', 'targ_feats']
     """
-
-    cont_feats: list[str] = attrs.field(factory=list, converter=as_list)
-    cat_feats: list[str] = attrs.field(factory=list, converter=as_list)
-    targ_feats: list[str] = attrs.field(factory=list, converter=as_list)
-    wgt_feat: str | None = None
-    cat_maps: dict[str, dict[int, Any]] = attrs.field(factory=dict)
-    matrix_feats: dict[str, Any] | None = None
-    target_tensor: dict[str, Any] | None = None
-    misc_feats: list[str] = attrs.field(factory=list, converter=as_list)
-    preprocessing: dict[str, list[dict[str, Any]]] = attrs.field(factory=dict)
-    provenance: dict[str, Any] = attrs.field(factory=dict)
+    group = file.create_group(GROUP)
+    group.attrs["format"] = FORMAT
+    for name, value in schema_to_entries(schema).items():
+        write_entry(group, name, value)
 
 
-def write_entry(group: h5py.Group, name: str, value: Any) -> None:
+def write_entry(group: h5py.Group, name: str, value: object) -> None:
     """Write, or replace, one entry of the meta data.
 
     Args:
@@ -90,26 +75,53 @@ def write_entry(group: h5py.Group, name: str, value: Any) -> None:
     group.create_dataset(name, data=text)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"{value!r} is no plain value")
 
 
-def read_meta_data(file: h5py.File) -> MetaData | None:
+def update_entry(file: h5py.File, name: str, **changes: object) -> None:
+    """Change some keys of an entry that is a mapping, and leave the others as they are.
+
+    Args:
+        file: Open for writing, with meta data.
+        name: Of the entry; it may be missing.
+        **changes: Keys and their new values.
+
+    Raises:
+        FoldFileError: If the entry cannot be read, or is not a mapping.
+
+    Example:
+        >>> import h5py
+        >>> from lumin_core.data.meta import update_entry, write_entry
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     write_entry(file.create_group("meta_data"), "provenance", {"seed": 1})
+        ...     update_entry(file, "provenance", site="CERN")
+        ...     file["meta_data/provenance"][()]
+        b'{"seed": 1, "site": "CERN"}'
+    """
+    group = file.require_group(GROUP)
+    stored = _read_entry(file, name) if name in group else {}
+    if not isinstance(stored, dict):
+        raise FoldFileError(f"{file.filename}: /{GROUP}/{name} must be a JSON object, got {stored!r}")
+    write_entry(group, name, {**stored, **changes})
+
+
+def read_schema(file: h5py.File) -> Schema | None:
     """Read the meta data of an open file.
 
     Returns:
-        The meta data, or ``None`` where the file has none.
+        What the file has, or ``None`` where it has no meta data.
 
     Raises:
         FoldFileError: If an entry is missing or damaged, or the file is of a later format.
 
     Example:
         >>> import h5py
-        >>> from lumin_core.data.meta import read_meta_data
+        >>> from lumin_core.data.meta import read_schema
         >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
-        ...     read_meta_data(file) is None
+        ...     read_schema(file) is None
         True
     """
     if GROUP not in file:
@@ -123,33 +135,20 @@ def read_meta_data(file: h5py.File) -> MetaData | None:
     absent = [name for name in ("cont_feats", "cat_feats", "targ_feats") if name not in group]
     if absent:
         raise FoldFileError(f"{file.filename} is no fold file: /{GROUP} lacks {', '.join(absent)}")
-    known = {field.name for field in attrs.fields(MetaData)}
-    entries = {name: _read_entry(file, name) for name in group if name in known}
-    if "cat_maps" in entries:
-        entries["cat_maps"] = int_keys(entries["cat_maps"])
-    return MetaData(**entries)
+    known = {name: _read_entry(file, name) for name in group if name in KNOWN}
+    return schema_from_entries(known | dict(_unknown_entries(file)))
 
 
-def _read_entry(file: h5py.File, name: str) -> Any:
+def _read_entry(file: h5py.File, name: str) -> object:
     try:
         return json.loads(file[GROUP][name][()])
-    except (TypeError, ValueError, OSError) as error:
+    except (TypeError, ValueError, OSError, AttributeError, RecursionError) as error:
         raise FoldFileError(f"{file.filename}: /{GROUP}/{name} cannot be read: {error}") from error
 
 
-def int_keys(cat_maps: Mapping[str, Mapping[Any, Any]]) -> dict[str, dict[int, Any]]:
-    """Give category maps integer keys again, which JSON turns into text.
-
-    Example:
-        >>> from lumin_core.data.meta import int_keys
-        >>> int_keys({"n_jets": {"0": "none"}})
-        {'n_jets': {0: 'none'}}
-    """
-    return {feat: {_as_int(key): value for key, value in codes.items()} for feat, codes in cat_maps.items()}
-
-
-def _as_int(key: Any) -> Any:
-    try:
-        return int(key)
-    except (TypeError, ValueError):
-        return key
+def _unknown_entries(file: h5py.File) -> Iterator[tuple[str, object]]:
+    """Read what others wrote, as far as it is JSON; all of it stays in the file."""
+    for name in file[GROUP]:
+        if name not in KNOWN:
+            with suppress(FoldFileError):
+                yield name, _read_entry(file, name)

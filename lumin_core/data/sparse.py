@@ -6,7 +6,7 @@ an entry, if need be a zero, since LUMIN takes the number of events from it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
@@ -16,7 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def is_sparse(values: Any) -> bool:
+class SparseArray(Protocol):
+    """A COO array, as of the package ``sparse``."""
+
+    @property
+    def coords(self) -> np.ndarray:
+        """Coordinates of the entries, shape ``(ndim, n_entries)``."""
+
+    @property
+    def data(self) -> np.ndarray:
+        """Entries, shape ``(n_entries,)``."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the whole."""
+
+
+def is_sparse(values: object) -> TypeGuard[SparseArray]:
     """Tell whether this is a COO array, as of the package ``sparse``.
 
     Such an array has ``coords``, ``data`` and ``shape``.
@@ -30,11 +46,11 @@ def is_sparse(values: Any) -> bool:
     return all(hasattr(values, name) for name in ("coords", "data", "shape"))
 
 
-def select_events(values: Any, events: np.ndarray) -> Any:
-    """Select events of an array, dense or sparse, or of nothing.
+def select_events(values: np.ndarray | SparseArray, events: np.ndarray) -> np.ndarray | Coo:
+    """Select events of an array, dense or sparse.
 
     Args:
-        values: Shape ``(n, ...)``, or ``None``.
+        values: Shape ``(n, ...)``.
         events: Indices, in the order wanted.
 
     Returns:
@@ -46,8 +62,9 @@ def select_events(values: Any, events: np.ndarray) -> Any:
         >>> select_events(np.array([5, 6, 7]), np.array([2, 0]))
         array([7, 5])
     """
-    if values is None or not is_sparse(values):
-        return None if values is None else values[events]
+    if isinstance(values, np.ndarray):
+        selected: np.ndarray = values[events]
+        return selected
     coords = np.asarray(values.coords)
     place = np.full(values.shape[0], -1)
     place[events] = np.arange(len(events))
@@ -71,7 +88,7 @@ class Coo(NamedTuple):
     shape: tuple[int, ...]
 
 
-def to_coo(values: Any) -> np.ndarray:
+def to_coo(values: np.ndarray | SparseArray) -> np.ndarray:
     """Convert to COO as fold files hold it.
 
     Args:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lumin_core import seeds
+from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def split_events(
         For each fold the indices of its events, ascending.
 
     Raises:
-        ConfigError: If ``n_folds`` is no number of folds, or strata are given without ``shuffle``.
+        ConfigError: If ``n_folds`` is not a positive integer, or strata come without ``shuffle``.
         DataError: If there are fewer events, or fewer of a class, than folds.
 
     Example:
@@ -41,8 +42,7 @@ def split_events(
         >>> [fold.tolist() for fold in split_events(5, 2, shuffle=False, seed=1)]
         [[0, 1, 2], [3, 4]]
     """
-    if isinstance(n_folds, bool) or not isinstance(n_folds, int | np.integer) or n_folds < 1:
-        raise ConfigError(f"n_folds must be a number of folds, 1 or more, got {n_folds!r}")
+    n_folds = positive(n_folds, "n_folds")
     if n < n_folds:
         raise DataError(f"{n} events cannot fill {n_folds} folds; give more events or a smaller n_folds")
     if not shuffle:

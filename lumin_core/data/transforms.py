@@ -11,13 +11,12 @@ Building it asks for the plugin that has the step, and runs no code of the file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import numpy as np
 
 
@@ -94,7 +93,7 @@ class Transform(ABC):
         return cls(**config)
 
     @classmethod
-    def convert(cls, step: Any) -> Transform | None:
+    def convert(cls, step: object) -> Transform | None:
         """Take over a step of another library, such as scikit-learn.
 
         Args:
@@ -111,14 +110,18 @@ class Transform(ABC):
 class Pipe(Protocol):
     """What a yielder takes as a pipeline beside chains: two methods, as in scikit-learn."""
 
-    def transform(self, x: Any) -> Any:
+    def transform(self, x: np.ndarray, /) -> np.ndarray:
         """Transform data of shape ``(n, F)``."""
 
-    def inverse_transform(self, x: Any) -> Any:
+    def inverse_transform(self, x: np.ndarray, /) -> np.ndarray:
         """Undo `transform`."""
 
 
-def apply_chain(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
+Steps = Pipe | Sequence[Pipe]
+"""What went before: one step, several, or a pipeline of another library."""
+
+
+def apply_chain(chain: Sequence[Pipe], x: np.ndarray) -> np.ndarray:
     """Run a chain.
 
     Args:
@@ -139,7 +142,7 @@ def apply_chain(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
     return x
 
 
-def invert_chain(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
+def invert_chain(chain: Sequence[Pipe], x: np.ndarray) -> np.ndarray:
     """Run a chain backwards; arguments as for `apply_chain`.
 
     Example:
@@ -153,7 +156,7 @@ def invert_chain(chain: Sequence[Transform], x: np.ndarray) -> np.ndarray:
     return x
 
 
-def check_pipe(pipe: Any) -> Any:
+def check_pipe(pipe: object) -> Steps:
     """Refuse what is not a pipeline.
 
     A pipeline is transforms, or an object with ``transform`` and ``inverse_transform``.
@@ -177,7 +180,11 @@ def check_pipe(pipe: Any) -> Any:
         lumin_core.errors.ConfigError: a pipeline must be transforms or an object with transform ...
     """
     if isinstance(pipe, list | tuple):
-        return [check_pipe(step) for step in pipe]
+        return [_checked_step(step) for step in pipe]
+    return _checked_step(pipe)
+
+
+def _checked_step(pipe: object) -> Pipe:
     if isinstance(pipe, Pipe) and not isinstance(pipe, type):
         return pipe
     hint = ""
@@ -188,7 +195,7 @@ def check_pipe(pipe: Any) -> Any:
     )
 
 
-def as_chain(pipe: Any) -> list[Transform]:
+def as_chain(pipe: object) -> list[Transform]:
     """Give a pipeline as a chain of transforms, converting other libraries' steps.
 
     A scikit-learn ``Pipeline`` is taken apart into its steps; each is offered to
@@ -218,7 +225,7 @@ def as_chain(pipe: Any) -> list[Transform]:
     return [_converted(pipe)]
 
 
-def _converted(step: Any) -> Transform:
+def _converted(step: object) -> Transform:
     from lumin_core import registry
 
     for component in registry.components("transform"):
@@ -233,7 +240,7 @@ def _converted(step: Any) -> Transform:
     )
 
 
-def chain_to_config(pipe: Any) -> list[dict[str, Any]]:
+def chain_to_config(pipe: Steps) -> list[dict[str, object]]:
     """Give a pipeline as plain values.
 
     Args:
@@ -253,7 +260,7 @@ def chain_to_config(pipe: Any) -> list[dict[str, Any]]:
     return [_step_config(step) for step in as_chain(pipe)]
 
 
-def _step_config(step: Transform) -> dict[str, Any]:
+def _step_config(step: Transform) -> dict[str, object]:
     from lumin_core import registry
 
     name = registry.qualified_name(type(step))
@@ -268,7 +275,7 @@ def _step_config(step: Transform) -> dict[str, Any]:
     return {"name": name, **config}
 
 
-def chain_from_config(configs: Sequence[Mapping[str, Any]]) -> list[Transform]:
+def chain_from_config(configs: Sequence[Mapping[str, object]]) -> list[Transform]:
     """Build a chain from plain values.
 
     Args:
@@ -289,16 +296,17 @@ def chain_from_config(configs: Sequence[Mapping[str, Any]]) -> list[Transform]:
     return [_build(config) for config in configs]
 
 
-def _build(config: Mapping[str, Any]) -> Transform:
+def _build(config: object) -> Transform:
     from lumin_core import registry
 
-    if not isinstance(config, dict) or not isinstance(config.get("name"), str):
+    name = config.get("name") if isinstance(config, Mapping) else None
+    if not isinstance(name, str):
         raise ConfigError(f'a stored transform must be {{"name": ..., ...}}, got {config!r}')
-    cls = registry.find("transform", config["name"]).load()
+    cls = registry.find("transform", name).load()
     if not (isinstance(cls, type) and issubclass(cls, Transform)):
-        raise ConfigError(f"{config['name']!r} is no class derived from lumin_core.Transform, so it cannot be built")
+        raise ConfigError(f"{name!r} is no class derived from lumin_core.Transform, so it cannot be built")
     options = {key: value for key, value in config.items() if key != "name"}
     try:
         return cls.from_config(options)
     except (TypeError, KeyError) as error:
-        raise ConfigError(f"the stored transform {config['name']!r} cannot be built: {error}") from error
+        raise ConfigError(f"the stored transform {name!r} cannot be built: {error}") from error

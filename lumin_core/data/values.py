@@ -1,20 +1,36 @@
-"""Checks of values where data enter: what is refused, it is refused by the name of its column."""
+"""Checks of values where data enter: what is refused is refused by the name of its column.
+
+Who checks what:
+
+=============================  ===================================================================
+a data frame (`frames`)        numbers, not text or dates, column by column
+a fold to write (`layout`)     `to_float32`; inputs, also of a matrix: `check_inputs`; categorical
+                               inputs: `check_codes`; targets: `exact`; weights: `check_finite`
+a fold to read (`fold_reader`) of files of others, the first time: `check_inputs`, `check_finite`
+batches (`BatchYielder`)       numbers; NaN in inputs becomes 0; multiclass: `check_classes`
+inputs to predict              `to_float32`, infinities (`training.inputs`)
+targets of a fit               their range, for the loss (`training.evaluation`)
+=============================  ===================================================================
+
+What was checked when it was written is not checked again when it is read.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
+    from numpy.typing import NDArray
 
+EXACT = 2**24  # integers up to here are exact in float32
 RESERVED = ("inputs", "targets", "weights", "matrix_inputs")
-
-
 BLOCK = 1 << 16  # values looked at together: stays in the processor's cache, needs no large temporary
 
 
@@ -34,7 +50,7 @@ def check_column_name(name: str, taken: Collection[str] = RESERVED) -> None:
         raise ConfigError(f"{name!r} cannot be a column's name: it must be text, not empty, without '/'")
 
 
-def to_float32(values: Any) -> np.ndarray:
+def to_float32(values: object) -> NDArray[np.float32]:
     """Convert to float32; what is too large becomes infinite, without numpy's warning.
 
     `check_inputs` then names it.
@@ -129,7 +145,7 @@ def check_codes(values: np.ndarray, names: Sequence[str], where: str) -> None:
         >>> check_codes(np.array([[0.0], [2.0]]), ["n_jets"], "cat_feats")
     """
     with np.errstate(invalid="ignore"):
-        wrong = ~((values >= 0) & (values <= 2**24) & (values == np.floor(values)))
+        wrong = ~((values >= 0) & (values <= EXACT) & (values == np.floor(values)))
     columns = np.flatnonzero(wrong.any(axis=0))
     if len(columns):
         column = int(columns[0])
@@ -137,6 +153,73 @@ def check_codes(values: np.ndarray, names: Sequence[str], where: str) -> None:
             f"{where}: {_column(names, column)} must hold codes 0, 1, 2, ..., got "
             f"{values[wrong[:, column], column][0]}; encode it first (proc_cats of lumin-plugin-tabular)"
         )
+
+
+def exact(values: object, dtype: np.dtype, names: Sequence[str], where: str) -> np.ndarray:
+    """Convert targets to their dtype, refusing what would change.
+
+    That is NaN, infinities, and fractions as integers.
+
+    Args:
+        values: Any shape.
+        dtype: Of numbers.
+        names: As for `check_inputs`, as is the next.
+        where: What this is and of which file.
+
+    Raises:
+        DataError: If values are not numbers, not finite, or not what the dtype can hold.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import exact
+        >>> exact([0.0, 1.0], np.dtype("int64"), ["is_signal"], "targets")
+        array([0, 1])
+        >>> exact([0.5, 1.0], np.dtype("int64"), ["mass"], "targets")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.DataError: targets: column 'mass' has 0.5, which int64 cannot hold; ...
+    """
+    values = np.asarray(values)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{where} must be numbers, got dtype {values.dtype}")
+    check_finite(values, names, where)
+    with np.errstate(over="ignore", invalid="ignore"):
+        converted: np.ndarray = values.astype(dtype)
+    if dtype.kind == "f":
+        check_finite(converted, names, where)
+    elif (wrong := converted != values).any():
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        column = names[index[1] if len(index) > 1 else 0] if names else "0"
+        raise DataError(
+            f"{where}: column {column!r} has {values[index]}, which {dtype} cannot hold; choose another targ_type"
+        )
+    return converted
+
+
+def check_classes(targets: np.ndarray) -> None:
+    """Refuse multiclass targets that are no classes 0, 1, 2, ...
+
+    Args:
+        targets: Any shape.
+
+    Raises:
+        DataError: If there are such.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import check_classes
+        >>> check_classes(np.array([0.0, 2.5]))
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.DataError: multiclass targets must be classes 0, 1, 2, ..., got 2.5
+    """
+    if targets.dtype.kind not in "biuf":
+        raise DataError(f"multiclass targets must be classes 0, 1, 2, ..., got dtype {targets.dtype}")
+    wrong = targets < 0
+    if targets.dtype.kind == "f":
+        wrong = ~((targets >= 0) & (targets == np.floor(targets)))
+    if wrong.any():
+        raise DataError(f"multiclass targets must be classes 0, 1, 2, ..., got {targets[wrong].reshape(-1)[0]}")
 
 
 def nan_to_zero(values: np.ndarray) -> np.ndarray:
@@ -163,7 +246,38 @@ def nan_to_zero(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _first_bad(values: np.ndarray, is_bad: Any) -> tuple[int, int] | None:
+def without_nan(values: np.ndarray) -> np.ndarray:
+    """Return values with 0 for NaN: the same array where there is none, else a copy.
+
+    Args:
+        values: Any shape and dtype.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import without_nan
+        >>> given = np.array([np.nan, 1.0])
+        >>> without_nan(given), given
+        (array([0., 1.]), array([nan,  1.]))
+    """
+    return nan_to_zero(np.array(values, order="C")) if has_nan(values) else values
+
+
+def has_nan(values: np.ndarray) -> bool:
+    """Tell whether there is NaN in an array, with no temporary of its size.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import has_nan
+        >>> has_nan(np.array([np.nan, 1.0])), has_nan(np.array([1, 2])), has_nan(np.array(["a"]))
+        (True, False, False)
+    """
+    if values.dtype.kind not in "fc":
+        return False
+    rows = max(1, BLOCK // max(1, math.prod(values.shape[1:])))
+    return any(np.isnan(values[start : start + rows]).any() for start in range(0, len(values), rows))
+
+
+def _first_bad(values: np.ndarray, is_bad: Callable[[np.ndarray], np.ndarray]) -> tuple[int, int] | None:
     """Find the first column with bad values, and their number in it."""
     rows = values.reshape(len(values), -1) if values.size else values.reshape(0, 0)
     step = max(1, BLOCK // max(1, rows.shape[1]))

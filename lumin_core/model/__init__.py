@@ -20,6 +20,7 @@ _HOMES = {
     ],
     "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
     "matrix_head": ["MatrixHead", "matrix_elements"],
+    "options": ["Spec"],
     "optimiser": ["build_optimiser"],
     "record": ["ModelRecord"],
     "tensor_file": ["State", "read_tensors", "save_path", "staged", "write_tensors"],

@@ -26,6 +26,7 @@ from lumin_core.model.loss import weighted_loss as weighted_loss
 from lumin_core.model.matrix_head import MatrixHead as MatrixHead
 from lumin_core.model.matrix_head import matrix_elements as matrix_elements
 from lumin_core.model.optimiser import build_optimiser as build_optimiser
+from lumin_core.model.options import Spec as Spec
 from lumin_core.model.record import ModelRecord as ModelRecord
 from lumin_core.model.tensor_file import State as State
 from lumin_core.model.tensor_file import read_tensors as read_tensors

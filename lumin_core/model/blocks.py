@@ -132,6 +132,7 @@ class Head(Block):
 
     Attributes:
         feat_map: Feature to output columns.
+        missing: What it takes for missing values of inputs: ``"zero"``, or ``"keep"`` for NaN.
 
     Example:
         >>> import torch
@@ -149,6 +150,7 @@ class Head(Block):
     """
 
     kind: ClassVar[str] = "head"
+    missing: str = "zero"
 
     def __init__(self, cont_feats: Sequence[str], cat_embedder: CatEmbedder | None = None) -> None:
         super().__init__()

@@ -86,8 +86,8 @@ class ModelBuilder:
         objective: str,
         n_out: int,
         cont_feats: Sequence[str] | None = None,
-        model_args: Mapping[str, Mapping[str, Any]] | None = None,
-        opt_args: Mapping[str, Any] | None = None,
+        model_args: Mapping[str, Mapping[str, object]] | None = None,
+        opt_args: Mapping[str, object] | None = None,
         cat_embedder: CatEmbedder | None = None,
         cont_subsample_rate: float | None = None,
         guaranteed_feats: Sequence[str] | None = None,
@@ -108,7 +108,7 @@ class ModelBuilder:
         self.n_out = positive(n_out, "n_out")
         self.cont_feats = as_list(cont_feats)
         self.cat_embedder = cat_embedder
-        self.opt_args: dict[str, Any] = own["opt_args"] or {}
+        self.opt_args: dict[str, object] = own["opt_args"] or {}
         self.cont_subsample_rate = cont_subsample_rate
         self.guaranteed_feats = as_list(guaranteed_feats)
         own |= {"cont_feats": self.cont_feats, "guaranteed_feats": self.guaranteed_feats}  # a generator is read once
@@ -204,8 +204,7 @@ class ModelBuilder:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of the constructor, copied, with the learning rate that `set_lr` set."""
-        arguments: dict[str, Any] = copied({**self._arguments, "opt_args": self.opt_args})
-        return arguments
+        return {key: copied(value) for key, value in {**self._arguments, "opt_args": self.opt_args}.items()}
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of the models to be built.

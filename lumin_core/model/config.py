@@ -31,7 +31,7 @@ def read_config(config: Mapping[str, object] | str | Path, known: Mapping[str, o
     Raises:
         ConfigError: If a key is unknown or missing, or the file is not a TOML file.
     """
-    arguments = dict(config) if isinstance(config, Mapping) else _read_toml(Path(config))
+    arguments: dict[str, Any] = dict(config) if isinstance(config, Mapping) else _read_toml(Path(config))
     check_keys(arguments, known, "the config of a model")
     if missing := [key for key in ("objective", "n_out") if key not in arguments]:
         raise ConfigError(f"the config of a model needs {' and '.join(missing)}")
@@ -55,7 +55,7 @@ def plain_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UnnamedComponent: If a component has no registered name.
     """
-    config: dict[str, Any] = {
+    config: dict[str, object] = {
         "objective": arguments["objective"],
         "n_out": arguments["n_out"],
         "cont_feats": arguments["cont_feats"],
@@ -71,9 +71,9 @@ def plain_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return config | _given(arguments)
 
 
-def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _given(arguments: Mapping[str, Any]) -> dict[str, object]:
     """Write those arguments that need not be given, as far as they are."""
-    config: dict[str, Any] = {}
+    config: dict[str, object] = {}
     if arguments["cat_embedder"] is not None:
         config["cat_embedder"] = arguments["cat_embedder"].to_config()
     if arguments["cont_subsample_rate"] is not None:
@@ -87,7 +87,7 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

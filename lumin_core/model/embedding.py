@@ -115,9 +115,9 @@ class CatEmbedder:
         """
         return cls(**config)
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """Give the arguments as plain values; ``emb_load_path`` only where there is one."""
-        config: dict[str, Any] = {
+        config: dict[str, object] = {
             "cat_names": list(self.cat_names),
             "cat_szs": list(self.cat_szs),
             "emb_szs": list(self.emb_szs),

@@ -23,7 +23,7 @@ DEFAULT_OPT = "core/adam"
 DEFAULT_LR = 2e-3
 
 
-def optimiser_spec(opt_args: Mapping[str, Any] | None) -> Spec:
+def optimiser_spec(opt_args: Mapping[str, object] | None) -> Spec:
     """Join ``{"opt": ..., **options}`` into one component spec.
 
     The default is Adam at a learning rate of 2e-3.
@@ -42,14 +42,14 @@ def optimiser_spec(opt_args: Mapping[str, Any] | None) -> Spec:
         >>> optimiser_spec({"opt": "sgd", "momentum": 0.9})
         {'name': 'sgd', 'lr': 0.002, 'momentum': 0.9}
     """
-    options = dict(opt_args or {})
+    options: dict[str, Any] = dict(opt_args or {})
     spec = options.pop("opt", DEFAULT_OPT)
     if "lr" not in {*options, *options_of(spec)}:
         options = {"lr": DEFAULT_LR, **options}
     return join(spec, options, "opt_args['opt']", "opt_args")
 
 
-def optimiser_config(opt_args: Mapping[str, Any] | None) -> dict[str, Any]:
+def optimiser_config(opt_args: Mapping[str, object] | None) -> dict[str, object]:
     """Write ``{"opt": ..., **options}`` as plain values.
 
     Args:
@@ -64,7 +64,7 @@ def optimiser_config(opt_args: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"opt": config} if isinstance(config, str) else {"opt": config.pop("name"), **config}
 
 
-def with_rate(opt_args: Mapping[str, Any], lr: float) -> dict[str, Any]:
+def with_rate(opt_args: Mapping[str, object], lr: float) -> dict[str, object]:
     """Set the learning rate, wherever among the options it was given.
 
     Args:
@@ -81,11 +81,11 @@ def with_rate(opt_args: Mapping[str, Any], lr: float) -> dict[str, Any]:
     """
     if not lr > 0:
         raise ConfigError(f"lr must be positive, got {lr!r}")
-    spec = {"opt": without(opt_args["opt"], "lr")} if "opt" in opt_args else {}
-    return {**opt_args, **spec, "lr": lr}
+    opt = {"opt": without(opt_args["opt"], "lr")} if "opt" in opt_args else {}
+    return {**opt_args, **opt, "lr": lr}
 
 
-def build_optimiser(opt_args: Mapping[str, Any] | None, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """Build an optimiser over parameters, torch's fused version where the device has it.
 
     Args:

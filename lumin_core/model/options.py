@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from lumin_core.errors import ConfigError
 
@@ -75,10 +75,15 @@ def with_options(spec: Spec, options: Mapping[str, object]) -> Spec:
         return {"name": spec, **options}
     if isinstance(spec, Mapping):
         return {**spec, **options}
-    return partial(spec, **options) if callable(spec) else spec  # what is neither is refused where it is built
+    return _as_partial(spec, options)
 
 
-def without(spec: Spec, option: str) -> Spec:
+def _as_partial(spec: object, options: Mapping[str, object]) -> Spec:
+    """Return a class or a partial with options; what is neither is refused where it is built."""
+    return partial(spec, **options) if callable(spec) else cast("Spec", spec)
+
+
+def without(spec: object, option: str) -> object:
     """Return a spec that does not have an option.
 
     Args:

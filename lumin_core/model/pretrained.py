@@ -6,7 +6,7 @@ import pickle
 import struct
 import warnings
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ def _read_lumin(path: Path) -> State:
     """
     rebuild = (getattr(np, "_core", None) or np.core).multiarray._reconstruct
     spellings = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]  # of numpy 1 and 2
-    arrays: list[Any] = [*spellings, np.ndarray, np.dtype, type(np.dtype(np.int64))]
+    arrays: list[object] = [*spellings, np.ndarray, np.dtype, type(np.dtype(np.int64))]
     # torch before 2.5 has no such list: there, saves without an input mask can be read
     safe_globals = getattr(torch.serialization, "safe_globals", lambda _: nullcontext())
     try:

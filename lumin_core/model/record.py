@@ -152,7 +152,7 @@ def fold_ids(fy: FoldYielder) -> list[str]:
     return [f"{zlib.crc32(np.asarray(fy.get_column('targets', fold_idx=i)).tobytes()):08x}" for i in range(len(fy))]
 
 
-def to_json(record: ModelRecord) -> dict[str, Any]:
+def to_json(record: ModelRecord) -> dict[str, object]:
     """Return a record as JSON values."""
     return attrs.asdict(record)
 

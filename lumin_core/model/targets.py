@@ -51,8 +51,8 @@ def check_targets(loss: object, objective: str, n_out: int, targets: np.ndarray 
     if len(targets) == 0:
         raise DataError("there are no events, so that a loss is undefined")
     if type(loss) not in TORCH_LOSSES:
-        if isinstance(loss, TORCH_LOSSES):
-            _refuse_broadcasting(objective, n_out, targets)
+        if isinstance(loss, TORCH_LOSSES) and objective != "multiclass":  # classes are not compared with outputs
+            _refuse_broadcasting(loss, n_out, targets)
         return
     if targets.dtype.kind not in "biuf":
         raise DataError(f"targets must be numbers, got {targets.dtype}; encode them first")
@@ -68,10 +68,15 @@ def _width(targets: np.ndarray) -> int:
     return 1 if targets.ndim == 1 else int(targets.shape[1])
 
 
-def _refuse_broadcasting(objective: str, n_out: int, targets: np.ndarray) -> None:
-    """Refuse one target for several outputs, and several for one; classes are not compared so."""
-    if objective != "multiclass" and 1 in (n_out, _width(targets)):
-        _check_number(n_out, targets)
+def _refuse_broadcasting(loss: object, n_out: int, targets: np.ndarray) -> None:
+    """Refuse one target for several outputs, and several for one."""
+    width = _width(targets)
+    if width != n_out and 1 in (n_out, width):
+        raise ShapeError(
+            f"the model has n_out={n_out} outputs, but the data have {width} targets an event, which "
+            f"{type(loss).__name__} would compare with each other in all pairs; derive it from nn.Module where that is "
+            "meant"
+        )
 
 
 def _check_number(n_out: int, targets: np.ndarray) -> None:

@@ -43,7 +43,7 @@ def find_kind(kind: str) -> Kind:
         >>> find_kind("heads").singular
         'head'
     """
-    key = normalise(kind) if isinstance(kind, str) else kind
+    key = normalise(str(kind))
     for candidate in scanned().kinds:
         if key in (normalise(candidate.singular), normalise(candidate.plural)):
             return candidate

@@ -1,4 +1,8 @@
-"""Runs: many trainings of one builder on one fold file, their results, and ensembles of them."""
+"""Runs: many trainings of one builder on one fold file, their results, and ensembles of them.
+
+A run is `train_models`, or its three verbs `plan_run`, `train_one` and `collect`. Where its models
+are trained side by side is an `Executor`: what the author of one needs is here too.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,14 @@ from lumin_core import lazy
 
 _HOMES = {
     "ensemble": ["Ensemble"],
+    "executor": ["Executor", "Job", "Report"],
+    "folder": ["RunFolder"],
+    "greeting": ["Greeting", "available_cores", "introduce"],
     "members": ["WEIGHTINGS"],
+    "plan": ["RunPlan"],
+    "planning": ["plan_run"],
     "results": ["Results"],
-    "train": ["train_models"],
+    "submitting": ["Submitting"],
+    "train": ["collect", "train_models", "train_one"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -1,4 +1,16 @@
 from lumin_core.runs.ensemble import Ensemble as Ensemble
+from lumin_core.runs.executor import Executor as Executor
+from lumin_core.runs.executor import Job as Job
+from lumin_core.runs.executor import Report as Report
+from lumin_core.runs.folder import RunFolder as RunFolder
+from lumin_core.runs.greeting import Greeting as Greeting
+from lumin_core.runs.greeting import available_cores as available_cores
+from lumin_core.runs.greeting import introduce as introduce
 from lumin_core.runs.members import WEIGHTINGS as WEIGHTINGS
+from lumin_core.runs.plan import RunPlan as RunPlan
+from lumin_core.runs.planning import plan_run as plan_run
 from lumin_core.runs.results import Results as Results
+from lumin_core.runs.submitting import Submitting as Submitting
+from lumin_core.runs.train import collect as collect
 from lumin_core.runs.train import train_models as train_models
+from lumin_core.runs.train import train_one as train_one

@@ -1,10 +1,8 @@
-r"""Ensembles: several models asked as one, and how far they differ.
+"""Ensembles: several models asked as one, and how far they differ.
 
-.. math:: y(x) = \frac{\sum_i a_i \, y_i(x)}{\sum_i a_i}, \qquad
-    \delta(x)^2 = \frac{\sum_i a_i \, (y_i(x) - y(x))^2}{\sum_i a_i}
-
-The spread :math:`\delta` tells what initialisation and choice of training folds make of the answer;
-it knows nothing of what all models share: their data, their architecture.
+Mean and spread are those of `lumin_core.training.prediction`. The spread tells what initialisation
+and choice of training folds make of the answer; it knows nothing of what all models share: their
+data, their architecture.
 
 References:
     Lakshminarayanan et al. (spread as uncertainty), https://arxiv.org/abs/1612.01474; Huang et al.
@@ -17,33 +15,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from attrs import define
-
 from lumin_core import registry
 from lumin_core.checks import positive
-from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import tensor_file
-from lumin_core.model.record import fold_ids
-from lumin_core.runs.members import WEIGHTINGS, choose_members
-from lumin_core.training.fitting import check_features
+from lumin_core.runs.members import check_spread, choose_members, not_trained_on, shares
 from lumin_core.training.model import Model
-from lumin_core.training.prediction import predict_folds
+from lumin_core.training.prediction import Question, deliver, predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import numpy as np
+    import torch
     from torch import Tensor
 
+    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.runs.results import Results
+    from lumin_core.training.network import Events, PredCallback
+    from lumin_core.training.prediction import Prediction
 
     Answer = np.ndarray | Tensor
-
-
-__all__ = ["WEIGHTINGS", "Ensemble"]
 
 
 class Ensemble:
@@ -76,15 +69,7 @@ class Ensemble:
             raise ConfigError("an ensemble needs at least one model")
         if len({(model.objective, model.n_out) for model in self.models}) > 1:
             raise ConfigError("the models of an ensemble must have one objective and number of outputs")
-        given = [1.0] * len(self.models) if weights is None else list(weights)
-        try:
-            raw = np.asarray(given, dtype=float)
-        except (TypeError, ValueError, OverflowError):
-            raw = np.zeros(0)
-        if raw.shape != (len(self.models),) or not (np.isfinite(raw).all() and (raw > 0).all()):
-            raise ConfigError(f"weights must be {len(self.models)} positive numbers, one a model, got {given}")
-        total = raw.sum()  # 1 for those of a saved ensemble, which stay as they are to the last bit
-        self.weights = raw if abs(total - 1) < 1e-12 else raw / total
+        self.weights = shares(weights, len(self.models))
 
     @classmethod
     def from_models(cls, models: Sequence[Model], weights: Iterable[float] | None = None) -> Ensemble:
@@ -146,11 +131,11 @@ class Ensemble:
 
     def predict(
         self,
-        inputs: Any,
+        inputs: Events | FoldYielder,
         as_np: bool = True,
         pred_name: str = "pred",
-        pred_cb: Callable[[], Any] | None = None,
-        cbs: Any = None,
+        pred_cb: Callable[[], PredCallback] | None = None,
+        cbs: object = None,
         bs: int | None = None,
         raw: bool = False,
         *,
@@ -159,23 +144,21 @@ class Ensemble:
     ) -> np.ndarray | Tensor | None:
         """Predict: the weighted mean over the models.
 
-        Args:
-            inputs: As for `Model.predict`.
-            as_np: As there.
-            pred_name: As there.
-            pred_cb: A class or function that makes the collecting callback, one for each model.
-            cbs: As there.
-            bs: As there.
-            raw: As there.
-            n_models: Ask the first so many models alone, in an ensemble of results the best.
-            out_of_fold: Whether each event of a `FoldYielder` over the training file is predicted
-                by those models alone that were not trained on its fold, as if all were new data.
+        Arguments are those of `Model.predict`, and others:
+
+        ``pred_cb``
+            A class or function that makes the collecting callback, one for each model.
+        ``n_models``
+            Ask the first so many models alone, in an ensemble of results the best.
+        ``out_of_fold``
+            Whether each event of a `FoldYielder` over the training file is predicted by those
+            models alone that were not trained on its fold, as if all were new data.
 
         Returns:
             As `Model.predict`.
 
         Raises:
-            ConfigError: If there are fewer models; for `out_of_fold`, if `inputs` are no
+            ConfigError: If there are fewer models; for ``out_of_fold``, if ``inputs`` are not a
                 `FoldYielder`, a model was trained on another file or does not know its folds, or
                 all were trained on a fold.
 
@@ -187,47 +170,33 @@ class Ensemble:
             >>> np.allclose(Ensemble([model, model]).predict(x), model.predict(x))
             True
         """
-        question = _Question(pred_cb, cbs, bs, raw)
-        if isinstance(inputs, FoldYielder):
-            self._predict_folds(inputs, [pred_name], question, n_models, out_of_fold=out_of_fold)
-            return None
-        return self._predict(inputs, question, n_models, as_np=as_np, out_of_fold=out_of_fold)[0]
+        question = Question.for_many(pred_cb, cbs, bs, raw)
+        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold)
+        answers = deliver(found, [pred_name], inputs, as_np=as_np)
+        return answers[0] if answers else None
 
     def predict_with_spread(
         self,
-        inputs: Any,
+        inputs: Events | FoldYielder,
         as_np: bool = True,
         pred_name: str = "pred",
-        pred_cb: Callable[[], Any] | None = None,
-        cbs: Any = None,
+        pred_cb: Callable[[], PredCallback] | None = None,
+        cbs: object = None,
         bs: int | None = None,
         raw: bool = False,
         *,
         n_models: int | None = None,
         out_of_fold: bool = False,
     ) -> tuple[Answer, Answer] | None:
-        """Predict: the weighted mean over the models, and its uncertainty.
+        """Predict: the weighted mean over the models, and their weighted standard deviation.
 
-        The uncertainty is their weighted standard deviation.
-
-        Args:
-            inputs: As for `predict`.
-            as_np: As there.
-            pred_name: As there; the spread is saved as ``<pred_name>_spread``.
-            pred_cb: As there.
-            cbs: As there.
-            bs: As there.
-            raw: As there.
-            n_models: As there.
-            out_of_fold: As there.
+        Arguments are those of `predict`; the spread is saved as ``<pred_name>_spread``.
 
         Returns:
-            Mean and spread, each as from `predict`; ``None`` for a `FoldYielder`: they
-            are in the file.
+            Mean and spread, each as from `predict`.
 
         Raises:
-            ConfigError: As from `predict`; and if an event is predicted by one model alone, which
-                has no spread.
+            ConfigError: As there; and if an event is predicted by one model, which has no spread.
 
         Example:
             >>> import numpy as np
@@ -239,13 +208,10 @@ class Ensemble:
             >>> spread
             array([[0.]], dtype=float32)
         """
-        question = _Question(pred_cb, cbs, bs, raw)
-        if isinstance(inputs, FoldYielder):
-            names = [pred_name, f"{pred_name}_spread"]
-            self._predict_folds(inputs, names, question, n_models, out_of_fold=out_of_fold)
-            return None
-        _check_spread([self._first(n_models)])
-        return self._predict(inputs, question, n_models, as_np=as_np, out_of_fold=out_of_fold)
+        question = Question.for_many(pred_cb, cbs, bs, raw)
+        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold, spread=True)
+        answers = deliver(found, [pred_name, f"{pred_name}_spread"], inputs, as_np=as_np)
+        return (answers[0], answers[1]) if answers else None
 
     def export(self, path: str | Path, format: str = "onnx", raw: bool = False) -> Path:
         """Write the weighted mean of the models as one file for other programs.
@@ -283,11 +249,8 @@ class Ensemble:
         """Save all models to one ``.safetensors`` file, keys ``<i>.<parameter>``.
 
         Args:
-            name: The file; ``.safetensors`` is added where it is missing. An existing file is
+            name: The file; ``.safetensors`` is added where it is missing. An existing one is
                 replaced, no other is touched.
-
-        Returns:
-            The path.
         """
         state = {f"{i}.{key}": value for i, m in enumerate(self.models) for key, value in m.state_dict().items()}
         content = {"models": [model.describe() for model in self.models], "weights": self.weights.tolist()}
@@ -304,11 +267,8 @@ class Ensemble:
             model_builder: Needed only where a component had no name to be saved under.
             device: As for `Model`.
 
-        Returns:
-            The ensemble.
-
         Raises:
-            SavedModelError: If it is no saved ensemble, or is damaged.
+            SavedModelError: If it is not a saved ensemble, or is damaged.
         """
         state, content = tensor_file.read_tensors(name, "ensemble")
         if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("models", "weights")):
@@ -331,100 +291,22 @@ class Ensemble:
         return list(range(n))
 
     def _predict(
-        self, inputs: Any, question: _Question, n_models: int | None, *, as_np: bool, out_of_fold: bool
-    ) -> tuple[Answer, Answer]:
-        """Give mean and spread for an array or the like."""
-        if out_of_fold:
-            raise ConfigError("out_of_fold=True needs to know each event's fold: pass the FoldYielder of the training")
-        chosen = self._first(n_models)
-        mean, spread = _combine((question.ask(self.models[i], inputs) for i in chosen), self.weights[chosen])
-        return (mean, spread) if as_np else (torch.from_numpy(mean), torch.from_numpy(spread))
-
-    def _predict_folds(
-        self, fy: FoldYielder, names: Sequence[str], question: _Question, n_models: int | None, *, out_of_fold: bool
-    ) -> None:
-        """Save mean and, if there is a name for it, spread for all folds.
-
-        Of test-time variants, each model's mean is taken.
-        """
-        if question.raw:
-            raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
-        chosen = self._first(n_models)
-        for model in self.models:
-            check_features(model.model_builder, fy)
-        asked = self._not_trained_on(fy, chosen) if out_of_fold else [chosen] * len(fy)
-        if len(names) > 1:
-            _check_spread(asked)
-        predict_folds(
-            fy,
-            names,
-            lambda fold, inputs: [question.ask_fold(self.models[i], inputs) for i in asked[fold]],
-            lambda fold, answers: _combine(answers, self.weights[asked[fold]]),
+        self,
+        inputs: Events | FoldYielder,
+        question: Question,
+        n_models: int | None,
+        *,
+        out_of_fold: bool,
+        spread: bool = False,
+    ) -> Iterator[Prediction]:
+        """Choose the models that are asked about each fold, and ask them."""
+        first = self._first(n_models)
+        asked = not_trained_on(self.models, inputs, first) if out_of_fold else [first]
+        if spread:
+            check_spread(asked)
+        return predictions(
+            self.models, inputs, question, weights=self.weights, chosen=lambda fold: asked[fold if out_of_fold else 0]
         )
-
-    def _not_trained_on(self, fy: FoldYielder, chosen: Sequence[int]) -> list[list[int]]:
-        """Give for each fold the models that were not trained on it."""
-        folds = fold_ids(fy)
-        for i in chosen:
-            record = self.models[i].record
-            if record.trn_idxs is None:
-                raise ConfigError(
-                    f"model {i} of the ensemble does not know which folds it was trained on: it was not trained, or "
-                    "saved before that was noted; train it again, or leave out out_of_fold"
-                )
-            if record.folds != folds:
-                raise ConfigError(
-                    f"model {i} of the ensemble was trained on other data, or other folds, than those of "
-                    f"{fy.foldfile.name}: pass the training file, or leave out out_of_fold for data that are new to all"
-                )
-        asked = [[i for i in chosen if fold not in (self.models[i].record.trn_idxs or [])] for fold in range(len(fy))]
-        if seen := [fold for fold, numbers in enumerate(asked) if not numbers]:
-            raise ConfigError(
-                f"all {len(chosen)} models were trained on the folds {seen}, for which out_of_fold has none left: take "
-                f"models that leave each fold out (train_models with n_models={len(fy)} or more, and all of them here)"
-            )
-        return asked
-
-
-@define(frozen=True)
-class _Question:
-    """What every model is asked with; see `Ensemble.predict`."""
-
-    pred_cb: Callable[[], Any] | None
-    cbs: Any
-    bs: int | None
-    raw: bool
-
-    def ask(self, model: Model, inputs: Any) -> np.ndarray:
-        handler = None if self.pred_cb is None else self.pred_cb()
-        return np.asarray(model.predict(inputs, pred_cb=handler, cbs=self.cbs, bs=self.bs, raw=self.raw))
-
-    def ask_fold(self, model: Model, inputs: Any) -> np.ndarray:
-        return self.ask(model, model.batches(inputs, self.bs))
-
-
-def _combine(answers: Iterable[np.ndarray], weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute weighted mean and standard deviation, answer by answer.
-
-    By West's recurrence one answer is held at a time.
-
-    References:
-        West, Communications of the ACM 22 (1979) 532, https://doi.org/10.1145/359146.359153
-    """
-    total, mean, squares = 0.0, np.zeros(()), np.zeros(())
-    for weight, answer in zip(weights, answers, strict=True):
-        total += weight
-        change = answer.astype(np.float64) - mean
-        mean = mean + change * (weight / total)
-        squares = squares + weight * change * (answer - mean)
-    return mean.astype(np.float32), np.sqrt(squares / total).astype(np.float32)
-
-
-def _check_spread(asked: Sequence[Sequence[int]]) -> None:
-    if any(len(numbers) < 2 for numbers in asked):
-        folds = [fold for fold, numbers in enumerate(asked) if len(numbers) < 2]
-        where = "" if len(asked) == 1 else f" for the folds {folds}"
-        raise ConfigError(f"a spread needs at least two models, and there is one{where}: use predict, or more models")
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

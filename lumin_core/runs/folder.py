@@ -15,7 +15,8 @@ What stands in it, when a model is finished, and what an earlier run there means
         model_<i>/result.json        written last: the model is finished
 
 Every file is written under another name and renamed, so that a run may die between any two of
-these and go on.
+these and go on. Two processes may train different models of one run at the same time: a lock is
+held on ``run.json`` while a run is planned or collected, and on each model while it is trained.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
+
+
+Record = dict[str, Any]
+"""What ``run.json`` holds: JSON values."""
+
+Result = dict[str, Any]
+"""What became of a model: numbers by name, ``path``, ``history`` and ``cycle_losses``."""
 
 
 SCHEMA = 1
@@ -68,6 +76,15 @@ class RunFolder:
 
     path: Path
 
+    @classmethod
+    def at(cls, path: str | Path) -> RunFolder:
+        """Return the folder at a path, which may be relative or begin with ``~``.
+
+        Args:
+            path: The path.
+        """
+        return cls(Path(path).expanduser().resolve())
+
     def of_model(self, number: int) -> Path:
         """Give the folder of a model."""
         return self.path / f"model_{number}"
@@ -77,7 +94,7 @@ class RunFolder:
         """The file of a finished run's results."""
         return self.path / "results.json"
 
-    def recorded(self) -> dict[str, Any] | None:
+    def recorded(self) -> Record | None:
         """Give the config of the run that is there, or ``None``.
 
         Raises:
@@ -91,12 +108,23 @@ class RunFolder:
             raise ConfigError(f"{path} holds no run; choose another savepath, or pass {option('overwrite')}")
         return content
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Make the folder, and keep other processes from training in it, inside the block.
+    def required(self) -> Record:
+        """Give the config of the run that is there.
 
         Raises:
-            ConfigError: If it cannot be written to, or another process trains in it.
+            ConfigError: If there is none, or it cannot be read.
+        """
+        record = self.recorded()
+        if record is None:
+            raise ConfigError(f"{self.path} holds no run; plan_run(..., savepath=...) begins one")
+        return record
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder, and keep other processes from planning in it, inside the block.
+
+        Raises:
+            ConfigError: If it cannot be written to, or another process does so.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"savepath {self.path} is a file; give a folder")
@@ -108,7 +136,24 @@ class RunFolder:
                 raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
             yield
 
-    def begin(self, config: dict[str, Any], *, resume: bool, overwrite: bool) -> None:
+    @contextmanager
+    def training(self, number: int) -> Iterator[None]:
+        """Keep other processes from training a model, inside the block.
+
+        Args:
+            number: Which model.
+
+        Raises:
+            ConfigError: If another process trains it, or the folder cannot be written to.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.of_model(number)))
+            except OSError as error:
+                raise ConfigError(f"model {number} of the run in {self.path} cannot be trained: {error}") from error
+            yield
+
+    def begin(self, config: Record, *, resume: bool, overwrite: bool) -> None:
         """Write ``run.json``, or find that the run that is there is this one.
 
         Args:
@@ -117,8 +162,14 @@ class RunFolder:
             overwrite: Whether what it wrote is removed. Nothing else is.
 
         Raises:
-            ConfigError: If there is another run, or what is no run.
+            ConfigError: If there is another run, or what is no run, or a model of what would be
+                removed is being trained.
         """
+        with self.held():
+            self._begin(config, resume=resume, overwrite=overwrite)
+            self._tidy_all(config["n_models"])
+
+    def _begin(self, config: Record, *, resume: bool, overwrite: bool) -> None:
         models, is_run = self._models(), any((self.path / name).exists() for name in ("run.json", "results.json"))
         if models and not is_run:
             raise ConfigError(
@@ -126,37 +177,50 @@ class RunFolder:
             )
         recorded = self.recorded() if resume else None
         if recorded is not None:
-            _require_same(recorded, json.loads(json.dumps(config)), self.path)
+            _warn_of_versions(recorded, config, self.path)
+            if differ := differences(recorded, config):
+                raise ConfigError(
+                    f"{option('resume')} goes on with the run in {self.path}, which is another:\n{differ}\n"
+                    "give these as they were, or choose another savepath"
+                )
             return
         if is_run and not overwrite:
             raise ConfigError(
                 f"{self.path} holds an earlier run; choose another savepath, pass {option('resume')} to go on with it, "
                 f"or pass {option('overwrite')} to replace it"
             )
-        try:
-            self._clear(models)
-        except OSError as error:
-            raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
+        with ExitStack() as stack:
+            for folder in models:
+                stack.enter_context(self.training(int(folder.name.removeprefix("model_"))))
+            try:
+                self._clear(models)
+            except OSError as error:
+                raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
         write_json(self.path / "run.json", config)
+
+    def _tidy_all(self, n_models: int) -> None:
+        """Remove ``results.json`` unless all is finished, and what processes left that died."""
+        unfinished = self.unfinished(n_models)
+        for number in set(range(n_models)).difference(unfinished):
+            with suppress(ConfigError), self.training(number):  # who holds it tidies up
+                self._tidy(number)
+        if unfinished:
+            self.results.unlink(missing_ok=True)
 
     def unfinished(self, n_models: int) -> list[int]:
         """List the models that are still to be trained.
 
-        Where there are any, ``results.json`` is removed.
+        Args:
+            n_models: How many the run has.
         """
-        numbers = [number for number in range(n_models) if not self.is_finished(number)]
-        for number in set(range(n_models)).difference(numbers):
-            self._tidy(number)  # its process may have died before that
-        if numbers:
-            self.results.unlink(missing_ok=True)
-        return numbers
+        return [number for number in range(n_models) if not self.is_finished(number)]
 
     def is_finished(self, number: int) -> bool:
         """Tell whether a model is finished."""
         folder = self.of_model(number)
         return (folder / "result.json").exists() and (folder / "model.safetensors").exists()
 
-    def finish(self, number: int, result: dict[str, Any]) -> None:
+    def finish(self, number: int, result: Result) -> None:
         """Write down the result of a saved model, and remove what is no longer needed.
 
         Args:
@@ -166,7 +230,7 @@ class RunFolder:
         write_json(self.of_model(number) / "result.json", result)
         self._tidy(number)
 
-    def result(self, number: int) -> dict[str, Any]:
+    def result(self, number: int) -> Result:
         """Read the result of a finished model, with the path of its file.
 
         Raises:
@@ -199,7 +263,7 @@ class RunFolder:
                 folder.rmdir()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> Record:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -211,28 +275,40 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _require_same(recorded: dict[str, Any], given: dict[str, Any], folder: Path) -> None:
-    """Refuse to go on with another run; other versions are worth a warning."""
+def differences(recorded: Record, given: Record) -> str:
+    """Compare two records of a run; versions and the place of the fold file may differ.
+
+    Args:
+        recorded: What ``run.json`` says. What it does not say, as one of an earlier version of
+            this package, is not compared.
+        given: What it would say now.
+
+    Returns:
+        What differs, a line for each key; empty where nothing does.
+
+    Example:
+        >>> from lumin_core.runs.folder import differences
+        >>> differences({"seed": 1, "bs": 8}, {"seed": 1, "bs": 16, "more": 3})
+        '  bs was 8, is 16'
+    """
+    known = {key: value for key, value in json.loads(json.dumps(given)).items() if key in recorded}
+    pairs = _differences(_comparable(recorded), _comparable(known))
+    return "\n".join(f"  {name} was {_short(was)}, is {_short(now)}" for name, was, now in pairs)
+
+
+def _warn_of_versions(recorded: Record, given: Record, folder: Path) -> None:
+    """Say which versions are others: that is no reason to refuse."""
     for name, was, now in _differences(recorded.get("versions"), given.get("versions")):
         _log.warning("the run in %s was begun with %s %s and goes on with %s", folder, name, was, now)
-    differ = [
-        f"  {name} was {_short(was)}, is {_short(now)}"
-        for name, was, now in _differences(_comparable(recorded), _comparable(given))
-    ]
-    if differ:
-        raise ConfigError(
-            "\n".join([f"{option('resume')} goes on with the run in {folder}, which is another:", *differ])
-            + "\ngive these as they were, or choose another savepath"
-        )
 
 
-def _comparable(config: dict[str, Any]) -> dict[str, Any]:
+def _comparable(config: Record) -> Record:
     """Leave out versions, and the folder of the fold file, which may have moved with the run."""
     kept = {key: value for key, value in config.items() if key != "versions"}
     return {**kept, "foldfile": Path(str(config.get("foldfile"))).name}
 
 
-def _differences(was: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+def _differences(was: object, now: object, name: str = "") -> Iterator[tuple[str, object, object]]:
     """Give name, old and new value of what differs, looking into dicts and lists."""
     if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for i, pair in enumerate(zip(was, now, strict=True)):
@@ -240,10 +316,10 @@ def _differences(was: Any, now: Any, name: str = "") -> Iterator[tuple[str, Any,
     elif isinstance(was, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*was, *now]):
             yield from _differences(was.get(key, _ABSENT), now.get(key, _ABSENT), f"{name}.{key}" if name else key)
-    elif was != now:
+    elif was != now and json.dumps(was) != json.dumps(now):  # NaN is NaN
         yield name, was, now
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -1,4 +1,4 @@
-r"""Which saved models of a run make up an ensemble, and what they weigh.
+r"""Which saved models of a run make up an ensemble, what they weigh, and who is asked of a fold.
 
 With values :math:`v_i` and, for the cycles of a model, :math:`n` counted from the last,
 
@@ -18,16 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
 from attrs import define
 
 from lumin_core.checks import check_keys, positive
+from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError
+from lumin_core.model.record import fold_ids
 from lumin_core.model.tensor_file import save_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lumin_core.runs.results import Results
+    from lumin_core.training.network import Network
 
 
 WEIGHTINGS = ("reciprocal", "uniform")
@@ -146,6 +150,84 @@ def choose_members(
             )
         members = [member for result in chosen for member in snapshots.members(result)]
     return members if weighting == "uniform" else _reciprocal(members, results.direction(metric), metric)
+
+
+def shares(weights: Iterable[float] | None, n_models: int) -> np.ndarray:
+    """Return what each model weighs, of a sum of 1.
+
+    Args:
+        weights: One positive number a model; ``None`` for equal ones.
+        n_models: Number of models.
+
+    Raises:
+        ConfigError: If they do not fit.
+
+    Example:
+        >>> from lumin_core.runs.members import shares
+        >>> shares([1, 3], 2)
+        array([0.25, 0.75])
+    """
+    given = [1.0] * n_models if weights is None else list(weights)
+    try:
+        raw = np.asarray(given, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        raw = np.zeros(0)
+    if raw.shape != (n_models,) or not (np.isfinite(raw).all() and (raw > 0).all()):
+        raise ConfigError(f"weights must be {n_models} positive numbers, one a model, got {given}")
+    total = raw.sum()  # 1 for those of a saved ensemble, which stay as they are to the last bit
+    return raw if abs(total - 1) < 1e-12 else raw / total
+
+
+def check_spread(asked: Sequence[Sequence[int]]) -> None:
+    """Refuse folds about which one model alone is asked, which has no spread.
+
+    Args:
+        asked: The numbers of the models, for each fold.
+
+    Raises:
+        ConfigError: Naming the folds.
+    """
+    if any(len(numbers) < 2 for numbers in asked):
+        folds = [fold for fold, numbers in enumerate(asked) if len(numbers) < 2]
+        where = "" if len(asked) == 1 else f" for the folds {folds}"
+        raise ConfigError(f"a spread needs at least two models, and there is one{where}: use predict, or more models")
+
+
+def not_trained_on(networks: Sequence[Network], inputs: object, numbers: Sequence[int]) -> list[list[int]]:
+    """Return for each fold of the training file the networks that were not trained on it.
+
+    Args:
+        networks: Those of an ensemble.
+        inputs: The `FoldYielder` of the file that they were trained on.
+        numbers: Of the networks that may be asked.
+
+    Raises:
+        ConfigError: If it is something else, a model does not know its folds or was trained on
+            another file, or all were trained on a fold.
+    """
+    if not isinstance(inputs, FoldYielder):
+        raise ConfigError("out_of_fold=True needs to know each event's fold: pass the FoldYielder of the training")
+    fy = inputs
+    folds = fold_ids(fy)
+    for i in numbers:
+        record = networks[i].record
+        if record.trn_idxs is None:
+            raise ConfigError(
+                f"model {i} of the ensemble does not know which folds it was trained on: it was not trained, or "
+                "saved before that was noted; train it again, or leave out out_of_fold"
+            )
+        if record.folds != folds:
+            raise ConfigError(
+                f"model {i} of the ensemble was trained on other data, or other folds, than those of "
+                f"{fy.foldfile.name}: pass the training file, or leave out out_of_fold for data that are new to all"
+            )
+    asked = [[i for i in numbers if fold not in (networks[i].record.trn_idxs or [])] for fold in range(len(fy))]
+    if seen := [fold for fold, left in enumerate(asked) if not left]:
+        raise ConfigError(
+            f"all {len(numbers)} models were trained on the folds {seen}, for which out_of_fold has none left: take "
+            f"models that leave each fold out (train_models with n_models={len(fy)} or more, and all of them here)"
+        )
+    return asked
 
 
 def _refuse_diverged(result: Mapping[str, Any], metric: str) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, cast
 
-from attrs import define
+from attrs import define, field
 
 from lumin_core import registry, seeds
 from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError, UnknownComponent
 from lumin_core.model.builder import ModelBuilder
-from lumin_core.model.record import fold_ids
-from lumin_core.runs.folder import SCHEMA, RunFolder
+from lumin_core.runs.folder import differences
 from lumin_core.training import fitting
 from lumin_core.training.callback import CyclicCallback
 from lumin_core.training.evaluation import check_targets
@@ -25,24 +22,16 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.registry import Component
+    from lumin_core.runs.folder import Record, Result, RunFolder
+    from lumin_core.training.fit_params import FitParams
     from lumin_core.training.metric import EvalMetric
-
-
-class Checked(NamedTuple):
-    """What the check of a plan found.
-
-    Attributes:
-        directions: What is better, by metric.
-        components: The registered components that the plan uses.
-    """
-
-    directions: dict[str, str]
-    components: Sequence[Component]
 
 
 @define(frozen=True, kw_only=True)
 class RunPlan:
     """What each model of a run is trained with; arguments as for `train_models`.
+
+    `lumin_core.runs.plan_run` makes one.
 
     Attributes:
         fy: The training data.
@@ -54,8 +43,9 @@ class RunPlan:
         metrics: Specifications of the metrics.
         train_on_weights: Whether the file's weights are used.
         bulk_move: Whether a fold is moved to the device at once.
-        folder: The run's folder.
         seed: Seed of everything.
+        components: The registered components that it uses.
+        record: What ``run.json`` says of it.
     """
 
     fy: FoldYielder
@@ -63,15 +53,19 @@ class RunPlan:
     builder: ModelBuilder
     n_epochs: int
     bs: int
-    callbacks: Sequence[Any]
-    metrics: Sequence[Any]
+    callbacks: Sequence[object]
+    metrics: Sequence[object]
     train_on_weights: bool
     bulk_move: bool
-    folder: RunFolder
     seed: int
+    components: Sequence[Component] = ()
+    record: Record = field(factory=dict, repr=False)
 
-    def check(self) -> Checked:
+    def check(self) -> tuple[dict[str, str], list[Component]]:
         """Refuse what would fail later, before anything is written.
+
+        Returns:
+            What is better, by metric; and the registered components that the plan uses.
 
         Raises:
             ConfigError: If an option is out of range, or a callback or metric is an instance.
@@ -86,7 +80,7 @@ class RunPlan:
             model = Model(self.builder, device="cpu")
         _ = self.fy.preprocessing_config  # raises where it cannot be stored with the models
         self._check_targets(model, replaced=bool(plan.calls["on_fold_begin"]))
-        return Checked({metric.label: metric.better for metric in metrics}, used)
+        return {metric.label: metric.better for metric in metrics}, used
 
     def _check_parts(self) -> tuple[list[EvalMetric], HookPlan]:
         """Build callbacks and metrics once."""
@@ -120,51 +114,32 @@ class RunPlan:
             if not replaced:
                 check_targets(targets, model)
 
-    def describe(self, components: Iterable[Component]) -> dict[str, Any]:
-        """Give what ``run.json`` says: all that is needed to repeat the run.
-
-        Args:
-            components: Those that it uses, for the versions of their distributions.
-        """
-        try:
-            config: Any = self.builder.to_config()
-        except registry.UnnamedComponent as error:
-            config = _unnamed(error, **vars(self.builder))
-        used = {component.distribution: component.version for component in components if component.version}
-        return {
-            "schema": SCHEMA,
-            "model_builder": config,
-            "n_models": len(self.folds),
-            "n_epochs": self.n_epochs,
-            "bs": self.bs,
-            "callbacks": [_spec_config("callback", spec) for spec in self.callbacks],
-            "metrics": [_spec_config("metric", spec) for spec in self.metrics],
-            "train_on_weights": self.train_on_weights,
-            "bulk_move": self.bulk_move,
-            "foldfile": str(self.fy.foldfile),
-            "fold_ids": fold_ids(self.fy),
-            "ignore_feats": self.fy.get_ignore(),
-            "augmentations": [_spec_config("augmentation", type(part)) for part in self.fy.augmentations],
-            "folds": [{"train": trn_idxs, "valid": val_idx} for trn_idxs, val_idx in self.folds],
-            "seed": self.seed,
-            "versions": {
-                **{name: version(name) for name in ("lumin-core", "torch", "numpy")},
-                **dict(sorted(used.items())),
-            },
-        }
-
-    def train(self, number: int, *, visible_bar: bool = True) -> None:
+    def train(self, folder: RunFolder, number: int, *, device: str | None = None, visible_bar: bool = True) -> None:
         """Train a model, or go on from its last checkpoint; save it, and say how good it is.
 
+        A finished one is left as it is.
+
         Args:
+            folder: The run's folder.
             number: Which model.
+            device: Where to train, as for `Model`.
             visible_bar: Whether to show a progress bar.
+
+        Raises:
+            ConfigError: If another process trains it, or the folder holds another run by now.
         """
+        with folder.training(number):
+            if differ := differences(folder.recorded() or {}, self.record):
+                raise ConfigError(f"the run in {folder.path} was replaced by another meanwhile:\n{differ}")
+            if not folder.is_finished(number):
+                folder.finish(number, self._train(folder, number, device, visible_bar))
+
+    def _train(self, run: RunFolder, number: int, device: str | None, visible_bar: bool) -> Result:
         trn_idxs, val_idx = self.folds[number]
-        folder = self.folder.of_model(number)
+        folder = run.of_model(number)
         folder.mkdir(exist_ok=True)
         init, fit = (seeds.seed_of(self.seed, purpose, number) for purpose in ("initialisation", "fit"))
-        model = Model(ModelBuilder.from_model_builder(self.builder, seed=init))
+        model = Model(ModelBuilder.from_model_builder(self.builder, seed=init), device)
         model.fit(
             self.n_epochs,
             self.fy,
@@ -181,33 +156,20 @@ class RunPlan:
             resume=True,
         )
         model.save(folder / "model")
-        fit_params: Any = model.fit_params
-        last = {name: values[-1] for name, values in fit_params.history["valid"].items()}
-        kept = fit_params.data.get("kept", last)  # of the model that a callback such as save_best put in place
-        cycles = _cycle_savers(fit_params.cbs)
-        result = {
-            **{name: float(value) for name, value in kept.items()},
-            "history": fit_params.history,
-            "cycle_losses": [float(loss) for loss in cycles[0].cycle_losses] if cycles else [],
-        }
-        self.folder.finish(number, result)
+        return _result(cast("FitParams", model.fit_params))
 
 
-def _cycle_savers(callbacks: Iterable[Any]) -> list[CyclicCallback]:
+def _result(fit_params: FitParams) -> Result:
+    """Say how good the model is that a fit ended with."""
+    last = {name: values[-1] for name, values in fit_params.history["valid"].items()}
+    kept = last if fit_params.kept is None else fit_params.kept  # of what save_best, say, put in place
+    cycles = _cycle_savers(fit_params.cbs)
+    return {
+        **{name: float(value) for name, value in kept.items()},
+        "history": fit_params.history,
+        "cycle_losses": [float(loss) for loss in cycles[0].cycle_losses] if cycles else [],
+    }
+
+
+def _cycle_savers(callbacks: Iterable[object]) -> list[CyclicCallback]:
     return [callback for callback in callbacks if isinstance(callback, CyclicCallback) and callback.cycle_save]
-
-
-def _spec_config(kind: str, spec: Any) -> Any:
-    try:
-        return registry.to_config(kind, spec)
-    except registry.UnnamedComponent as error:
-        return _unnamed(error, given=spec)
-
-
-def _unnamed(error: registry.UnnamedComponent, **options: Any) -> dict[str, str]:
-    """Say why there is no config, and what there is instead.
-
-    The words are the same in every process: without addresses.
-    """
-    texts = {"unnamed": str(error), **{name: repr(value) for name, value in options.items()}}
-    return {name: re.sub(r" at 0x[0-9a-fA-F]+", "", text) for name, text in texts.items()}

@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
+from lumin_core.checks import positive
 from lumin_core.errors import ConfigError
 from lumin_core.files import write_json
-from lumin_core.runs.folder import SCHEMA
+from lumin_core.runs.folder import SCHEMA, Result
 from lumin_core.statistics import mean_as_text
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _NO_COLUMNS = ("history", "cycle_losses")  # lists, which have no place in a cell
 
 
-class Results(Sequence[dict[str, Any]]):
+class Results(Sequence[Result]):
     """What `train_models` gives: a sequence of one dict a model.
 
     Each has ``loss`` (validation loss), every metric by its label, ``path`` (of the model's file),
@@ -45,15 +46,15 @@ class Results(Sequence[dict[str, Any]]):
           mean: loss 0.397 ± 0.009
     """
 
-    def __init__(self, results: Sequence[dict[str, Any]], directions: Mapping[str, str]) -> None:
+    def __init__(self, results: Sequence[Result], directions: Mapping[str, str]) -> None:
         self._results = list(results)
         self._directions = {"loss": "lower", **directions}
 
     @overload
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    def __getitem__(self, index: int) -> Result: ...
     @overload
-    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
-    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+    def __getitem__(self, index: slice) -> list[Result]: ...
+    def __getitem__(self, index: int | slice) -> Result | list[Result]:
         """Give the dict of a model."""
         return self._results[index]
 
@@ -90,7 +91,7 @@ class Results(Sequence[dict[str, Any]]):
             raise ConfigError(f"the run has no metric {metric!r}; it has {', '.join(self._directions)}")
         return self._directions[metric]
 
-    def best(self, size: int, metric: str = "loss") -> list[dict[str, Any]]:
+    def best(self, size: int, metric: str = "loss") -> list[Result]:
         """Give the best models, the best first.
 
         Args:
@@ -100,12 +101,12 @@ class Results(Sequence[dict[str, Any]]):
         Raises:
             ConfigError: If there are fewer, or the run had no such metric.
         """
-        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= len(self):
+        if positive(size, "size") > len(self):
             raise ConfigError(f"the run has {len(self)} models, from which {size!r} cannot be taken")
         keys = {"lower": lambda v: v, "higher": lambda v: -v, "zero": abs}
         key = keys[self.direction(metric)]
 
-        def rank(result: dict[str, Any]) -> float:
+        def rank(result: Result) -> float:
             value = key(float(result[metric]))
             return math.inf if math.isnan(value) else value
 

@@ -8,72 +8,99 @@ from __future__ import annotations
 
 import pickle
 import sys
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ThreadPoolExecutor,
-    wait,
-)
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+import threading
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, TypeGuard
 
-import torch
+from attrs import define
 from tqdm import tqdm
 
 from lumin_core import registry
 from lumin_core.errors import ConfigError, TrainingFailed, option
 from lumin_core.registry.lookup import session
-from lumin_core.runs.executors import Processes, available_cores, pack
+from lumin_core.runs.executor import Job
+from lumin_core.runs.greeting import Greeting, available_cores, check_greeting
+from lumin_core.runs.submitting import Submitting
 from lumin_core.training import checkpoint
 from lumin_core.training.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
 
     from lumin_core.registry import Component
+    from lumin_core.runs.executor import Executor
+    from lumin_core.runs.folder import Result, RunFolder
     from lumin_core.runs.plan import RunPlan
+    from lumin_core.runs.submitting import Pool
 
 
 _LOOK_EVERY = 0.5  # seconds
 
 
-def open_executor(spec: Any) -> AbstractContextManager[Executor | None]:
-    """Give an executor for the length of a block; one that was made here is shut down at its end.
+@contextmanager
+def open_executor(spec: object) -> Iterator[Executor | None]:
+    """Give an executor for the length of a block; one that was made here is closed at its end.
 
     Args:
-        spec: A name, a dict with one, a class, a partial, an executor, or ``None``.
+        spec: A name, a dict with one, a class, a partial, an executor, a pool, or ``None``.
 
     Raises:
-        ConfigError: If it is no executor, or one of threads.
+        ConfigError: If it is not an executor.
 
     Example:
+        >>> from concurrent.futures import ProcessPoolExecutor
         >>> from lumin_core.runs.side_by_side import open_executor
-        >>> with open_executor({"name": "processes", "max_workers": 2}) as executor:
-        ...     print(type(executor).__name__)
-        Processes
+        >>> with open_executor(ProcessPoolExecutor(2)) as executor:
+        ...     print(executor.workers)
+        2
     """
-    executor = spec if spec is None or isinstance(spec, Executor) else registry.build("executor", spec)
-    if isinstance(executor, ThreadPoolExecutor):
-        raise ConfigError(
-            f"threads share torch's random numbers, so that executor must be one of processes, got {spec!r}; "
-            "say executor='processes'"
-        )
-    if executor is not None and not isinstance(executor, Executor):
-        raise ConfigError(f"executor must be a name or a concurrent.futures.Executor of processes, got {spec!r}")
-    return nullcontext(executor) if executor is None or executor is spec else executor
+    if spec is None or _is_executor(spec) or _is_pool(spec):
+        yield None if spec is None else adapted(spec)
+        return
+    made: object = registry.build("executor", spec)
+    executor = adapted(made)
+    with made if isinstance(made, AbstractContextManager) else nullcontext():
+        yield executor
 
 
-def check_sendable(plan: RunPlan, used: Collection[Component], executor: Executor) -> list[Component]:
+def adapted(executor: object) -> Executor:
+    """Return an executor of the protocol, made of a pool where need be.
+
+    Args:
+        executor: The executor, or something with `submit`.
+
+    Raises:
+        ConfigError: If it is neither.
+
+    Example:
+        >>> from concurrent.futures import ProcessPoolExecutor
+        >>> from lumin_core.runs.side_by_side import adapted
+        >>> type(adapted(ProcessPoolExecutor(2))).__name__
+        'Submitting'
+    """
+    if _is_executor(executor):
+        return executor
+    if _is_pool(executor):
+        return Submitting(executor)
+    raise ConfigError(
+        "executor must be a name or a concurrent.futures.Executor of processes, or have workers and train(jobs, "
+        f"report), got {executor!r}"
+    )
+
+
+def _is_executor(spec: object) -> TypeGuard[Executor]:
+    return not isinstance(spec, type) and callable(getattr(spec, "train", None)) and hasattr(spec, "workers")
+
+
+def _is_pool(spec: object) -> TypeGuard[Pool]:
+    return not isinstance(spec, type) and callable(getattr(spec, "submit", None))
+
+
+def check_sendable(plan: RunPlan, executor: Executor) -> list[Component]:
     """Refuse a plan that cannot be sent to another process.
 
     Args:
         plan: The plan.
-        used: The components that it uses.
         executor: Where it is sent to.
 
     Returns:
@@ -89,110 +116,23 @@ def check_sendable(plan: RunPlan, used: Collection[Component], executor: Executo
         try:
             _send(f"the registered {component.kind} {component.name!r}", component, executor)
         except ConfigError:
-            if component in used:
+            if component in plan.components:
                 raise
         else:
             sent.append(component)
     return sent
 
 
-def train_all(plan: RunPlan, numbers: Sequence[int], executor: Executor, components: Sequence[Component]) -> None:
-    """Train models of a plan.
-
-    Args:
-        plan: The plan.
-        numbers: Which models.
-        executor: Where.
-        components: What this session registered.
-
-    Raises:
-        TrainingFailed: If some failed, when all others have finished.
-        KeyboardInterrupt: After Ctrl-C, when all have stopped after their batch; at once
-            after the second.
-    """
-    n_threads = threads_each(executor, len(numbers))
-    futures: dict[Future[float], int] = {}
-    try:
-        for number in numbers:
-            futures[_submit(executor, plan, number, n_threads, components)] = number
-        failures = _watch(plan, futures)
-    except KeyboardInterrupt:
-        _stop(executor, futures)
-        raise
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        if isinstance(executor, Processes):
-            executor.stop(at_once=True)
-        raise
-    if failures:
-        raise _failed(failures, plan) from failures[min(failures)]
-
-
-def threads_each(executor: Executor, n_models: int) -> int | None:
-    """Return the number of threads for each worker.
-
-    All together have the cores; it is ``None`` where their number is unknown.
-
-    Example:
-        >>> from lumin_core.runs.executors import Processes, available_cores
-        >>> from lumin_core.runs.side_by_side import threads_each
-        >>> threads_each(Processes(max_workers=8), n_models=1) == available_cores()
-        True
-    """
-    workers = getattr(executor, "_max_workers", None)
-    return max(1, available_cores() // min(workers, n_models)) if isinstance(workers, int) and workers > 0 else None
-
-
-def train_one(plan: RunPlan, number: int, n_threads: int | None, components: Sequence[Component]) -> float:
-    """Train a model, in a worker.
-
-    What it has to say goes to ``training.log`` in the model's folder.
-
-    Args:
-        plan: The plan.
-        number: Which model.
-        n_threads: Highest number of threads for torch.
-        components: What the session registered that sent the plan.
-
-    Returns:
-        The time it took, in seconds.
-    """
-    start = perf_counter()
-    folder = plan.folder.of_model(number)
-    folder.mkdir(exist_ok=True)
-    with (
-        registry.temporary(),
-        _threads(n_threads),
-        (folder / "training.log").open("a", encoding="utf-8", buffering=1) as log,
-        redirect_stdout(log),
-        redirect_stderr(log),
-    ):
-        session().update({(component.kind, component.key): component for component in components})
-        plan.train(number, visible_bar=False)
-    return perf_counter() - start
-
-
-@contextmanager
-def _threads(highest: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, highest or before))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _parts(plan: RunPlan) -> Iterator[tuple[str, Any]]:
+def _parts(plan: RunPlan) -> Iterator[tuple[str, object]]:
     yield "the fold yielder", plan.fy
     yield "the model builder", plan.builder
     yield from ((f"the callback {spec!r}", spec) for spec in plan.callbacks)
     yield from ((f"the metric {spec!r}", spec) for spec in plan.metrics)
 
 
-def _send(what: str, part: Any, executor: Executor) -> None:
+def _send(what: str, part: object, executor: Executor) -> None:
     try:
-        pack(part) if isinstance(executor, Processes) else pickle.dumps(part)
+        getattr(executor, "pack", pickle.dumps)(part)
     except Exception as error:
         raise ConfigError(
             f"{what} cannot be sent to another process: {error}; "
@@ -200,68 +140,164 @@ def _send(what: str, part: Any, executor: Executor) -> None:
         ) from error
 
 
-def _submit(executor: Executor, *args: Any) -> Future[float]:
+def greet(executor: Executor) -> Greeting | None:
+    """Greet one worker of an executor.
+
+    Args:
+        executor: Where to.
+
+    Returns:
+        What the worker said; ``None`` where the executor greets nobody.
+
+    Raises:
+        ConfigError: If there is no answer, with the cause, or it comes from this process.
+    """
+    ask = getattr(executor, "greet", None)
+    if ask is None:
+        return None
+    name = type(executor.pool if isinstance(executor, Submitting) else executor).__name__
     try:
-        return executor.submit(train_one, *args)
-    except BrokenExecutor as error:  # a pool that a dead worker took along, while models were still being handed over
-        future: Future[float] = Future()
-        future.set_exception(error)
-        return future
+        greeting = ask()
+    except Exception as error:
+        raise ConfigError(
+            f"no worker of {name} answered, and nothing was written: {_cause(error)}; its processes must start, and "
+            'import lumin_core; a script that starts them needs the line   if __name__ == "__main__":   above what '
+            "it does"
+        ) from error
+    if not isinstance(greeting, Greeting):
+        raise ConfigError(f"greet() of {name} must return what introduce() answers in a worker, got {greeting!r}")
+    check_greeting(greeting, name)
+    return greeting
 
 
-def _watch(plan: RunPlan, futures: dict[Future[float], int]) -> dict[int, BaseException]:
-    """Show how far the models are until all are done; give what went wrong, by model."""
-    failures: dict[int, BaseException] = {}
-    pending = set(futures)
-    with progress_bar(total=len(plan.folds) * plan.n_epochs, desc="Training", unit="epoch") as bar:
-        bar.update(_epochs(plan))
-        while pending:
-            done, pending = wait(pending, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=futures.__getitem__):
-                number = futures[future]
-                if error := _error(future):
-                    failures[number] = error
-                    _say(f"model {number} failed: {_cause(error)}")
-                else:
-                    _say(f"model {number}: {_values(plan.folder.result(number))}, {future.result():.1f} s")
-            bar.update(_epochs(plan) - bar.n)
-    return failures
+@define
+class SideBySide:
+    """Trains models of a plan by an executor.
+
+    Attributes:
+        executor: Where.
+        components: What this session registered, and can be sent.
+        greeting: What a worker said.
+    """
+
+    executor: Executor
+    components: Sequence[Component] = ()
+    greeting: Greeting | None = None
+
+    def meet(self, plan: RunPlan) -> None:
+        """Refuse what cannot work, before anything is written: look at the plan, greet a worker."""
+        self.components = check_sendable(plan, self.executor)
+        self.greeting = greet(self.executor)
+
+    def train(self, plan: RunPlan, folder: RunFolder, numbers: Sequence[int]) -> None:
+        """Train models.
+
+        Args:
+            plan: The plan.
+            folder: The run's folder.
+            numbers: Which models.
+
+        Raises:
+            TrainingFailed: If some failed, when all others have finished.
+            KeyboardInterrupt: After Ctrl-C, when all have stopped after their batch; at once
+                after the second.
+        """
+        failures: dict[int, BaseException] = {
+            number: TrainingFailed("the executor did not report it") for number in numbers
+        }
+
+        def report(job: Job, outcome: float | BaseException) -> None:
+            if error := _failure(job, outcome):
+                failures[job.number] = error
+                _say(f"model {job.number} failed: {_cause(error)}")
+            elif failures.pop(job.number, None):
+                _say(f"model {job.number}: {_values(folder.result(job.number))}, {outcome:.1f} s")
+
+        with _Progress(plan, folder):
+            self.executor.train(self._jobs(plan, folder, numbers), report)
+        if failures:
+            raise _failed(failures, plan) from failures[min(failures)]
+
+    def _jobs(self, plan: RunPlan, folder: RunFolder, numbers: Sequence[int]) -> list[Job]:
+        """Give each model its share of the cores, and the devices in turn."""
+        said = self.greeting
+        threads = threads_each(self.executor, len(numbers)) if said is None or said.is_local else None
+        devices = said.devices if said is not None and len(said.devices) > 1 else (None,)
+        return [
+            Job(number, folder, plan, self.components, threads, devices[i % len(devices)])
+            for i, number in enumerate(numbers)
+        ]
 
 
-def _values(result: dict[str, Any]) -> str:
+def threads_each(executor: object, n_models: int) -> int | None:
+    """Return the number of threads for each worker.
+
+    All together have the cores; it is ``None`` where the number of workers is unknown.
+
+    Args:
+        executor: The executor, or a pool.
+        n_models: How many models are trained.
+
+    Example:
+        >>> from concurrent.futures import ProcessPoolExecutor
+        >>> from lumin_core.runs import available_cores
+        >>> from lumin_core.runs.side_by_side import threads_each
+        >>> threads_each(ProcessPoolExecutor(8), n_models=1) == available_cores()
+        True
+    """
+    workers = adapted(executor).workers
+    return max(1, available_cores() // min(workers, n_models)) if workers > 0 else None
+
+
+class _Progress:
+    """Shows how far the models of a run are, inside the block."""
+
+    def __init__(self, plan: RunPlan, folder: RunFolder) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._over = threading.Event()
+        self._bar = progress_bar(total=len(plan.folds) * plan.n_epochs, desc="Training", unit="epoch")
+        self._thread = threading.Thread(target=self._look, daemon=True, name="lumin progress")
+
+    def __enter__(self) -> None:
+        self._bar.__enter__()
+        self._show()
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._show()
+        self._bar.__exit__(*error)
+
+    def _look(self) -> None:
+        while not self._over.wait(_LOOK_EVERY):
+            self._show()
+
+    def _show(self) -> None:
+        with suppress(OSError):  # a checkpoint that was looked at has gone
+            self._bar.update(self._epochs() - self._bar.n)
+
+    def _epochs(self) -> int:
+        """Count the epochs that are done; a finished model has no more to come."""
+        folder, numbers = self._folder, range(len(self._plan.folds))
+        return sum(
+            self._plan.n_epochs if folder.is_finished(number) else checkpoint.last_epoch(folder.of_model(number))
+            for number in numbers
+        )
+
+
+def _failure(job: Job, outcome: float | BaseException) -> BaseException | None:
+    if isinstance(outcome, BaseException):
+        return outcome
+    if job.folder.is_finished(job.number):
+        return None
+    return TrainingFailed(f"it was trained, but {job.folder.of_model(job.number)} has no result: workers must see it")
+
+
+def _values(result: Result) -> str:
     """Write loss and metrics, which alone are single numbers with a point."""
     return ", ".join(f"{name} {value:.5g}" for name, value in result.items() if isinstance(value, float))
-
-
-def _epochs(plan: RunPlan) -> int:
-    """Count the epochs that are done; a finished model has no more to come."""
-    folder, numbers = plan.folder, range(len(plan.folds))
-    return sum(
-        plan.n_epochs if folder.is_finished(number) else checkpoint.last_epoch(folder.of_model(number))
-        for number in numbers
-    )
-
-
-def _stop(executor: Executor, futures: dict[Future[float], int]) -> None:
-    """Let the workers stop after their batch and wait for them.
-
-    Ctrl-C once more ends ours at once.
-    """
-    try:
-        _say("Ctrl-C: the models stop after their batch; once more stops at once")
-        for future in futures:
-            future.cancel()
-        if isinstance(executor, Processes):
-            executor.stop()
-        wait([future for future in futures if not future.cancelled()])  # others' got Ctrl-C from the terminal
-    except KeyboardInterrupt:
-        if isinstance(executor, Processes):
-            executor.stop(at_once=True)
-        raise
-
-
-def _error(future: Future[float]) -> BaseException | None:
-    return CancelledError("cancelled") if future.cancelled() else future.exception()
 
 
 def _cause(error: BaseException) -> str:

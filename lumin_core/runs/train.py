@@ -1,31 +1,34 @@
 """Runs: many trainings of one builder on one fold file, one after the other or side by side.
 
-What stands in the folder of a run is in `lumin_core.runs.folder`.
+A run has three verbs: `plan_run`, `train_one` for each model, `collect`. `train_models` is their
+loop; on a batch farm each verb may be a process of its own. What stands in the folder of a run is
+in `lumin_core.runs.folder`.
 """
 
 from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from tqdm import tqdm
 
-from lumin_core import seeds
-from lumin_core.checks import as_list, positive
+from lumin_core.checks import listed
 from lumin_core.errors import ConfigError, option
+from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
-from lumin_core.runs.plan import RunPlan
+from lumin_core.runs.planning import plan_run
 from lumin_core.runs.results import Results
-from lumin_core.runs.side_by_side import check_sendable, open_executor, train_all
+from lumin_core.runs.side_by_side import SideBySide, open_executor
+from lumin_core.training import fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
+    from lumin_core.runs.folder import Record, Result
 
 
 def train_models(
@@ -35,8 +38,8 @@ def train_models(
     model_builder: ModelBuilder,
     n_epochs: int,
     patience: int | None = None,
-    cb_partials: Sequence[Any] | Any = None,
-    metric_partials: Sequence[Any] | Any = None,
+    cb_partials: object = None,
+    metric_partials: object = None,
     save_best: bool = True,
     train_on_weights: bool = True,
     bulk_move: bool = True,
@@ -46,7 +49,7 @@ def train_models(
     seed: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    executor: Any = None,
+    executor: object = None,
 ) -> Results:
     """Train several models, each with another validation fold, and keep them in a folder.
 
@@ -79,17 +82,18 @@ def train_models(
         overwrite: Whether an earlier run in `savepath` is replaced; other files there
             are left alone.
         executor: Where to train models side by side: ``"processes"`` or
-            ``{"name": "processes", "max_workers": 2}`` (see `lumin_core.runs.executors.Processes`),
-            or any `concurrent.futures.Executor` of processes that see `savepath`. The cores are
-            shared out among the workers. By default one model follows the other, here.
+            ``{"name": "processes", "max_workers": 2}`` (of lumin-plugin-farm), any
+            `concurrent.futures.Executor` of processes that see `savepath`, or what follows the
+            protocol `lumin_core.runs.Executor`. The cores are shared out among the workers. By
+            default one model follows the other, here.
 
     Returns:
         The results, in the order of the models; their mean is shown at the end.
 
     Raises:
         ConfigError: If an option is out of range, a callback or metric is an instance, `savepath`
-            holds a run (another one, with `resume`), or something cannot be sent to another
-            process. Nothing is written then.
+            holds a run (another one, with `resume`), something cannot be sent to another
+            process, or no worker answers. Nothing is written then.
         UnknownComponent: If a component is missing, with what to install, before
             anything is written.
         TrainingFailed: If models failed in workers, when the others have finished, with the causes.
@@ -122,89 +126,122 @@ def train_models(
         >>> [result["path"].name for result in results]
         ['model.safetensors', 'model.safetensors']
     """
-    if resume and overwrite:
-        on, off = option("resume"), option("overwrite")
-        raise ConfigError(f"{on} goes on with the run in savepath, {off} removes it: choose one")
-    folder = RunFolder(Path(savepath).expanduser().resolve())
-    recorded = folder.recorded() if resume and seed is None else None
-    plan = RunPlan(
-        fy=fy,
-        folds=split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs),
-        builder=model_builder,
-        n_epochs=positive(n_epochs, "n_epochs"),
-        bs=positive(bs, "bs"),
-        callbacks=_callbacks(cb_partials, patience, save_best),
-        metrics=as_list(metric_partials),
-        train_on_weights=train_on_weights,
-        bulk_move=bulk_move,
-        folder=folder,
-        seed=seeds.check(recorded["seed"] if recorded else seed),
-    )
-    directions, used = plan.check()
+    folder = RunFolder.at(savepath)
     with open_executor(executor) as opened:
-        registered = check_sendable(plan, used, opened) if opened else []
-        with folder.held():
-            folder.begin(plan.describe(used), resume=resume, overwrite=overwrite)
+        crew = None if opened is None else SideBySide(opened)
+        plan = plan_run(
+            fy,
+            n_models,
+            bs,
+            model_builder,
+            n_epochs,
+            patience,
+            cb_partials,
+            metric_partials,
+            save_best,
+            train_on_weights,
+            bulk_move,
+            excl_idxs,
+            unique_trn_idxs,
+            savepath,
+            seed,
+            resume,
+            overwrite,
+            ready=None if crew is None else crew.meet,
+        )
+        with _saying_how_to_go_on(folder):
             missing = folder.unfinished(len(plan.folds))
-            with _saying_how_to_go_on(folder):
-                if opened is not None and missing:
-                    train_all(plan, missing, opened, registered)
-                else:
-                    for number in missing:
-                        plan.train(number)
-            results = Results([folder.result(number) for number in range(len(plan.folds))], directions)
-            results.save(folder.results)
+            if crew is not None and missing:
+                crew.train(plan, folder, missing)
+            else:
+                for number in missing:
+                    plan.train(folder, number)
+            results = _gathered(folder, plan.record)
     tqdm.write(f"mean of {len(results)} models: {results.summary()}", file=sys.stderr)
     return results
 
 
-def split_folds(
-    fy: FoldYielder, n_models: int, excl_idxs: Sequence[int] | int | None = None, *, unique: bool = False
-) -> list[tuple[list[int], int]]:
-    """Choose training and validation folds of each model.
+def train_one(
+    folder: str | Path,
+    number: int,
+    *,
+    fy: FoldYielder | None = None,
+    device: str | None = None,
+    visible_bar: bool = True,
+) -> Result:
+    """Train one model of a run that was planned, from what its folder says.
+
+    A model that is finished is left as it is, another goes on from its last checkpoint. Other
+    processes may train other models of the run meanwhile.
 
     Args:
-        fy: The data.
-        n_models: Number of models.
-        excl_idxs: Folds to leave out.
-        unique: Whether no fold trains more than one model; then each has an equal number of them,
-            as many as there are.
+        folder: The run's folder.
+        number: Which model, from 0.
+        fy: The training data; by default the file that the run was planned with is opened.
+        device: Where to train, as for `Model`.
+        visible_bar: Whether to show a progress bar.
 
     Returns:
-        For each model the training folds and the validation fold.
+        Its result, as in `Results`.
 
     Raises:
-        ConfigError: If there are too few folds.
+        ConfigError: If there is no such run or model, another process trains it, the data are
+            others, or the run has parts without a name, which its folder cannot tell.
+        UnknownComponent: If a component is not installed.
+        FoldFileError: If the fold file is not where it was.
+
+    Example:
+        >>> from lumin_core.runs import train_one
+        >>> train_one("no_such_folder", 0)
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: .../no_such_folder holds no run; ...
     """
-    n_models, excluded = positive(n_models, "n_models"), as_list(excl_idxs)
-    if wrong := [i for i in excluded if isinstance(i, bool | np.bool_) or i not in range(len(fy))]:
-        raise ConfigError(f"excl_idxs must be among the folds 0 to {len(fy) - 1}, got {wrong}")
-    idxs = [i for i in range(len(fy)) if i not in excluded]
-    if len(idxs) < 2:
-        raise ConfigError(
-            f"training and validation need two folds, but {len(idxs)} of {len(fy)} is left; cut the file into more"
-        )
-    if not unique:
-        val_idxs = [idxs[i % len(idxs)] for i in range(n_models)]
-        return [([j for j in idxs if j != val], val) for val in val_idxs]
-    # Shares of equal size, one a model, begun at the second fold: so no share holds its own
-    # validation fold.
-    size = len(idxs) // n_models
-    if size == 0 or n_models == 1:
-        raise ConfigError(
-            f"unique_trn_idxs needs at least two models and a fold for each, "
-            f"got {n_models} models and {len(idxs)} folds"
-        )
-    rotated = [*idxs[1:], idxs[0]]
-    return [(rotated[i * size : (i + 1) * size], idxs[i]) for i in range(n_models)]
+    run = RunFolder.at(folder)
+    plan = run_record.read_plan(run, fy)
+    if isinstance(number, bool) or number not in range(len(plan.folds)):
+        raise ConfigError(f"the run in {run.path} has models 0 to {len(plan.folds) - 1}, got {number!r}")
+    plan.train(run, number, device=device, visible_bar=visible_bar)
+    return run.result(number)
 
 
-def _callbacks(cb_partials: Any, patience: int | None, save_best: bool) -> list[Any]:
-    """List the callbacks of a run: the caller's, then those that only read the history."""
-    own = ["metric_logger"]
-    if patience is not None:
-        own.append({"name": "early_stopping", "patience": patience})  # type: ignore[arg-type]
-    return [*as_list(cb_partials), *own, *(["save_best"] if save_best else [])]
+def collect(folder: str | Path) -> Results:
+    """Gather the results of a run whose models are finished, and write ``results.json``.
+
+    Args:
+        folder: The run's folder.
+
+    Returns:
+        The results, in the order of the models.
+
+    Raises:
+        ConfigError: If there is no run, or models of it are not finished.
+
+    Example:
+        >>> from lumin_core.runs import collect
+        >>> collect("no_such_folder")
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: .../no_such_folder holds no run; ...
+    """
+    run = RunFolder.at(folder)
+    return _gathered(run, run.required())
+
+
+def _gathered(folder: RunFolder, record: Record) -> Results:
+    if missing := folder.unfinished(record["n_models"]):
+        raise ConfigError(
+            f"models {listed(missing)} of the run in {folder.path} are not finished; train_one trains one of them"
+        )
+    with folder.held():
+        results = Results([folder.result(number) for number in range(record["n_models"])], _directions(record))
+        results.save(folder.results)
+    return results
+
+
+def _directions(record: Record) -> dict[str, str]:
+    """Return what is better, by metric; a run of an earlier version did not write it down."""
+    if "directions" in record:
+        return dict(record["directions"])
+    return {metric.label: metric.better for metric in fitting.build_metrics(record["metrics"])}
 
 
 @contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.metric import Direction
-    from lumin_core.training.model import Model
+    from lumin_core.training.network import Network
 
 
 class Callback:
@@ -40,9 +40,9 @@ class Callback:
     """
 
     kind: ClassVar[str] = "callback"
-    model: Model | None = None
+    model: Network | None = None
 
-    def set_model(self, model: Model) -> None:
+    def set_model(self, model: Network) -> None:
         """Keep the model; called before the first point.
 
         Args:
@@ -54,6 +54,9 @@ class Callback:
 @runtime_checkable
 class CyclicCallback(Protocol):
     """What a callback with a cycle (a schedule of the learning rate, say) tells the others.
+
+    It has all of these. What it sets and whether its cycles come again it may say besides, see
+    `scheduled` and `repeats`.
 
     Attributes:
         cycle_count: Number of whole cycles finished.
@@ -80,6 +83,29 @@ class CyclicCallback(Protocol):
 
     def delays_stopping(self) -> bool:
         """Tell whether the training should not be stopped early now."""
+
+
+def scheduled(callback: object) -> tuple[str, ...]:
+    """Return what a callback sets while it trains: its attribute ``scheduled``.
+
+    It is ``"lr"``, ``"mom"``, both or, where the callback says nothing, neither.
+
+    Example:
+        >>> from lumin_core.training.callback import scheduled
+        >>> class Warmup:
+        ...     scheduled = ("lr",)
+        >>> scheduled(Warmup()), scheduled(object())
+        (('lr',), ())
+    """
+    return tuple(getattr(callback, "scheduled", ()))
+
+
+def repeats(callback: object) -> bool:
+    """Tell whether another cycle of a callback follows the first: its attribute ``repeats``.
+
+    Where the callback says nothing, it does.
+    """
+    return bool(getattr(callback, "repeats", True))
 
 
 @runtime_checkable
@@ -109,7 +135,7 @@ class LossCallback(Protocol):
         """
 
     def get_module(self) -> nn.Module | None:
-        """Give the offered model's module, or ``None`` where there is none yet."""
+        """Return the offered model's module, or ``None`` where there is none yet."""
 
 
 @define(frozen=True)
@@ -180,7 +206,9 @@ def best_offer(fit_params: FitParams) -> Offer:
     best = Offer({name: values[-1] for name, values in fit_params.history["valid"].items()}, value, better, None)
     label, _ = deciding(fit_params)
     for callback in fit_params.cbs:
-        values = callback.get_values() if isinstance(callback, LossCallback) else None
+        if not isinstance(callback, LossCallback):
+            continue
+        values = callback.get_values()
         if values is not None and is_better(values[label], best.value if math.isfinite(best.value) else None, better):
             best = Offer(values, values[label], better, callback.get_module())
     return best

@@ -9,7 +9,7 @@ from the fit's seed and its number.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoint"
 _NAME = re.compile(r"epoch_(\d+)\.safetensors")
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """What a callback has whose state matters to a fit that goes on from a checkpoint."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state, as tensors, arrays and JSON values."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> object:
+        """Take it back."""
 
 
 class Checkpoints:
@@ -81,7 +92,7 @@ class Checkpoints:
         fit.stop = content["stop"]
         fit.history = content["history"]
         for callback, state in zip(fit.cbs, content["callbacks"], strict=True):
-            if state is not None:
+            if state is not None and isinstance(callback, Stateful):
                 callback.load_state_dict(state)
         self._tensors = {}
         self._content = {}
@@ -109,7 +120,7 @@ class Checkpoints:
             "input_mask": None if model.input_mask is None else [int(i) for i in model.input_mask],
             "seeds": model.record.seeds,
             "model": model.training_state(),
-            "callbacks": [callback.state_dict() if hasattr(callback, "state_dict") else None for callback in fit.cbs],
+            "callbacks": [callback.state_dict() if isinstance(callback, Stateful) else None for callback in fit.cbs],
         }
         content = {key: _packed(value, tensors, key) for key, value in content.items()}
         tensor_file.write_tensors(self._folder / f"epoch_{fit.epoch}", "checkpoint", tensors, content)
@@ -185,7 +196,7 @@ def _files(folder: Path) -> list[tuple[Path, int]]:
 
 
 def _settings(fit: FitParams, *, train_on_weights: bool) -> dict[str, Any]:
-    """Give what must be the same for a fit to go on."""
+    """Return what must be the same for a fit to go on."""
     return {
         "bs": fit.bs,
         "trn_idxs": list(fit.trn_idxs),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -14,15 +14,19 @@ from lumin_core.model.loss import BatchLoss, weighted_loss
 from lumin_core.model.targets import check_targets as check_for_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from torch import Tensor
 
     from lumin_core.data.batch_yielder import BatchYielder
+    from lumin_core.model.blocks import Inputs
     from lumin_core.training.fit_params import FitParams
-    from lumin_core.training.model import Model
+    from lumin_core.training.network import Network
+
+    Labelled = tuple[Inputs, Tensor, Tensor | None]
 
 
+# Torch's losses that compare outputs and targets as they are, (B, n_out) with (B, n_targ) or (B,).
 class FoldLoss:
     r"""The loss of a fold, :math:`\sum_i w_i l_i / \sum_i w_i`, from the objectives of its batches.
 
@@ -54,7 +58,7 @@ class FoldLoss:
             self._weights.append(w.sum())
 
     def value(self) -> float:
-        """Give the loss.
+        """Return the loss.
 
         Raises:
             DataError: If the weights sum to zero, for then it is undefined.
@@ -68,12 +72,12 @@ class FoldLoss:
 
 
 @contextmanager
-def evaluating(model: Model, *others: nn.Module) -> Iterator[None]:
+def evaluating(network: Network, *others: nn.Module) -> Iterator[None]:
     """Put networks and loss into evaluation mode, and back.
 
     Callbacks may ask the model in the middle of a training.
     """
-    parts = [part for part in (model.model, model.loss, *others) if isinstance(part, nn.Module)]
+    parts = [part for part in (network.model, network.loss, *others) if isinstance(part, nn.Module)]
     modes = [(module, module.training) for part in parts for module in part.modules()]
     for part in parts:
         part.eval()
@@ -102,7 +106,7 @@ class Answers:
     def __init__(self, loss: Callable[..., Tensor]) -> None:
         self._loss = loss
         self._total = FoldLoss()
-        self._batches = list[tuple[Any, ...]]()
+        self._batches: list[tuple[Tensor, Tensor, Tensor | None]] = []
 
     def add(self, y_pred: Tensor, y: Tensor, w: Tensor | None, loss_val: Tensor) -> None:
         """Add a batch: outputs ``(B, n_out)``, targets, weights ``(B, 1)`` and the objective."""
@@ -110,7 +114,7 @@ class Answers:
         self._batches.append((y_pred.detach(), y, w))
 
     def y_pred(self) -> Tensor:
-        """Give the outputs of the fold, shape ``(n, n_out)``."""
+        """Return the outputs of the fold, shape ``(n, n_out)``."""
         return torch.cat([y_pred for y_pred, *_ in self._batches])
 
     def loss(self) -> float:
@@ -121,26 +125,32 @@ class Answers:
         """
         if not isinstance(self._loss, BatchLoss):
             return self._total.value()
-        columns = zip(*self._batches, strict=True)
-        return float(self._loss(*(None if column[0] is None else torch.cat(column) for column in columns)))
+        weights = [w for *_, w in self._batches if w is not None]
+        y = torch.cat([y for _, y, _ in self._batches])
+        return float(self._loss(self.y_pred(), y, torch.cat(weights) if weights else None))
 
 
-def evaluate(model: Model, by: BatchYielder, module: nn.Module | None = None) -> Answers:
+def labelled(by: BatchYielder) -> Iterable[Labelled]:
+    """Return batches that are known to have targets."""
+    return cast("Iterable[Labelled]", by)
+
+
+def evaluate(network: Network, by: BatchYielder, module: nn.Module | None = None) -> Answers:
     """Ask a network about a whole fold, without callbacks; its mode is what it was afterwards.
 
     Args:
-        model: The `Model`.
+        network: The network.
         by: The fold, with targets.
-        module: Another network of the same inputs and outputs, to be asked in the model's place.
+        module: Another one of the same inputs and outputs, to be asked in its place.
 
     Returns:
         The answers.
     """
-    answers, batches = Answers(model.loss), cast("Any", by)
-    with evaluating(model, *([] if module is None else [module])), torch.no_grad():
-        for x, y, w in batches:
-            y_pred = model.forward(x, module)
-            answers.add(y_pred, y, w, weighted_loss(model.loss, y_pred, y, w))
+    answers = Answers(network.loss)
+    with evaluating(network, *([] if module is None else [module])), torch.no_grad():
+        for x, y, w in labelled(by):
+            y_pred = network.forward(x, module)
+            answers.add(y_pred, y, w, weighted_loss(network.loss, y_pred, y, w))
     return answers
 
 
@@ -171,34 +181,50 @@ def validated(fit_params: FitParams, module: nn.Module) -> dict[str, float]:
     return validation_values(fit_params, evaluate(fit_params.model, fit_params.by, module))
 
 
-def validation_values(fit: FitParams, answers: Answers) -> dict[str, float]:
-    """Give the loss of the validation fold, and every metric."""
-    by, model, values = fit.by, fit.model, {"loss": answers.loss()}
-    if not fit.metrics:
+def validation_values(fit_params: FitParams, answers: Answers) -> dict[str, float]:
+    """Return the loss of the validation fold, and every metric.
+
+    Args:
+        fit_params: The state of the fit, in a validation.
+        answers: What a network answered to its fold.
+    """
+    by, network, values = fit_params.by, fit_params.model, {"loss": answers.loss()}
+    if not fit_params.metrics or by.targets is None:
         return values
-    preds = model.to_prediction(answers.y_pred()).cpu().numpy()
-    targets: Any = by.targets
-    targets = targets.reshape(-1) if model.objective == "multiclass" else targets
-    if isinstance(fit.loss_func, BatchLoss):
-        targets = fit.loss_func.main_targets(targets)
-    for metric in fit.metrics:
-        columns: dict[str, Any] = {name: fit.fy.get_column(name, fold_idx=fit.val_idx) for name in metric.columns}
-        weights = by.weights if by.use_weights else None
+    preds = network.to_prediction(answers.y_pred()).cpu().numpy()
+    targets = by.targets.reshape(-1) if network.objective == "multiclass" else by.targets
+    if isinstance(fit_params.loss_func, BatchLoss):
+        targets = fit_params.loss_func.main_targets(targets)
+    weights = by.weights if by.use_weights else None
+    for metric in fit_params.metrics:
+        columns = {name: _column(fit_params, name, metric.label) for name in metric.columns}
         values[metric.label] = float(metric.evaluate(preds, targets, weights, columns))
     return values
 
 
-def check_targets(targets: np.ndarray | None, model: Any) -> None:
+def _column(fit_params: FitParams, name: str, label: str) -> np.ndarray:
+    """Read a column that a metric needs."""
+    column = fit_params.fy.get_column(name, fold_idx=fit_params.val_idx)
+    if column is None:
+        raise DataError(
+            f"fold {fit_params.val_idx} lacks the column {name!r}, which the metric {label!r} needs and other folds "
+            "have; add it, or validate on another fold"
+        )
+    return column
+
+
+def check_targets(targets: np.ndarray | None, network: Network) -> None:
     """Refuse targets that one of torch's losses cannot take, or would broadcast.
 
-    Any other loss has its own rules.
+    Any other loss has its own rules; one derived from torch's may have its own for their range and
+    number, but not for one column against several, which torch would silently compare with each.
 
     Args:
         targets: Shape ``(n, n_targ)`` or ``(n,)``.
-        model: The `Model`.
+        network: The network that learns them.
 
     Raises:
         DataError: If there are none, or they are out of range for the objective.
         ShapeError: If their number is not that of the outputs.
     """
-    check_for_loss(model.loss, model.objective, model.n_out, targets)
+    check_for_loss(network.loss, network.objective, network.n_out, targets)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lumin_core.training.model import Model
+    from lumin_core.training.network import Network
 
 
 class Exporter(ABC):
@@ -39,7 +39,7 @@ class Exporter(ABC):
     suffix: ClassVar[str]
 
     @abstractmethod
-    def write(self, models: Sequence[Model], weights: Sequence[float] | None, path: Path, *, raw: bool) -> Path:
+    def write(self, models: Sequence[Network], weights: Sequence[float] | None, path: Path, *, raw: bool) -> Path:
         """Write models as one file, whole or not at all; the models stay as they are.
 
         Args:

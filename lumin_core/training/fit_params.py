@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.model.blocks import Inputs
     from lumin_core.training.metric import EvalMetric
-    from lumin_core.training.model import Model
+    from lumin_core.training.network import Network
 
 State = Literal["train", "valid", "test"]
 _UNSET: Any = None  # what has no value outside its phase is typed as what it is within
@@ -75,9 +76,12 @@ class FitParams:
         history: See `empty_history`.
         rng: Numpy's generator for callbacks.
         generator: Torch's generator for the shuffling of events, on the CPU.
-        data: For callbacks to share what they like; it is no part of a checkpoint. A callback that
-            ends the fit with other weights than the last puts their loss and metrics
-            under ``"kept"``.
+        kept: Loss and metrics of the weights that a callback put in place at the end, as
+            `save_best` does; ``None`` where the fit ends with its last weights.
+        events: For the fold in ``by``, the indices of its events in the file's fold, in their
+            order, shape ``(n,)``: set by whoever takes events out, or other ones in. ``None`` for
+            all in their order; forgotten after the fold.
+        data: For callbacks to share what else they like; it is not part of a checkpoint.
 
     Example:
         >>> from lumin_core import Callback, FitParams
@@ -87,7 +91,7 @@ class FitParams:
         ...             fit_params.loss_val = fit_params.loss_val / 2
     """
 
-    model: Model
+    model: Network
     device: torch.device
     opt: torch.optim.Optimizer = _UNSET
     loss_func: Callable[..., Tensor] = _UNSET
@@ -103,19 +107,21 @@ class FitParams:
     trn_idxs: Sequence[int] = ()
     trn_idx: int = _UNSET
     val_idx: int | None = None
-    cbs: Sequence[Any] = ()
+    cbs: Sequence[object] = ()
     metrics: Sequence[EvalMetric] = ()
     stop: bool = False
     cb_savepath: Path = _UNSET
     val_requires_grad: bool = False
-    x: Tensor | tuple[Tensor, Tensor] = _UNSET
-    y: Any = None
+    x: Inputs = _UNSET
+    y: Tensor = _UNSET
     w: Tensor | None = None
     y_pred: Tensor = _UNSET
     loss_val: Tensor = _UNSET
     history: History = field(factory=empty_history)
     rng: np.random.Generator = _UNSET
     generator: torch.Generator = _UNSET
+    kept: Mapping[str, float] | None = None
+    events: np.ndarray | None = None
     data: dict[str, Any] = field(factory=dict)
 
     @property
@@ -125,4 +131,5 @@ class FitParams:
 
     def forget_batch(self) -> None:
         """Let go of the data of a fold and its batches."""
-        self.by = self.x = self.y = self.w = self.y_pred = self.loss_val = _UNSET
+        for name in ("by", "x", "y", "w", "y_pred", "loss_val", "events"):
+            setattr(self, name, None)

@@ -6,12 +6,16 @@ Callbacks and metrics are made from names, folds and features are checked.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lumin_core import registry
+import torch
+from attrs import define
+
+from lumin_core import registry, seeds
 from lumin_core.checks import as_list, check_keys, listed, positive
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.model.features import model_features
+from lumin_core.training.checkpoint import Checkpoints
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.hook_plan import HookPlan
 
@@ -21,10 +25,10 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.training.metric import EvalMetric
-    from lumin_core.training.model import Model
+    from lumin_core.training.network import Network
 
 
-def build_callbacks(cbs: Any) -> list[Any]:
+def build_callbacks(cbs: object) -> list[object]:
     """Build callbacks from names, dicts, classes, partials and objects.
 
     Args:
@@ -36,13 +40,13 @@ def build_callbacks(cbs: Any) -> list[Any]:
     return [registry.build("callback", spec) for spec in as_list(cbs)]
 
 
-def build_metrics(metrics: Any) -> list[EvalMetric]:
+def build_metrics(metrics: object) -> list[EvalMetric]:
     """Build metrics, likewise.
 
     Raises:
         ConfigError: If two have one label, or two are the main one.
     """
-    built = [registry.build("metric", spec) for spec in as_list(metrics)]
+    built: list[EvalMetric] = [registry.build("metric", spec) for spec in as_list(metrics)]
     labels = [metric.label for metric in built]
     if twice := sorted({label for label in labels if labels.count(label) > 1}):
         raise ConfigError(f"two metrics are called {', '.join(twice)}; give each a label=... of its own")
@@ -57,18 +61,47 @@ def build_metrics(metrics: Any) -> list[EvalMetric]:
     return built
 
 
-def prepare(
-    model: Model,
+@define(frozen=True, kw_only=True, eq=False)
+class Fit:
+    """A fit that is ready to run: see `prepare_fit` and `lumin_core.training.fit_steps`.
+
+    Attributes:
+        params: Its state, which callbacks are handed.
+        plan: The callbacks' points.
+        seed: Seed of fold order, augmentation, shuffling, dropout and callbacks.
+        bulk_move: Whether a fold is moved to the device at once.
+        train_on_weights: Whether the weights of the fold file are used.
+        visible_bar: Whether to show a progress bar.
+        checkpoints: Where the state is kept after every epoch, if it is to be.
+    """
+
+    params: FitParams
+    plan: HookPlan
+    seed: int
+    bulk_move: bool = True
+    train_on_weights: bool = True
+    visible_bar: bool = True
+    checkpoints: Checkpoints | None = None
+
+
+def prepare_fit(
+    network: Network,
     n_epochs: int,
     fy: FoldYielder,
     bs: int,
-    trn_idxs: Sequence[int] | None,
-    val_idx: int | None,
-    cbs: Any,
-    metrics: Any,
-    cb_savepath: str | Path,
-) -> tuple[FitParams, HookPlan]:
-    """Make the state of a fit and its plan; arguments as for `Model.fit`.
+    *,
+    bulk_move: bool = True,
+    train_on_weights: bool = True,
+    trn_idxs: Sequence[int] | None = None,
+    val_idx: int | None = None,
+    cbs: object = None,
+    metrics: object = None,
+    cb_savepath: str | Path = "train_weights",
+    visible_bar: bool = True,
+    seed: int | None = None,
+    resume: bool = False,
+) -> Fit:
+    """Make a fit ready to run, and refuse what would fail later; arguments as for `Model.fit`.
 
     Raises:
         ConfigError: If an option is out of range, or the features are not the builder's.
@@ -78,31 +111,49 @@ def prepare(
     for name, number in (("n_epochs", n_epochs), ("bs", bs)):
         positive(number, name)
     trn_idxs, val_idx = choose_folds(fy, trn_idxs, val_idx)
-    check_features(model.model_builder, fy)
+    check_features(network.model_builder, fy)
     check_batch_size(fy, trn_idxs, bs)
-    if not any(parameter.requires_grad for parameter in model.model.parameters()):
+    if not any(parameter.requires_grad for parameter in network.model.parameters()):
         raise ConfigError("all parameters are frozen; unfreeze_layers() of the model or of one of its blocks first")
-    callbacks, built_metrics = build_callbacks(cbs), build_metrics(metrics)
-    if built_metrics and val_idx is None:
-        raise ConfigError("metrics are evaluated on a validation fold: give val_idx")
-    check_columns(built_metrics, fy)
-    fit = FitParams(
-        model=model,
-        device=model.device,
-        opt=model.opt,
-        loss_func=model.loss,
+    callbacks = build_callbacks(cbs)
+    params = FitParams(
+        model=network,
+        device=network.device,
+        opt=network.opt,
+        loss_func=network.loss,
         fy=fy,
         n_epochs=int(n_epochs),
         bs=int(bs),
         trn_idxs=trn_idxs,
         val_idx=val_idx,
         cbs=callbacks,
-        metrics=built_metrics,
+        metrics=_metrics_for(metrics, fy, val_idx),
         cb_savepath=Path(cb_savepath),
+        generator=torch.Generator(),
     )
     plan = HookPlan(callbacks)
-    hand_over(model, callbacks)
-    return fit, plan
+    hand_over(network, callbacks)
+    checkpoints = Checkpoints(params, seed, train_on_weights=train_on_weights) if resume else None
+    seed = seeds.check(seed) if checkpoints is None else checkpoints.seed
+    network.record_training(fy, trn_idxs, seed)
+    return Fit(
+        params=params,
+        plan=plan,
+        seed=seed,
+        bulk_move=bulk_move,
+        train_on_weights=train_on_weights,
+        visible_bar=visible_bar,
+        checkpoints=checkpoints,
+    )
+
+
+def _metrics_for(metrics: object, fy: FoldYielder, val_idx: int | None) -> list[EvalMetric]:
+    """Build metrics that the data can be asked for."""
+    built = build_metrics(metrics)
+    if built and val_idx is None:
+        raise ConfigError("metrics are evaluated on a validation fold: give val_idx")
+    check_columns(built, fy)
+    return built
 
 
 def check_columns(metrics: Sequence[EvalMetric], fy: FoldYielder) -> None:
@@ -115,11 +166,12 @@ def check_columns(metrics: Sequence[EvalMetric], fy: FoldYielder) -> None:
         check_keys(metric.columns, fy.columns(), f"the fold file (needed by the metric {metric.label!r})")
 
 
-def hand_over(model: Model, callbacks: Sequence[Any]) -> None:
-    """Give the model to callbacks that take it."""
+def hand_over(network: Network, callbacks: Sequence[object]) -> None:
+    """Give the network to callbacks that take it."""
     for callback in callbacks:
-        if callable(getattr(callback, "set_model", None)):
-            callback.set_model(model)
+        set_model = getattr(callback, "set_model", None)
+        if callable(set_model):
+            set_model(network)
 
 
 def choose_folds(fy: FoldYielder, trn_idxs: Sequence[int] | None, val_idx: int | None) -> tuple[list[int], int | None]:

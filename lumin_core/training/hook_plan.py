@@ -8,12 +8,13 @@ so that an empty point costs nothing. Only where a point has a wrapper
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
 from lumin_core.checks import did_you_mean
 from lumin_core.errors import HookError
+from lumin_core.training.callback import CyclicCallback, LossCallback
 from lumin_core.training.hookspecs import POINTS, LuminSpec, hookimpl
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
     from lumin_core.training.fit_params import FitParams
 
-    Call = Callable[[FitParams], Any]
+    Call = Callable[[FitParams], object]
 
 _NOTE = "raised by the callback"
+_AGREEMENTS = (CyclicCallback, LossCallback)
+_COMMON = {"label"}  # a member that many have, and that by itself claims nothing
 
 
 class HookPlan:
@@ -36,8 +39,8 @@ class HookPlan:
             enclose all others.
 
     Raises:
-        HookError: If a method is no point or has another signature, or a callback has no points, or
-            is listed twice.
+        HookError: If a method is no point or has another signature, a callback has no points or is
+            listed twice, or it has some members of `CyclicCallback` or `LossCallback`, but not all.
 
     Example:
         >>> from lumin_core.training.hook_plan import HookPlan
@@ -48,7 +51,7 @@ class HookPlan:
         lumin_core.errors.HookError: Typo.on_epoch_edn ...; did you mean 'on_epoch_end'...
     """
 
-    def __init__(self, callbacks: Sequence[Any]) -> None:
+    def __init__(self, callbacks: Sequence[object]) -> None:
         self.manager = pluggy.PluginManager("lumin")
         self.manager.add_hookspecs(LuminSpec)
         if len({id(callback) for callback in callbacks}) < len(callbacks):
@@ -70,26 +73,31 @@ class HookPlan:
 class _Points:
     """The points of one callback as pluggy takes them: checked, marked, and saying who raised."""
 
-    def __init__(self, callback: Any) -> None:
+    def __init__(self, callback: object) -> None:
         for point in _checked_points(callback):
             method = getattr(callback, point)
-            options = getattr(method, "lumin_impl", None) or {}
-            if options.get("tryfirst") or options.get("trylast") or options.get("hookwrapper"):
-                raise HookError(
-                    f"{_name(callback)}.{point}: callbacks run in the order listed; "
-                    "of hookimpl's options only wrapper=True is taken"
-                )
-            is_wrapper = bool(options.get("wrapper"))
-            if is_wrapper != inspect.isgeneratorfunction(method):
-                raise HookError(
-                    f"{_name(callback)}.{point}: a wrapper is marked @lumin_core.hookimpl(wrapper=True) "
-                    "and yields once, another callback does neither"
-                )
+            is_wrapper = _is_wrapper(method, f"{_name(callback)}.{point}")
             noting = _noting_wrapper if is_wrapper else _noting
             setattr(self, point, hookimpl(noting(method, callback, point), wrapper=is_wrapper))
+        for agreement in _AGREEMENTS:
+            _check_members(callback, agreement)
 
 
-def _checked_points(callback: Any) -> list[str]:
+def _is_wrapper(method: Callable[..., object], place: str) -> bool:
+    """Tell whether a point is a wrapper; other options of ``hookimpl`` are refused."""
+    options = getattr(method, "lumin_impl", None) or {}
+    if options.get("tryfirst") or options.get("trylast") or options.get("hookwrapper"):
+        raise HookError(f"{place}: callbacks run in the order listed; of hookimpl's options only wrapper=True is taken")
+    is_wrapper = bool(options.get("wrapper"))
+    if is_wrapper != inspect.isgeneratorfunction(method):
+        raise HookError(
+            f"{place}: a wrapper is marked @lumin_core.hookimpl(wrapper=True) "
+            "and yields once, another callback does neither"
+        )
+    return is_wrapper
+
+
+def _checked_points(callback: object) -> list[str]:
     """List the points of a callback.
 
     An unknown point, another signature, and an object without any are refused.
@@ -102,10 +110,9 @@ def _checked_points(callback: Any) -> list[str]:
     for name in points:
         if name not in POINTS:
             raise HookError(f"{_name(callback)}.{name} is no callback point{did_you_mean(name, POINTS)}")
-        names = [str(p.replace(annotation=p.empty)) for p in _parameters(getattr(callback, name))]
-        if names not in ([], ["fit_params"]) or any(
-            p.kind is p.KEYWORD_ONLY for p in _parameters(getattr(callback, name))
-        ):
+        parameters = _parameters(getattr(callback, name))
+        names = [str(p.replace(annotation=p.empty)) for p in parameters]
+        if names not in ([], ["fit_params"]) or any(p.kind is p.KEYWORD_ONLY for p in parameters):
             raise HookError(
                 f"{_name(callback)}.{name} must take (self) or (self, fit_params), got ({', '.join(['self', *names])})"
             )
@@ -114,7 +121,20 @@ def _checked_points(callback: Any) -> list[str]:
     return points
 
 
-def _noting(method: Any, callback: Any, point: str) -> Call:
+def _check_members(callback: object, agreement: type) -> None:
+    """Refuse a callback that has a part of an agreement: others would silently pass it over."""
+    members = sorted(name for name in {*vars(agreement), *agreement.__annotations__} if not name.startswith("_"))
+    there = [name for name in members if hasattr(callback, name)]
+    if len(there) == len(members) or set(there) <= _COMMON:
+        return
+    lacking = [name for name in members if name not in there]
+    raise HookError(
+        f"{_name(callback)} has {', '.join(there)} of lumin_core.{agreement.__name__}, but lacks {', '.join(lacking)}, "
+        "so that other callbacks would pass it over; add these, or rename those"
+    )
+
+
+def _noting(method: Callable[..., object], callback: object, point: str) -> Call:
     """Add to any exception which callback raised it, and where."""
     takes_it = bool(_parameters(method))
 
@@ -128,14 +148,16 @@ def _noting(method: Any, callback: Any, point: str) -> Call:
     return call
 
 
-def _noting_wrapper(method: Any, callback: Any, point: str) -> Any:
+def _noting_wrapper(
+    method: Callable[..., Generator[None, object, object]], callback: object, point: str
+) -> Callable[[FitParams], Generator[None, object, object]]:
     """Do the same for a wrapper.
 
     Exceptions of others pass through it too: these have their note.
     """
     takes_it = bool(_parameters(method))
 
-    def call(fit_params: FitParams) -> Generator[None, Any, Any]:
+    def call(fit_params: FitParams) -> Generator[None, object, object]:
         try:
             return (yield from (method(fit_params) if takes_it else method()))
         except Exception as error:
@@ -146,9 +168,9 @@ def _noting_wrapper(method: Any, callback: Any, point: str) -> Any:
     return call
 
 
-def _parameters(method: Any) -> list[inspect.Parameter]:
+def _parameters(method: Callable[..., object]) -> list[inspect.Parameter]:
     return list(inspect.signature(method).parameters.values())
 
 
-def _name(callback: Any) -> str:
+def _name(callback: object) -> str:
     return type(callback).__name__

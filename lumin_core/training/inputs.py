@@ -1,8 +1,9 @@
-"""TODO."""
+"""Inputs of every sort, as the batches that a network takes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,14 +11,56 @@ from torch import Tensor
 
 from lumin_core.checks import check_keys
 from lumin_core.data import transforms
+from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.values import to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from numpy.typing import ArrayLike
+
+    from lumin_core.data.transforms import Transform
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.model.record import ModelRecord
+    from lumin_core.training.network import Columns, Events, Network
+
+    Read = np.ndarray | tuple[np.ndarray, np.ndarray]
+
+
+def as_batches(
+    network: Network,
+    inputs: Events,
+    bs: int | None = None,
+    *,
+    raw: bool = False,
+    targets: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+) -> BatchYielder:
+    """Return all events in their order, as batches on the network's device.
+
+    Args:
+        network: Who will be asked.
+        inputs: As for `InputReader.read`, or batches, of which a copy yields them so.
+        bs: Events in a batch.
+        raw: Whether they are as before the preprocessing.
+        targets: Shape ``(n, n_targ)`` or ``(n,)``, or ``None``.
+        weights: Shape ``(n, 1)`` or ``(n,)``, or ``None``.
+
+    Raises:
+        ConfigError: If batches are given and something that they hold themselves.
+    """
+    if not isinstance(inputs, BatchYielder):
+        reader = InputReader(network.model_builder, network.record, network.pipes)
+        return network.batches(reader.read(inputs, raw=raw), bs, targets, weights)
+    if raw or targets is not None or weights is not None:
+        raise ConfigError("a BatchYielder holds its own targets and weights, and inputs that were preprocessed")
+    by = copy.copy(inputs)
+    by.shuffle = False
+    by.drop_last = False
+    by.device = network.device
+    by.input_mask = network.input_mask if by.input_mask is None else by.input_mask
+    return by
 
 
 class InputReader:
@@ -42,13 +85,13 @@ class InputReader:
         array([[30. ,  0.5]], dtype=float32)
     """
 
-    def __init__(self, builder: ModelBuilder, record: ModelRecord, pipes: Sequence[Any] | None = None) -> None:
+    def __init__(self, builder: ModelBuilder, record: ModelRecord, pipes: Sequence[Transform] | None = None) -> None:
         self.record = record
-        self._pipes = pipes
+        self.pipes = pipes
         self.cont_feats = list(builder.cont_feats)
         self.cat_feats = [] if builder.cat_embedder is None else list(builder.cat_embedder.cat_names)
 
-    def read(self, inputs: Any, *, raw: bool = False) -> Any:
+    def read(self, inputs: Columns | tuple[Columns, ArrayLike | Tensor], *, raw: bool = False) -> Read:
         """Read inputs.
 
         Args:
@@ -60,42 +103,28 @@ class InputReader:
             Float32, shape ``(n, F)``, or such a pair.
 
         Raises:
-            DataError: If columns are missing, no numbers, or infinite.
+            DataError: If columns are missing, not numbers, or infinite.
             ShapeError: If there are more or fewer columns than features.
             ConfigError: If `raw` is asked for and nothing is recorded.
         """
-        if getattr(inputs, "ndim", 2) > 2 and self._takes_matrix_alone():
-            inputs = np.zeros((len(inputs), 0), dtype=np.float32), inputs
-        if isinstance(inputs, tuple):
-            if raw:
-                raise ConfigError("raw=True takes flat inputs alone; preprocess the matrix yourself")
-            if len(inputs) != 2:
-                raise ShapeError(f"a tuple of inputs is (flat, matrix), got {len(inputs)} parts")
-            flat = self._flat(inputs[0], self._flat_feats(), exact=False)
-            return self._finite(_as_numbers(flat)), self._matrix(inputs[1])
-        return self._finite(self._preprocessed(inputs) if raw else _as_numbers(self._flat(inputs, self.cont_feats)))
-
-    def _flat_feats(self) -> list[str]:
-        """Return the continuous features beside a matrix.
-
-        Those of the builder hold its elements, too.
-        """
+        # beside a matrix; the builder's features are those of its elements, too
         of_file = self.record.features.get("cont_feats", self.cont_feats)
-        return [feat for feat in self.cont_feats if feat in of_file]
+        flat_feats = [feat for feat in self.cont_feats if feat in of_file]
+        if getattr(inputs, "ndim", 2) > 2 and not (flat_feats or self.cat_feats):
+            matrix = _plain(inputs)
+            inputs = np.zeros((len(matrix), 0), dtype=np.float32), matrix
+        if not isinstance(inputs, tuple):
+            return self._finite(self._preprocessed(inputs) if raw else self._flat(inputs, self.cont_feats))
+        if raw:
+            raise ConfigError("raw=True takes flat inputs alone; preprocess the matrix yourself")
+        if len(inputs) != 2:
+            raise ShapeError(f"a tuple of inputs is (flat, matrix), got {len(inputs)} parts")
+        return self._finite(self._flat(inputs[0], flat_feats, exact=False)), _finite_matrix(_plain(inputs[1]))
 
-    def _takes_matrix_alone(self) -> bool:
-        return not self._flat_feats() and not self.cat_feats
-
-    def _matrix(self, inputs: Any) -> np.ndarray:
-        matrix = _as_numbers(_plain(inputs))
-        if np.isinf(matrix).any():
-            raise DataError("the matrix has infinite elements; replace or clip them first")
-        return matrix
-
-    def _flat(self, inputs: Any, cont_feats: Sequence[str], *, exact: bool = True) -> np.ndarray:
-        """Give the columns, in the type that they come in."""
+    def _flat(self, inputs: Columns, cont_feats: Sequence[str], *, exact: bool = True) -> np.ndarray:
+        """Return the columns, in the type that they come in."""
         if isinstance(inputs, pd.DataFrame):
-            inputs = self._from_frame(inputs, [*cont_feats, *self.cat_feats])
+            inputs = _from_frame(inputs, [*cont_feats, *self.cat_feats])
         values = _plain(inputs)
         expected = len(cont_feats) + len(self.cat_feats)
         if values.ndim != 2 or (exact and values.shape[1] != expected):
@@ -106,59 +135,34 @@ class InputReader:
             )
         return values
 
-    def _from_frame(self, frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
-        try:
-            check_keys(columns, list(frame.columns), "the data frame")
-        except ConfigError as error:
-            raise DataError(str(error)) from error
-        for column in columns:
-            if frame[column].ndim > 1:
-                raise DataError(f"the data frame has {column!r} more than once; rename or drop one")
-            if (kind := pd.api.types.infer_dtype(frame[column], skipna=True)) in ("string", "mixed", "bytes"):
-                raise DataError(f"the column {column!r} must hold numbers, got {kind}; encode it first")
-        try:
-            return np.stack([frame[column].to_numpy(np.float64, na_value=np.nan) for column in columns], axis=1)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"the columns {', '.join(columns)} must hold numbers: {error}") from error
-
-    def _preprocessed(self, inputs: Any) -> np.ndarray:
+    def _preprocessed(self, inputs: Columns) -> np.ndarray:
         """Apply category maps and the recorded preprocessing.
 
         The latter covers all features of the training file.
         """
-        configs, feats = self.record.preprocessing, self.record.features.get("file_feats", self.cont_feats)
-        pipes = transforms.chain_from_config(configs) if self._pipes is None else self._pipes
-        if not pipes and not self.record.cat_maps:
+        record, feats = self.record, self.record.features.get("file_feats", self.cont_feats)
+        pipes = transforms.chain_from_config(record.preprocessing) if self.pipes is None else self.pipes
+        if not pipes and not record.cat_maps:
             raise ConfigError(
                 "raw=True needs a recorded preprocessing, but the training data recorded none; leave it out"
             )
         if not isinstance(inputs, pd.DataFrame):
             inputs = pd.DataFrame(self._flat(inputs, feats), columns=[*feats, *self.cat_feats])
-        inputs = inputs.assign(**{feat: self._codes(inputs, feat) for feat in self.cat_feats if feat in inputs})
+        mapped = [feat for feat in self.cat_feats if feat in inputs and feat in record.cat_maps]
+        inputs = inputs.assign(**{feat: _codes(inputs, feat, record.cat_maps[feat]) for feat in mapped})
         check_keys(self.cont_feats, feats, "the preprocessing's record of features")
         flat = self._flat(inputs, feats)
         cont = transforms.apply_chain(pipes, flat[:, : len(feats)])
         if cont.shape[1] == len(feats):
             cont = cont[:, [feats.index(feat) for feat in self.cont_feats]]
-        return np.concatenate([to_float32(cont), to_float32(flat[:, len(feats) :])], axis=1)
-
-    def _codes(self, frame: pd.DataFrame, feat: str) -> np.ndarray:
-        """Turn the values of a categorical feature into the codes of the training."""
-        if feat not in self.record.cat_maps:
-            return frame[feat].to_numpy()
-        codes = {value: int(code) for code, value in self.record.cat_maps[feat].items()}
-        unknown = [value for value in frame[feat].unique() if value not in codes]
-        if unknown:
-            raise DataError(
-                f"{feat!r} has values that training did not have: {unknown[:5]}; known are {sorted(codes, key=str)}"
-            )
-        return frame[feat].astype(object).map(codes).to_numpy(np.float64)
+        return np.concatenate([cont, flat[:, len(feats) :]], axis=1)
 
     def _finite(self, values: np.ndarray) -> np.ndarray:
-        """Return the values with 0 for NaN, as the yielder does.
+        """Return the values as float32, with 0 for NaN, as the yielder does.
 
         Infinities are refused, naming the columns.
         """
+        values = _numbers(values)
         if np.isfinite(values).all():
             return values
         names = [*self.cont_feats, *self.cat_feats]
@@ -168,12 +172,46 @@ class InputReader:
         return np.where(np.isnan(values), np.float32(0), values)
 
 
-def _plain(values: Any) -> np.ndarray:
+def _from_frame(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Return columns of a frame by name, which are to be numbers."""
+    try:
+        check_keys(columns, list(frame.columns), "the data frame")
+    except ConfigError as error:
+        raise DataError(str(error)) from error
+    for column in columns:
+        if frame[column].ndim > 1:
+            raise DataError(f"the data frame has {column!r} more than once; rename or drop one")
+        if (kind := pd.api.types.infer_dtype(frame[column], skipna=True)) in ("string", "mixed", "bytes"):
+            raise DataError(f"the column {column!r} must hold numbers, got {kind}; encode it first")
+    try:
+        return np.stack([frame[column].to_numpy(np.float64, na_value=np.nan) for column in columns], axis=1)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the columns {', '.join(columns)} must hold numbers: {error}") from error
+
+
+def _codes(frame: pd.DataFrame, feat: str, cat_map: Mapping[str, object]) -> np.ndarray:
+    """Turn the values of a categorical feature into the codes of the training."""
+    codes = {value: int(code) for code, value in cat_map.items()}
+    if unknown := [value for value in frame[feat].unique() if value not in codes]:
+        raise DataError(
+            f"{feat!r} has values that training did not have: {unknown[:5]}; known are {sorted(codes, key=str)}"
+        )
+    return frame[feat].astype(object).map(codes).to_numpy(np.float64)
+
+
+def _finite_matrix(values: np.ndarray) -> np.ndarray:
+    matrix = _numbers(values)
+    if np.isinf(matrix).any():
+        raise DataError("the matrix has infinite elements; replace or clip them first")
+    return matrix
+
+
+def _plain(values: object) -> np.ndarray:
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
-def _as_numbers(values: np.ndarray) -> np.ndarray:
+def _numbers(values: np.ndarray) -> np.ndarray:
     try:
         return to_float32(values)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"inputs must hold numbers: {error}") from error
+    except DataError as error:
+        raise DataError(f"inputs must hold numbers, got {values.dtype}: {error.__cause__}") from error

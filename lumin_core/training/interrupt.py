@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -72,7 +72,7 @@ def keep_interrupted(fit: FitParams, checkpoints: Checkpoints | None) -> str:
     Returns:
         What happened, and how to go on.
     """
-    path: Any = fit.model.save(fit.cb_savepath / "interrupted")
+    path = fit.model.save(fit.cb_savepath / "interrupted")
     where = f"interrupted in epoch {fit.epoch} of {fit.n_epochs}, after batch {fit.batch} of {fit.n_batches}"
     if checkpoints is None:
         way = f"a fit with {option('resume')} keeps checkpoints, from which it can go on"

@@ -1,13 +1,19 @@
 """The loop: epochs of folds of batches, forwards, backwards, step.
 
-The points of `hookspecs` lie in between. Speed decides here: what is done for every batch is what
-is written below and nothing else. Losses of batches are kept as tensors and summed once a fold, so
-that nothing waits for the device in between.
+The points of `hookspecs` lie in between. It is a generator that stops where the network is asked,
+and what it yields is the question: `forward`, `backward` or `step`, functions of `fit_params` that
+do it for one network. Whoever runs a fit calls them, as `run_fit` does; whoever runs several in one
+process may do the same work for all of them at once.
+
+Speed decides here: what is done for every batch is what is written below and nothing else. Losses
+of batches are kept as tensors and summed once a fold, so that nothing waits for the device in
+between.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,82 +21,132 @@ import torch
 
 from lumin_core import seeds
 from lumin_core.model.loss import BatchLoss, weighted_loss
-from lumin_core.training.evaluation import Answers, FoldLoss, check_targets, validation_values
+from lumin_core.training.evaluation import Answers, FoldLoss, check_targets, labelled, validation_values
 from lumin_core.training.interrupt import CtrlC, Interrupted, keep_interrupted
 from lumin_core.training.progress import progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from lumin_core.data.batch_yielder import BatchYielder
-    from lumin_core.training.checkpoint import Checkpoints
     from lumin_core.training.fit_params import FitParams
-    from lumin_core.training.hook_plan import HookPlan
+    from lumin_core.training.fitting import Fit
+
+    Request = Callable[[FitParams], None]
+    Steps = Generator[Request, None, None]
 
 
 _log = logging.getLogger(__name__)
 
 
-def run_fit(
-    fit: FitParams,
-    plan: HookPlan,
-    seed: int,
-    *,
-    bulk_move: bool,
-    train_on_weights: bool,
-    visible_bar: bool,
-    checkpoints: Checkpoints | None = None,
-) -> None:
+def forward(fit_params: FitParams) -> None:
+    """Ask the network for ``fit_params.y_pred`` of the batch ``fit_params.x``."""
+    if fit_params.state == "train":
+        fit_params.y_pred = fit_params.model.forward(fit_params.x)
+        return
+    with torch.set_grad_enabled(fit_params.val_requires_grad):
+        fit_params.y_pred = fit_params.model.forward(fit_params.x)
+
+
+def backward(fit_params: FitParams) -> None:
+    """Compute the gradients of ``fit_params.loss_val``, unscaled."""
+    scaler = fit_params.model.scaler
+    if scaler is None:
+        fit_params.loss_val.backward()
+        return
+    scaler.scale(fit_params.loss_val).backward()
+    scaler.unscale_(fit_params.opt)
+
+
+def step(fit_params: FitParams) -> None:
+    """Let the optimiser ``fit_params.opt`` step."""
+    scaler = fit_params.model.scaler
+    if scaler is None:
+        fit_params.opt.step()
+        return
+    scaler.step(fit_params.opt)
+    scaler.update()
+
+
+def run_fit(fit: Fit) -> None:
     """Run a fit from its first epoch, or from the end of that of its last checkpoint, to its last.
 
     Args:
-        fit: The state, with everything but the moving parts set.
-        plan: The callbacks' plan.
-        seed: Seed of fold order, augmentation, shuffling, dropout and callbacks.
-        bulk_move: See `BatchYielder`.
-        train_on_weights: Whether weights of the fold file are used.
-        visible_bar: Whether to show a progress bar.
-        checkpoints: Where the state is kept after every epoch, if it is to be.
+        fit: From `lumin_core.training.prepare_fit`.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C, at the end of the batch; what was trained is saved.
     """
-    with seeds.torch_forked(fit.device), CtrlC() as ctrl_c:
-        loop = _Loop(fit, plan, seed, bulk_move, train_on_weights, ctrl_c)
-        with loop.progress(visible_bar):
-            try:
-                loop.run(checkpoints)
-            except Interrupted as error:
-                raise KeyboardInterrupt(keep_interrupted(fit, checkpoints)) from error
+    params = fit.params
+    with seeds.torch_forked(params.device), CtrlC() as ctrl_c, closing(fit_steps(fit, ctrl_c)) as steps:
+        try:
+            for request in steps:
+                request(params)
+        except Interrupted as error:
+            raise KeyboardInterrupt(keep_interrupted(params, fit.checkpoints)) from error
+
+
+def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
+    """Run a fit up to where its network is asked, again and again.
+
+    Between two stops it seeds torch's global generators for each epoch and draws from them, for
+    the device's and the CPU's: who runs several fits in turns keeps the states of each apart.
+    Close it when the fit is over, or is given up: it then puts the network into evaluation mode.
+
+    Args:
+        fit: From `lumin_core.training.prepare_fit`.
+        ctrl_c: Is looked at after every batch.
+
+    Yields:
+        `forward`, `backward` or `step`: what is to be done before it goes on.
+
+    Raises:
+        Interrupted: After the batch in which Ctrl-C came.
+
+    Example:
+        >>> from lumin_core.training import fit_steps, prepare_fit
+        >>> def train(network, fy):
+        ...     fit = prepare_fit(network, 10, fy, 256, seed=1)
+        ...     for request in fit_steps(fit):
+        ...         request(fit.params)
+    """
+    loop = _Loop(fit, CtrlC() if ctrl_c is None else ctrl_c)
+    network = fit.params.model
+    was_training = network.model.training  # in a fit within a fit
+    network.set_mode(training=True)
+    try:
+        with loop.bar:
+            yield from loop.run()
+    finally:
+        network.set_mode(training=was_training)
 
 
 class _Loop:
     """One run of a fit."""
 
-    def __init__(
-        self, fit: FitParams, plan: HookPlan, seed: int, bulk_move: bool, train_on_weights: bool, ctrl_c: CtrlC
-    ) -> None:
-        self.fit = fit
-        self.plan = plan
-        self.calls = plan.calls
-        self.seed = seed
+    def __init__(self, fit: Fit, ctrl_c: CtrlC) -> None:
+        params = fit.params
+        self.fit = params
+        self.calls = fit.plan.calls
+        self.given = fit
         self.ctrl_c = ctrl_c
-        self.bulk_move = bulk_move
-        self.train_on_weights = train_on_weights
-        self.n_folds = len(fit.trn_idxs) + (fit.val_idx is not None)
-        self.bar: Any = None
+        self.n_folds = len(params.trn_idxs) + (params.val_idx is not None)
+        total = params.n_epochs * self.n_folds
+        self.bar = progress_bar(total=total, desc="Training", unit="fold", visible=fit.visible_bar)
 
-    def run(self, checkpoints: Checkpoints | None) -> None:
-        fit = self.fit
-        _seed_epoch(fit, self.seed)  # callbacks may draw, weights for instance
+    def run(self) -> Steps:
+        fit, seed, checkpoints = self.fit, self.given.seed, self.given.checkpoints
+        _seed_epoch(fit, seed)  # callbacks may draw, weights for instance
         self.call("on_train_begin")
         if checkpoints is not None:
             checkpoints.restore(fit)
             self.bar.update(fit.epoch * self.n_folds)
         while fit.epoch < fit.n_epochs and not (fit.epoch and fit.stop):  # it is looked at after a fold
             fit.epoch += 1
-            _seed_epoch(fit, self.seed)
-            self.train_epoch(seeds.stream(self.seed, "fold order", fit.epoch).permutation(fit.trn_idxs).tolist())
+            _seed_epoch(fit, seed)
+            yield from self.train_epoch(seeds.stream(seed, "fold order", fit.epoch).permutation(fit.trn_idxs).tolist())
             if fit.val_idx is not None:
-                self.validate(fit.val_idx)
+                yield from self.validate(fit.val_idx)
             if checkpoints is not None:
                 checkpoints.write(fit)
         self.call("on_train_end")
@@ -99,11 +155,7 @@ class _Loop:
         for call in self.calls[point]:
             call(self.fit)
 
-    def progress(self, visible: bool) -> Any:
-        self.bar = progress_bar(total=self.fit.n_epochs * self.n_folds, desc="Training", unit="fold", visible=visible)
-        return self.bar
-
-    def train_epoch(self, order: list[int]) -> None:
+    def train_epoch(self, order: list[int]) -> Steps:
         fit = self.fit
         fit.state = "train"
         fit.model.set_mode(training=True)
@@ -112,7 +164,9 @@ class _Loop:
             fit.sub_epoch += 1
             fit.by = self._batches(self._train_fold_data(), shuffle=True)
             self._begin_fold()
-            loss = self._train_fold()
+            total = FoldLoss()
+            yield from self._train_fold(total)
+            loss = total.value()
             fit.history["train"]["loss"].append(loss)
             self._end_fold()
             if not np.isfinite(loss):
@@ -125,77 +179,75 @@ class _Loop:
         fit = self.fit
         if not fit.fy.augmentations:
             return fit.fy.get_train_fold(fit.trn_idx, fit.epoch)
-        return fit.fy.get_train_fold(fit.trn_idx, fit.epoch, seeds.seed_of(self.seed, "augmentation"))
+        return fit.fy.get_train_fold(fit.trn_idx, fit.epoch, seeds.seed_of(self.given.seed, "augmentation"))
 
-    def validate(self, val_idx: int) -> None:
+    def validate(self, val_idx: int) -> Steps:
         fit = self.fit
         fit.state = "valid"
         fit.model.set_mode(training=False)
         self.call("on_epoch_begin")
-        with torch.set_grad_enabled(fit.val_requires_grad):
+        with self._grads():
             fit.by = self._batches(fit.fy.get_fold(val_idx), shuffle=False)
             self._begin_fold()
-            for name, value in validation_values(fit, self._validate_fold()).items():
+        seen = Answers(fit.loss_func)
+        yield from self._validate_fold(seen)
+        with self._grads():
+            for name, value in validation_values(fit, seen).items():
                 fit.history["valid"].setdefault(name, []).append(value)
             by = fit.by
             self._end_fold()
             fit.by = by  # for `validated`
             self.call("on_epoch_end")
-            fit.by = None  # type: ignore[assignment]
+            fit.forget_batch()
 
-    def _train_fold(self) -> float:
-        fit, calls, model, scaler, ctrl_c = self.fit, self.calls, self.fit.model, self.fit.model.scaler, self.ctrl_c
+    def _grads(self) -> torch.set_grad_enabled:
+        """Set whether validation has gradients; never across a stop, where others may run."""
+        return torch.set_grad_enabled(self.fit.val_requires_grad)
+
+    def _train_fold(self, total: FoldLoss) -> Steps:
+        fit, calls, ctrl_c = self.fit, self.calls, self.ctrl_c
         batch_begin, forwards_end = calls["on_batch_begin"], calls["on_forwards_end"]
         backwards_begin, backwards_end = calls["on_backwards_begin"], calls["on_backwards_end"]
         batch_end = calls["on_batch_end"]
         is_sum = not isinstance(fit.loss_func, BatchLoss) or fit.loss_func.is_weighted_sum
-        total, fit.n_batches = FoldLoss(), len(fit.by)
-        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):  # noqa: B020  (sets attributes)
+        fit.n_batches = len(fit.by)
+        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(labelled(fit.by), 1):  # noqa: B020  (sets attributes)
             for call in batch_begin:
                 call(fit)
-            y_pred = fit.y_pred = model.forward(fit.x)
-            fit.loss_val = weighted_loss(fit.loss_func, y_pred, fit.y, fit.w)
+            yield forward
+            n_events = len(fit.y_pred)
+            fit.loss_val = weighted_loss(fit.loss_func, fit.y_pred, fit.y, fit.w)
             for call in forwards_end:
                 call(fit)
-            opt = fit.opt
-            opt.zero_grad()
+            fit.opt.zero_grad()
             for call in backwards_begin:
                 call(fit)
-            if scaler is None:
-                fit.loss_val.backward()
-            else:
-                scaler.scale(fit.loss_val).backward()
-                scaler.unscale_(opt)
+            yield backward
             for call in backwards_end:
                 call(fit)
-            if scaler is None:
-                opt.step()
-            else:
-                scaler.step(opt)
-                scaler.update()
+            yield step
             for call in batch_end:
                 call(fit)
-            total.add(fit.loss_val, len(y_pred), fit.w if is_sum else None)
+            total.add(fit.loss_val, n_events, fit.w if is_sum else None)
             if ctrl_c.asked:
                 raise Interrupted
-        return total.value()
 
-    def _validate_fold(self) -> Answers:
-        fit, calls, seen = self.fit, self.calls, Answers(self.fit.loss_func)
+    def _validate_fold(self, seen: Answers) -> Steps:
+        fit, forwards_end, batch_end = self.fit, self.calls["on_forwards_end"], self.calls["on_batch_end"]
         fit.n_batches = len(fit.by)
-        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):  # noqa: B020  (sets attributes)
-            for call in calls["on_batch_begin"]:
-                call(fit)
-            fit.y_pred = fit.model.forward(fit.x)
-            fit.loss_val = weighted_loss(fit.loss_func, fit.y_pred, fit.y, fit.w)
-            for call in calls["on_forwards_end"]:
-                call(fit)
-            for call in calls["on_batch_end"]:
-                call(fit)
+        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(labelled(fit.by), 1):  # noqa: B020  (sets attributes)
+            with self._grads():
+                self.call("on_batch_begin")
+            yield forward
+            with self._grads():
+                fit.loss_val = weighted_loss(fit.loss_func, fit.y_pred, fit.y, fit.w)
+                for call in forwards_end:
+                    call(fit)
+                for call in batch_end:
+                    call(fit)
             seen.add(fit.y_pred, fit.y, fit.w, fit.loss_val)
             if self.ctrl_c.asked:
                 raise Interrupted
-        return seen
 
     def _batches(self, fold: dict[str, Any], shuffle: bool) -> BatchYielder:
         fit = self.fit
@@ -206,8 +258,8 @@ class _Loop:
             fold["targets"],
             fold["weights"],
             shuffle=shuffle,
-            use_weights=self.train_on_weights,
-            bulk_move=self.bulk_move,
+            use_weights=self.given.train_on_weights,
+            bulk_move=self.given.bulk_move,
             input_mask=fit.model.input_mask,
             drop_last=shuffle,
             device=fit.device,

@@ -1,78 +1,227 @@
-"""Predicting: batches through the network, and all folds of a file."""
+r"""Predicting: events through one network or several, and all folds of a file.
+
+Of several networks it is the weighted mean and how far they differ,
+
+.. math:: y(x) = \frac{\sum_i a_i \, y_i(x)}{\sum_i a_i}, \qquad
+    \delta(x)^2 = \frac{\sum_i a_i \, (y_i(x) - y(x))^2}{\sum_i a_i}
+
+One network is the case of one: the mean is its answer, bit for bit.
+"""
 
 from __future__ import annotations
 
-from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from attrs import define
 
-from lumin_core.training.evaluation import evaluating
+from lumin_core.data.fold_yielder import FoldYielder
+from lumin_core.errors import ConfigError
+from lumin_core.training.callback import PredHandler
+from lumin_core.training.evaluation import evaluating, labelled
+from lumin_core.training.fit_params import FitParams
+from lumin_core.training.fitting import build_callbacks, check_features, hand_over
+from lumin_core.training.hook_plan import HookPlan
+from lumin_core.training.inputs import as_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.training.fit_params import FitParams
-    from lumin_core.training.hook_plan import HookPlan
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
+    from lumin_core.data.batch_yielder import BatchYielder
+    from lumin_core.training.network import Events, Network, PredCallback
+
+    Answer = ArrayLike | Tensor
+    Prediction = tuple[int, Answer, np.ndarray]
 
 
-PREDICT_BS = 2048  # measured on one core: smaller batches cost calls, larger ones leave the cache
+@define(frozen=True, kw_only=True)
+class Question:
+    """What networks are asked with, beside the inputs.
+
+    Attributes:
+        make_handler: Makes the callback that collects the predictions, anew for each network
+            and fold.
+        cbs: Further callbacks, made anew for each network.
+        bs: Events in a batch.
+        raw: Whether inputs are as before the preprocessing.
+    """
+
+    make_handler: Callable[[], PredCallback] = PredHandler
+    cbs: object = None
+    bs: int | None = None
+    raw: bool = False
+
+    @classmethod
+    def for_many(cls, pred_cb: Callable[[], PredCallback] | None, cbs: object, bs: int | None, raw: bool) -> Question:
+        """Make the question to several networks, each with a collecting callback of its own.
+
+        Raises:
+            ConfigError: If `pred_cb` cannot make them.
+        """
+        if pred_cb is not None and not callable(pred_cb):
+            raise ConfigError(f"pred_cb must make a callback for each model: a class or a function, got {pred_cb!r}")
+        return cls(make_handler=pred_cb or PredHandler, cbs=cbs, bs=bs, raw=raw)
 
 
-def predict_folds(
-    fy: FoldYielder,
-    pred_names: Sequence[str],
-    ask: Callable[[int, Any], Sequence[Any]],
-    combine: Callable[[int, list[np.ndarray]], Sequence[np.ndarray]] = lambda _, answers: answers,
-) -> None:
-    """Predict every fold, and save all predictions at once.
-
-    Each answer is averaged over test-time variants.
+def predictions(
+    networks: Sequence[Network],
+    inputs: Events | FoldYielder,
+    question: Question,
+    *,
+    weights: np.ndarray | None = None,
+    chosen: Callable[[int], Sequence[int]] | None = None,
+) -> Iterator[Prediction]:
+    """Predict.
 
     Args:
-        fy: The data.
-        pred_names: The columns' names.
-        ask: Function from the number and the inputs of a fold to answers, one a model, of shape
-            ``(n, n_out)``.
-        combine: Function from the number of a fold and its averaged answers to the columns, of
-            which as many are saved as have names; one output is saved as ``(n,)``. By default the
-            answers are the columns.
+        networks: Who may be asked.
+        inputs: Events, which are one fold, of number 0, or the folds of a file, whose test-time
+            variants are averaged.
+        question: With what.
+        weights: A positive number a network; by default all are equal.
+        chosen: Function from the number of a fold to the numbers of the networks that are asked
+            about it; by default all are.
+
+    Returns:
+        For each fold its number, the mean, shape ``(n, n_out)``, and the spread, of the same shape.
+
+    Raises:
+        ConfigError: If a file has other features than a network, or ``raw`` is asked for it.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core import Model, ModelBuilder
+        >>> from lumin_core.training.prediction import Question, predictions
+        >>> model = Model(ModelBuilder("regression", 1, ["pt"], seed=1))
+        >>> [(_, mean, spread)] = predictions([model], np.ones((3, 1)), Question())
+        >>> mean.shape, spread.tolist()
+        ((3, 1), [[0.0], [0.0], [0.0]])
     """
+    askers = [_Asker(network, build_callbacks(question.cbs), question) for network in networks]
+    shares = np.ones(len(networks)) if weights is None else weights
+    numbers = chosen or (lambda _: range(len(networks)))
+    if isinstance(inputs, FoldYielder):
+        return _of_folds(askers, inputs, shares, numbers)
+    return _of_events(askers, inputs, shares, numbers(0))
+
+
+def deliver(found: Iterator[Prediction], names: Sequence[str], fy: object, *, as_np: bool) -> list[np.ndarray | Tensor]:
+    """Save what `predictions` found in the file, all at once, or return it.
+
+    Args:
+        found: The predictions.
+        names: Columns for the mean and, if there is a second one, the spread.
+        fy: The `FoldYielder`; what is none has no file.
+        as_np: Whether to return arrays, or tensors.
+
+    Returns:
+        Mean and spread of events; nothing where they are in the file.
+    """
+    if not isinstance(fy, FoldYielder):
+        [(_, *columns)] = found
+        return [_as_array(column) if as_np else torch.as_tensor(column) for column in columns]
     with fy.writing():
-        for fold in range(len(fy)):
-            totals: Any = repeat(0)
-            for variant in range(fy.aug_mult):
-                answers = ask(fold, fy.get_test_fold(fold, variant)["inputs"])
-                totals = [total + np.asarray(answer) for total, answer in zip(totals, answers, strict=False)]
-            columns = combine(fold, [total / fy.aug_mult for total in totals])
-            for name, column in zip(pred_names, columns, strict=False):
-                preds = column.astype(np.float32)
-                fy.save_fold_pred(preds[:, 0] if preds.shape[1:] == (1,) else preds, fold, name)
+        for fold, *columns in found:
+            for name, column in zip(names, columns, strict=False):
+                values = _as_array(column).astype(np.float32)
+                fy.save_fold_pred(values[:, 0] if values.shape[1:] == (1,) else values, fold, name)
+    return []
 
 
-def run_predict(fit: FitParams, plan: HookPlan) -> None:
-    """Run all batches of ``fit.by`` through the model; what comes out is the callbacks'."""
-    calls = plan.calls
+@define(frozen=True)
+class _Asker:
+    """A network and those who watch it being asked."""
+
+    network: Network
+    callbacks: list[object]
+    question: Question
+
+    def ask(self, by: BatchYielder, fy: FoldYielder | None = None) -> Answer:
+        handler = self.question.make_handler()
+        if not callable(getattr(handler, "get_preds", None)):
+            raise ConfigError(f"pred_cb must have get_preds(), got {handler!r}; derive it from lumin_core.PredHandler")
+        network, cbs = self.network, [*self.callbacks, handler]
+        plan = HookPlan(cbs)
+        params = FitParams(model=network, device=network.device, by=by, bs=by.bs, n_batches=len(by), cbs=cbs)
+        if fy is not None:
+            params.fy = fy
+        hand_over(network, cbs)
+        run_predict(params, plan)
+        return handler.get_preds()
+
+
+def _of_events(
+    askers: Sequence[_Asker], inputs: Events, weights: np.ndarray, numbers: Sequence[int]
+) -> Iterator[Prediction]:
+    asked = [askers[i] for i in numbers]
+    answers = (a.ask(as_batches(a.network, inputs, a.question.bs, raw=a.question.raw)) for a in asked)
+    yield 0, *_combined(answers, weights[list(numbers)])
+
+
+def _of_folds(
+    askers: Sequence[_Asker], fy: FoldYielder, weights: np.ndarray, chosen: Callable[[int], Sequence[int]]
+) -> Iterator[Prediction]:
+    for asker in askers:
+        if asker.question.raw:
+            raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
+        check_features(asker.network.model_builder, fy)
+    for fold in range(len(fy)):
+        numbers = list(chosen(fold))
+        asked = [askers[i] for i in numbers]
+        totals: list[np.ndarray | float] = [0.0] * len(asked)
+        for variant in range(fy.aug_mult):
+            inputs = fy.get_test_fold(fold, variant)["inputs"]
+            answers = (_as_array(a.ask(a.network.batches(inputs, a.question.bs), fy)) for a in asked)
+            totals = [total + answer for total, answer in zip(totals, answers, strict=True)]
+        yield fold, *_combined([np.asarray(total / fy.aug_mult) for total in totals], weights[numbers])
+
+
+def _combined(answers: Iterable[Answer], weights: np.ndarray) -> tuple[Answer, np.ndarray]:
+    """Compute weighted mean and standard deviation, answer by answer.
+
+    By West's recurrence one answer is held at a time.
+
+    References:
+        West, Communications of the ACM 22 (1979) 532, https://doi.org/10.1145/359146.359153
+    """
+    if len(weights) == 1:
+        [answer] = answers
+        return answer, np.zeros(np.shape(answer), dtype=np.float32)
+    total, mean, squares = 0.0, np.zeros(()), np.zeros(())
+    for weight, given in zip(weights, answers, strict=True):
+        answer = _as_array(given)
+        total += weight
+        change = answer.astype(np.float64) - mean
+        mean = mean + change * (weight / total)
+        squares = squares + weight * change * (answer - mean)
+    return mean.astype(np.float32), np.sqrt(squares / total).astype(np.float32)
+
+
+def _as_array(answer: Answer) -> np.ndarray:
+    return answer.detach().cpu().numpy() if isinstance(answer, torch.Tensor) else np.asarray(answer)
+
+
+def run_predict(fit_params: FitParams, plan: HookPlan) -> None:
+    """Run all batches of ``fit_params.by`` through the network; the callbacks collect them."""
+    fit, calls = fit_params, plan.calls
     fit.state = "test"
     with evaluating(fit.model):
         for call in calls["on_pred_begin"]:
             call(fit)
         fit.n_batches = len(fit.by)
-        _predict_batches(fit, calls)
+        with torch.set_grad_enabled(fit.val_requires_grad):
+            for fit.batch, (fit.x, fit.y, fit.w) in enumerate(labelled(fit.by), 1):  # noqa: B020  (sets attributes)
+                for call in calls["on_batch_begin"]:
+                    call(fit)
+                fit.y_pred = fit.model.to_prediction(fit.model.forward(fit.x))
+                for call in calls["on_forwards_end"]:
+                    call(fit)
+                for call in calls["on_batch_end"]:
+                    call(fit)
         for call in calls["on_pred_end"]:
             call(fit)
     fit.forget_batch()
-
-
-def _predict_batches(fit: FitParams, calls: Mapping[str, Any]) -> None:
-    with torch.set_grad_enabled(fit.val_requires_grad):
-        for fit.batch, (fit.x, fit.y, fit.w) in enumerate(fit.by, 1):  # noqa: B020  (sets attributes)
-            for call in calls["on_batch_begin"]:
-                call(fit)
-            fit.y_pred = fit.model.to_prediction(fit.model.forward(fit.x))
-            for call in calls["on_forwards_end"]:
-                call(fit)
-            for call in calls["on_batch_end"]:
-                call(fit)

@@ -198,7 +198,7 @@ def unsafe_options(call):
 
 
 # what a process and its own workers send each other through a pipe is no file
-BETWEEN_PROCESSES = {(f"lumin_core.runs.{name}", "pickle.loads") for name in ("executors", "worker")}
+BETWEEN_PROCESSES = {(f"lumin_plugin_farm.{name}", "pickle.loads") for name in ("processes", "worker")}
 
 
 def test_nothing_shells_out_evaluates_unpickles_or_prints(core_modules, plugin_modules):

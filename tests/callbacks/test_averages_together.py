@@ -60,7 +60,7 @@ def test_the_fit_ends_with_the_best_of_all_offers(fit, make_model, lr):
         model=model,
     )
     loss, weights = min(candidates.seen, key=lambda entry: entry[0])
-    assert model.fit_params.data["kept"]["loss"] == loss
+    assert model.fit_params.kept["loss"] == loss
     assert same(model.get_weights(), weights)
     own = min(model.fit_params.history["valid"]["loss"])
     assert loss < own if lr == 3 else loss == own
@@ -72,7 +72,7 @@ def test_an_average_that_gets_better_keeps_the_training_going(fit, model, script
     ema, stopping = EMA(0.9), EarlyStopping(2)
     fit([ema, stopping, SaveBest()], n_epochs=9, metrics=scripted(values))
     assert len(model.fit_params.history["valid"]["loss"]) == 6
-    assert model.fit_params.data["kept"]["scripted"] == 1
+    assert model.fit_params.kept["scripted"] == 1
 
 
 def test_averages_do_not_disturb_each_other(fit, make_model):
@@ -103,7 +103,7 @@ def test_a_fit_that_died_with_all_of_them_goes_on_bit_for_bit(fit, make_model, t
     (model, averages), (resumed, theirs) = run("whole"), run("died", *epochs)
     assert same(model.get_weights(), resumed.get_weights())
     assert model.fit_params.history == resumed.fit_params.history
-    assert model.fit_params.data["kept"] == resumed.fit_params.data["kept"]
+    assert model.fit_params.kept == resumed.fit_params.kept
     for average, other in zip(averages, theirs, strict=True):
         assert average.get_values() == other.get_values()
         assert same(average.get_module().state_dict(), other.get_module().state_dict())

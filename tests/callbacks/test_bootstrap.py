@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lumin_core import Callback, FoldFileWriter, FoldYielder, Head, Model, ModelBuilder, train_models
-from lumin_core.data.layout import matrix_entry
+from lumin_core.data import matrix_entry
 from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks import BootstrapResample
 
@@ -60,7 +60,7 @@ class Look(Callback):
     def on_fold_begin(self, fit_params):
         by, idx = fit_params.by, fit_params.trn_idx if fit_params.state == "train" else fit_params.val_idx
         fold = {key: getattr(by, key) for key in ("inputs", "matrix_inputs", "targets", "weights")}
-        events = fit_params.data.get("events")
+        events = fit_params.events
         self.folds.append({"state": fit_params.state, "epoch": fit_params.epoch, "idx": idx, "events": events, **fold})
 
     def of(self, idx, state="train"):

@@ -159,7 +159,7 @@ def test_fault_cycle_step_in_train_models_finishes(fy, make_model, tmp_path, how
 def test_the_best_model_is_kept_beside_save_best(fit, model, scripted):
     saving = SaveBest()
     fit([CycleStep(0.5, 1, **OPTIONS), saving], n_epochs=6, metrics=scripted([1, 0, 2, 3, 4, 5]))
-    assert model.fit_params.data["kept"]["scripted"] == 0
+    assert model.fit_params.kept["scripted"] == 0
 
 
 def test_a_fit_without_validation_is_refused(fit):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lumin_core import BatchYielder, FoldFileWriter, FoldYielder, Head, Model, ModelBuilder
-from lumin_core.data.layout import matrix_entry
+from lumin_core.data import matrix_entry
 from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks import ParametrisedPrediction
 

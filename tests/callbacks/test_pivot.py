@@ -18,7 +18,7 @@ from lumin_core import (
     train_models,
     validated,
 )
-from lumin_core.data.layout import matrix_entry
+from lumin_core.data import matrix_entry
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_callbacks import BootstrapResample, EpochSaver, PivotTraining
 

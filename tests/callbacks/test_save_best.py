@@ -33,7 +33,7 @@ def test_fault_the_training_ends_with_the_best_model(fit, model, scripted, tmp_p
     assert saving.path == tmp_path / "cbs" / "best.safetensors"
     assert all(torch.equal(value, seen[best][key]) for key, value in model.get_weights().items())
     assert same(Model.from_save(saving.path), model)
-    kept = model.fit_params.data["kept"]
+    kept = model.fit_params.kept
     assert kept["scripted"] == values[best - 1]
     assert kept["loss"] == model.fit_params.history["valid"]["loss"][best - 1]
 
@@ -42,7 +42,7 @@ def test_without_reloading_the_last_model_stays(fit, model, scripted):
     saving = SaveBest(auto_reload=False, name="mine")
     fit(saving, metrics=scripted([0, 1, 2]))
     assert saving.path.name == "mine.safetensors"
-    assert "kept" not in model.fit_params.data
+    assert model.fit_params.kept is None
     assert not same(Model.from_save(saving.path), model)
 
 
@@ -60,7 +60,7 @@ def test_a_reused_callback_forgets_the_best_of_before(fit, make_model, scripted)
     fit(saving, metrics=scripted([0, 1, 2]))
     fit(saving, model=second, metrics=scripted([9, 8, 7]))
     assert same(Model.from_save(saving.path), second)
-    assert second.fit_params.data["kept"]["scripted"] == 7
+    assert second.fit_params.kept["scripted"] == 7
 
 
 def test_it_is_the_best_of_a_training_that_was_stopped(fit, model, scripted, tmp_path):

@@ -159,7 +159,7 @@ def test_a_schedule_an_average_the_best_and_early_stopping_go_together(fit, make
     cbs = [*schedules, average] if not reverse else [average, *schedules]
     model = make_model()
     fit([*cbs, EarlyStopping(2), saving], model=model, n_epochs=8)
-    history, kept = model.fit_params.history["valid"]["loss"], model.fit_params.data["kept"]
+    history, kept = model.fit_params.history["valid"]["loss"], model.fit_params.kept
     assert {"one_cycle": average.restarts == [5], "cycles": average.restarts[:2] == [2, 4]}.get(name, True)
     assert kept["loss"] <= min(history)
     assert model.evaluate(*fy.get_fold(2).values()) == pytest.approx(kept["loss"], rel=1e-5)
@@ -181,7 +181,7 @@ def test_together_they_go_on_bit_for_bit(fit, make_model, tmp_path, name, death,
     resumed = run("killed", 0)
     assert same(whole.get_weights(), resumed.get_weights())
     assert whole.fit_params.history == resumed.fit_params.history
-    assert whole.fit_params.data == resumed.fit_params.data
+    assert whole.fit_params.kept == resumed.fit_params.kept
 
 
 def test_they_go_together_in_train_models(fy, make_model, tmp_path):

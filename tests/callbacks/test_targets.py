@@ -194,15 +194,15 @@ def test_events_that_were_taken_out_are_asked_for(fy):
             by, keep = fit_params.by, np.arange(16)
             by.inputs, by.targets, by.weights = by.inputs[keep], by.targets[keep], by.weights[keep]
             if self.tells:
-                fit_params.data["events"] = keep
+                fit_params.events = keep
 
         def on_fold_end(self, fit_params):
-            fit_params.data.pop("events", None)
+            fit_params.events = None
 
     half = Half()
     half.tells = False
     with pytest.raises(
-        ShapeError, match=r"fold \d has \d+ events in the file and 16 in training, .*data\[\"events\"\]"
+        ShapeError, match=r"fold \d has \d+ events in the file and 16 in training, .*fit_params\.events"
     ):
         fit(fy, [half, TargReplace("is_fake")])
     half.tells = True

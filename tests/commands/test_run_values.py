@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 def test_defaults_stand_in_for_what_is_left_out(write):
     values = RunFile.load(write()).values
     assert values["save_best"] is True
-    assert values["head"] == "cat_emb_head"
+    assert values["head"] == "tabular/cat_emb_head"
     assert values["patience"] is None
     assert set(values) == set(keys())
 
@@ -40,7 +40,7 @@ def test_paths_in_the_file_are_relative_to_it(write, tmp_path, monkeypatch):
         ("opt_args.lr", 3e-3, "opt_args", {"lr": 3e-3}),
         ("body.depth", 3, "body", {"name": "fully_connected", "depth": 3, "width": 4}),
         ("body", "ident_body", "body", "ident_body"),
-        ("head.do_cat", 0.1, "head", {"name": "cat_emb_head", "do_cat": 0.1}),
+        ("head.do_cat", 0.1, "head", {"name": "tabular/cat_emb_head", "do_cat": 0.1}),
         ("cb_partials.1.clip", 2.0, "cb_partials", ["epoch_saver", {"name": "grad_clip", "clip": 2.0}]),
         ("cb_partials.0.every", 2, "cb_partials", [{"name": "epoch_saver", "every": 2}, {"name": "grad_clip"}]),
         ("ensemble.size", 2, "ensemble", {"size": 2}),

@@ -12,6 +12,7 @@ TREE = {
     "BrokenPlugin": ImportError,
     "IncompatiblePlugin": ImportError,
     "HookError": TypeError,
+    "FileError": OSError,
     "FoldFileError": OSError,
     "ShapeError": ValueError,
     "DataError": ValueError,

@@ -3,7 +3,7 @@
 import json
 import os
 import pickle
-import runpy
+import re
 import signal
 import subprocess
 import sys
@@ -19,9 +19,10 @@ import run_parts
 
 from lumin_core import Callback, Model, ModelBuilder, Results, build, registry, train_models
 from lumin_core.errors import ConfigError, DataError, TrainingFailed, UnknownComponent
-from lumin_core.runs import side_by_side
-from lumin_core.runs.executors import Processes, available_cores, pack
+from lumin_core.runs import available_cores, side_by_side
 from lumin_core.runs.side_by_side import threads_each
+from lumin_plugin_farm import Processes
+from lumin_plugin_farm.processes import pack
 
 HERE = Path(run_parts.__file__).parent
 
@@ -144,7 +145,7 @@ import os, signal, sys
 sys.path.insert(0, {str(HERE)!r})
 import run_parts
 from pathlib import Path
-from lumin_core.runs.executors import Processes
+from lumin_plugin_farm import Processes
 if __name__ == "__main__":
     executor, pipe = Processes(1), Path({str(pipe)!r})
     executor.submit(run_parts.hold, pipe)
@@ -192,12 +193,22 @@ def test_what_a_notebook_defines_is_refused(monkeypatch):
 )
 def test_a_script_that_would_start_itself_again_is_refused(tmp_path, lines, refused):
     script = tmp_path / "script.py"
-    script.write_text(f"from lumin_core.runs.executors import Processes\n\ndef run():\n    Processes(1)\n\n{lines}\n")
+    script.write_text(UNGUARDED.format(lines=lines))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=200)
     if not refused:
-        runpy.run_path(str(script), run_name="__main__")
+        assert done.returncode == 0, done.stderr
         return
-    with pytest.raises(ConfigError, match=r"script.py, whose line \d would start workers again; put what .* below"):
-        runpy.run_path(str(script), run_name="__main__")
+    assert done.returncode == 1
+    assert re.search(r"script.py, whose line \d would start workers again; put what .* below", done.stderr)
+    assert done.stderr.count("Traceback") == 1  # the worker itself says nothing
+
+
+UNGUARDED = """from lumin_plugin_farm import Processes
+def run():
+    with Processes(1) as executor: executor.greet()
+
+{lines}
+"""
 
 
 def test_cores_are_shared_out():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lumin_core import object_mask
+from lumin_core.data.entries import matrix_from_entry
 from lumin_core.data.matrix import mark_absent
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_gnn import GraphLayout
@@ -69,7 +70,7 @@ def test_what_yielders_give_has_the_same_nodes_and_edges(graphs):
     """They set to 0 what never exists, unless the whole row is absent."""
     layout = GraphLayout.of(graphs())
     packed = layout.pack(graphs())
-    read = mark_absent(packed.copy(), layout.matrix_feats)
+    read = mark_absent(packed.copy(), matrix_from_entry(layout.matrix_feats))
     assert (object_mask(packed) == object_mask(read)).all()
     assert (np.nan_to_num(packed) == np.nan_to_num(read)).all()
     assert not np.isnan(read[object_mask(read)]).any()

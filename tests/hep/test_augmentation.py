@@ -448,7 +448,7 @@ def entry(vecs, feats, row_wise, missing=None):
 
     names = [f"{vec}_{feat}" for vec in vecs for feat in feats if (vec, feat) not in (missing or [])]
     present, gaps, shape = matrix_lookup(names, vecs, feats, row_wise)
-    from lumin_core.data.layout import matrix_entry
+    from lumin_core.data import matrix_entry
 
     return matrix_entry(present, vecs, gaps, feats, row_wise, shape)
 
@@ -525,7 +525,7 @@ def test_a_scaler_of_flat_inputs_and_matrix_together_is_refused(write):
 
 
 def test_tensors_are_refused_unless_vectors_are_named(write):
-    from lumin_core.data.layout import tensor_entry
+    from lumin_core.data import tensor_entry
 
     values, image = cartesian(momenta()), np.ones((N, 2, 5, 5))
     options = {"matrix": image, "matrix_feats": tensor_entry("image", (2, 5, 5))}

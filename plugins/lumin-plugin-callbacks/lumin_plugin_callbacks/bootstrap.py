@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core import Callback, seeds
+from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks.targets import targets_of
 
@@ -28,7 +29,7 @@ class BootstrapResample(Callback):
 
     A fold's sample depends on the fit's seed and the number of the fold alone, and with
     `bag_each_time` on the epoch. A callback that reads further columns of the file for the events
-    of the fold, as `targ_replace` does, finds their indices as ``fit_params.data["events"]`` while
+    of the fold, as `targ_replace` does, finds their indices as ``fit_params.events`` while
     the fold is trained.
 
     With `reweight`, weights are scaled so that the sample keeps their sum, for each class (without
@@ -50,7 +51,7 @@ class BootstrapResample(Callback):
     """
 
     def __init__(self, n_folds: int | None = None, bag_each_time: bool = False, reweight: bool = True) -> None:
-        if n_folds is not None and (isinstance(n_folds, bool) or not hasattr(n_folds, "__index__") or n_folds < 1):
+        if n_folds is not None and (isinstance(n_folds, bool) or not is_positive(n_folds)):
             raise ConfigError(f"n_folds must be a positive integer, got {n_folds!r}; it may be left out")
         self.bag_each_time = bag_each_time
         self.reweight = reweight
@@ -73,11 +74,7 @@ class BootstrapResample(Callback):
         by.targets = targets_of(by)[sample]
         if by.matrix_inputs is not None:
             by.matrix_inputs = by.matrix_inputs[sample]
-        fit_params.data["events"] = sample
-
-    def on_fold_end(self, fit_params: FitParams) -> None:
-        """Forget the sample."""
-        fit_params.data.pop("events", None)
+        fit_params.events = sample
 
 
 def _factors(weights: np.ndarray, groups: NDArray[np.int64], sample: NDArray[np.int64]) -> NDArray[np.float64]:

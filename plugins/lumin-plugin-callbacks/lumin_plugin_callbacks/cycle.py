@@ -58,7 +58,9 @@ class Cycle(Schedule):
         if self.cycle_save and not isinstance(self.scale, int):
             raise ConfigError(f"cycle_save saves at the end of epochs: scale must be a whole number, got {scale!r}")
         self.decrease_param = decrease_param
-        self._first, self._second = reversed(limits) if decrease_param else limits
+        low, high = limits
+        self._first = high if decrease_param else low
+        self._second = low if decrease_param else high
 
     def values_at(self, batch: int, n_batches: int) -> dict[str, float]:
         """Give what a batch is trained at; see `Schedule`."""

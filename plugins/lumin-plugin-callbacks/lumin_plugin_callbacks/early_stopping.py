@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lumin_core import Callback, CyclicCallback, best_offer, is_better
+from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class EarlyStopping(Callback):
     _best: float | None
 
     def __init__(self, patience: int, min_change: float = 0) -> None:
-        if isinstance(patience, bool) or not hasattr(patience, "__index__") or patience < 1:
+        if isinstance(patience, bool) or not is_positive(patience):
             raise ConfigError(f"patience must be a positive number of epochs, got {patience!r}")
         if not hasattr(min_change, "__float__") or not min_change >= 0:
             raise ConfigError(f"min_change must be at least 0, got {min_change!r}")

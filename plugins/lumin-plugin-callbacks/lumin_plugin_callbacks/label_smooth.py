@@ -60,9 +60,8 @@ class BinaryLabelSmooth(Callback):
                 f"the model's is {fit_params.model.objective!r}: leave it out"
             )
         low, high = self.coefs[0], 1 - self.coefs[1]
-        self._low, self._high = (
-            torch.tensor(label, dtype=torch.float32, device=fit_params.device) for label in (low, high)
-        )
+        self._low = torch.tensor(low, dtype=torch.float32, device=fit_params.device)
+        self._high = torch.tensor(high, dtype=torch.float32, device=fit_params.device)
 
     def on_batch_begin(self, fit_params: FitParams) -> None:
         """Smooth the targets of a training batch."""

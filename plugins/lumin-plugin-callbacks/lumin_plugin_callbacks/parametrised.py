@@ -18,7 +18,8 @@ from lumin_core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core import FitParams, Model
+    from lumin_core import FitParams
+    from lumin_core.training import Network
 
 
 class ParametrisedPrediction(Callback):
@@ -75,7 +76,7 @@ class ParametrisedPrediction(Callback):
         inputs[:, self._columns(fit_params.model, inputs.shape[1], by.input_mask)] = self.param_val
         by.inputs = inputs
 
-    def _columns(self, model: Model, n_columns: int, mask: Sequence[int] | None) -> list[int]:
+    def _columns(self, model: Network, n_columns: int, mask: Sequence[int] | None) -> list[int]:
         """Find the columns of the flat inputs.
 
         These are continuous features less those of a matrix, then categorical ones.

@@ -30,7 +30,7 @@ from lumin_core.checks import as_list, check_names, positive
 from lumin_core.data import check_classes
 from lumin_core.errors import ConfigError
 from lumin_core.model import build_optimiser, weighted_loss
-from lumin_core.training import FoldLoss, check_targets
+from lumin_core.training import FoldLoss, check_targets, prepare_fit, run_fit
 from lumin_plugin_callbacks.targets import check_columns, current_columns, fold_columns
 
 if TYPE_CHECKING:
@@ -260,21 +260,22 @@ class PivotTraining(Callback):
         model, by, opt, recorded = fit_params.model, fit_params.by, fit_params.opt, dict(fit_params.model.record.seeds)
         model.opt = build_optimiser(model.model_builder.opt_args, model.model.parameters())
         try:
-            model.fit(
+            fit = prepare_fit(
+                model,
                 self.n_pretrain_main,
                 fit_params.fy,
                 fit_params.bs,
-                by.bulk_move,
-                by.use_weights,
-                fit_params.trn_idxs,
+                bulk_move=by.bulk_move,
+                train_on_weights=by.use_weights,
+                trn_idxs=fit_params.trn_idxs,
                 cbs=self.main_pretrain_cb_partials,
                 cb_savepath=fit_params.cb_savepath / "pretrain",
                 visible_bar=False,
                 seed=self._draw(),
             )
+            run_fit(fit)
         finally:
             model.opt = opt
-            model.fit_params = fit_params
             model.record.seeds = recorded
 
     def _pretrain_adversary(self, fit_params: FitParams) -> None:
@@ -363,7 +364,8 @@ class _Accompanied(BatchYielder):
 
     def __init__(self, by: BatchYielder, columns: np.ndarray) -> None:
         self.__dict__.update(by.__dict__)
-        self._columns_beside, self._iterate = columns.reshape(len(columns), -1).astype(np.float32), type(by).__iter__
+        self._columns_beside = columns.reshape(len(columns), -1).astype(np.float32)
+        self._iterate = type(by).__iter__
         self.companion: Tensor = torch.empty(0)
 
     def __iter__(self) -> Iterator[tuple[Inputs, Tensor | None, Tensor | None]]:

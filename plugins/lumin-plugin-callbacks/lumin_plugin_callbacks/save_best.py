@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from lumin_core import FitParams, Model
+    from lumin_core import FitParams
+    from lumin_core.training import Network
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class SaveBest(Callback):
             _log.warning("save_best saved nothing: no validation gave a finite value")
         elif self.auto_reload:
             fit_params.model.load(self.path)
-            fit_params.data["kept"] = self._values
+            fit_params.kept = self._values
 
     def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""
@@ -96,7 +97,7 @@ class SaveBest(Callback):
         self.path = None
 
 
-def _save(model: Model, module: nn.Module | None, path: Path) -> Path:
+def _save(model: Network, module: nn.Module | None, path: Path) -> Path:
     """Save the model, with the weights of another module of its kind where there is one."""
     if module is None:
         return model.save(path)

@@ -23,11 +23,13 @@ import numpy as np
 from lumin_core import Callback
 from lumin_core.checks import did_you_mean, positive
 from lumin_core.errors import ConfigError
+from lumin_core.training import scheduled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from lumin_core import FitParams, Model
+    from lumin_core import FitParams
+    from lumin_core.training import Network
 
 INTERPOLATIONS: dict[str, Callable[[float], float]] = {
     "cosine": lambda done: (1 - math.cos(math.pi * done)) / 2,
@@ -237,7 +239,7 @@ def check_alone(callback: Scheduled, cbs: Iterable[object]) -> None:
         if other is callback:
             continue
         names = f"{type(callback).__name__} and {type(other).__name__}"
-        twice = [name for name in callback.scheduled if name in getattr(other, "scheduled", ())]
+        twice = [name for name in scheduled(callback) if name in scheduled(other)]
         if twice:
             raise ConfigError(f"{names} both set {' and '.join(_QUANTITIES[name] for name in twice)}; list one of them")
         if getattr(callback, "cycle_save", False) and getattr(other, "cycle_save", False):
@@ -309,7 +311,7 @@ def _is_number(value: object) -> TypeGuard[SupportsFloat]:
     return isinstance(value, SupportsFloat) and not isinstance(value, bool)
 
 
-def _check_momentum(model: Model) -> None:
+def _check_momentum(model: Network) -> None:
     try:
         model.get_mom()
     except ConfigError as error:

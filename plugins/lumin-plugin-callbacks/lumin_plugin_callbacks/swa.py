@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lumin_core import CyclicCallback, is_better, validated
 from lumin_core.checks import positive
 from lumin_core.errors import ConfigError
-from lumin_core.training import deciding
+from lumin_core.training import deciding, repeats
 from lumin_plugin_callbacks.averaging import Average, Averaging
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ class SWA(Averaging):
 
     def _is_due(self, fit_params: FitParams) -> bool:
         cyclic = _cyclic(fit_params)
-        repeats = any(getattr(callback, "repeats", True) for callback in cyclic)
-        is_locked = repeats if self.update_on_cycle_end is None else self.update_on_cycle_end
+        any_repeats = any(repeats(callback) for callback in cyclic)
+        is_locked = any_repeats if self.update_on_cycle_end is None else self.update_on_cycle_end
         return fit_params.epoch >= self.start_epoch and (not is_locked or any(cb.cycle_end for cb in cyclic))
 
     def _update(self) -> None:
@@ -150,7 +150,9 @@ class SWA(Averaging):
             return
         values = validated(fit_params, self._second.module)
         if _is_better(values, self._values or {}, fit_params):
-            self._average, self._second, self._values, self._n_kept = self._second, self._average, values, 0
+            self._average, self._second = self._second, self._average
+            self._values = values
+            self._n_kept = 0
         else:
             self._n_kept += 1
         self._second.restart()

@@ -112,13 +112,13 @@ def current_columns(fit_params: FitParams, columns: Sequence[str]) -> np.ndarray
         ShapeError: If the fold has not as many events any more as in the file.
     """
     fold = fit_params.trn_idx if fit_params.state == "train" else fit_params.val_idx
-    values, events = fold_columns(fit_params.fy, columns, fold), fit_params.data.get("events")
+    values, events = fold_columns(fit_params.fy, columns, fold), fit_params.events
     values = values if events is None else values[events]
     if len(values) != fit_params.by.n_events:
         raise ShapeError(
             f"fold {fold} has {len(values)} events in the file and {fit_params.by.n_events} in training, so that "
             f"{', '.join(columns)} cannot be told for each; let the callback that takes events out put the indices of "
-            'those that stay under fit_params.data["events"]'
+            "those that stay in fit_params.events"
         )
     return values
 

@@ -18,7 +18,7 @@ from lumin_core.errors import ConfigError, SavedModelError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from lumin_core.data import FoldReader
+    from lumin_core.data import FoldReader, MatrixSchema
     from lumin_plugin_commands.saved_header import SavedHeader
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"  # how such a file begins
@@ -65,7 +65,7 @@ def _of_hdf5(path: Path) -> tuple[str, list[Row]]:
 
 
 def _fold_file(reader: FoldReader) -> tuple[str, list[Row]]:
-    meta, sizes = reader.meta, list(reader.sizes.values())
+    meta, sizes = reader.schema, list(reader.sizes.values())
     known = {"inputs", "targets", "weights", "matrix_inputs", *meta.misc_feats}
     folds = f"{len(sizes)}, each of {_span(sizes)} events, {sum(sizes):,} in all"
     cats = [f"{feat} ({len(meta.cat_maps[feat])} values)" if feat in meta.cat_maps else feat for feat in meta.cat_feats]
@@ -75,7 +75,7 @@ def _fold_file(reader: FoldReader) -> tuple[str, list[Row]]:
         ("categorical", _listed(cats)),
         ("targets", _listed(meta.targ_feats)),
         ("weights", _weights(reader)),
-        ("matrix", _matrix(meta.matrix_feats or {})),
+        ("matrix", _matrix(meta.matrix)),
         *((f"preprocessed {name}", _names(steps)) for name, steps in meta.preprocessing.items()),
         ("further columns", _listed(meta.misc_feats)),
         ("predictions", _listed([column for column in reader.columns if column not in known])),
@@ -92,15 +92,15 @@ def _weights(reader: FoldReader) -> str:
     if "weights" not in reader.columns:
         return "none"
     total = sum(float(np.sum(reader.read("weights", fold), dtype=np.float64)) for fold in reader.sizes)
-    return f"{reader.meta.wgt_feat or 'weights'}, {total:.6g} in all"
+    return f"{reader.schema.wgt_feat or 'weights'}, {total:.6g} in all"
 
 
-def _matrix(feats: Mapping[str, Any]) -> str:
-    if not feats:
+def _matrix(matrix: MatrixSchema | None) -> str:
+    if matrix is None:
         return ""
-    parts = [" x ".join(map(str, feats["shape"])), f"objects {', '.join(feats['vecs'])}"]
-    parts += [f"each with {', '.join(feats['feats_per_vec'])}"] * any(feats["feats_per_vec"])
-    return "; ".join([*parts, *["sparse"] * bool(feats.get("is_sparse"))])
+    parts = [" x ".join(map(str, matrix.shape)), f"objects {', '.join(matrix.vecs)}"]
+    parts += [f"each with {', '.join(matrix.feats_per_vec)}"] * any(matrix.feats_per_vec)
+    return "; ".join([*parts, *["sparse"] * matrix.is_sparse])
 
 
 def _of_saved(path: Path) -> tuple[str, list[Row]]:

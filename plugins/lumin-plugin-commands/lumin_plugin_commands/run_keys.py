@@ -168,15 +168,25 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 def _names() -> dict[str, Any]:
     """Collect what annotations of the core name, and its modules import for type checkers alone."""
     import h5py
-    from torch import nn
+    import torch
 
     from lumin_core import data, model, runs, training
 
     faces: tuple[Any, ...] = (data, model, training, runs)
     ours = {name: getattr(face, name) for face in faces for name in face.__all__}
-    return {**vars(collections.abc), **ours, "Path": Path, "h5py": h5py, "nn": nn}
+    return {
+        **vars(collections.abc),
+        **ours,
+        "Path": Path,
+        "h5py": h5py,
+        "torch": torch,
+        "Tensor": torch.Tensor,
+        "nn": torch.nn,
+    }
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """Return the alternatives of a hint; a component's specification is checked by its kind."""
     is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    return typing.get_args(hint) if is_union else (hint,)
+    alternatives = typing.get_args(hint) if is_union else (hint,)
+    return (Any,) if any(typing.get_origin(kind) is type for kind in alternatives) else alternatives

@@ -123,10 +123,9 @@ class _Yields:
     def __init__(
         self, rows: NDArray[np.intp], weights: NDArray[np.float64], masks: Sequence[NDArray[np.bool_]], n_rows: int
     ) -> None:
-        self._sums, self._squares = (
-            np.stack([_summed(rows[mask], values[mask], n_rows) for mask in masks], axis=1)
-            for values in (weights, np.square(weights))
-        )  # (n_rows + 1, n_samples)
+        squares = np.square(weights)  # both sums: (n_rows + 1, n_samples)
+        self._sums = np.stack([_summed(rows[mask], weights[mask], n_rows) for mask in masks], axis=1)
+        self._squares = np.stack([_summed(rows[mask], squares[mask], n_rows) for mask in masks], axis=1)
 
     def known(self, low: int, high: int, max_unc: float) -> NDArray[np.bool_]:
         """Tell for each sample whether its uncertainty between two points is small enough.

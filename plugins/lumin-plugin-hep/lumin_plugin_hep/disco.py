@@ -49,7 +49,11 @@ from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model import build_loss, weighted_loss
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
+
+    from lumin_core.model import Spec
 
 On = Literal["all", "background", "signal"]
 
@@ -96,7 +100,9 @@ class Disco(BatchLoss):
         G. Kasieczka and D. Shih (2020), https://arxiv.org/abs/2001.05310
     """
 
-    def __init__(self, loss: object = "auto", coef: float = 10.0, nuisance: int = -1, on: On = "background") -> None:
+    def __init__(
+        self, loss: Spec | Callable[..., Tensor] = "auto", coef: float = 10.0, nuisance: int = -1, on: On = "background"
+    ) -> None:
         super().__init__()
         if not 0 <= coef < float("inf"):
             raise ConfigError(f"coef must not be negative, got {coef!r}")

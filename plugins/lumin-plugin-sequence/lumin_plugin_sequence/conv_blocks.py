@@ -8,16 +8,18 @@ References:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from torch import Tensor, nn
 
 from lumin_core.checks import check_positive
 from lumin_core.model import lookup_act, normal_initialiser
 from lumin_plugin_sequence.checks import check_axes
-from lumin_plugin_sequence.conv_step import ConvStep
+from lumin_plugin_sequence.conv_step import ConvStep, zero_bias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
@@ -160,7 +162,9 @@ class _Residual(ConvLayer):
     A convolution of length 1 brings the input to the same shape if need be.
     """
 
-    def __init__(self, in_c: int, length: int, out_c: int, stride: int, steps: list[ConvStep], init: Any) -> None:
+    def __init__(
+        self, in_c: int, length: int, out_c: int, stride: int, steps: list[ConvStep], init: LookupInit
+    ) -> None:
         super().__init__(in_c, length)
         self.out_c = out_c
         self.stride = stride
@@ -169,7 +173,7 @@ class _Residual(ConvLayer):
         if stride != 1 or in_c != out_c:
             self.shortcut = nn.Conv1d(in_c, out_c, 1, stride=stride)
             init("linear", in_c, out_c)(self.shortcut.weight)
-            nn.init.zeros_(self.shortcut.bias)  # type: ignore[arg-type]
+            zero_bias(self.shortcut)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Turn ``(B, C, N)`` with mask ``(B, N)`` into such of ``out_c`` channels."""
@@ -185,8 +189,7 @@ class _Residual(ConvLayer):
 
     def trace(self, places: Tensor, channels: Tensor) -> tuple[Tensor, Tensor]:
         """Follow the kernels, under which is whatever the shortcut adds; see `ConvLayer.trace`."""
-        step: Any
-        for step in self.steps:
+        for step in cast("Iterable[ConvStep]", self.steps):
             places, channels = step.trace(places, channels)
         return places, channels
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from lumin_core.model import MatrixHead, lookup_act, normal_initialiser
 from lumin_core.registry import build, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from lumin_core.model import Inputs, LookupAct, LookupInit, NormSpec
     from lumin_plugin_sequence.conv_blocks import ConvLayer
@@ -76,7 +76,7 @@ class Conv1dHead(MatrixHead):
         cont_feats: Sequence[str],
         vecs: Sequence[str],
         feats_per_vec: Sequence[str],
-        layers: Any = LAYERS,
+        layers: object = LAYERS,
         act: str = "relu",
         bn: bool = False,
         row_wise: bool = True,
@@ -93,7 +93,7 @@ class Conv1dHead(MatrixHead):
         if freeze:
             self.freeze_layers()
 
-    def get_layers(self) -> Any:
+    def get_layers(self) -> object:
         """Return the layers to build, as specifications.
 
         They are the constructor's unless a subclass gives others. The number of objects,
@@ -149,8 +149,7 @@ class Conv1dHead(MatrixHead):
         The statistics of norms are left aside.
         """
         places, channels = torch.eye(self.n_v, dtype=torch.bool), torch.eye(self.n_fpv, dtype=torch.bool)
-        layer: Any
-        for layer in self.layers:
+        for layer in cast("Iterable[ConvLayer]", self.layers):
             places, channels = layer.trace(places, channels)
         known = set(self.matrix_feats)
         return {
@@ -161,6 +160,6 @@ class Conv1dHead(MatrixHead):
         }
 
 
-def _as_list(layers: Any) -> list[Any]:
+def _as_list(layers: object) -> list[object]:
     """Take a single layer for a list of one."""
     return list(layers) if isinstance(layers, list | tuple) else [layers]

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from lumin_core.model import LookupAct, LookupInit, NormSpec
 
 
+def zero_bias(layer: nn.Conv1d) -> None:
+    """Set the bias of a convolution to zero, if it has one."""
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
 class ConvStep(nn.Module):
     """Convolution, activation, norm, in this order.
 
@@ -65,7 +71,7 @@ class ConvStep(nn.Module):
         self.padding = ((kernel_sz - 1) // 2, kernel_sz // 2) if padding == "auto" else (padding, padding)
         self.conv = nn.Conv1d(in_c, out_c, kernel_sz, stride=stride, groups=groups)
         lookup_init(act, in_c // groups * kernel_sz, out_c // groups * kernel_sz)(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        zero_bias(self.conv)
         self.act = None if canonical_act(act) == "linear" else lookup_act(act)
         self.norm = LCBatchNorm1d(bn_class, in_c if first else out_c) if bn else None
 

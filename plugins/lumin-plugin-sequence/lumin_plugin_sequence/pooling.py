@@ -90,7 +90,8 @@ class _AvgMaxConcatPool(nn.Module):
         if len(sizes) != self.n_axes:
             raise ConfigError(f"sz must be one number or {self.n_axes}, one for each axis, got {sz!r}")
         check_positive(**{f"sz[{i}]": size for i, size in enumerate(sizes)})
-        self.average, self.maximum = self._average(tuple(sizes)), self._maximum(tuple(sizes))
+        self.average = self._average(tuple(sizes))
+        self.maximum = self._maximum(tuple(sizes))
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool ``(B, C, *)``.

@@ -12,7 +12,7 @@ r"""The tail for classification and regression.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -112,7 +112,7 @@ class ClassRegMulti(Tail):
     def _first_bias(self) -> float:
         return 1 / self.n_out if self.objective == "multiclass" else 0
 
-    def _check(self, y_range: Any, bias_init: Any, y_mean: Any, y_std: Any) -> None:
+    def _check(self, y_range: object, bias_init: object, y_mean: object, y_std: object) -> None:
         if self.objective == "multiclass" and self.n_out < 2:
             msg = f"multiclass needs at least 2 outputs, got n_out={self.n_out}; one output is a classification"
             raise ConfigError(msg)
@@ -131,7 +131,7 @@ class ClassRegMulti(Tail):
             msg = "bias_init would shift y_mean: leave out one of them"
             raise ConfigError(msg)
 
-    def _from_range(self, y_range: Any) -> tuple[Tensor, Tensor]:
+    def _from_range(self, y_range: object) -> tuple[Tensor, Tensor]:
         ends = torch.as_tensor(y_range, dtype=torch.float64)
         fits = ends.shape in {(2,), (self.n_out, 2)} and bool(ends.isfinite().all())
         if not fits or not (ends[..., 0] < ends[..., 1]).all():
@@ -140,7 +140,7 @@ class ClassRegMulti(Tail):
         low, high = ends.unbind(-1)
         return (high - low).float(), low.float()
 
-    def _numbers(self, values: Any, name: str) -> Tensor:
+    def _numbers(self, values: object, name: str) -> Tensor:
         numbers = torch.as_tensor(values, dtype=torch.float32)
         if numbers.shape not in {(), (1,), (self.n_out,)} or not numbers.isfinite().all():
             msg = f"{name} must be one finite number or {self.n_out}, one an output, got {values}"

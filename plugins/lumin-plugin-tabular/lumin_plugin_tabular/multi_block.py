@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from lumin_core.registry import build
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lumin_core.model import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, Spec
 
 
 class MultiBlock(Body):
@@ -59,7 +59,7 @@ class MultiBlock(Body):
         self,
         n_in: int,
         feat_map: Mapping[str, Sequence[int]],
-        blocks: Sequence[Any],
+        blocks: Sequence[Spec],
         feats_per_block: Sequence[Sequence[str]],
         bottleneck_sz: int = 0,
         bottleneck_act: str | None = None,
@@ -82,7 +82,7 @@ class MultiBlock(Body):
         act, rest = bottleneck_act or "linear", rest if bottleneck_sz else []
         self.bottleneck_masks = nn.ModuleList(map(_Columns, rest))
         self.bottleneck_blocks = nn.ModuleList(dense_layer(len(i), bottleneck_sz, act=act, **given) for i in rest)
-        self.n_out = sum(block.get_out_size() for block in self.blocks)  # type: ignore[operator]
+        self.n_out = sum(block.get_out_size() for block in cast("Iterable[Body]", self.blocks))
         if freeze:
             self.freeze_layers()
 
@@ -135,7 +135,7 @@ class _Columns(nn.Module):
 
 
 def _check(
-    blocks: Sequence[Any], feats_per_block: Sequence[Any], bottleneck_sz: int, bottleneck_act: str | None
+    blocks: Sequence[Spec], feats_per_block: Sequence[object], bottleneck_sz: int, bottleneck_act: str | None
 ) -> None:
     if not blocks or len(blocks) != len(feats_per_block):
         msg = "multi_block needs at least one block and a list of features for each, "

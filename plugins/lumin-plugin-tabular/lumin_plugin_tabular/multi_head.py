@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from lumin_core.registry import build, resolve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model import CatEmbedder, Inputs, LookupAct, LookupInit
+    from lumin_core.model import CatEmbedder, Inputs, LookupAct, LookupInit, Spec
 
 
 class MultiHead(Head):
@@ -62,8 +62,8 @@ class MultiHead(Head):
     def __init__(
         self,
         cont_feats: Sequence[str],
-        matrix_head: Any,
-        flat_head: Any = "cat_emb_head",
+        matrix_head: Spec,
+        flat_head: Spec = "cat_emb_head",
         cat_embedder: CatEmbedder | None = None,
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
@@ -113,7 +113,7 @@ class MultiHead(Head):
         return x.index_select(1, self._flat_columns), x.index_select(1, self._matrix_columns)
 
 
-def _elements(matrix_head: Any) -> set[str]:
+def _elements(matrix_head: Spec) -> set[str]:
     options = resolve("head", matrix_head).keywords
     if missing := [name for name in ("vecs", "feats_per_vec") if not options.get(name)]:
         msg = f"multi_head needs to know the matrix: give matrix_head its {' and '.join(missing)}, "

@@ -9,7 +9,7 @@ import copy
 import inspect
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from lumin_core.checks import as_list, check_names, did_you_mean
 from lumin_core.data import Transform, apply_chain, as_chain, chain_from_config, chain_to_config, invert_chain
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     Array = np.ndarray
 
 FORMAT = 1
+
+
+class _Weighted(Protocol):
+    def fit(self, x: Array, *, sample_weight: Array) -> object: ...
 
 
 class Chain(list[Transform]):
@@ -56,7 +60,7 @@ class Chain(list[Transform]):
             if sample_weight is None:
                 step.fit(x)
             elif "sample_weight" in inspect.signature(step.fit).parameters:
-                step.fit(x, sample_weight=sample_weight)  # type: ignore[call-arg]
+                cast("_Weighted", step).fit(x, sample_weight=sample_weight)
             else:
                 msg = f"{type(step).__name__} cannot be fitted to weighted events: leave out the weights, or the step"
                 raise ConfigError(msg)
@@ -132,7 +136,7 @@ def load_pipe(path: str | Path) -> Chain:
     return Chain(chain_from_config(steps))
 
 
-def from_sklearn(pipeline: Any) -> Chain:
+def from_sklearn(pipeline: object) -> Chain:
     """Convert a pipeline, or one step, of scikit-learn, fitted or not.
 
     Args:

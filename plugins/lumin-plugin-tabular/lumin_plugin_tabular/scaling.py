@@ -61,7 +61,7 @@ class _Estimated(Transform):
         x = self._known(x, self._n_out())
         return np.asarray(self.estimator.inverse_transform(x)).astype(x.dtype, copy=False)
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """Give the options, and if fitted what was learned, as plain values and lists."""
         config = {name: getattr(self.estimator, name) for name in self.options}
         if self.is_fitted:
@@ -89,7 +89,7 @@ class _Estimated(Transform):
         return step
 
     @classmethod
-    def convert(cls, step: Any) -> Transform | None:
+    def convert(cls, step: object) -> Transform | None:
         """Take over scikit-learn's estimator of the same name, fitted or not."""
         if type(step) is not cls.estimator_class:
             return None
@@ -99,11 +99,11 @@ class _Estimated(Transform):
         return converted
 
     @classmethod
-    def _learned_by(cls, estimator: Any) -> dict[str, Any]:
+    def _learned_by(cls, estimator: object) -> dict[str, object]:
         values = {name: getattr(estimator, name) for name in cls.learned}
         return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in values.items()}
 
-    def _learn(self, values: Mapping[str, Any]) -> None:
+    def _learn(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():
             plain = value is None or name == "n_features_in_"
             setattr(self.estimator, name, value if plain else np.asarray(value))

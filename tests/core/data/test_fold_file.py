@@ -9,10 +9,11 @@ import h5py
 import numpy as np
 import pytest
 
-from lumin_core.data.fold_file import FoldFileWriter, add_meta_data
+from lumin_core.data.description import add_meta_data
+from lumin_core.data.entries import matrix_entry, tensor_entry
+from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.hdf5 import save_to_grp
-from lumin_core.data.layout import matrix_entry, tensor_entry
 from lumin_core.errors import ConfigError, DataError, FoldFileError, ShapeError
 
 

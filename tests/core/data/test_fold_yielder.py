@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from lumin_core.data.batch_yielder import BatchYielder
-from lumin_core.data.fold_file import FoldFileWriter, declare_zero_padding
+from lumin_core.data.description import declare_zero_padding
+from lumin_core.data.entries import matrix_entry
+from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.data.layout import matrix_entry
 from lumin_core.data.matrix import object_mask
 from lumin_core.errors import ConfigError, DataError, FoldFileError, ShapeError
 from lumin_core.files import locked

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lumin_core.data.fold_file import add_meta_data
+from lumin_core.data.description import add_meta_data
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.frames import df2foldfile, fold2foldfile
 from lumin_core.data.matrix import matrix_lookup
@@ -92,11 +92,11 @@ def test_same_seed_same_file_and_another_seed_another(tmp_path):
     )
     np.testing.assert_array_equal(a[0]["inputs"], b[0]["inputs"])
     assert (a[0]["inputs"] != c[0]["inputs"]).any()
-    assert a.meta.provenance["seed"] == 1
+    assert a.schema.provenance["seed"] == 1
 
 
 def test_seed_of_none_is_recorded(tmp_path):
-    assert FoldYielder(write(tmp_path, seed=None)).meta.provenance["seed"] >= 0
+    assert FoldYielder(write(tmp_path, seed=None)).schema.provenance["seed"] >= 0
 
 
 def test_without_shuffle_folds_are_contiguous(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lumin_core.data.matrix import mark_absent, matrix_lookup, object_mask, pack
+from lumin_core.data.schema import MatrixSchema
 from lumin_core.data.sparse import Coo, from_coo, is_sparse, to_coo
 from lumin_core.errors import ConfigError, ShapeError
 
@@ -49,7 +50,7 @@ def test_arguments_of_a_matrix_are_checked():
     with pytest.raises(ConfigError, match="matrix_feats_per_vec"):
         matrix_lookup(["a_x"], ["a"], [], True)
     with pytest.raises(ShapeError, match="of 3 elements"):
-        mark_absent(np.ones((1, 2, 2), dtype="float32"), {"missing": [1, 0, 0]})
+        mark_absent(np.ones((1, 2, 2), dtype="float32"), MatrixSchema(shape=(2, 2), missing=[1, 0, 0]))
 
 
 def test_marking_works_block_by_block():
@@ -57,10 +58,12 @@ def test_marking_works_block_by_block():
     matrix = rng.normal(size=(40_000, 3, 2)).astype("float32")
     absent = rng.random((40_000, 3)) < 0.5
     matrix[absent] = NAN
-    marked = mark_absent(matrix.copy(), {"row_wise": True})
+    marked = mark_absent(matrix.copy(), MatrixSchema(shape=(3, 2), row_wise=True))
     np.testing.assert_array_equal(object_mask(marked), ~absent)
     padded = np.nan_to_num(matrix)
-    np.testing.assert_array_equal(mark_absent(padded, {"row_wise": True, "zero_padded": True}), marked)
+    np.testing.assert_array_equal(
+        mark_absent(padded, MatrixSchema(shape=(3, 2), row_wise=True, zero_padded=True)), marked
+    )
 
 
 @pytest.mark.parametrize("shape", [(5, 2), (5, 2, 3), (0, 2), (1, 0)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 
 from lumin_core import registry
 from lumin_core.data import transforms
-from lumin_core.data.fold_file import FoldFileWriter, add_preprocessing
+from lumin_core.data.description import add_preprocessing
+from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.transforms import Transform
 from lumin_core.errors import ConfigError, ShapeError, UnknownComponent
@@ -134,7 +136,7 @@ def test_a_bare_core_opens_the_file_and_asks_for_the_plugin_on_use(path, names):
     configs = FoldYielder(path).preprocessing_config
     configs[0]["name"] = "nowhere/shift"
     with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y", overwrite=True) as file:
-        file._preprocessing = {"inputs": configs}
+        file.layout.schema = attrs.evolve(file.layout.schema, preprocessing={"inputs": configs})
         file.append(0, inputs=[[1]], targets=[0])
     fy = FoldYielder(path)
     assert fy[0]["inputs"].tolist() == [[1.0]]

@@ -6,20 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from builders import FEATS, SMALL, build
 from torch import nn
 
-from lumin_core import CatEmbedder, FoldYielder, Model, ModelBuilder, df2foldfile, registry
-from lumin_core.errors import ConfigError, LuminError, SavedModelError, UnknownComponent
-from lumin_core.model.blocks import Head
+from lumin_core import CatEmbedder, Model, ModelBuilder, registry
+from lumin_core.errors import ConfigError, LuminError, UnknownComponent
+from lumin_core.model.blocks import Body, Head
 from lumin_core.model.matrix_head import MatrixHead
-from lumin_core.registry import UnnamedComponent
-
-FEATS = ["a", "b", "c", "d", "e"]
-SMALL = {"body": {"depth": 1, "width": 4}}
-
-
-def build(*args, **options):
-    return ModelBuilder(*(args or ("classification", 1, FEATS)), **{"model_args": SMALL, "seed": 1, **options})
 
 
 @pytest.mark.parametrize("name", ["classification", "Classifier", "class", "binary", "multi-label", "CLASSIFICATION"])
@@ -222,77 +215,6 @@ def test_set_lr_replaces_the_rate_wherever_it_was_given(spec):
         builder.set_lr(0)
 
 
-def full_builder(**options):
-    return ModelBuilder(
-        **{
-            "objective": "multiclass",
-            "n_out": 3,
-            "cont_feats": FEATS,
-            "cat_embedder": CatEmbedder(["k"], [4]),
-            "body": {
-                "name": "multi_block",
-                "blocks": [{"name": "fully_connected", "depth": 1, "width": 3}, "ident_body"],
-                "feats_per_block": [["a", "b"], ["c", "d", "e", "k"]],
-            },
-            "opt_args": {"opt": partial(torch.optim.AdamW, betas=(0.8, 0.9)), "lr": np.float32(0.5)},
-            "loss": {"name": "weighted_cce", "class_weights": [1.0, 2.0, 0.5]},
-            "seed": 3,
-            "freeze_tail": True,
-            **options,
-        }
-    )
-
-
-def test_config_goes_to_and_from_dicts_json_and_toml(tmp_path):
-    import json
-
-    import tomli_w
-
-    builder = full_builder()
-    config = builder.to_config()
-    assert config["head"] == "tabular/cat_emb_head"
-    assert config["loss"] == {"name": "losses/weighted_cce", "class_weights": [1.0, 2.0, 0.5]}
-    assert config["opt_args"] == {"opt": "core/adamw", "betas": [0.8, 0.9], "lr": 0.5}
-    (tmp_path / "model.toml").write_text(tomli_w.dumps(config))
-    sources = [config, json.loads(json.dumps(config)), tmp_path / "model.toml", str(tmp_path / "model.toml")]
-    x = np.random.default_rng(1).integers(0, 4, (3, 6)).astype("float32")
-    for source in sources:
-        other = ModelBuilder.from_config(source)
-        assert other.to_config() == config
-        assert np.array_equal(Model(other).predict(x), Model(builder).predict(x))
-
-
-def test_config_of_one_part_missing_or_unknown_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="needs n_out"):
-        ModelBuilder.from_config({"objective": "regression"})
-    with pytest.raises(ConfigError, match="did you mean 'n_out'"):
-        ModelBuilder.from_config({"objective": "regression", "nout": 1})
-    with pytest.raises(ConfigError, match=r"cannot read the config .*TOML"):
-        ModelBuilder.from_config(tmp_path / "none.toml")
-    (tmp_path / "bad.toml").write_text("a = = 3")
-    with pytest.raises(ConfigError, match="is no TOML file"):
-        ModelBuilder.from_config(tmp_path / "bad.toml")
-
-
-def test_unnamed_components_cannot_be_written_as_config():
-    class Mine(Head):
-        def forward(self, x):
-            return x
-
-        def get_out_size(self):
-            return len(self.cont_feats)
-
-    builder = build(head=Mine)
-    assert Model(builder).predict(np.ones((2, 5))).shape == (2, 1)
-    with pytest.raises(UnnamedComponent, match=r"Mine.* has no registered name; register it"):
-        builder.to_config()
-    with pytest.raises(UnnamedComponent, match="lookup_act is a function without a name"):
-        build(lookup_act=lambda name: nn.ReLU()).to_config()
-    with registry.temporary():
-        registry.register("head", "mine", Mine)
-        assert builder.to_config()["head"] == "session/mine"
-
-
 def test_lookups_of_the_user_are_used():
     asked = []
 
@@ -309,38 +231,6 @@ def test_lookups_of_the_user_are_used():
     assert all((p == 1).all() for name, p in model.model.named_parameters() if name.endswith("weight"))
 
 
-def test_from_fy_takes_features_categories_and_number_of_outputs(fy, make_fy, tmp_path):
-    builder = ModelBuilder.from_fy(fy, "classification")
-    assert (builder.cont_feats, builder.n_out) == (["a", "b", "c"], 1)
-    assert builder.cat_embedder.cat_szs == (3,)
-    fy.add_ignore(["b", "d"])
-    builder = ModelBuilder.from_fy(fy, "classification")
-    assert builder.cont_feats == ["a", "c"]
-    assert builder.cat_embedder is None
-    multi = make_fy(tmp_path / "m.hdf5", objective="multiclass")
-    assert ModelBuilder.from_fy(multi, "multiclass").n_out == 3
-    assert ModelBuilder.from_fy(multi, "multiclass", n_out=5).n_out == 5
-    two = make_fy(tmp_path / "r.hdf5", objective="regression", n_targ=2)
-    assert ModelBuilder.from_fy(two, "regression").n_out == 2
-
-
-def test_fault_each_seed_gets_its_own_subsample_and_the_callers_list_stays():
-    sure = ["c"]
-    masks = [build(cont_subsample_rate=0.6, guaranteed_feats=sure, seed=s).get_model().input_mask for s in range(8)]
-    assert all(len(mask) == 3 and 2 in mask and sorted(mask) == list(mask) for mask in masks)
-    assert len({tuple(mask) for mask in masks}) > 2
-    assert sure == ["c"]
-
-
-def test_subsample_keeps_all_categories_and_at_least_one_feature():
-    embedder = CatEmbedder(["k", "l"], [4, 2])
-    mask = build(cont_subsample_rate=0.01, cat_embedder=embedder).get_model().input_mask
-    assert list(mask[1:]) == [5, 6]
-    built = build(cont_subsample_rate=0.4, cat_embedder=embedder).get_model()
-    assert list(built.model[0].feat_map) == [*(FEATS[i] for i in built.input_mask[:-2]), "k", "l"]
-    assert len(build(cont_subsample_rate=0.2, guaranteed_feats=FEATS[:3]).get_model().input_mask) == 3
-
-
 @pytest.mark.parametrize("part", ["head", "body", "tail"])
 def test_freezing_keeps_one_part(part):
     model = Model(build(cat_embedder=CatEmbedder(["k"], [4]), **{f"freeze_{part}": True}))
@@ -349,19 +239,7 @@ def test_freezing_keeps_one_part(part):
         assert model[name].get_param_count(trainable=False) > 0
 
 
-def test_pretrain_file_starts_from_saved_weights(tmp_path, same_weights):
-    trained = Model(build(seed=7))
-    path = trained.save(tmp_path / "start")
-    assert same_weights(Model(build(seed=1, pretrain_file=path)), trained)
-    assert same_weights(Model(build(seed=1, pretrain_file=tmp_path / "start")), trained)
-    with pytest.raises(SavedModelError, match=r"does not fit the model.*shape"):
-        Model(build(pretrain_file=path, model_args={"body": {"depth": 1, "width": 5}}))
-    with pytest.raises(SavedModelError, match="there is no file"):
-        Model(build(pretrain_file=tmp_path / "none"))
-
-
 def test_matrix_heads_get_the_features_of_the_builder():
-    from lumin_core.model.matrix_head import MatrixHead
 
     class Sum(MatrixHead):
         def __init__(self, cont_feats, vecs, feats_per_vec):
@@ -384,58 +262,73 @@ def test_what_a_block_raises_is_ours():
         ModelBuilder("regression", 1, FEATS, model_args={"body": {"depth": 0}}).get_model()
 
 
-class SumOfObjects(MatrixHead):
-    def __init__(self, cont_feats, vecs, feats_per_vec, row_wise=True):
-        super().__init__(cont_feats, vecs, feats_per_vec, row_wise)
-        self.feat_map = self.map_to_all()
+def test_defaults_are_qualified_names_whatever_else_is_installed():
+    """What nobody wrote means ours; what the user writes bare is looked up bare."""
 
-    def forward(self, x):
-        return self.get_matrix(x)[0].sum(1)
+    class Other(Head):
+        def forward(self, x):
+            return x
 
-    def get_out_size(self):
-        return self.n_fpv
+        def get_out_size(self):
+            return len(self.cont_feats)
 
-
-@pytest.mark.parametrize("row_wise", [True, False])
-def test_from_fy_tells_a_matrix_head_its_objects(row_wise, tmp_path):
-    df = pd.DataFrame(np.random.default_rng(1).normal(size=(20, 4)), columns=["a_x", "a_y", "b_x", "b_y"]).assign(t=0)
-    objects = {"matrix_vecs": ["b", "a"], "matrix_feats_per_vec": ["y", "x"], "matrix_row_wise": row_wise}
-    fy = FoldYielder(df2foldfile(df, 2, [], [], "t", tmp_path / "m", "int", **objects))
-    builder = ModelBuilder.from_fy(fy, "classification", head=SumOfObjects)
-    assert builder.specs["head"].keywords == {
-        "vecs": ["b", "a"], "feats_per_vec": ["y", "x"], "row_wise": row_wise,
-    }  # fmt: skip
-    summed = builder.get_head()(torch.from_numpy(fy[0]["inputs"][1]))
-    stored = fy[0]["inputs"][1].sum(1 if row_wise else 2)
-    assert np.allclose(summed, stored)
-    own = {"vecs": ["a"], "feats_per_vec": ["x", "y"]}
-    options = {"cont_feats": ["a_x", "a_y"], "model_args": {"HEAD": own, "body": {"depth": 1}}}
-    builder = ModelBuilder.from_fy(fy, "classification", head=SumOfObjects, **options)
-    assert builder.specs["head"].keywords == {**own, "row_wise": row_wise}
-    assert builder.specs["body"]["depth"] == 1
+    with registry.temporary():
+        for kind, name in [("head", "cat_emb_head"), ("body", "fully_connected"), ("tail", "class_reg_multi")]:
+            registry.register(kind, name, type("Taken", (registry.find_kind(kind).load_base(),), {}), override=True)
+        registry.register("initialiser", "normal", lambda act, fan_in=None, fan_out=None: 1 / 0, override=True)
+        builder = ModelBuilder("regression", 1, FEATS)
+        assert [type(block).__name__ for block in builder.get_model().model] == [
+            "CatEmbHead",
+            "FullyConnected",
+            "ClassRegMulti",
+        ]
+        assert builder.to_config()["lookup_init"] == "core/normal"
+        registry.register("head", "cat_emb_head", Other, override=True)
+        builder = ModelBuilder("regression", 1, FEATS, head="cat_emb_head")
+        assert isinstance(builder.get_head(), Other)
 
 
-class Beside(Head):
-    """What is inside of a head for flat inputs and one for a matrix."""
+def test_functions_of_the_user_are_handed_bare_names():
+    asked = []
 
-    def __init__(self, cont_feats, matrix_head):
-        super().__init__(cont_feats)
-        self.matrix_head = registry.build("head", matrix_head, cont_feats=[])
+    def lookup_act(name):
+        asked.append(name)
+        return nn.Tanh()
 
-    def forward(self, x):
-        return self.matrix_head(x[1])
+    def lookup_init(act, fan_in=None, fan_out=None):
+        asked.append(act)
+        return nn.init.ones_
 
-    def get_out_size(self):
-        return self.matrix_head.get_out_size()
+    body = {"name": "fully_connected", "depth": 1, "width": 4, "act": "core/swish"}
+    build(lookup_act=lookup_act, lookup_init=lookup_init, body=body, model_args=None).get_model()
+    assert {"swish"} <= set(asked)
+    assert not any("/" in name for name in asked)
 
 
-def test_from_fy_tells_a_matrix_head_inside_of_another_its_objects(tmp_path):
-    df = pd.DataFrame(np.random.default_rng(1).normal(size=(20, 4)), columns=["a_x", "a_y", "b_x", "b_y"]).assign(t=0)
-    objects = {"matrix_vecs": ["b", "a"], "matrix_feats_per_vec": ["y", "x"], "matrix_row_wise": False}
-    fy = FoldYielder(df2foldfile(df, 2, [], [], "t", tmp_path / "m", "int", **objects))
-    builder = ModelBuilder.from_fy(fy, "classification", head=partial(Beside, matrix_head=SumOfObjects))
-    assert builder.specs["head"].keywords["matrix_head"].keywords == {
-        "vecs": ["b", "a"], "feats_per_vec": ["y", "x"], "row_wise": False,
-    }  # fmt: skip
-    flat, matrix = map(torch.from_numpy, fy[0]["inputs"])
-    assert torch.allclose(builder.get_head()((flat, matrix)), matrix.sum(2))
+def test_a_block_that_changes_its_options_changes_neither_the_builder_nor_the_next_model():
+    class Pops(Body):
+        def __init__(self, n_in, feat_map, widths):
+            super().__init__(n_in, feat_map)
+            self.layer = nn.Linear(n_in, widths.pop(0))
+
+        def forward(self, x):
+            return self.layer(x)
+
+        def get_out_size(self):
+            return self.layer.out_features
+
+    widths = [3, 4]
+    for body in ({"name": "pops", "widths": widths}, partial(Pops, widths=widths)):
+        with registry.temporary():
+            registry.register("body", "pops", Pops)
+            builder = build(body=body, model_args=None)
+            before = builder.to_config()
+            sizes = [builder.get_model().model[1].get_out_size() for _ in range(3)]
+            assert sizes == [3, 3, 3]
+            assert builder.to_config() == before
+    assert widths == [3, 4]
+
+
+def test_features_from_a_generator_are_kept_for_copies():
+    builder = build("regression", 1, (feat for feat in FEATS))
+    assert ModelBuilder.from_model_builder(builder).cont_feats == FEATS

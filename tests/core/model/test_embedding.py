@@ -106,3 +106,10 @@ def test_from_fy_refuses_what_is_no_code():
 
     with pytest.raises(DataError, match=r"made_by_others.hdf5.*'jets'.*-1"):
         CatEmbedder.from_fy(Yielder())
+
+
+@pytest.mark.parametrize("size", [2.5, "3", None, float("nan")])
+def test_sizes_are_whole_numbers(size):
+    for arguments in ((["a"], [size]), (["a"], [3], [size])):
+        with pytest.raises(ConfigError, match="'a' needs a positive cardinality"):
+            CatEmbedder(*arguments)

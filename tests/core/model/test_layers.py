@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lumin_core import build
+from lumin_core import build, registry
 from lumin_core.errors import ConfigError
 from lumin_core.model.layers import LCBatchNorm1d, dense_layer, dense_stack
 from lumin_core.model.lookups import uniform_initialiser
@@ -124,3 +124,28 @@ def test_lc_batch_norm_of_fewer_than_two_rows_is_that_of_evaluation(n):
     assert norm.bn.training
     assert norm.bn.num_batches_tracked == 0
     assert torch.equal(normed, norm.eval()(x, mask))
+
+
+def test_defaults_are_ours_whatever_is_registered():
+    with registry.temporary():
+        registry.register("activation", "relu", nn.Tanh, override=True)
+        registry.register("norm", "batch_norm1d", nn.Identity, override=True)
+        layer = dense_layer(3, 5, bn=True)
+        assert [type(module) for module in layer] == [nn.Linear, nn.ReLU, nn.BatchNorm1d]
+        assert isinstance(LCBatchNorm1d(num_features=3).bn, nn.BatchNorm1d)
+        assert isinstance(dense_layer(3, 5, act="relu")[1], nn.Tanh)
+
+
+def test_functions_of_the_user_are_handed_bare_names():
+    told = []
+
+    def lookup_act(name):
+        told.append(name)
+        return nn.Tanh()
+
+    def lookup_init(act, fan_in=None, fan_out=None):
+        told.append(act)
+        return nn.init.ones_
+
+    dense_layer(3, 5, lookup_act=lookup_act, lookup_init=lookup_init)
+    assert told == ["relu", "relu"]

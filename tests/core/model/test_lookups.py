@@ -1,3 +1,4 @@
+import pickle
 from math import sqrt
 
 import pytest
@@ -6,7 +7,7 @@ from torch import nn
 
 from lumin_core import registry
 from lumin_core.errors import ShapeError, UnknownComponent
-from lumin_core.model.lookups import canonical_act, lookup_act, normal_initialiser, uniform_initialiser
+from lumin_core.model.lookups import by_bare_name, canonical_act, lookup_act, normal_initialiser, uniform_initialiser
 
 VARIANCES = [("relu", 2 / 80), ("swish", 2 / 80), ("selu", 1 / 80), ("sigmoid", 2 / 120), ("linear", 2 / 120)]
 
@@ -77,3 +78,22 @@ def test_lookup_act_suggests_a_name():
 
 def test_canonical_act_drops_prefix_and_separators():
     assert [canonical_act(name) for name in ("Linear", "core/linear", "LOG-SOFTMAX")] == ["linear"] * 2 + ["logsoftmax"]
+
+
+def test_by_bare_name_hands_on_all_but_the_distribution():
+    told = []
+    lookup = by_bare_name(lambda name, *args, **options: told.append((name, args, options)))
+    lookup("core/Log-Softmax", 3, fan_out=5)
+    by_bare_name(lookup)("relu")
+    assert told == [("Log-Softmax", (3,), {"fan_out": 5}), ("relu", (), {})]
+
+
+def test_by_bare_name_leaves_the_registry_s_look_up_as_it_is():
+    assert by_bare_name(lookup_act) is lookup_act
+    with registry.temporary():
+        registry.register("activation", "relu", nn.Tanh, override=True)
+        assert isinstance(lookup_act("core/relu"), nn.ReLU)
+
+
+def test_by_bare_name_of_a_function_can_be_pickled():
+    assert pickle.loads(pickle.dumps(by_bare_name(normal_initialiser)))("core/relu")

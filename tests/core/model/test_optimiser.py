@@ -8,7 +8,7 @@ import torch
 
 from lumin_core import Model, registry
 from lumin_core.errors import ConfigError
-from lumin_core.model.optimiser import build_optimiser, optimiser_spec
+from lumin_core.model.optimiser import build_optimiser, optimiser_config, optimiser_spec, with_rate
 
 NAMES = [component.name for component in registry.components("optimiser")]
 
@@ -105,3 +105,23 @@ def test_rates_and_momenta_are_read_and_set(fy, make_builder):
     for call in (model.get_mom, lambda: model.set_mom(0.5)):
         with pytest.raises(ConfigError, match="Adagrad has no momentum"):
             call()
+
+
+def test_the_config_of_an_optimiser_is_plain():
+    assert optimiser_config(None) == {"opt": "core/adam", "lr": 2e-3}
+    spec = partial(torch.optim.AdamW, betas=(0.8, 0.9))
+    assert optimiser_config({"opt": spec, "lr": np.float32(0.5)}) == {
+        "opt": "core/adamw",
+        "betas": [0.8, 0.9],
+        "lr": 0.5,
+    }
+
+
+def test_with_rate_leaves_what_it_is_given():
+    options = {"opt": {"name": "sgd", "lr": 0.1}, "momentum": 0.5}
+    assert with_rate(options, 0.2) == {"opt": {"name": "sgd"}, "momentum": 0.5, "lr": 0.2}
+    assert options == {"opt": {"name": "sgd", "lr": 0.1}, "momentum": 0.5}
+    assert with_rate({}, 0.2) == {"lr": 0.2}
+    for lr in (0, -1, float("nan")):
+        with pytest.raises(ConfigError, match="lr must be positive, got"):
+            with_rate({}, lr)

@@ -13,7 +13,6 @@ import torch
 
 from lumin_core import Callback, Ensemble, EvalMetric, FoldYielder, Model, ModelBuilder, Results, train_models
 from lumin_core.errors import ConfigError, DataError, HookError, LuminError, UnknownComponent
-from lumin_core.runs.train import split_folds
 
 
 @pytest.fixture
@@ -104,25 +103,6 @@ def test_a_run_is_moved_and_still_works(run, tmp_path, fy):
         assert [r["loss"] for r in loaded] == [r["loss"] for r in results]
     ensemble = Ensemble.from_results(loaded, 2, "roc_auc_score")
     assert ensemble.predict(fy.get_fold(0)["inputs"]).shape == (16, 1)
-
-
-def test_results_that_are_damaged_are_refused(tmp_path):
-    for content in (
-        "",
-        "{}",
-        "[]",
-        '{"schema": 1, "results": [1], "directions": {}}',
-        '{"schema": 1, "results": [], "directions": []}',
-        '{"schema": "x", "results": []}',
-    ):
-        (tmp_path / "results.json").write_text(content)
-        with pytest.raises(ConfigError, match="cannot read the results"):
-            Results.load(tmp_path)
-    with pytest.raises(ConfigError, match="give the folder of a finished run"):
-        Results.load(tmp_path / "none")
-    (tmp_path / "results.json").write_text('{"schema": 9, "results": [], "directions": {}}')
-    with pytest.raises(ConfigError, match="schema"):
-        Results.load(tmp_path)
 
 
 # An earlier run
@@ -433,70 +413,9 @@ def test_a_data_frame_has_a_row_a_model(run):
     assert frame["loss"].tolist() == [result["loss"] for result in results]
 
 
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ([0.41, 0.38, 0.40], "0.397 ± 0.009"),
-        ([1.0, 3.0], "2 ± 1"),
-        ([120.0, 180.0], "150 ± 30"),
-        ([1500.0, 2500.0], "2000 ± 500"),
-        ([0.25], "0.25"),
-        ([0.25, 0.25], "0.25"),
-        ([float("nan"), 1.0, 3.0], "2 ± 1 (of 2 of 3 models)"),
-        ([float("inf"), float("nan")], "nan"),
-    ],
-)
-def test_the_summary_is_the_mean_and_its_standard_error(values, text):
-    results = Results([{"loss": value, "auc": 1.0} for value in values], {"auc": "higher"})
-    assert results.summary() == f"loss {text}, auc 1"
-    assert repr(results).splitlines()[-1] == f"  mean: loss {text}, auc 1"
-
-
-def test_the_error_of_the_mean_is_that_of_the_text_books():
-    values = np.random.default_rng(0).normal(10, 1, 50)
-    mean, error = Results([{"loss": value} for value in values], {}).summary().removeprefix("loss ").split(" ± ")
-    assert float(error) == pytest.approx(values.std(ddof=1) / np.sqrt(50), rel=0.3)
-    assert float(mean) == pytest.approx(values.mean(), abs=float(error))
-
-
 def test_a_run_ends_with_its_mean(run, capsys):
     results = run(2, 1)
     assert capsys.readouterr().err.splitlines()[-1] == f"mean of 2 models: {results.summary()}"
-
-
-# Folds
-
-
-class TenFolds:
-    def __len__(self):
-        return 10
-
-
-def test_each_model_is_validated_on_another_fold():
-    folds = split_folds(TenFolds(), 12)
-    assert [val for _, val in folds] == [*range(10), 0, 1]
-    assert all(sorted([*trn, val]) == list(range(10)) for trn, val in folds)
-
-
-@pytest.mark.parametrize("excl", [3, [3], (3,), np.array([3]), np.int64(3)])
-def test_excluded_folds_neither_train_nor_validate(excl):
-    assert all(3 not in [*trn, val] for trn, val in split_folds(TenFolds(), 10, excl))
-
-
-@pytest.mark.parametrize("n_models", range(2, 11))
-@pytest.mark.parametrize("excl", [None, [0], [9, 4], list(range(8))])
-def test_fault_unique_folds_train_one_model_each_and_never_none(n_models, excl):
-    n = 10 - len(excl or [])
-    if n_models > n:
-        with pytest.raises(ConfigError, match="unique_trn_idxs needs"):
-            split_folds(TenFolds(), n_models, excl, unique=True)
-        return
-    folds = split_folds(TenFolds(), n_models, excl, unique=True)
-    used = [i for trn, _ in folds for i in trn]
-    assert len(used) == len(set(used))
-    assert all(len(trn) == n // n_models and val not in trn for trn, val in folds)
-    assert len({val for _, val in folds}) == n_models
-    assert not set(used) & set(excl or [])
 
 
 def test_unique_folds_reach_the_training(run, tmp_path):

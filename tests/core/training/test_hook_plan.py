@@ -219,3 +219,33 @@ def test_an_exception_of_a_wrapper_carries_the_note_too():
     with pytest.raises(ZeroDivisionError) as caught:
         call(HookPlan([BadWrapper(), Recorder("a", [])]), "on_epoch_end")
     assert caught.value.__notes__ == ["raised by the callback BadWrapper in on_epoch_end"]
+
+
+# Agreements between callbacks are kept whole
+
+
+CYCLIC = {"cycle_count": 0, "cycle_end": False, "cycle_save": False, "cycle_losses": [], "delays_stopping": bool}
+OFFERING = {"label": "average", "get_values": dict, "get_module": dict}
+
+
+def with_members(members):
+    return type("Mine", (), {"on_epoch_end": lambda self: None, **members})()
+
+
+@pytest.mark.parametrize(("name", "members"), [("CyclicCallback", CYCLIC), ("LossCallback", OFFERING)])
+def test_a_part_of_an_agreement_is_refused_with_what_is_lacking(name, members):
+    HookPlan([with_members(members)])
+    for left_out in members:
+        rest = {key: value for key, value in members.items() if key != left_out}
+        with pytest.raises(HookError, match=f"Mine has .* of lumin_core.{name}, but lacks {left_out}, so that"):
+            HookPlan([with_members(rest)])
+
+
+def test_all_that_is_lacking_is_named():
+    words = "Mine has cycle_end of lumin_core.CyclicCallback, but lacks cycle_count, cycle_losses, cycle_save, delays"
+    with pytest.raises(HookError, match=words):
+        HookPlan([with_members({"cycle_end": True})])
+
+
+def test_a_label_and_a_schedule_alone_claim_nothing():
+    HookPlan([with_members({"label": "mine", "scheduled": ("lr",), "repeats": False})])

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lumin_core import Ensemble, FoldYielder, Model, ModelBuilder, df2foldfile
-from lumin_core.data.fold_file import add_preprocessing
+from lumin_core import BatchYielder, Ensemble, FoldYielder, Model, ModelBuilder, df2foldfile
+from lumin_core.data import add_preprocessing
 from lumin_core.errors import ConfigError, DataError
+from lumin_core.training.inputs import InputReader, as_batches
 from lumin_plugin_tabular import Chain, StandardScaler, proc_cats
 
 CONT = ["pt", "eta", "time"]
@@ -146,3 +147,39 @@ def test_the_record_is_json(prepared):
     assert record["features"]["cont_feats"] == CONT
     assert record["cat_maps"]["charge"] == {"0": -1, "1": 0, "2": 1}
     assert record["preprocessing"][0]["name"] == "tabular/standard_scaler"
+
+
+# The reader by itself
+
+
+@pytest.fixture
+def network(fy, make_builder):
+    return Model(make_builder(fy))
+
+
+def test_columns_are_those_of_training_as_float32(network):
+    reader = InputReader(network.model_builder, network.record)
+    frame = pd.DataFrame({"d": [1], "z": ["x"], "c": [3.5], "a": [np.nan], "b": [-1]})
+    read = reader.read(frame)
+    assert read.dtype == np.float32
+    assert read.tolist() == [[0, -1, 3.5, 1]]
+    assert reader.read([[1, 2, 3, 0]]).tolist() == [[1, 2, 3, 0]]
+
+
+def test_batches_hold_all_events_in_their_order(network):
+    x = np.arange(28, dtype="float32").reshape(7, 4)
+    by = as_batches(network, x, 3, targets=np.zeros(7), weights=np.ones(7))
+    assert (by.bs, len(by), by.shuffle, by.drop_last, by.device) == (3, 3, False, False, network.device)
+    assert np.array_equal(np.concatenate([batch.numpy() for batch, *_ in by]), x)
+
+
+def test_batches_that_are_given_stay_as_they_are(network):
+    given = BatchYielder(np.zeros((7, 4)), 3, "classification", np.zeros(7))
+    network.set_input_mask([0, 1])
+    by = as_batches(network, given)
+    assert (by.shuffle, by.drop_last, given.shuffle, given.drop_last) == (False, False, True, True)
+    assert by.input_mask.tolist() == [0, 1]
+    assert given.input_mask is None
+    for more in ({"raw": True}, {"targets": np.zeros(7)}, {"weights": np.ones(7)}):
+        with pytest.raises(ConfigError, match="a BatchYielder holds its own"):
+            as_batches(network, given, **more)

@@ -1,10 +1,13 @@
 """The order of the thirteen points, recorded in training and in prediction."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
 
 from lumin_core import BatchYielder, Callback, Model, PredHandler, hookimpl
+from lumin_core.training import backward, fit_steps, forward, prepare_fit, run_fit, step
 from lumin_core.training.hookspecs import POINTS
 
 N_FOLDS, N, BS, N_EPOCHS = 3, 16, 6, 2  # two whole batches in training, three in validation
@@ -385,3 +388,87 @@ def test_an_exception_stops_the_fit_with_a_note(train, model):
         train([Bad()])
     assert caught.value.__notes__ == ["raised by the callback Bad in on_backwards_end"]
     assert model.predict(np.zeros((2, 4))).shape == (2, 1)
+
+
+# Two fits in one process
+
+
+class Turn:
+    """A fit that shares a process: its own state of torch's generator is there while it runs, and only then."""
+
+    def __init__(self, fit):
+        self.fit, self.steps, self.state = fit, fit_steps(fit), torch.get_rng_state()
+
+    @contextmanager
+    def _own_state(self):
+        others = torch.get_rng_state()
+        torch.set_rng_state(self.state)
+        yield
+        self.state = torch.get_rng_state()
+        torch.set_rng_state(others)
+
+    def to_the_next_stop(self):
+        with self._own_state():
+            return next(self.steps, None)
+
+    def answer(self, request):
+        with self._own_state():
+            request(self.fit.params)
+
+
+def in_lockstep(fits):
+    """Run fits of equal length together: all stop at the same place before the first is answered."""
+    turns, asked = [Turn(fit) for fit in fits], []
+    while None not in (requests := [turn.to_the_next_stop() for turn in turns]):
+        assert len(set(requests)) == 1
+        assert torch.is_grad_enabled()
+        asked.append(requests[0])
+        for turn in turns:
+            turn.answer(requests[0])
+    return asked
+
+
+class Draws(Callback):
+    """Draws random numbers of all sorts at every point, and keeps them."""
+
+    def __init__(self):
+        self.drawn = []
+
+    def on_batch_end(self, fit_params):
+        self.drawn.append((float(fit_params.rng.uniform()), torch.rand(()).item(), fit_params.loss_val.item()))
+
+
+@pytest.fixture
+def prepare(fy, make_builder):
+    def make(seed):
+        body = {"name": "fully_connected", "depth": 2, "width": 8, "do": 0.4, "bn": True}
+        network = Model(make_builder(fy, body=body, seed=seed))
+        options = {"val_idx": 2, "cbs": Draws(), "metrics": "roc_auc_score", "visible_bar": False, "seed": seed}
+        return prepare_fit(network, N_EPOCHS, fy, BS, **options)
+
+    return make
+
+
+def test_two_fits_in_lockstep_end_bit_for_bit_as_one_by_one(prepare, same_weights):
+    alone, together = [prepare(1), prepare(2)], [prepare(1), prepare(2)]
+    for fit in alone:
+        run_fit(fit)
+    before = torch.get_rng_state()
+    asked = in_lockstep(together)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert asked == ([forward, backward, step] * 4 + [forward] * 3) * N_EPOCHS
+    for one, other in zip(alone, together, strict=True):
+        assert same_weights(one.params.model, other.params.model)
+        assert one.params.history == other.params.history
+        assert one.params.cbs[0].drawn == other.params.cbs[0].drawn
+        assert not other.params.model.model.training
+    assert not same_weights(together[0].params.model, together[1].params.model)
+
+
+def test_a_fit_that_is_given_up_leaves_the_network_in_evaluation_mode(prepare):
+    fit = prepare(1)
+    steps = fit_steps(fit)
+    next(steps)
+    assert fit.params.model.model.training
+    steps.close()
+    assert not fit.params.model.model.training

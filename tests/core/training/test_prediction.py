@@ -7,9 +7,19 @@ import pandas as pd
 import pytest
 import torch
 
-from lumin_core import BatchYielder, FoldYielder, MatrixHead, Model, ModelBuilder, PredHandler, df2foldfile
+from lumin_core import (
+    BatchYielder,
+    Ensemble,
+    FoldYielder,
+    MatrixHead,
+    Model,
+    ModelBuilder,
+    PredHandler,
+    df2foldfile,
+)
 from lumin_core.data.augmentation import Augmentation
 from lumin_core.errors import ConfigError, DataError, FoldFileError, HookError, LuminError, ShapeError
+from lumin_core.training import Question, predictions
 
 
 @pytest.fixture(params=["classification", "multiclass", "regression"])
@@ -355,3 +365,108 @@ def test_bad_matrices_are_refused(with_matrix):
         model.predict((flat, matrix[:3]))
     with pytest.raises(DataError, match="numbers"):
         model.predict((flat, "matrix"))
+
+
+# Several networks, and one as the case of one
+
+
+@pytest.fixture
+def networks(fy, make_builder):
+    return [Model(make_builder(fy, seed=seed)) for seed in (1, 2, 3)]
+
+
+def test_one_network_is_the_case_of_one_bit_for_bit(networks, fy):
+    class Odd(PredHandler):
+        def get_preds(self):
+            return super().get_preds().astype(np.float64) / 3
+
+    x = fy.get_fold(0)["inputs"]
+    for make, expected in ((PredHandler, networks[0].predict(x)), (Odd, networks[0].predict(x, pred_cb=Odd()))):
+        [(fold, mean, spread)] = predictions(networks[:1], x, Question(make_handler=make))
+        assert fold == 0
+        assert mean.dtype == expected.dtype
+        assert np.array_equal(mean, expected)
+        assert not spread.any()
+        assert spread.shape == mean.shape
+
+
+def test_mean_and_spread_are_weighted(networks, fy):
+    x, weights = fy.get_fold(0)["inputs"], np.array([1.0, 2.0, 5.0])
+    answers = np.stack([network.predict(x).astype(float) for network in networks])
+    [(_, mean, spread)] = predictions(networks, x, Question(), weights=weights)
+    expected = np.average(answers, 0, weights)
+    np.testing.assert_allclose(mean, expected, rtol=1e-6)
+    np.testing.assert_allclose(spread, np.sqrt(np.average((answers - expected) ** 2, 0, weights)), rtol=1e-4)
+
+
+def test_who_is_asked_is_chosen_fold_by_fold(networks, fy):
+    chosen = {0: [0], 1: [1, 2], 2: [2]}
+    found = list(predictions(networks, fy, Question(), chosen=chosen.get))
+    assert [fold for fold, *_ in found] == [0, 1, 2]
+    for fold, mean, spread in found:
+        x = fy.get_fold(fold)["inputs"]
+        expected = np.mean([networks[i].predict(x) for i in chosen[fold]], axis=0)
+        np.testing.assert_allclose(mean, expected, rtol=1e-6)
+        assert spread.any() == (fold == 1)
+
+
+def test_every_network_is_collected_by_a_callback_of_its_own(networks, fy):
+    made, watched = [], []
+
+    class Watch:
+        def __init__(self):
+            watched.append(self)
+
+        def on_pred_begin(self, fit_params):
+            assert fit_params.fy is None
+
+    def make():
+        made.append(PredHandler())
+        return made[-1]
+
+    x = fy.get_fold(0)["inputs"]
+    list(predictions(networks, x, Question(make_handler=make, cbs=Watch)))
+    assert len({id(handler) for handler in made}) == 3
+    assert [handler.model for handler in made] == networks
+    assert len(watched) == 3
+
+
+def test_a_callback_that_is_given_is_used_as_it_is(model, fy):
+    handler, x = PredHandler(), fy.get_fold(0)["inputs"]
+    assert model.predict(x, pred_cb=handler) is handler.get_preds()
+    with pytest.raises(ConfigError, match="pred_cb must make a callback for each model: a class or a function, got"):
+        Ensemble([model]).predict(x, pred_cb=handler)
+
+
+def test_a_tensor_that_is_collected_stays_on_its_graph(model, fy):
+    class Tensors(PredHandler):
+        def on_pred_begin(self, fit_params):
+            fit_params.val_requires_grad = True
+
+        def on_forwards_end(self, fit_params):
+            self.preds = fit_params.y_pred
+
+        def on_pred_end(self):
+            pass
+
+        def get_preds(self):
+            return self.preds
+
+    x = fy.get_fold(0)["inputs"]
+    assert model.predict(x, pred_cb=Tensors(), as_np=False).requires_grad
+    assert np.array_equal(model.predict(x, pred_cb=Tensors()), model.predict(x))
+
+
+def test_folds_are_given_with_their_source(model, shared_path, tmp_path):
+    seen = []
+
+    class Look:
+        def on_pred_begin(self, fit_params):
+            seen.append(fit_params.fy)
+
+    path = tmp_path / "a.hdf5"
+    path.write_bytes(shared_path.read_bytes())
+    with FoldYielder(path) as fy:
+        model.predict(fy, cbs=Look())
+        Ensemble([model]).predict(fy, cbs=Look())
+        assert seen == [fy] * 6

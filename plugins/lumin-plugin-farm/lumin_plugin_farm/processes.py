@@ -11,7 +11,6 @@ from the terminal. They end when this process does, however it ends.
 
 from __future__ import annotations
 
-import ast
 import io
 import multiprocessing
 import os
@@ -23,58 +22,80 @@ import threading
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from multiprocessing.connection import wait
-from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, TrainingFailed
-from lumin_core.runs.worker import block_ctrl_c, work
+from lumin_core.runs import Submitting, available_cores
+from lumin_plugin_farm.worker import block_ctrl_c, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
     from types import FrameType
 
+    from lumin_core.runs import Greeting, Job, Report
 
 T = TypeVar("T")
-
+P = ParamSpec("P")
 
 _Task = tuple["Future[Any]", bytes]
+_STARTS_AGAIN = 78  # exit code of a worker whose script would start workers
 
 
 class Processes(Executor):
     """Runs calls in other processes, each of which may die without the others.
 
     A call, its arguments and what it returns are pickled. Workers are started as they are needed,
-    and stay until the executor is shut down.
+    and stay until the executor is shut down. Every worker imports the script that started it: what
+    the script does stands below the line ``if __name__ == "__main__":``, or the first worker ends
+    before it answers, and says so.
 
     Args:
         max_workers: Highest number of workers; by default one for each core that this
             process may use.
 
     Raises:
-        ConfigError: If the number is not positive, or it is made at the top level of a script,
-            which every worker imports.
+        ConfigError: If the number is not positive.
 
     Example:
-        >>> from lumin_core.runs.executors import Processes
+        >>> from lumin_plugin_farm import Processes
         >>> with Processes(max_workers=2) as executor:
         ...     print(executor.submit(divmod, 7, 2).result())
         (3, 1)
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
-        from lumin_core.checks import positive  # here, since workers import this module, first of all
-
-        _refuse_top_level()
+        if _is_imported_by_worker():
+            raise SystemExit(_STARTS_AGAIN)  # in place of workers of workers without end; who started it says why
         self._max_workers = available_cores() if max_workers is None else positive(max_workers, "max_workers")
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._script = _script()
 
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+    @property
+    def workers(self) -> int:
+        """Highest number of workers."""
+        return self._max_workers
+
+    def greet(self) -> Greeting:
+        """Have a worker introduce itself; see `lumin_core.runs.Executor`."""
+        return Submitting(self).greet()
+
+    def train(self, jobs: Sequence[Job], report: Report) -> None:
+        """Run jobs of a run in the workers; see `lumin_core.runs.Executor`."""
+        Submitting(self).train(jobs, report)
+
+    @staticmethod
+    def pack(obj: object) -> bytes:
+        """Pickle for a worker; see `pack`."""
+        return pack(obj)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have a function called by the next worker that is free.
 
         Args:
@@ -96,7 +117,7 @@ class Processes(Executor):
                 raise RuntimeError("the executor was shut down; make a new one")  # as all executors do
             self._tasks.put((future, payload))
             if len(self._workers) < self._max_workers:
-                self._workers.append(_Worker(self._tasks))
+                self._workers.append(_Worker(self._tasks, self._script))
                 self._workers[-1].start()
         return future
 
@@ -146,9 +167,10 @@ class Processes(Executor):
 class _Worker(threading.Thread):
     """Hands tasks to a process, one at a time; makes another where that died."""
 
-    def __init__(self, tasks: queue.SimpleQueue[_Task | None]) -> None:
+    def __init__(self, tasks: queue.SimpleQueue[_Task | None], script: str) -> None:
         super().__init__(daemon=True, name="lumin worker")
         self._tasks = tasks
+        self._script = script
         self._process: SpawnProcess | None = None
         self._pipe: Connection[Any, Any] | None = None
         self._lock = threading.Lock()
@@ -179,7 +201,7 @@ class _Worker(threading.Thread):
             pipe.send_bytes(payload)
             answer = pipe.recv_bytes()
         except (EOFError, OSError):
-            raise TrainingFailed(_cause_of_death(self._end())) from None
+            raise TrainingFailed(_cause_of_death(self._end(), self._script)) from None
         value, error = pickle.loads(answer)  # noqa: S301  (from our own worker)
         if error is not None:
             raise error
@@ -213,20 +235,7 @@ class _Worker(threading.Thread):
         return process.exitcode
 
 
-def available_cores() -> int:
-    """Give the number of cores that this process may use.
-
-    Example:
-        >>> from lumin_core.runs.executors import available_cores
-        >>> available_cores() >= 1
-        True
-    """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def pack(obj: Any) -> bytes:
+def pack(obj: object) -> bytes:
     """Pickle for a worker.
 
     Args:
@@ -240,7 +249,7 @@ def pack(obj: Any) -> bytes:
             function that was written in a notebook.
 
     Example:
-        >>> from lumin_core.runs.executors import pack
+        >>> from lumin_plugin_farm.processes import pack
         >>> try:
         ...     pack(lambda: 0)
         ... except ValueError as error:
@@ -258,7 +267,7 @@ def pack(obj: Any) -> bytes:
 class _Pickler(pickle.Pickler):
     """Looks at every class and function on the way."""
 
-    def persistent_id(self, obj: Any) -> None:
+    def persistent_id(self, obj: object) -> None:
         if isinstance(obj, type | FunctionType) and obj.__module__ == "__main__" and not _main_is_a_file():
             raise pickle.PicklingError(
                 f"{obj.__qualname__} was written in a notebook or at the prompt; put it into a module and import it"
@@ -270,26 +279,28 @@ def _main_is_a_file() -> bool:
     return hasattr(main, "__file__") or getattr(getattr(main, "__spec__", None), "name", None) is not None
 
 
-def _refuse_top_level() -> None:
-    """Refuse a script that starts workers whenever it is imported, for every worker imports it."""
+def _is_imported_by_worker() -> bool:
+    """Tell whether this process is a worker that imports the script of who started it."""
+    imported = sys.modules.get("__mp_main__")  # the name that multiprocessing gives the script there
+    return imported is not None and imported is not sys.modules["__main__"]
+
+
+def _script() -> str:
+    """Name the script that workers will import, and the line of it that is at work."""
     frame: FrameType | None = sys._getframe()
     while frame and (frame.f_code.co_name, frame.f_globals.get("__name__")) != ("<module>", "__main__"):
         frame = frame.f_back
-    if frame is None or not _main_is_a_file():
-        return
-    try:
-        tree = ast.parse(Path(frame.f_code.co_filename).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):  # no source to look at
-        return
-    ifs = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
-    if not any(node.lineno <= frame.f_lineno <= (node.end_lineno or 0) for node in ifs):
-        raise ConfigError(
-            f"every worker imports {frame.f_code.co_filename}, whose line {frame.f_lineno} would start workers again; "
+    if frame is None:
+        return f"{getattr(sys.modules['__main__'], '__file__', 'the script')}, which"
+    return f"{frame.f_code.co_filename}, whose line {frame.f_lineno}"
+
+
+def _cause_of_death(code: int | None, script: str) -> str:
+    if code == _STARTS_AGAIN:
+        return (
+            f"every worker imports {script} would start workers again; "
             'put what the script does below the line   if __name__ == "__main__":'
         )
-
-
-def _cause_of_death(code: int | None) -> str:
     if code is None or code >= 0:
         return f"its process ended with exit code {code}"
     hint = ", as the system does when memory runs out" if code == -getattr(signal, "SIGKILL", 0) else ""

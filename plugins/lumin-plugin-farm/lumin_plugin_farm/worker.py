@@ -1,4 +1,4 @@
-"""The worker's side of `lumin_core.runs.executors`: imported first of all, and light.
+"""The worker's side of `lumin_plugin_farm.processes`: imported first of all, and light.
 
 Ctrl-C is kept waiting but while a call runs, where it raises `KeyboardInterrupt`: so a worker is
 never interrupted in the middle of an answer, and one that comes during the start is not lost.

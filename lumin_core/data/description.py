@@ -1,0 +1,267 @@
+"""Describing a fold file: as it is written, for folds that were written by hand, and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from lumin_core.checks import as_list, did_you_mean
+from lumin_core.data.entries import matrix_entry, matrix_from_entry, target_from_entry, tensor_entry
+from lumin_core.data.hdf5 import rewriting
+from lumin_core.data.layout import Layout
+from lumin_core.data.matrix import matrix_lookup
+from lumin_core.data.meta import read_schema, update_entry, write_schema
+from lumin_core.data.schema import MatrixSchema, Schema
+from lumin_core.data.transforms import chain_to_config
+from lumin_core.errors import ConfigError, FoldFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import h5py
+
+    from lumin_core.data.transforms import Steps
+
+
+def describe(
+    cont_feats: Sequence[str],
+    cat_feats: Sequence[str],
+    targ_feats: str | Sequence[str],
+    *,
+    wgt_feat: str | None = None,
+    cat_maps: Mapping[str, Mapping[int, object]] | None = None,
+    matrix_feats: MatrixSchema | Mapping[str, object] | None = None,
+    target_tensor: Mapping[str, object] | None = None,
+    misc_feats: Sequence[str] = (),
+    preprocessing: Steps | Mapping[str, Steps] | None = None,
+    seed: int | None = None,
+) -> Schema:
+    """Make the schema of a new file from what a user says; arguments as for `FoldFileWriter`.
+
+    Args:
+        cont_feats: As there, as are those without another word.
+        cat_feats: Categorical features.
+        targ_feats: Targets; one name alone stands for targets of shape ``(n,)``.
+        wgt_feat: Weight.
+        cat_maps: What the codes mean.
+        matrix_feats: Of the matrix.
+        target_tensor: Of targets that are tensors.
+        misc_feats: Further columns, where they are known beforehand.
+        preprocessing: Chains that the data went through.
+        seed: For the provenance.
+
+    Raises:
+        ConfigError: If maps are of other features, or a transform cannot be stored.
+
+    Example:
+        >>> from lumin_core.data.description import describe
+        >>> describe(["pt"], [], "y", seed=1).scalar_target
+        True
+    """
+    return Schema(
+        cont_feats=cont_feats,
+        cat_feats=cat_feats,
+        targ_feats=targ_feats,
+        scalar_target=isinstance(targ_feats, str),
+        wgt_feat=wgt_feat,
+        cat_maps=checked_cat_maps(cat_maps, as_list(cat_feats)),
+        matrix=matrix_from_entry(matrix_feats) if isinstance(matrix_feats, Mapping) else matrix_feats,
+        target_tensor=None if target_tensor is None else target_from_entry(target_tensor),
+        columns=dict.fromkeys(misc_feats, ""),
+        preprocessing=preprocessing_configs(preprocessing),
+        provenance={"written_by": f"lumin-core {_version()}", "seed": seed},
+    )
+
+
+def preprocessing_configs(preprocessing: Steps | Mapping[str, Steps] | None) -> dict[str, list[dict[str, object]]]:
+    """Turn chains of transforms into what the meta data hold.
+
+    Args:
+        preprocessing: Chains by what they are for, ``inputs``, ``targets``, ``matrix``; a chain
+            alone is for inputs.
+
+    Raises:
+        ConfigError: If a transform cannot be stored, or a key is another.
+
+    Example:
+        >>> from lumin_core.data.description import preprocessing_configs
+        >>> preprocessing_configs([])
+        {'inputs': []}
+    """
+    if preprocessing is None:
+        return {}
+    chains = preprocessing if isinstance(preprocessing, Mapping) else {"inputs": preprocessing}
+    for name in chains:
+        if name not in ("inputs", "targets", "matrix"):
+            raise ConfigError(f"preprocessing is for 'inputs', 'targets' or 'matrix', got {name!r}")
+    return {name: chain_to_config(chain) for name, chain in chains.items()}
+
+
+def checked_cat_maps(
+    cat_maps: Mapping[str, Mapping[int, object]] | None, cat_feats: Sequence[str]
+) -> dict[str, dict[int, object]]:
+    """Refuse category maps of features that are not categorical.
+
+    Raises:
+        ConfigError: If there is such a one.
+
+    Example:
+        >>> from lumin_core.data.description import checked_cat_maps
+        >>> checked_cat_maps({"n_jets": {0: "none"}}, ["n_jets"])
+        {'n_jets': {0: 'none'}}
+    """
+    for feat in cat_maps or {}:
+        if feat not in cat_feats:
+            raise ConfigError(f"cat_maps has {feat!r}, which is not in cat_feats{did_you_mean(feat, cat_feats)}")
+    return {feat: {int(code): value for code, value in codes.items()} for feat, codes in (cat_maps or {}).items()}
+
+
+def _version() -> str:
+    try:
+        return version("lumin-core")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
+
+
+def add_meta_data(
+    out_file: h5py.File,
+    feats: Sequence[str],
+    cont_feats: Sequence[str],
+    cat_feats: Sequence[str],
+    cat_maps: Mapping[str, Mapping[int, object]] | None,
+    targ_feats: str | Sequence[str],
+    wgt_feat: str | None = None,
+    matrix_vecs: Sequence[str] | None = None,
+    matrix_feats_per_vec: Sequence[str] | None = None,
+    matrix_row_wise: bool | None = None,
+    tensor_name: str | None = None,
+    tensor_shp: Sequence[int] | None = None,
+    tensor_is_sparse: bool = False,
+    target_tensor_shp: Sequence[int] | None = None,
+    tensor_target_is_sparse: bool = False,
+    *,
+    misc_feats: Sequence[str] | None = None,
+    preprocessing: Steps | Mapping[str, Steps] | None = None,
+    seed: int | None = None,
+) -> None:
+    """Add meta data to an open file whose folds were written by `fold2foldfile`.
+
+    Args:
+        out_file: Open for writing.
+        feats: All columns of the data, among which those of the matrix are looked for.
+        cont_feats: Continuous features.
+        cat_feats: Categorical features.
+        cat_maps: What the codes mean.
+        targ_feats: Target or targets.
+        wgt_feat: Name of the weight.
+        matrix_vecs: Objects of the matrix.
+        matrix_feats_per_vec: Their features.
+        matrix_row_wise: Whether an object is a row.
+        tensor_name: Name of the tensor.
+        tensor_shp: Shape of one event's tensor.
+        tensor_is_sparse: Whether it is stored as COO.
+        target_tensor_shp: Shape of one event's targets, where these are tensors.
+        tensor_target_is_sparse: Whether they are stored as COO.
+        misc_feats: Further columns.
+        preprocessing: As for `FoldFileWriter`.
+        seed: Recorded as provenance.
+
+    Raises:
+        ConfigError: If names come twice or contradict each other.
+        DataError: If an object or a feature of the matrix does not exist at all.
+
+    Example:
+        >>> import h5py
+        >>> from lumin_core import add_meta_data
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     add_meta_data(file, ["pt", "y"], ["pt"], [], None, "y")
+        ...     file["meta_data/targ_feats"][()]
+        b'"y"'
+    """
+    entry, target = None, None
+    if matrix_vecs is not None:
+        names, missing, shape = matrix_lookup(feats, matrix_vecs, matrix_feats_per_vec or (), matrix_row_wise)
+        entry = matrix_entry(names, matrix_vecs, missing, matrix_feats_per_vec or (), bool(matrix_row_wise), shape)
+    elif tensor_shp is not None:
+        entry = tensor_entry(tensor_name or "tensor", tensor_shp, is_sparse=tensor_is_sparse)
+    if target_tensor_shp is not None:
+        target = {"shape": target_tensor_shp, "is_sparse": tensor_target_is_sparse}
+    schema = describe(
+        cont_feats,
+        cat_feats,
+        targ_feats,
+        wgt_feat=wgt_feat,
+        cat_maps=cat_maps,
+        matrix_feats=entry,
+        target_tensor=target,
+        misc_feats=misc_feats or (),
+        preprocessing=preprocessing,
+        seed=seed,
+    )
+    write_schema(out_file, Layout(schema).schema)
+
+
+def add_preprocessing(
+    foldfile: str | Path,
+    input_pipe: Steps | None = None,
+    output_pipe: Steps | None = None,
+    matrix_pipe: Steps | None = None,
+) -> None:
+    """Store in an existing fold file the transforms that its data went through.
+
+    Args:
+        foldfile: The file; it is replaced as a whole, safely.
+        input_pipe: Transforms of the continuous features: one, a list, or a scikit-learn pipeline
+            of known steps.
+        output_pipe: The same, of the targets.
+        matrix_pipe: The same, of the flattened matrix.
+
+    Raises:
+        ConfigError: If a transform cannot be stored as plain values.
+        FoldFileError: If the file cannot be written.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from lumin_core import FoldFileWriter
+        >>> from lumin_core.data import add_preprocessing
+        >>> path = tempfile.mkdtemp() + "/train.hdf5"
+        >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="is_signal") as file:
+        ...     file.append(0, inputs=np.ones((2, 1)), targets=np.ones(2))
+        >>> add_preprocessing(path, input_pipe=[])
+    """
+    given = {"inputs": input_pipe, "targets": output_pipe, "matrix": matrix_pipe}
+    configs = preprocessing_configs({name: pipe for name, pipe in given.items() if pipe is not None})
+    with rewriting(foldfile) as file:
+        update_entry(file, "preprocessing", **configs)
+
+
+def declare_zero_padding(foldfile: str | Path, zero_padded: bool = True) -> None:
+    """Declare that absent objects of a file's matrix were padded with zeros.
+
+    Yielders then give NaN for them.
+
+    Args:
+        foldfile: The file; it is replaced as a whole, safely.
+        zero_padded: Whether they were.
+
+    Raises:
+        FoldFileError: If the file cannot be written, or has no matrix.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from lumin_core import FoldYielder, df2foldfile
+        >>> from lumin_core.data import declare_zero_padding
+        >>> x = np.zeros((4, 2, 3)); x[:, 0] = 1
+        >>> path = df2foldfile(None, 2, [], [], ["y"], tempfile.mkdtemp() + "/a", "float32",
+        ...                    tensor_data=x, tensor_target=np.ones((4, 1)), seed=1)
+        >>> declare_zero_padding(path)
+        >>> FoldYielder(path)[0]["inputs"][1][0].tolist()
+        [[1.0, 1.0, 1.0], [nan, nan, nan]]
+    """
+    with rewriting(foldfile) as file:
+        schema = read_schema(file)
+        if schema is None or schema.matrix is None:
+            raise FoldFileError(f"{foldfile} has no matrix whose padding could be declared")
+        update_entry(file, "matrix_feats", zero_padded=bool(zero_padded))

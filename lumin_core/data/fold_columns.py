@@ -1,0 +1,298 @@
+"""What is known of the columns of a fold file, and any column of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from lumin_core.checks import as_list, did_you_mean
+from lumin_core.data.entries import matrix_to_entry
+from lumin_core.data.fold_reader import joined
+from lumin_core.data.pipelines import PARTS, Pipelines
+from lumin_core.data.values import nan_to_zero
+from lumin_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+
+    from lumin_core.data.fold_reader import FoldReader
+    from lumin_core.data.folds import FoldData
+    from lumin_core.data.schema import Schema
+    from lumin_core.data.transforms import Pipe, Steps, Transform
+
+_log = logging.getLogger(__name__)
+
+
+class FoldColumns:
+    """Names, columns and preprocessing of a fold file: what a `FoldYielder` has beside its folds.
+
+    Args:
+        reader: Of the file.
+        ignore_feats: Inputs to leave out.
+        pipes: Transforms that inputs, targets and matrix went through, by part; see `FoldYielder`.
+        yield_matrix: Whether the matrix is part of the inputs.
+
+    Attributes:
+        foldfile: Path of the file.
+        n_folds: Number of folds.
+        fld_szs: Number of events by fold.
+        has_matrix: Whether the file has matrix inputs.
+
+    Example:
+        See `FoldYielder`, which is one.
+    """
+
+    def __init__(
+        self,
+        reader: FoldReader,
+        ignore_feats: str | Sequence[str] | None = None,
+        pipes: Iterable[Steps | None] = (),
+        *,
+        yield_matrix: bool = True,
+    ) -> None:
+        self._reader = reader
+        self.foldfile = reader.path
+        self.fld_szs = reader.sizes
+        self.n_folds = len(reader.sizes)
+        self.has_matrix = "matrix_inputs" in reader.columns
+        self.yield_matrix = yield_matrix
+        self._ignored: list[str] = []
+        self._pipelines = Pipelines(reader)
+        for part, pipe in zip(PARTS, pipes, strict=False):
+            self._pipelines.give(part, pipe)
+        self.add_ignore(ignore_feats or [])
+
+    # What is in the file
+
+    @property
+    def file_schema(self) -> Schema:
+        """What the file has, ignored features and an unused matrix too."""
+        return self._reader.schema
+
+    @property
+    def schema(self) -> Schema:
+        """What is yielded: without ignored features, and without a matrix that is not yielded."""
+        return self.file_schema.without(self._ignored, matrix=self.yield_matrix)
+
+    @property
+    def cont_feats(self) -> list[str]:
+        """Continuous features, less the ignored ones."""
+        return self.schema.cont_feats
+
+    @property
+    def cat_feats(self) -> list[str]:
+        """Categorical features, less the ignored ones."""
+        return self.schema.cat_feats
+
+    @property
+    def input_feats(self) -> list[str]:
+        """All stored inputs in the order of the columns, ignored ones too."""
+        return self.file_schema.input_feats
+
+    @property
+    def targ_feats(self) -> list[str]:
+        """Targets, always a list."""
+        return list(self.file_schema.targ_feats)
+
+    @property
+    def wgt_feat(self) -> str | None:
+        """Name of the weight, or ``None``."""
+        return self.file_schema.wgt_feat
+
+    @property
+    def cat_maps(self) -> dict[str, dict[int, object]]:
+        """What the codes of categorical features mean."""
+        return self.file_schema.cat_maps
+
+    @property
+    def matrix_feats(self) -> dict[str, Any] | None:
+        """What the matrix holds, with LUMIN's keys, or ``None``; see `matrix_entry`."""
+        matrix = self.file_schema.matrix
+        return None if matrix is None else matrix_to_entry(matrix)
+
+    def columns(self) -> list[str]:
+        """Return the columns of the file: inputs, targets, weights, misc, predictions."""
+        return self._reader.columns
+
+    def get_data_count(self, idxs: int | Iterable[int] | None = None) -> int:
+        """Count events.
+
+        Args:
+            idxs: Fold or folds; by default all.
+
+        Returns:
+            Their number of events together.
+        """
+        if idxs is None:
+            idxs = range(self.n_folds)
+        numbers = [idxs] if isinstance(idxs, int | np.integer) else idxs
+        return sum(self.fld_szs[self._reader.fold_number(i)] for i in numbers)
+
+    def get_column(
+        self, column: str, n_folds: int | None = None, fold_idx: int | None = None, add_newaxis: bool = False
+    ) -> np.ndarray | None:
+        """Return any column as it is stored, sparse data as dense, text as `str`.
+
+        Args:
+            column: Name, one of `columns`.
+            n_folds: The first ``n_folds`` folds; by default all.
+            fold_idx: One fold alone.
+            add_newaxis: Whether shape ``(n,)`` becomes ``(n, 1)``.
+
+        Returns:
+            Shape ``(n, ...)``, or ``None`` where the file has no such column.
+
+        Raises:
+            ConfigError: If both are given, or there are no such folds.
+            DataError: If some of these folds lack the column.
+        """
+        return self._reader.read_column(column, n_folds, fold_idx, add_newaxis=add_newaxis)
+
+    def get_data(self, n_folds: int | None = None, fold_idx: int | None = None) -> FoldData:
+        """Return flat inputs, targets and weights of one or several folds.
+
+        Ignored features are there too; NaN in inputs is given as 0.
+
+        Args:
+            n_folds: The first ``n_folds`` folds; by default all.
+            fold_idx: One fold alone.
+
+        Returns:
+            ``{"inputs": (n, n_cont + n_cat), "targets": (n, n_targ), "weights": (n, 1) or None}``.
+
+        Raises:
+            ConfigError: If both are given, or there are no such folds.
+            DataError: As for `FoldYielder.get_fold`.
+        """
+        folds = [self._reader.read_fold(i) for i in self._reader.fold_range(n_folds, fold_idx)]
+        weights = [fold["weights"] for fold in folds if fold["weights"] is not None]
+        return {
+            "inputs": nan_to_zero(joined([cast("np.ndarray", fold["inputs"]) for fold in folds])),
+            "targets": joined([fold["targets"] for fold in folds]),
+            "weights": joined(weights) if weights else None,
+        }
+
+    def get_df(
+        self,
+        pred_name: str = "pred",
+        targ_name: str = "targets",
+        wgt_name: str = "weights",
+        n_folds: int | None = None,
+        fold_idx: int | None = None,
+        inc_inputs: bool = False,
+        inc_ignore: bool = False,
+        deprocess: bool = False,
+        verbose: bool = True,
+        suppress_warn: bool = False,
+        nan_to_num: bool = False,
+        inc_matrix: bool = False,
+    ) -> pd.DataFrame:
+        """Return a data frame with LUMIN's column names.
+
+        It holds inputs, if wanted, targets, weights and predictions.
+
+        Args:
+            pred_name: Column of the predictions.
+            targ_name: Column of the targets.
+            wgt_name: Column of the weights.
+            n_folds: The first ``n_folds`` folds; by default all.
+            fold_idx: One fold alone.
+            inc_inputs: Whether to include inputs.
+            inc_ignore: Whether to include ignored inputs.
+            deprocess: Whether to undo the transforms of inputs, matrix, targets and predictions.
+            verbose: Whether to log the number of events.
+            suppress_warn: Whether not to log that a column is missing.
+            nan_to_num: Whether NaN in inputs become 0.
+            inc_matrix: Whether to include the flattened matrix among the inputs.
+
+        Returns:
+            Columns: inputs by name; ``gen_target``, ``gen_weight``, ``pred``, each with ``_0``,
+            ``_1``, ... where there are several values an event.
+
+        Raises:
+            ConfigError: If there is nothing to undo, or there are no such folds.
+            ShapeError: If a pipeline does not fit the data.
+        """
+        from lumin_core.data.frame_output import Wanted, to_frame
+
+        wanted = Wanted(n_folds, fold_idx, inc_inputs, inc_matrix, nan_to_num, [] if inc_ignore else self._ignored)
+        named = {"gen_target": targ_name, "gen_weight": wgt_name, "pred": pred_name}
+        df, lacking = to_frame(self._reader, named, wanted, self._pipelines if deprocess else None)
+        for column in [] if suppress_warn else lacking:
+            _log.warning("%s has no column %r", self.foldfile.name, column)
+        if verbose:
+            _log.info("%d events loaded from %s", len(df), self.foldfile.name)
+        return df
+
+    # Ignored features
+
+    def add_ignore(self, feats: str | Sequence[str]) -> None:
+        """Leave out further inputs.
+
+        Args:
+            feats: Names of inputs.
+
+        Raises:
+            ConfigError: If there is no such input.
+        """
+        for feat in as_list(feats):
+            if feat not in self.input_feats:
+                hint = did_you_mean(feat, self.input_feats)
+                raise ConfigError(f"{feat!r} cannot be ignored, it is no input of {self.foldfile.name}{hint}")
+            if feat not in self._ignored:
+                self._ignored.append(feat)
+
+    def get_ignore(self) -> list[str]:
+        """Return the ignored inputs."""
+        return list(self._ignored)
+
+    def get_use_cont_feats(self) -> list[str]:
+        """Return the continuous features that folds hold, less the ignored ones."""
+        return self.cont_feats
+
+    def get_use_cat_feats(self) -> list[str]:
+        """Return the categorical features that folds hold, less the ignored ones."""
+        return self.cat_feats
+
+    # Pipelines
+
+    def add_input_pipe(self, input_pipe: Steps | None) -> None:
+        """Set the transforms of the continuous features, in memory; see the class."""
+        self._pipelines.give("inputs", input_pipe)
+
+    def add_output_pipe(self, output_pipe: Steps | None) -> None:
+        """Set the transforms of the targets, in memory; see the class."""
+        self._pipelines.give("targets", output_pipe)
+
+    def add_matrix_pipe(self, matrix_pipe: Steps | None) -> None:
+        """Set the transforms of the flattened matrix, in memory; see the class."""
+        self._pipelines.give("matrix", matrix_pipe)
+
+    @property
+    def preprocessing(self) -> list[Transform]:
+        """Transforms that the continuous features went through: as given, else the file's.
+
+        Raises:
+            UnknownComponent: If the plugin of a stored one is not installed.
+            ConfigError: If one that was given cannot be converted.
+        """
+        return self._pipelines.chain("inputs")
+
+    @property
+    def preprocessing_config(self) -> list[dict[str, object]]:
+        """The same as plain values, which asks for no plugin where they are stored."""
+        return self._pipelines.config("inputs")
+
+    def get_pipes(self, name: str) -> list[Pipe]:
+        """Return the steps to run, of ``"inputs"``, ``"targets"`` or ``"matrix"``.
+
+        They are what was given, else what is stored.
+
+        Returns:
+            Objects with ``transform`` and ``inverse_transform``, in their order.
+        """
+        return self._pipelines.steps(name)

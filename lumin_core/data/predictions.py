@@ -1,0 +1,94 @@
+"""Predictions: gathered, and written into a copy of the file that takes its place."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from lumin_core.data.hdf5 import replacing
+from lumin_core.data.values import RESERVED, check_column_name, to_float32
+from lumin_core.errors import FoldFileError, ShapeError
+from lumin_core.files import locked, refuse_existing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import h5py
+    import numpy as np
+    from numpy.typing import ArrayLike
+
+    from lumin_core.data.fold_reader import FoldReader
+
+
+class Predictions:
+    """The predictions that are on their way into a fold file.
+
+    Args:
+        reader: Of the file.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from lumin_core.data import FoldFileWriter, FoldReader
+        >>> from lumin_core.data.predictions import Predictions
+        >>> path = tempfile.mkdtemp() + "/train.hdf5"
+        >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
+        ...     file.append(0, inputs=np.ones((2, 1)), targets=np.ones(2))
+        >>> reader = FoldReader(path)
+        >>> Predictions(reader).save([0.2, 0.8], 0, "pred")
+        >>> reader.read("pred", 0)
+        array([0.2, 0.8], dtype=float32)
+    """
+
+    def __init__(self, reader: FoldReader) -> None:
+        self._reader = reader
+        self._gathered: dict[tuple[int, str], np.ndarray] | None = None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Gather what is saved inside the block, and write it at the end; see the yielder's."""
+        if self._gathered is not None:  # inside another block, which writes
+            yield
+            return
+        path = self._reader.path
+        refuse_existing(path, overwrite=True, error=FoldFileError)
+        with locked(path, FoldFileError):
+            self._gathered = {}
+            try:
+                yield
+                self._write(self._gathered)
+            finally:
+                self._gathered = None
+
+    def _write(self, gathered: dict[tuple[int, str], np.ndarray]) -> None:
+        if not gathered:
+            return
+        self._reader.open()  # refuses a file that was replaced by another meanwhile
+        with replacing(self._reader.path) as file:
+            for (idx, name), values in gathered.items():
+                _write_column(file[f"fold_{idx}"], name, values)
+            self._reader.close()  # Windows renames over no open file
+
+    def save(self, pred: ArrayLike, fold_idx: int, pred_name: str) -> None:
+        """Save the predictions of a fold; see `FoldYielder.save_fold_pred`, which this does."""
+        idx = self._reader.fold_number(fold_idx)
+        check_column_name(pred_name, (*RESERVED, *self._reader.schema.misc_feats))
+        values, n = to_float32(pred), self._reader.sizes[idx]
+        if values.ndim == 0 or len(values) != n:
+            raise ShapeError(f"predictions of fold {idx} must have {n} rows, got shape {values.shape}")
+        with self.writing():
+            if self._gathered is not None:
+                self._gathered[idx, pred_name] = values.copy()
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return everything but what was gathered, which stays here."""
+        return {**self.__dict__, "_gathered": None}
+
+
+def _write_column(group: h5py.Group, name: str, values: np.ndarray) -> None:
+    """Write into the place of predictions of the same shape, so that the file does not grow."""
+    if name in group and group[name].shape == values.shape and group[name].dtype == values.dtype:
+        group[name][...] = values
+        return
+    if name in group:
+        del group[name]
+    group.create_dataset(name, data=values)

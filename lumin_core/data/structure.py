@@ -1,0 +1,165 @@
+"""The structure of a fold file: where it is, its folds and columns, and what is no such file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from lumin_core.data.hdf5 import with_suffix
+from lumin_core.errors import FoldFileError
+
+CHECKED = "checked"  # attribute of a fold that we wrote: its values were looked at
+
+
+def fold_numbers(file: h5py.File) -> list[int]:
+    """Return the numbers of a file's folds in ascending order.
+
+    Raises:
+        FoldFileError: If they are not 0, 1, 2, ... without gaps.
+
+    Example:
+        >>> import h5py
+        >>> from lumin_core.data.structure import fold_numbers
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     for i in range(12):
+        ...         _ = file.create_group(f"fold_{i}")
+        ...     fold_numbers(file)[:3]
+        [0, 1, 2]
+    """
+    numbers = sorted(int(name[5:]) for name in file if name.startswith("fold_") and name[5:].isdecimal())
+    if numbers != list(range(len(numbers))):
+        gaps = sorted(set(range(numbers[-1])) - set(numbers))
+        raise FoldFileError(f"{file.filename}: folds must be numbered from 0 without gaps, missing {gaps}")
+    return numbers
+
+
+def find_file(foldfile: str | Path | h5py.File) -> Path:
+    """Return the absolute path of a fold file, whose suffix may be left out.
+
+    Args:
+        foldfile: Its name, or the open file, which is flushed.
+
+    Raises:
+        FoldFileError: If there is no such file.
+
+    Example:
+        >>> from lumin_core.data.structure import find_file
+        >>> find_file("no_such")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.FoldFileError: there is no fold file .../no_such; df2foldfile or ...
+    """
+    if isinstance(foldfile, h5py.File):
+        foldfile.flush()
+        foldfile = foldfile.filename
+    path = Path(foldfile).expanduser().resolve()
+    if not path.exists() and with_suffix(path).is_file():
+        return with_suffix(path)
+    if not path.is_file():
+        raise FoldFileError(f"there is no fold file {path}; df2foldfile or FoldFileWriter makes one")
+    return path
+
+
+def open_file(path: Path) -> h5py.File:
+    """Open a fold file for reading.
+
+    Raises:
+        FoldFileError: If it is not there any more, or not to be read.
+
+    Example:
+        >>> import pathlib
+        >>> from lumin_core.data.structure import open_file
+        >>> open_file(pathlib.Path("no_such.hdf5"))
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.FoldFileError: no_such.hdf5 is not there any more
+    """
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if not path.exists():
+            raise FoldFileError(f"{path} is not there any more") from error
+        raise FoldFileError(f"{path} is no HDF5 file, truncated, or not to be read: {error}") from error
+
+
+def fold_sizes(file: h5py.File) -> dict[int, int]:
+    """Count the events of every fold.
+
+    Raises:
+        FoldFileError: If there is no fold, or one without inputs or targets.
+
+    Example:
+        >>> import h5py, numpy as np
+        >>> from lumin_core.data.structure import fold_sizes
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     file["fold_0/inputs"], file["fold_0/targets"] = np.ones((3, 2)), np.ones(3)
+        ...     fold_sizes(file)
+        {0: 3}
+    """
+    numbers = fold_numbers(file)
+    if not numbers:
+        raise FoldFileError(f"{file.filename} is no fold file: it has no group fold_0")
+    for i in numbers:
+        for column in ("inputs", "targets"):
+            if not isinstance(file[f"fold_{i}"].get(column), h5py.Dataset):
+                raise FoldFileError(f"{file.filename} is no fold file: fold_{i} has no {column}")
+    return {i: int(file[f"fold_{i}/inputs"].shape[0]) for i in numbers}
+
+
+def column_names(file: h5py.File, n_folds: int) -> list[str]:
+    """Return the columns of the folds; those of some folds only as well.
+
+    Example:
+        >>> import h5py, numpy as np
+        >>> from lumin_core.data.structure import column_names
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     file["fold_0/inputs"], file["fold_1/pred"] = np.ones((3, 2)), np.ones(3)
+        ...     column_names(file, 2)
+        ['inputs', 'pred']
+    """
+    return list(dict.fromkeys(name for i in range(n_folds) for name in file[f"fold_{i}"]))
+
+
+def check_widths(file: h5py.File, n_feats: int, n_folds: int) -> None:
+    """Refuse inputs that do not have one column for each feature.
+
+    Raises:
+        FoldFileError: If there are such.
+
+    Example:
+        >>> import h5py, numpy as np
+        >>> from lumin_core.data.structure import check_widths
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     file["fold_0/inputs"] = np.ones((3, 2))
+        ...     check_widths(file, n_feats=2, n_folds=1)
+    """
+    for i in range(n_folds):
+        shape = file[f"fold_{i}/inputs"].shape
+        if len(shape) != 2 or shape[1] != n_feats:
+            raise FoldFileError(
+                f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}"
+            )
+
+
+def decoded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return text as `str`, whether of fixed or of variable width, and numbers as they are.
+
+    Args:
+        values: As read.
+        dtype: Of the dataset.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.structure import decoded
+        >>> decoded(np.array([b"ttbar"]), np.dtype("S5"))
+        array(['ttbar'], dtype='<U5')
+    """
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8", "surrogateescape")
+    if values.dtype.kind == "O" and h5py.check_string_dtype(dtype) is not None:
+        return np.array([value.decode("utf-8", "surrogateescape") for value in values.reshape(-1)]).reshape(
+            values.shape
+        )
+    return values

@@ -1,0 +1,129 @@
+"""Pools: whatever has `submit` and gives futures is made an executor of the run's protocol here."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from tqdm import tqdm
+
+from lumin_core.errors import ConfigError
+from lumin_core.runs.greeting import introduce
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from lumin_core.runs.executor import Job, Report
+    from lumin_core.runs.greeting import Greeting
+
+T = TypeVar("T")
+
+PATIENCE = 120.0
+"""Seconds within which a worker must answer a greeting: it starts, and imports torch."""
+
+_LOOK_EVERY = 0.5  # seconds: on Windows Ctrl-C is not seen by who waits without end
+
+
+class Pool(Protocol):
+    """What can be asked to call something elsewhere, as `concurrent.futures.Executor`.
+
+    It may have ``stop(at_once=False)``, which interrupts what runs as Ctrl-C does, or kills it.
+    """
+
+    def submit(self, fn: Callable[[], T], /) -> Future[T]:
+        """Have a function called."""
+
+
+class Submitting:
+    """The executor that hands jobs to a pool.
+
+    Args:
+        pool: Its workers must be processes, which are found out by a greeting.
+
+    Attributes:
+        pool: As given.
+
+    Example:
+        >>> from concurrent.futures import ProcessPoolExecutor
+        >>> from lumin_core.runs import Submitting
+        >>> Submitting(ProcessPoolExecutor(3)).workers
+        3
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    @property
+    def workers(self) -> int:
+        """As many as the pool says, 0 where it does not."""
+        number = getattr(self.pool, "_max_workers", None)
+        return number if isinstance(number, int) and number > 0 else 0
+
+    def greet(self) -> Greeting:
+        """Have a worker introduce itself.
+
+        Raises:
+            TimeoutError: If none does within two minutes.
+            ConfigError: If the pool gives no future.
+            Exception: Whatever else went wrong.
+        """
+        future = self.pool.submit(introduce)
+        if not isinstance(future, Future):
+            raise ConfigError(f"submit() must return a concurrent.futures.Future, got {future!r}")
+        try:
+            return future.result(timeout=PATIENCE)
+        except TimeoutError:
+            future.cancel()
+            raise TimeoutError(f"there was no answer within {PATIENCE:g} s") from None
+
+    def train(self, jobs: Sequence[Job], report: Report) -> None:
+        """Run all jobs; see `Executor.train`."""
+        futures: dict[Future[float], Job] = {}
+        try:
+            for job in jobs:
+                futures[self._submit(job)] = job
+            _watch(futures, report)
+        except KeyboardInterrupt:
+            self._interrupt(futures)
+            raise
+        except BaseException:
+            self._stop(futures, at_once=True)
+            raise
+
+    def _submit(self, job: Job) -> Future[float]:
+        try:
+            return self.pool.submit(job.run)
+        except BrokenExecutor as error:  # a dead worker took the pool along, while jobs were still being handed over
+            future: Future[float] = Future()
+            future.set_exception(error)
+            return future
+
+    def _interrupt(self, futures: Collection[Future[float]]) -> None:
+        """Let jobs end after their batch and wait for them; Ctrl-C once more ends ours at once."""
+        try:
+            tqdm.write("Ctrl-C: the models stop after their batch; once more stops at once", file=sys.stderr)
+            self._stop(futures)
+            wait([future for future in futures if not future.cancelled()])  # others' got Ctrl-C from the terminal
+        except KeyboardInterrupt:
+            self._stop(futures, at_once=True)
+            raise
+
+    def _stop(self, futures: Collection[Future[float]], *, at_once: bool = False) -> None:
+        for future in futures:
+            future.cancel()
+        if (stop := getattr(self.pool, "stop", None)) is not None:
+            stop(at_once=at_once)
+
+
+def _watch(futures: Mapping[Future[float], Job], report: Report) -> None:
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
+        for future in sorted(done, key=lambda done: futures[done].number):
+            report(futures[future], _outcome(future))
+
+
+def _outcome(future: Future[float]) -> float | BaseException:
+    error = CancelledError("cancelled") if future.cancelled() else future.exception()
+    return future.result() if error is None else error

@@ -1,0 +1,294 @@
+"""What a builder built, on a device: blocks, loss and optimiser, ready to be asked and changed."""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lumin_core.data.batch_yielder import BatchYielder
+from lumin_core.errors import ConfigError
+from lumin_core.model.record import ModelRecord, describe_components
+from lumin_core.model.tensor_file import load_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from lumin_core.model.blocks import Block, Body, Head, Inputs, Tail
+    from lumin_core.model.builder import ModelBuilder
+
+PREDICT_BS = 2048  # measured on one core: smaller batches cost calls, larger ones leave the cache
+
+_PARTS = {"head": 0, "body": 1, "tail": 2}
+_DTYPES = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
+
+
+class Assembly:
+    """Base of `Network`: head, body and tail with their loss and optimiser.
+
+    Arguments and attributes are those of `lumin_core.Model`, and `scaler`: what scales the loss
+    where the precision is ``"16"``, else ``None``.
+    """
+
+    def __init__(
+        self,
+        model_builder: ModelBuilder,
+        device: str | torch.device | None = None,
+        precision: str = "32",
+        compile: bool = False,
+        *,
+        input_mask: Sequence[int] | None = None,
+        record: ModelRecord | None = None,
+    ) -> None:
+        if precision not in _DTYPES:
+            raise ConfigError(f"precision must be one of {', '.join(map(repr, _DTYPES))}, got {precision!r}")
+        self.model_builder = model_builder
+        self.device = pick_device(device)
+        self.objective = model_builder.objective
+        self.n_out = model_builder.n_out
+        built = model_builder.get_model(self.device, input_mask)
+        self.model = built.model
+        self.opt = built.opt
+        self.loss = built.loss
+        self.input_mask = built.input_mask
+        self.record = record or ModelRecord(
+            components=describe_components(built.components), seeds={"initialisation": built.seed}
+        )
+        self.scaler = torch.amp.GradScaler(self.device.type) if precision == "16" else None
+        self._dtype = _DTYPES[precision]
+        self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if compile else self.model
+        self.set_mode(training=False)
+
+    @property
+    def head(self) -> Head:
+        """The head."""
+        return cast("Head", self.model[0])
+
+    @property
+    def body(self) -> Body:
+        """The body."""
+        return cast("Body", self.model[1])
+
+    @property
+    def tail(self) -> Tail:
+        """The tail."""
+        return cast("Tail", self.model[2])
+
+    def __getitem__(self, part: int | str) -> Block:
+        """Return a block, by number or name: ``model[0]`` is ``model["head"]``."""
+        if isinstance(part, str) and part not in _PARTS:
+            raise ConfigError(f"a model has head, body and tail, got {part!r}")
+        return cast("Block", self.model[_PARTS[part] if isinstance(part, str) else part])
+
+    def batches(
+        self,
+        inputs: ArrayLike | tuple[ArrayLike, ArrayLike],
+        bs: int | None = None,
+        targets: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+    ) -> BatchYielder:
+        """Make batches, in their order and on the model's device, of inputs that are as a fold's.
+
+        Args:
+            inputs: Shape ``(n, F)``, or ``(flat, matrix)``.
+            bs: Events in a batch.
+            targets: Shape ``(n, n_targ)`` or ``(n,)``, or ``None``.
+            weights: Shape ``(n, 1)`` or ``(n,)``, or ``None``.
+
+        Returns:
+            The batches, for `Network.predict` and `Network.evaluate`.
+        """
+        return BatchYielder(
+            inputs,
+            bs or PREDICT_BS,
+            self.objective,
+            targets,
+            weights,
+            shuffle=False,
+            drop_last=False,
+            input_mask=self.input_mask,
+            device=self.device,
+        )
+
+    def forward(self, x: Inputs, module: nn.Module | None = None) -> Tensor:
+        """Run a batch through the network, in the chosen precision.
+
+        Args:
+            x: ``(B, F)`` or ``(flat, matrix)``, masked already.
+            module: Another network, to be asked in the model's place.
+
+        Returns:
+            Outputs in single precision, shape ``(B, n_out)``: for multiclass, what the tail gives
+            (log-probabilities).
+        """
+        network = self._network if module is None else module
+        if self._dtype is None:
+            return cast("Tensor", network(x))
+        with torch.autocast(self.device.type, self._dtype):
+            return cast("Tensor", network(x).float())
+
+    def to_prediction(self, y_pred: Tensor) -> Tensor:
+        """Turn the network's outputs into predictions.
+
+        For multiclass, log-probabilities become probabilities.
+        """
+        return y_pred.exp() if self.objective == "multiclass" else y_pred
+
+    def set_mode(self, *, training: bool) -> None:
+        """Put network and loss into training or evaluation mode."""
+        for module in (self.model, self.loss):
+            if isinstance(module, nn.Module):
+                module.train(training)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the weights, and under ``loss.`` what the loss learned, such as thresholds."""
+        loss = self.loss.state_dict() if isinstance(self.loss, nn.Module) else {}
+        return {**self.model.state_dict(), **{f"loss.{key}": value for key, value in loss.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Tensor], source: str = "the given state") -> None:
+        """Load what `state_dict` gave.
+
+        Args:
+            state: The weights.
+            source: Where they come from, for the message.
+
+        Raises:
+            SavedModelError: If names or shapes differ.
+        """
+        load_state(self.model, {k: v for k, v in state.items() if not k.startswith("loss.")}, source)
+        if isinstance(self.loss, nn.Module):
+            loss = {k.removeprefix("loss."): v for k, v in state.items() if k.startswith("loss.")}
+            load_state(self.loss, loss, f"the loss in {source}")
+
+    def training_state(self) -> dict[str, Any]:
+        """Return what a training goes on from, without copies.
+
+        These are ``weights``, ``optimiser`` (rates included) and ``scaler``.
+        """
+        scaler = None if self.scaler is None else self.scaler.state_dict()
+        return {"weights": self.state_dict(), "optimiser": self.opt.state_dict(), "scaler": scaler}
+
+    def load_training_state(self, state: Mapping[str, Any], source: str = "the given state") -> None:
+        """Take back what `training_state` gave.
+
+        Args:
+            state: The state; it is copied.
+            source: Where it comes from, for the message.
+
+        Raises:
+            SavedModelError: If names or shapes of the weights differ.
+        """
+        self.load_state_dict(state["weights"], source)
+        self.opt.load_state_dict(copy.deepcopy(state["optimiser"]))  # torch would keep the tensors themselves
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
+
+    def get_weights(self) -> dict[str, Tensor]:
+        """Return a copy of the weights."""
+        return {key: value.detach().clone() for key, value in self.model.state_dict().items()}
+
+    def set_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Set the weights.
+
+        Args:
+            weights: As from `get_weights`.
+
+        Raises:
+            SavedModelError: If names or shapes differ.
+        """
+        load_state(self.model, weights, "what was given")
+
+    def get_lr(self) -> float:
+        """Return the learning rate (of the first parameter group)."""
+        return float(self.opt.param_groups[0]["lr"])
+
+    def set_lr(self, lr: float) -> None:
+        """Set the learning rate of all parameter groups."""
+        for group in self.opt.param_groups:
+            group["lr"] = lr
+
+    def get_mom(self) -> float:
+        """Return the momentum, or the first of Adam's betas.
+
+        Raises:
+            ConfigError: If the optimiser has neither.
+        """
+        group = self.opt.param_groups[0]
+        return float(group["betas"][0] if "betas" in group else group[self._momentum_of(group)])
+
+    def set_mom(self, mom: float) -> None:
+        """Set the momentum, or the first of Adam's betas.
+
+        Raises:
+            ConfigError: If the optimiser has neither.
+        """
+        for group in self.opt.param_groups:
+            if "betas" in group:
+                group["betas"] = (mom, *group["betas"][1:])
+            else:
+                group[self._momentum_of(group)] = mom
+
+    def _momentum_of(self, group: Mapping[str, object]) -> str:
+        if "momentum" not in group:
+            raise ConfigError(f"{type(self.opt).__name__} has no momentum")
+        return "momentum"
+
+    def get_param_count(self, trainable: bool = True) -> int:
+        """Count the parameters: those that are trained, or all of them."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad or not trainable)
+
+    def freeze_layers(self) -> None:
+        """Keep all parameters as they are in training."""
+        self.model.requires_grad_(False)
+
+    def unfreeze_layers(self) -> None:
+        """Let all parameters be trained again."""
+        self.model.requires_grad_(True)
+
+    def get_out_size(self) -> int:
+        """Return the number of outputs."""
+        return self.n_out
+
+    def set_input_mask(self, mask: Sequence[int] | np.ndarray | None) -> None:
+        """Set the columns of the inputs that the network is given.
+
+        Args:
+            mask: Indices, or Booleans, one a column; ``None`` for all.
+        """
+        columns = np.asarray([] if mask is None else mask)
+        indices = np.flatnonzero(columns) if columns.dtype.kind == "b" else columns.astype(np.int64)
+        self.input_mask = None if mask is None else indices
+
+
+def pick_device(device: str | torch.device | None = None) -> torch.device:
+    """Choose where to work.
+
+    It is as asked, else by ``LUMIN_DEVICE``, else the first of cuda, mps and cpu that is there.
+
+    Raises:
+        ConfigError: If torch knows no such device, or it is not there.
+
+    Example:
+        >>> from lumin_core.training.assembly import pick_device
+        >>> pick_device("cpu")
+        device(type='cpu')
+    """
+    asked = device or os.environ.get("LUMIN_DEVICE")
+    if asked is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(asked)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"the device {asked!r} cannot be used: {str(error).splitlines()[0]}; say cpu, cuda or mps"
+        ) from error
+    return chosen

@@ -1,0 +1,241 @@
+"""The network: what is trained and asked, without how."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from lumin_core import registry
+from lumin_core.data import transforms
+from lumin_core.errors import ConfigError
+from lumin_core.model import tensor_file
+from lumin_core.model.loading import builder_of, checked, limited
+from lumin_core.model.record import ModelRecord, to_json
+from lumin_core.training.assembly import Assembly, pick_device
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import pandas as pd
+    import torch
+    from numpy.typing import ArrayLike
+    from torch import Tensor
+
+    from lumin_core.data.batch_yielder import BatchYielder
+    from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.data.transforms import Transform
+    from lumin_core.model.builder import ModelBuilder
+
+    Columns = ArrayLike | Tensor | pd.DataFrame
+    Events = Columns | tuple[Columns, ArrayLike | Tensor] | BatchYielder
+
+
+class PredCallback(Protocol):
+    """What a callback that collects predictions has besides its points: `PredHandler`, say."""
+
+    def get_preds(self) -> ArrayLike | Tensor:
+        """Return what was collected, which `Network.predict` returns."""
+
+
+class Network(Assembly, ABC):
+    """What a fit trains and callbacks are handed; `lumin_core.Model` is its one concrete class.
+
+    The loop, callbacks and metrics know this class alone, and it knows none of them.
+
+    Example:
+        >>> from lumin_core import Callback
+        >>> from lumin_core.training import Network
+        >>> class Cool(Callback):
+        ...     def on_epoch_begin(self, fit_params):
+        ...         network: Network = fit_params.model
+        ...         network.set_lr(network.get_lr() / 2)
+    """
+
+    pipes: Sequence[Transform] | None = None  # the preprocessing's steps, where they cannot be recorded
+
+    @abstractmethod
+    def fit(
+        self,
+        n_epochs: int,
+        fy: FoldYielder,
+        bs: int,
+        bulk_move: bool = True,
+        train_on_weights: bool = True,
+        trn_idxs: Sequence[int] | None = None,
+        val_idx: int | None = None,
+        cbs: object = None,
+        metrics: object = None,
+        cb_savepath: str | Path = "train_weights",
+        visible_bar: bool = True,
+        seed: int | None = None,
+        resume: bool = False,
+    ) -> list[Any]:
+        """Train; see `lumin_core.Model.fit`."""
+
+    @abstractmethod
+    def predict(
+        self,
+        inputs: Events | FoldYielder,
+        as_np: bool = True,
+        pred_name: str = "pred",
+        pred_cb: PredCallback | None = None,
+        cbs: object = None,
+        bs: int | None = None,
+        raw: bool = False,
+    ) -> np.ndarray | Tensor | None:
+        """Predict; see `lumin_core.Model.predict`."""
+
+    @abstractmethod
+    def evaluate(
+        self,
+        inputs: Events,
+        targets: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        bs: int | None = None,
+    ) -> float:
+        """Compute the loss of a whole fold; see `lumin_core.Model.evaluate`."""
+
+    def save(self, name: str | Path) -> Path:
+        """Save to one ``.safetensors`` file: weights, config, features, preprocessing, versions.
+
+        Args:
+            name: The file; ``.safetensors`` is added where it is missing. An existing
+                file is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigError: If the preprocessing of the training data cannot be stored.
+            SavedModelError: If the file cannot be written.
+        """
+        return tensor_file.write_tensors(name, "model", self.state_dict(), self.describe())
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `save` writes beside the weights, as JSON values.
+
+        Raises:
+            ConfigError: If the preprocessing of the training data cannot be stored.
+        """
+        record = self.record
+        if self.pipes is not None:
+            record.preprocessing = transforms.chain_to_config(self.pipes)  # says which step has no name
+        record.input_mask = None if self.input_mask is None else [int(i) for i in self.input_mask]
+        try:
+            with registry.pinned(record.pins()):  # what the model was built of, whatever has been registered since
+                record.config = self.model_builder.to_config()
+                record.unnamed = None
+        except registry.UnnamedComponent as error:
+            record.config = None
+            record.unnamed = str(error)
+        return to_json(record)
+
+    def load(self, name: str | Path) -> None:
+        """Load the weights and the input mask of a saved model into this one.
+
+        Args:
+            name: The file.
+
+        Raises:
+            SavedModelError: If it is not a saved model, or does not fit this one, which then
+                stays as it was.
+        """
+        state, content = tensor_file.read_tensors(name, "model")
+        record = ModelRecord.from_json(content, Path(name))
+        self.load_state_dict(state, str(name))
+        self.set_input_mask(record.input_mask)
+        self.record = record
+        self.pipes = None
+
+    @classmethod
+    def from_save(
+        cls, name: str | Path, model_builder: ModelBuilder | None = None, device: str | torch.device | None = None
+    ) -> Self:
+        """Load a saved model.
+
+        Nothing in the file is run: components are looked up in the registry by name.
+
+        Args:
+            name: The file.
+            model_builder: Needed only where a component had no name to be saved under.
+            device: As in the constructor.
+
+        Returns:
+            The model.
+
+        Raises:
+            SavedModelError: If it is not a saved model, is damaged, or needs `model_builder`.
+            UnknownComponent: If a component is not installed.
+        """
+        state, content = tensor_file.read_tensors(name, "model")
+        return cls.from_record(content, state, Path(name), model_builder, device)
+
+    @classmethod
+    def from_record(
+        cls,
+        content: object,
+        state: Mapping[str, Tensor],
+        source: Path,
+        model_builder: ModelBuilder | None = None,
+        device: str | torch.device | None = None,
+    ) -> Self:
+        """Build a model from what `describe` returned and its weights; see `from_save`."""
+        record, device = ModelRecord.from_json(content, source), pick_device(device)
+        with registry.pinned(record.pins()):
+            builder = model_builder or builder_of(record, source)
+            with checked(source), limited(state):
+                model = cls(builder, device, input_mask=record.input_mask, record=record)
+        model.load_state_dict(state, str(source))
+        return model
+
+    def export(self, path: str | Path, format: str = "onnx", raw: bool = False) -> Path:
+        """Write the model for other programs.
+
+        Args:
+            path: The file; the format's ending is added where it is missing. An existing file is
+                replaced.
+            format: Name of an exporter (kind ``exporters``).
+            raw: Whether the recorded preprocessing is inside.
+
+        Returns:
+            The path.
+
+        Raises:
+            UnknownComponent: If no such exporter is installed.
+            ConfigError: If a block cannot be exported.
+        """
+        written: Path = registry.build("exporter", format).write([self], None, Path(path), raw=raw)
+        return written
+
+    def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
+        """Write an ONNX file: the short form of ``export(path, "onnx")``."""
+        return self.export(path, "onnx", raw=raw)
+
+    def record_training(self, fy: FoldYielder, trn_idxs: Sequence[int], seed: int) -> None:
+        """Note what is known of the training data, to be saved with the model.
+
+        Args:
+            fy: The data.
+            trn_idxs: The training folds.
+            seed: The fit's.
+        """
+        record = self.record
+        record.seeds["fit"] = seed
+        record.add_training(fy, trn_idxs)
+        record.features = {
+            "cont_feats": fy.get_use_cont_feats(),
+            "cat_feats": fy.get_use_cat_feats(),
+            "targ_feats": fy.targ_feats,
+            "file_feats": list(fy.meta.cont_feats),  # ignored ones too, which the preprocessing covers
+        }
+        record.cat_maps = {
+            feat: {str(code): value for code, value in codes.items()} for feat, codes in fy.cat_maps.items()
+        }
+        try:
+            record.preprocessing = fy.preprocessing_config
+            self.pipes = None
+        except ConfigError:  # it serves in memory, and is refused when the model is saved
+            record.preprocessing = []
+            self.pipes = fy.get_pipes("inputs")

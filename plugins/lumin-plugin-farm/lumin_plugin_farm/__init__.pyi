@@ -1,0 +1,1 @@
+from lumin_plugin_farm.processes import Processes as Processes
