@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from attrs import define, field
 
@@ -19,6 +19,8 @@ from lumin_core.training.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import numpy as np
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.registry import Component
@@ -109,7 +111,7 @@ class RunPlan:
         Whether they suit the model is asked only where no callback may replace them.
         """
         for i in {i for trn_idxs, val_idx in self.folds for i in (*trn_idxs, val_idx)}:
-            targets: Any = self.fy.get_column("targets", fold_idx=i, add_newaxis=True)
+            targets = cast("np.ndarray", self.fy.get_column("targets", fold_idx=i, add_newaxis=True))
             check_finite(targets, self.fy.targ_feats, f"targets of fold {i}")
             if not replaced:
                 check_targets(targets, model)
