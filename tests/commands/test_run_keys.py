@@ -71,7 +71,7 @@ def test_values_are_of_the_type_or_not(kind, right, wrong):
     assert not any(map(fits, wrong))
 
 
-@pytest.mark.parametrize("types", [(Any,), (int, Any), (bytes,), (Sequence[Any], NoneType)])
+@pytest.mark.parametrize("types", [(Any,), (int, Any), (object, int), (bytes,), (Sequence[Any], NoneType)])
 def test_what_the_file_knows_nothing_of_is_left_to_the_component(types):
     Key("key", types).check(object(), "run.toml")
 

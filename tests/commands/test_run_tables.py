@@ -47,7 +47,7 @@ def test_keys_types_and_defaults_are_those_of_the_signatures():
 
 
 def test_every_annotation_is_one_that_can_be_checked():
-    known = {Any, Sequence[Any], NoneType, h5py.File}
+    known = {Any, object, Sequence[Any], NoneType, h5py.File}
     kinds = {kind for key in keys().values() for kind in key.types}
     assert {kind for kind in kinds if check_of(kind) is None} <= known
 

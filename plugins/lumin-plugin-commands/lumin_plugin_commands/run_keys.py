@@ -18,6 +18,8 @@ from attrs import define
 
 from lumin_core.errors import BrokenPlugin, ConfigError
 
+_ANYTHING = frozenset({Any, object})
+
 Check = tuple[str, Callable[[object], bool]]
 """What a value must be, and whether it is."""
 
@@ -78,7 +80,7 @@ class Key:
             ConfigError: Naming key, place and type.
         """
         checks = [check for kind in self.types if (check := check_of(kind)) is not None]
-        if Any not in self.types and checks and not any(fits(value) for _, fits in checks):
+        if _ANYTHING.isdisjoint(self.types) and checks and not any(fits(value) for _, fits in checks):
             expected = " or ".join(dict.fromkeys(name for name, _ in checks))
             raise ConfigError(f"{place}: {self.name} must be {expected}, got {value!r}")
 
