@@ -153,7 +153,7 @@ def from_file_to_results(callbacks: Sequence[Callback], df: pd.DataFrame) -> Non
     assert_type(model, Model)
     model.fit(3, fy, bs=256, cbs=callbacks)
     preds: np.ndarray | Tensor | None = model.predict(df)
-    assert_type(model.evaluate(fy), float)
+    assert_type(model.evaluate(df, np.ones((len(df), 1))), float)
     assert_type(Model.from_save("best"), Model)
     results = train_models(fy, 3, 256, builder, 3, metric_partials=[AbsoluteBias], seed=1)
     assert_type(results, Results)
