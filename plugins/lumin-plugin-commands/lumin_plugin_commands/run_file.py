@@ -63,7 +63,7 @@ class RunFile:
         >>> _ = path.write_text(text)
         >>> run_file = RunFile.load(path, {"opt_args.lr": 1e-3, "body.depth": 2})
         >>> run_file.values["opt_args"], run_file.values["body"]
-        ({'lr': 0.001}, {'name': 'fully_connected', 'depth': 2})
+        ({'lr': 0.001}, {'name': 'tabular/fully_connected', 'depth': 2})
         >>> run_file.values["foldfile"] == str(path.with_name("train.hdf5").resolve())
         True
     """
