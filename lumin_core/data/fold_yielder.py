@@ -127,13 +127,11 @@ class FoldYielder(FoldColumns):
 
         Returns:
             ``{"inputs": (n, n_feats) float32, "targets": (n, n_targ), "weights": (n, 1) or None}``;
-            with matrix inputs ``inputs`` is ``(flat, matrix)``, the matrix with absent objects as
-            NaN, see `object_mask`.
+            with a matrix ``inputs`` is a pair, absent objects being NaN, see `object_mask`.
 
         Raises:
             ConfigError: If there is no such fold.
-            DataError: If inputs hold infinities, or targets or weights NaN or infinities, in a
-                file of others.
+            DataError: In a file of others, if values are not finite.
         """
         return self._yielded(self._stored(idx))
 
@@ -158,6 +156,10 @@ class FoldYielder(FoldColumns):
             return part.train(fold, rng)
 
         return self._augmented(idx, train)
+
+    def _training_fold(self, idx: int, epoch: int | None, seed: int | None) -> FoldData:
+        fold = self._stored(idx) if epoch is None else self._train_fold(idx, epoch, seed)
+        return self._yielded(fold, keep_nan=True)
 
     def training_folds(
         self, order: Iterable[int], epoch: int | None = None, seed: int | None = None
@@ -191,8 +193,7 @@ class FoldYielder(FoldColumns):
             missing: What the head asks of missing values: ``"zero"``, or ``"keep"`` for NaN.
             **options: Further arguments of `BatchYielder`.
         """
-        matrix = self.file_schema.matrix
-        axis = None if matrix is None else matrix.object_axis
+        axis = None if self.file_schema.matrix is None else self.file_schema.matrix.object_axis
         data = fold["inputs"], bs, objective, fold["targets"], fold["weights"]
         return self.batch_yielder_type(*data, **options, missing=missing, object_axis=axis)
 
