@@ -127,13 +127,11 @@ class FoldYielder(FoldColumns):
 
         Returns:
             ``{"inputs": (n, n_feats) float32, "targets": (n, n_targ), "weights": (n, 1) or None}``;
-            with matrix inputs ``inputs`` is ``(flat, matrix)``, the matrix with absent objects as
-            NaN, see `object_mask`.
+            with a matrix ``inputs`` is a pair, absent objects being NaN, see `object_mask`.
 
         Raises:
             ConfigError: If there is no such fold.
-            DataError: If inputs hold infinities, or targets or weights NaN or infinities, in a
-                file of others.
+            DataError: In a file of others, if values are not finite.
         """
         return self._yielded(self._stored(idx))
 
@@ -158,6 +156,10 @@ class FoldYielder(FoldColumns):
             return part.train(fold, rng)
 
         return self._augmented(idx, train)
+
+    def _training_fold(self, idx: int, epoch: int | None, seed: int | None) -> FoldData:
+        fold = self._stored(idx) if epoch is None else self._train_fold(idx, epoch, seed)
+        return self._yielded(fold, keep_nan=True)
 
     def training_folds(
         self, order: Iterable[int], epoch: int | None = None, seed: int | None = None
