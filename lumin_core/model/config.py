@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from lumin_core import registry
 from lumin_core.checks import check_keys
 from lumin_core.errors import ConfigError
+from lumin_core.files import read_toml
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.model.optimiser import optimiser_config
 
@@ -31,7 +31,7 @@ def read_config(config: Mapping[str, object] | str | Path, known: Mapping[str, o
     Raises:
         ConfigError: If a key is unknown or missing, or the file is not a TOML file.
     """
-    arguments: dict[str, Any] = dict(config) if isinstance(config, Mapping) else _read_toml(Path(config))
+    arguments: dict[str, Any] = dict(config) if isinstance(config, Mapping) else read_toml(Path(config), "config")
     check_keys(arguments, known, "the config of a model")
     if missing := [key for key in ("objective", "n_out") if key not in arguments]:
         raise ConfigError(f"the config of a model needs {' and '.join(missing)}")
@@ -85,12 +85,3 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, object]:
     if arguments["pretrain_file"] is not None:
         config["pretrain_file"] = str(arguments["pretrain_file"])
     return config
-
-
-def _read_toml(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the config {path}: {error}; give a dict or a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no TOML file: {error}") from error

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from lumin_core.errors import ConfigError, option
-from lumin_core.files import locked, write_json
+from lumin_core.files import locked, read_json, write_json
 from lumin_core.training import checkpoint
 
 if TYPE_CHECKING:
@@ -264,14 +264,10 @@ class RunFolder:
 
 
 def _read_json(path: Path) -> Record:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"cannot read {path}: {error}; choose another savepath, or pass {option('overwrite')}"
-        ) from error
+    way_out = f"; choose another savepath, or pass {option('overwrite')}"
+    content = read_json(path, way_out)
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no run; choose another savepath, or pass {option('overwrite')}")
+        raise ConfigError(f"{path} holds no run{way_out}")
     return content
 
 

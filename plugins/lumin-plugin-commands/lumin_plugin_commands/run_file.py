@@ -27,10 +27,10 @@ from attrs import define
 from lumin_core import registry, seeds
 from lumin_core.checks import as_list
 from lumin_core.errors import BrokenPlugin, ConfigError, LuminError
-from lumin_core.files import write_text
+from lumin_core.files import read_toml, stamp, write_text
 from lumin_core.runs import train_models
 from lumin_plugin_commands.run_tables import ENSEMBLE, FLAT, Model, Train, find_table, table_class
-from lumin_plugin_commands.run_values import further_tables, read_toml, read_values
+from lumin_plugin_commands.run_values import further_tables, read_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -125,11 +125,13 @@ class RunFile:
 
     def _train(self, given: Table, text: str, **how: bool) -> Results:
         options: Table = {name: given[name] for name in (*Train.get_keys(), "fy", "model_builder")} | how
-        before = _stamp(self.folder)
+        before = stamp(self.folder / "run.json")
         try:
             results = train_models(**options)
         except BaseException:
-            if _stamp(self.folder) != before:  # the folder was accepted: what has begun can be repeated, too
+            if (
+                stamp(self.folder / "run.json") != before
+            ):  # the folder was accepted: what has begun can be repeated, too
                 self._leave(text)
             raise
         self._leave(text)
@@ -234,7 +236,7 @@ def _left_before(path: Path) -> Table:
         return {}
     if not path.read_bytes().startswith(_RESOLVED.encode()):
         raise ConfigError(f"{path} stands where the run would leave its own {NAME}; rename it, or change savepath")
-    return read_toml(path)
+    return read_toml(path, "run file", "TOML")
 
 
 def _earlier_seed(folder: Path) -> Any:
@@ -246,9 +248,3 @@ def _earlier_seed(folder: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))["seed"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"cannot read the seed of the run in {path}: {error}") from error
-
-
-def _stamp(folder: Path) -> tuple[int, int] | None:
-    """Tell one ``run.json`` from another."""
-    path = folder / "run.json"
-    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None

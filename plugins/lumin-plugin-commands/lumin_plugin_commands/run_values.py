@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lumin_core.checks import check_keys
 from lumin_core.errors import BrokenPlugin, ConfigError
+from lumin_core.files import read_toml
 from lumin_plugin_commands.run_keys import is_text
 from lumin_plugin_commands.run_tables import FLAT, Table, flat_keys, table_class, table_key
 
@@ -31,7 +31,7 @@ def read_values(path: Path, changes: Mapping[str, Any]) -> Table:
             wrong type, or given twice.
         BrokenPlugin: If another plugin's table is broken.
     """
-    given = _flattened(read_toml(path), str(path))
+    given = _flattened(read_toml(path, "run file", "TOML"), str(path))
     split = [_split(name) for name in changes]
     known = {**flat_keys(), **_tables(given, f"{path}:"), **_tables([top for top, _ in split], f"{path}, changed:")}
     values: Table = {name: None if key.is_required else key.default for name, key in known.items()}
@@ -46,20 +46,6 @@ def read_values(path: Path, changes: Mapping[str, Any]) -> Table:
     provided = _provided(values, [*given, *(top for top, _ in split)], str(path))
     _check_complete({**values, **provided}, known, str(path))
     return values
-
-
-def read_toml(path: Path) -> Table:
-    """Read a TOML file.
-
-    Raises:
-        ConfigError: If it cannot be read, or is no TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the run file {path}: {error.strerror}; give a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
 
 
 def _flattened(given: Table, path: str) -> Table:
