@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from lumin_core.checks import positive
+from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
 from lumin_core.files import write_json
 from lumin_core.runs.folder import SCHEMA, Result
@@ -101,7 +101,7 @@ class Results(Sequence[Result]):
         Raises:
             ConfigError: If there are fewer, or the run had no such metric.
         """
-        if positive(size, "size") > len(self):
+        if not is_positive(size) or size > len(self):
             raise ConfigError(f"the run has {len(self)} models, from which {size!r} cannot be taken")
         keys = {"lower": lambda v: v, "higher": lambda v: -v, "zero": abs}
         key = keys[self.direction(metric)]

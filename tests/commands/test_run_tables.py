@@ -28,6 +28,9 @@ from lumin_plugin_commands import RunTable
 class Ensemble(RunTable):
     def __init__(self, shape: str = "round"): ...
 
+    def arguments(self, values):
+        return {}
+
 class Convert(Ensemble): ...
 """
 
@@ -174,6 +177,9 @@ def test_a_table_that_gives_nothing_sees_data_and_builder_and_may_refuse(write, 
 def test_a_failure_after_the_run_leaves_it(write, tmp_path):
     @registry.register("run_table", "report")
     class Report(RunTable):
+        def arguments(self, values):
+            return {}
+
         def finish(self, results, folder):
             raise ConfigError("no paper")
 

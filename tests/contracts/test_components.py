@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -13,7 +14,9 @@ from lumin_core import CatEmbedder, Model, ModelBuilder, registry
 from lumin_core.registry.names import snake_case
 
 ALL = [c for c in registry.components() if c.distribution != "session" and c.kind != "kind"]
-OURS = [c for c in ALL if not c.value.startswith("torch.")]
+COMMANDS = [c for c in ALL if c.kind == "command"]  # objects that are called, not built
+BUILT = [c for c in ALL if c.kind != "command"]
+OURS = [c for c in BUILT if not c.value.startswith("torch.")]
 FEATS, CATS = ["a_x", "a_y", "b_x", "b_y"], CatEmbedder(["d", "e"], [3, 4])
 OPTIONS = {
     ("body", "multi_block"): {
@@ -67,7 +70,16 @@ def test_there_are_components_of_every_plugin():
     assert {"lumin-core", *plugins} <= {c.distribution for c in ALL}
 
 
-@pytest.mark.parametrize("component", ALL, ids=ident)
+@pytest.mark.parametrize("component", COMMANDS, ids=ident)
+def test_commands_are_click_commands_with_help(component):
+    assert component.problem is None
+    command = component.load()
+    assert isinstance(command, click.Command)
+    assert command.name == component.name.replace("_", "-")
+    assert command.get_short_help_str(200).endswith(".")
+
+
+@pytest.mark.parametrize("component", BUILT, ids=ident)
 def test_it_is_importable_and_of_its_kind(component):
     assert component.problem is None
     loaded = component.load()
@@ -79,7 +91,7 @@ def test_it_is_importable_and_of_its_kind(component):
         if hasattr(base, "kind"):
             assert loaded.kind == component.kind
     assert registry.qualified_name(loaded) == component.qualified
-    assert registry.resolve(component.kind, component.qualified) is not None or component.kind == "command"
+    assert registry.resolve(component.kind, component.qualified) is not None
 
 
 @pytest.mark.parametrize("component", OURS, ids=ident)
@@ -102,6 +114,9 @@ def test_its_constructor_can_be_looked_into(component):
     loaded = component.load()
     if getattr(loaded, "__init__", None) is torch.nn.Module.__init__:
         return  # it has none of its own, and no options
+    if component.kind == "run_table":  # its options are the keys that it says, those of the function that does the work
+        assert loaded.get_keys()
+        return
     parameters = inspect.signature(loaded).parameters.values()
     assert not [p.name for p in parameters if p.kind in (p.VAR_POSITIONAL, p.POSITIONAL_ONLY, p.VAR_KEYWORD)]
     assert all(p.annotation is not p.empty for p in parameters)

@@ -8,6 +8,7 @@ level of the file, and usually do.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -33,7 +34,7 @@ Table = dict[str, Any]
 """What TOML holds."""
 
 
-class RunTable:
+class RunTable(ABC):
     """Base of the tables of a run file (kind ``run_tables``).
 
     The table ``[convert]`` of a file is for the component ``convert``: its keys are the arguments
@@ -66,8 +67,9 @@ class RunTable:
         """Return the table's keys: arguments of the constructor."""
         return keys_of(cls)
 
+    @abstractmethod
     def arguments(self, values: Mapping[str, Any]) -> Table:
-        """Return values for the keys that the table gives.
+        """Return values for the keys that the table gives, or nothing.
 
         It is called before anything is written, and is the place to refuse what does not fit.
 
@@ -76,10 +78,9 @@ class RunTable:
                 and, but for tables that give something, the yielder ``fy`` and the builder
                 ``model_builder``. Not to be changed.
         """
-        return {}
 
-    def finish(self, results: Results, folder: Path) -> None:
-        """Act after the training.
+    def finish(self, results: Results, folder: Path) -> None:  # noqa: B027  (most tables need nothing)
+        """Act after the training; by default there is nothing to do.
 
         Args:
             results: The results.
@@ -161,6 +162,10 @@ class Train(RunTable):
     def get_keys(cls) -> dict[str, Key]:
         """Return the arguments that do not come from other tables or from the call."""
         return keys_of(train_models, cls.left_out)
+
+    def arguments(self, values: Mapping[str, Any]) -> Table:
+        """Return nothing: the keys themselves are the arguments."""
+        return {}
 
 
 class Ensemble(RunTable):
