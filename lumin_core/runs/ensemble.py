@@ -15,12 +15,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lumin_core import registry
 from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import tensor_file
 from lumin_core.runs.members import check_spread, choose_members, not_trained_on, shares
 from lumin_core.training.model import Model
+from lumin_core.training.network import write_export
 from lumin_core.training.prediction import Question, deliver, predictions
 
 if TYPE_CHECKING:
@@ -229,20 +229,10 @@ class Ensemble:
             ConfigError: If a block cannot be exported, `raw` is asked for and cannot be, or the
                 models differ in their features.
         """
-        exporter = registry.build("exporter", format)
-        written: Path = exporter.write(self.models, self.weights.tolist(), Path(path), raw=raw)
-        return written
+        return write_export(self.models, self.weights.tolist(), path, format, raw=raw)
 
     def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
-        """Write an ONNX file: the short form of ``export(path, "onnx")``.
-
-        Args:
-            path: As for `export`.
-            raw: As for `export`.
-
-        Returns:
-            The path.
-        """
+        """Write an ONNX file: the short form of ``export(path, "onnx")``."""
         return self.export(path, "onnx", raw=raw)
 
     def save(self, name: str | Path) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from lumin_core import registry
 from lumin_core.data import transforms
-from lumin_core.errors import ConfigError
+from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.model import tensor_file
 from lumin_core.model.loading import builder_of, checked, limited
 from lumin_core.model.record import ModelRecord, to_json
@@ -206,8 +206,7 @@ class Network(Assembly, ABC):
             UnknownComponent: If no such exporter is installed.
             ConfigError: If a block cannot be exported.
         """
-        written: Path = registry.build("exporter", format).write([self], None, Path(path), raw=raw)
-        return written
+        return write_export([self], None, path, format, raw=raw)
 
     def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
         """Write an ONNX file: the short form of ``export(path, "onnx")``."""
@@ -240,3 +239,32 @@ class Network(Assembly, ABC):
         except ConfigError:  # it serves in memory, and is refused when the model is saved
             record.preprocessing = []
             self.pipes = fy.get_pipes("inputs")
+
+
+def write_export(
+    networks: Sequence[Network], weights: Sequence[float] | None, path: str | Path, format: str, *, raw: bool
+) -> Path:
+    """Write networks for other programs, by the exporter of a name.
+
+    Args:
+        networks: One, or several whose weighted mean is asked for.
+        weights: A positive number a network; ``None`` where there is one alone.
+        path: The file; the exporter's suffix is added where it is missing.
+        format: Name of the exporter.
+        raw: Whether the recorded preprocessing is inside.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        UnknownComponent: If no such exporter is installed.
+        BrokenPlugin: If the exporter has no suffix.
+    """
+    exporter = registry.build("exporter", format)
+    suffix = getattr(exporter, "suffix", None)
+    if not isinstance(suffix, str) or not suffix.startswith("."):
+        raise BrokenPlugin(
+            f"the exporter {format!r} should say suffix = '.its_ending', got {suffix!r}; tell its authors"
+        )
+    written: Path = exporter.write(networks, weights, tensor_file.save_path(path, suffix), raw=raw)
+    return written
