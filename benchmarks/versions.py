@@ -78,11 +78,11 @@ def main() -> None:
                 "from": low,
                 "to": high,
             }
+            rows = [[task, *results[task].values(), "worse" if low > LIMIT else ""]]
+            title = f"{n_pairs} pairs, this version over the other (worse: the interval lies above {LIMIT})"
+            common.show(title, ["", "this [s]", "other [s]", "ratio", "from", "to", ""], rows)
         for worker in workers:
             worker.close()
-    rows = [[task, *values.values(), "worse" if values["from"] > LIMIT else ""] for task, values in results.items()]
-    title = f"{n_pairs} pairs, this version over the other (worse: the interval lies above {LIMIT})"
-    common.show(title, ["", "this [s]", "other [s]", "ratio", "from", "to", ""], rows)
     common.keep("versions", results)
 
 
