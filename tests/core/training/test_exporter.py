@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lumin_core import Ensemble, Model, registry
-from lumin_core.errors import UnknownComponent
+from lumin_core.errors import BrokenPlugin, UnknownComponent
 from lumin_core.training import Exporter
 
 
@@ -37,18 +37,33 @@ def model(fy, make_builder):
 
 def test_a_model_hands_itself_to_the_exporter_of_that_name(calls, model, tmp_path):
     assert model.export(str(tmp_path / "m"), format="note", raw=True) == tmp_path / "m.note"
-    assert calls == [([model], None, tmp_path / "m", True)]
+    assert calls == [([model], None, tmp_path / "m.note", True)]
 
 
 def test_an_ensemble_hands_its_models_and_their_weights(calls, model, tmp_path):
     assert Ensemble([model, model], [1, 3]).export(tmp_path / "e", "note") == tmp_path / "e.note"
-    assert calls == [([model, model], [0.25, 0.75], tmp_path / "e", False)]
+    assert calls == [([model, model], [0.25, 0.75], tmp_path / "e.note", False)]
 
 
 def test_the_short_form_is_the_exporter_onnx(calls, model):
     model.export_onnx("m", raw=True)
     Ensemble([model]).export_onnx("e")
-    assert [(path, raw) for *_, path, raw in calls] == [(Path("m"), True), (Path("e"), False)]
+    assert [(path, raw) for *_, path, raw in calls] == [(Path("m.note"), True), (Path("e.note"), False)]
+
+
+def test_an_ending_that_is_there_is_not_added_again(calls, model, tmp_path):
+    assert model.export(tmp_path / "m.note", "note") == tmp_path / "m.note"
+    assert calls[0][2] == tmp_path / "m.note"
+
+
+def test_an_exporter_without_an_ending_is_told_so(calls, model, tmp_path):
+    class Plain(Exporter):
+        def write(self, models, weights, path, *, raw):
+            return path
+
+    registry.register("exporter", "plain", Plain)
+    with pytest.raises(BrokenPlugin, match=r"the exporter 'plain' should say suffix = '\.\w+', got None"):
+        model.export(tmp_path / "m", "plain")
 
 
 def test_a_missing_plugin_says_what_to_install(model, monkeypatch, tmp_path):

@@ -175,15 +175,17 @@ def test_an_exporter_is_built_by_name(model, monkeypatch, tmp_path, many):
     asked = []
 
     class Exporter:
+        suffix = ".any"
+
         def write(self, models, weights, path, *, raw):
             asked.append((list(models), weights, path, raw))
-            return path.with_suffix(".any")
+            return path
 
     monkeypatch.setattr(registry, "build", lambda kind, spec: asked.append((kind, spec)) or Exporter())
     exported = Ensemble([model, model], [1, 3]) if many else model
     assert exported.export(str(tmp_path / "m"), "any", raw=True) == tmp_path / "m.any"
     models, weights = ([model, model], [0.25, 0.75]) if many else ([model], None)
-    assert asked == [("exporter", "any"), (models, weights, tmp_path / "m", True)]
+    assert asked == [("exporter", "any"), (models, weights, tmp_path / "m.any", True)]
 
 
 def test_the_record_says_what_was_trained_on(model, fy):
