@@ -5,7 +5,6 @@ All is read without torch.
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lumin_core.errors import ConfigError, SavedModelError
+from lumin_core.files import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -170,7 +170,7 @@ def _of_folder(path: Path) -> tuple[str, list[Row]]:
     if not (path / "run.json").is_file():
         raise ConfigError(f"{path} is no run's folder: it has no run.json; give a run's folder, or a file")
     try:
-        run = _read_json(path / "run.json")
+        run: Any = read_json(path / "run.json")
         total = len(run["folds"])
         finished = _finished(path)
         return f"run of {total} model{'s' * (total != 1)}, {len(finished)} finished", list(_run(path, run, finished))
@@ -178,12 +178,13 @@ def _of_folder(path: Path) -> tuple[str, list[Row]]:
         raise ConfigError(f"the run in {path} is damaged, or of a later version: {error}") from error
 
 
-def _finished(path: Path) -> list[dict[str, Any]]:
+def _finished(path: Path) -> list[Any]:
     """Read what is known of the models that are finished: of the whole run, else of each model."""
     if (path / "results.json").is_file():
-        return list(_read_json(path / "results.json")["results"])
+        results: Any = read_json(path / "results.json")
+        return list(results["results"])
     found = [file for file in path.glob("model_*/result.json") if re.fullmatch(r"model_\d+", file.parent.name)]
-    return [_read_json(file) for file in found]
+    return [read_json(file) for file in found]
 
 
 def _run(path: Path, run: Mapping[str, Any], finished: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
@@ -200,13 +201,6 @@ def _run(path: Path, run: Mapping[str, Any], finished: Sequence[Mapping[str, Any
     yield "versions", ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     if others := [name for name in ("run.toml", "ensemble.safetensors") if (path / name).is_file()]:
         yield "beside", ", ".join(others)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
 
 
 def _span(sizes: Sequence[int]) -> str:
