@@ -34,9 +34,10 @@ _one_at_a_time = threading.Lock()
 class Executor(Protocol):
     """What trains models side by side; there is no need to inherit from it.
 
-    It may have two more methods. ``greet() -> Greeting`` has a worker call `introduce` and returns
-    what it answers, or raises: it is called once, before anything is written, and an answer from
-    this process is refused; who has no such method is taken at his word. ``pack(obj) -> bytes``
+    It may have two more methods. ``greet(jobs) -> Greeting`` has a worker call `introduce` and
+    returns what it answers, or raises: it is called once, before anything is written, with the
+    number of jobs to come, so that other workers may start meanwhile. An answer from this process
+    is refused; who has no such method is taken at his word. ``pack(obj) -> bytes``
     pickles as the executor does, to find what cannot be sent; without it, `pickle` does. An
     executor that is made by name and is a context manager is closed after the run.
 

@@ -140,11 +140,12 @@ def _send(what: str, part: object, executor: Executor) -> None:
         ) from error
 
 
-def greet(executor: Executor) -> Greeting | None:
+def greet(executor: Executor, jobs: int) -> Greeting | None:
     """Greet one worker of an executor.
 
     Args:
         executor: Where to.
+        jobs: How many are to come.
 
     Returns:
         What the worker said; ``None`` where the executor greets nobody.
@@ -157,7 +158,7 @@ def greet(executor: Executor) -> Greeting | None:
         return None
     name = type(executor.pool if isinstance(executor, Submitting) else executor).__name__
     try:
-        greeting = ask()
+        greeting = ask(jobs)
     except Exception as error:
         raise ConfigError(
             f"no worker of {name} answered, and nothing was written: {_cause(error)}; its processes must start, and "
@@ -187,7 +188,7 @@ class SideBySide:
     def meet(self, plan: RunPlan) -> None:
         """Refuse what cannot work, before anything is written: look at the plan, greet a worker."""
         self.components = check_sendable(plan, self.executor)
-        self.greeting = greet(self.executor)
+        self.greeting = greet(self.executor, len(plan.folds))
 
     def train(self, plan: RunPlan, folder: RunFolder, numbers: Sequence[int]) -> None:
         """Train models.

@@ -60,22 +60,33 @@ class Submitting:
         number = getattr(self.pool, "_max_workers", None)
         return number if isinstance(number, int) and number > 0 else 0
 
-    def greet(self) -> Greeting:
-        """Have a worker introduce itself.
+    def greet(self, jobs: int = 1) -> Greeting:
+        """Have as many workers introduce themselves as there will be jobs for: they start together.
+
+        Args:
+            jobs: How many are to come.
+
+        Returns:
+            What the first one says that answers.
 
         Raises:
             TimeoutError: If none does within two minutes.
             ConfigError: If the pool gives no future.
             Exception: Whatever else went wrong.
         """
+        futures = [self._introduction() for _ in range(max(1, min(self.workers, jobs)))]
+        answered, _ = wait(futures, timeout=PATIENCE, return_when=FIRST_COMPLETED)
+        for future in answered:
+            return future.result()
+        for future in futures:
+            future.cancel()
+        raise TimeoutError(f"there was no answer within {PATIENCE:g} s")
+
+    def _introduction(self) -> Future[Greeting]:
         future = self.pool.submit(introduce)
         if not isinstance(future, Future):
             raise ConfigError(f"submit() must return a concurrent.futures.Future, got {future!r}")
-        try:
-            return future.result(timeout=PATIENCE)
-        except TimeoutError:
-            future.cancel()
-            raise TimeoutError(f"there was no answer within {PATIENCE:g} s") from None
+        return future
 
     def train(self, jobs: Sequence[Job], report: Report) -> None:
         """Run all jobs; see `Executor.train`."""

@@ -82,9 +82,9 @@ class Processes(Executor):
         """Highest number of workers."""
         return self._max_workers
 
-    def greet(self) -> Greeting:
-        """Have a worker introduce itself; see `lumin_core.runs.Executor`."""
-        return Submitting(self).greet()
+    def greet(self, jobs: int = 1) -> Greeting:
+        """Start a worker a job, as far as there are; see `lumin_core.runs.Executor`."""
+        return Submitting(self).greet(jobs)
 
     def train(self, jobs: Sequence[Job], report: Report) -> None:
         """Run jobs of a run in the workers; see `lumin_core.runs.Executor`."""

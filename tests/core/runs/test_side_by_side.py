@@ -66,7 +66,7 @@ def test_any_executor_trains_what_a_serial_run_does(run, tmp_path, same_weights,
 class Greeted(Own):
     answer = None
 
-    def greet(self):
+    def greet(self, jobs):
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -122,9 +122,9 @@ def test_no_answer_is_refused(run, tmp_path, monkeypatch):
 
 
 def test_who_greets_nobody_is_taken_at_his_word():
-    assert greet(Own()) is None
+    assert greet(Own(), 2) is None
     away = attrs.evolve(introduce(), host="elsewhere")
-    assert greet(greeted(away)) is away
+    assert greet(greeted(away), 2) is away
 
 
 def test_what_is_made_by_name_is_closed_and_what_is_given_is_not():

@@ -125,6 +125,14 @@ def test_a_greeting_is_answered_or_not_within_patience(monkeypatch):
     assert pool.futures[0].cancelled()
 
 
+def test_workers_start_together_as_many_as_there_will_be_jobs():
+    for workers, jobs, started in ((3, 2, 2), (2, 5, 2), (None, 4, 1), (3, 0, 1)):
+        pool = Pool()
+        pool._max_workers = workers
+        assert Submitting(pool).greet(jobs) == introduce()
+        assert len(pool.futures) == started
+
+
 def test_what_gives_no_future_is_refused():
     class Odd:
         def submit(self, fn):
