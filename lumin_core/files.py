@@ -1,10 +1,9 @@
 """Files, whatever is in them: written so that nobody ever sees half of one; JSON and TOML.
 
 A file is written under a temporary name in the same folder, synced, and renamed over its final
-name; on a failure the temporary one is removed and what was there before stays. One writer at a
-time: it holds an operating-system lock on ``.<name>.lock`` beside the file, which the system drops
-when the process dies, so a crashed writer blocks nobody, and what it left behind is
-replaced by the next.
+name; on a failure the temporary one is removed and what was there before stays. What a killed
+process left behind is replaced by the next. Two that write under one name do so one after the other
+(see `lumin_core.locks`): the last one wins.
 
 Whoever writes files of a format of its own names its error, ``error=FoldFileError``, of which a
 `FileError` is the neutral form.
@@ -15,90 +14,28 @@ from __future__ import annotations
 import json
 import os
 import stat
-import sys
 import tomllib
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from lumin_core.errors import ConfigError, FileError
+from lumin_core.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
-@contextmanager
-def locked(path: Path, error: type[FileError] = FileError) -> Iterator[None]:
-    """Hold the writer's lock of a file.
-
-    Args:
-        path: The file that is going to be written; its folder must exist.
-        error: What is raised.
-
-    Raises:
-        FileError: If another writer holds it, or the folder cannot be written to.
-
-    Example:
-        >>> import pathlib, tempfile
-        >>> from lumin_core.files import locked
-        >>> path = pathlib.Path(tempfile.mkdtemp()) / "train.hdf5"
-        >>> with locked(path), locked(path):
-        ...     pass
-        Traceback (most recent call last):
-        ...
-        lumin_core.errors.FileError: .../train.hdf5 is being written by another process ...
-    """
-    lock = path.with_name(f".{path.name}.lock")
-    descriptor = _acquire(path, lock, error)
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # on Windows an open file cannot be removed; there the empty file stays
-            lock.unlink()
-        os.close(descriptor)
-
-
-def _acquire(path: Path, lock: Path, error: type[FileError]) -> int:
-    while True:
-        try:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as cause:
-            raise error(f"cannot write to the folder of {path}: {cause.strerror}") from cause
-        try:
-            _lock(descriptor)
-        except OSError as cause:
-            os.close(descriptor)
-            raise error(f"{path} is being written by another process or yielder; wait until it is done") from cause
-        if _is_same(descriptor, lock):
-            return descriptor
-        os.close(descriptor)  # its holder removed it between our opening and our locking
-
-
-def _lock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _is_same(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+_PATIENCE = 60.0  # seconds within which another writer of the same name should be done
 
 
 class Staged:
     """A file in the making, beside its final name.
 
-    As a context it is committed at the end and discarded on an error.
+    As a context it is committed at the end and discarded on an error, and waits for others that
+    write under that name.
 
     Args:
-        path: The final name. Missing folders above it are made, and removed again by `discard`.
+        path: The final name. Missing folders above it are made, and removed again after an error.
         error: What is raised.
 
     Raises:
@@ -118,6 +55,7 @@ class Staged:
         self.path = path
         self._error = error
         self.part = path.with_name(f".{path.name}.part")
+        self._lock = ExitStack()
         self._made = [folder for folder in path.parents if not folder.exists()]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,18 +64,23 @@ class Staged:
 
     def __enter__(self) -> Path:
         """Give the temporary name."""
+        lock = self.part.with_name(f"{self.part.name}.lock")
+        self._lock.enter_context(locked(self.path, self._error, lock=lock, wait=_PATIENCE))
         return self.part
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Commit, or discard where the block or the commit raised."""
+        committed = False
         try:
             if kind is None:
                 self.commit()
-        except BaseException:
-            self.discard()
-            raise
-        if kind is not None:
-            self.discard()
+                committed = True
+        finally:
+            if not committed:
+                self.part.unlink(missing_ok=True)
+            self._lock.close()
+            if not committed:
+                self.discard_folders()
 
     def commit(self) -> None:
         """Sync the file and rename it to its final name."""
@@ -149,11 +92,6 @@ class Staged:
             raise self._error(msg) from cause
         with suppress(OSError):  # a folder cannot be opened on Windows
             _sync(self.path.parent, os.O_RDONLY)
-
-    def discard(self) -> None:
-        """Remove the file and the folders that were made for it."""
-        self.part.unlink(missing_ok=True)
-        self.discard_folders()
 
     def discard_folders(self) -> None:
         """Remove the folders that were made for the file; the file may be another writer's."""

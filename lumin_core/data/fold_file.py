@@ -28,7 +28,8 @@ from lumin_core.data.meta import write_schema
 from lumin_core.data.structure import CHECKED, fold_numbers
 from lumin_core.data.values import EXACT
 from lumin_core.errors import ConfigError, DataError, FoldFileError
-from lumin_core.files import Staged, locked, refuse_existing
+from lumin_core.files import Staged, refuse_existing
+from lumin_core.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

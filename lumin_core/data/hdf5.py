@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 
 from lumin_core.errors import ConfigError, DataError, FoldFileError
-from lumin_core.files import Staged, locked, refuse_existing
+from lumin_core.files import Staged, refuse_existing
+from lumin_core.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,7 @@ def replacing(path: Path) -> Iterator[h5py.File]:
 
     Example:
         >>> import h5py, pathlib, tempfile
-        >>> from lumin_core.files import locked
+        >>> from lumin_core.locks import locked
         >>> from lumin_core.data.hdf5 import replacing
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.hdf5"
         >>> h5py.File(path, "w").close()

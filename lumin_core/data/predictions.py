@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from lumin_core.data.hdf5 import replacing
 from lumin_core.data.values import RESERVED, check_column_name, to_float32
 from lumin_core.errors import FoldFileError, ShapeError
-from lumin_core.files import locked, refuse_existing
+from lumin_core.files import refuse_existing
+from lumin_core.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

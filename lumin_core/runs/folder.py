@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from lumin_core.errors import ConfigError, option
-from lumin_core.files import locked, read_json, write_json
+from lumin_core.files import read_json, write_json
+from lumin_core.locks import locked
 from lumin_core.training import checkpoint
 
 if TYPE_CHECKING:

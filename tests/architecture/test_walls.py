@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-GROUND = ("errors", "lazy", "checks", "files", "seeds", "statistics")
+GROUND = ("errors", "lazy", "checks", "locks", "files", "seeds", "statistics")
 FLOORS = (*GROUND, "registry", "data", "model", "training", "runs", "testing", "cli")
 FACES = {"lumin_core", *(f"lumin_core.{floor}" for floor in FLOORS if floor != "cli")}
 MODULE_OF = {"scikit-learn": "sklearn", "tomli-w": "tomli_w"}

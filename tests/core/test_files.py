@@ -83,7 +83,7 @@ def test_a_dead_writers_lock_holds_nobody_up(tmp_path):
     path = tmp_path / "a.txt"
     code = """if True:
         import os, pathlib, sys
-        from lumin_core.files import locked
+        from lumin_core.locks import locked
         with locked(pathlib.Path(sys.argv[1])):
             os._exit(9)
     """

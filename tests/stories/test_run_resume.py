@@ -14,7 +14,7 @@ import torch
 
 from lumin_core import Callback, Model, Results, registry, train_models
 from lumin_core.errors import ConfigError
-from lumin_core.files import locked
+from lumin_core.locks import locked
 from lumin_core.runs.folder import RunFolder
 
 BODY = {"name": "fully_connected", "depth": 2, "width": 5, "do": 0.2, "bn": True}

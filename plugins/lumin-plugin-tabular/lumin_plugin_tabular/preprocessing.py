@@ -90,12 +90,8 @@ class Chain(list[Transform]):
         """
         text = json.dumps({"format": FORMAT, "steps": chain_to_config(self)}, allow_nan=False)
         staged = Staged(_json_path(path))
-        try:
-            staged.part.write_text(text, encoding="utf-8")
-            staged.commit()
-        except BaseException:
-            staged.discard()
-            raise
+        with staged as part:
+            part.write_text(text, encoding="utf-8")
         return staged.path
 
 

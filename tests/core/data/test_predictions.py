@@ -13,7 +13,7 @@ from lumin_core.data.fold_reader import FoldReader
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.predictions import Predictions
 from lumin_core.errors import ConfigError, DataError, FoldFileError, ShapeError
-from lumin_core.files import locked
+from lumin_core.locks import locked
 
 
 def test_predictions_are_saved_and_replaced(path):
