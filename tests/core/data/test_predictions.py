@@ -131,6 +131,7 @@ def test_predictions_do_not_overwrite_data(path, name, error, message):
 def test_what_no_prediction_wrote_is_replaced_on_demand_alone(path, listed):
     fy, name = FoldYielder(path), "event" if listed else "pred"
     first = fy.identity
+    fy.close()
     if not listed:  # as LUMIN, and versions before this one, wrote them
         with h5py.File(path, "r+") as file:
             file["fold_2/pred"] = np.ones(10)
