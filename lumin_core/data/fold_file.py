@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from lumin_core.data import room
+from lumin_core.data.check_sums import IDENTITY, META, complete_sums
 from lumin_core.data.description import describe
-from lumin_core.data.hdf5 import check_compression, extend_in_grp, save_to_grp, with_suffix
+from lumin_core.data.hdf5 import LIBVER, check_compression, extend_in_grp, save_to_grp, with_suffix
 from lumin_core.data.layout import Layout
 from lumin_core.data.meta import write_schema
 from lumin_core.data.structure import CHECKED, fold_numbers
@@ -127,17 +129,17 @@ class FoldFileWriter:
     def _open(self, overwrite: bool) -> None:
         refuse_existing(self.path, overwrite=overwrite, error=FoldFileError)
         self._staged = Staged(self.path, FoldFileError)
-        self._lock = contextlib.ExitStack()
-        try:
-            self._lock.enter_context(locked(self.path, FoldFileError))
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._staged.discard_folders)
+            undo.enter_context(locked(self.path, FoldFileError))
             refuse_existing(self.path, overwrite=overwrite, error=FoldFileError)
+            undo.callback(self._staged.part.unlink, missing_ok=True)
             self._staged.part.unlink(missing_ok=True)
             with _writing(self.path):
-                self.file = h5py.File(self._staged.part, "w")
-        except BaseException:
-            self._lock.close()
-            self._staged.discard_folders()
-            raise
+                self.file = h5py.File(self._staged.part, "w", libver=LIBVER)
+            undo.callback(room.give_up, self.file)
+            room.set_aside(self.file, 0)
+            self._undo = undo.pop_all()
 
     def __enter__(self) -> Self:
         """Give the writer."""
@@ -228,17 +230,14 @@ class FoldFileWriter:
         """
         if not self.file:
             return
-        try:
+        with self._undo:  # after the commit nothing but the lock is left to undo
             if not fold_numbers(self.file):
                 raise FoldFileError(f"{self.path} has no fold: append at least one")
             with _writing(self.path):
+                complete_sums(self.file)
                 write_schema(self.file, self.layout.schema)
-                self.file.close()
+                room.close(self.file)
             self._staged.commit()
-        except BaseException:
-            self.abort()
-            raise
-        self._lock.close()
 
     def abort(self) -> None:
         """Discard the file; what was there before stays.
@@ -253,10 +252,7 @@ class FoldFileWriter:
             >>> file.path.exists()
             False
         """
-        self.file.close()
-        self._staged.part.unlink(missing_ok=True)
-        self._lock.close()
-        self._staged.discard_folders()
+        self._undo.close()
 
 
 @contextlib.contextmanager
@@ -264,9 +260,9 @@ def _writing(path: Path) -> Iterator[None]:
     """Name the file in what the system or HDF5 has to say."""
     try:
         yield
-    except OSError as error:
-        if isinstance(error, FoldFileError):
-            raise
+    except FoldFileError:
+        raise
+    except (OSError, RuntimeError) as error:
         raise FoldFileError(f"cannot write {path}: {error}") from error
 
 
@@ -296,6 +292,8 @@ def write_fold(
     """
     group = file.create_group(name)
     group.attrs[CHECKED] = True
+    if META in file:  # described before it is complete
+        file[META].attrs.pop(IDENTITY, None)
     for column, values in columns.items():
         save_to_grp(values, group, column, compression, growing=(axes or {}).get(column))
 

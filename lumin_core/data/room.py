@@ -12,12 +12,12 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import h5py
-
 from lumin_core.errors import FoldFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import h5py
+
+    pass
 
 _SLACK = 1 << 16  # bytes: headers, names, attributes, what closing writes
 _CHUNKED = 2  # chunks at the edges are stored whole, and need tables
@@ -76,8 +76,38 @@ def close(file: h5py.File) -> None:
 
     Args:
         file: The file.
+
+    Raises:
+        OSError: If the system has something against it.
+
+    Example:
+        >>> import h5py, tempfile
+        >>> from lumin_core.data.room import close, set_aside
+        >>> file = h5py.File(tempfile.mkdtemp() + "/a.hdf5", "w")
+        >>> set_aside(file, 1000)
+        >>> close(file)
+        >>> bool(file)
+        False
     """
     if file.driver == "sec2" and hasattr(os, "posix_fallocate"):
         file.flush()
         os.ftruncate(file.id.get_vfd_handle(), file.id.get_filesize())
     file.close()
+
+
+def give_up(file: h5py.File) -> None:
+    """Close a file that is going to be removed, whatever HDF5 has against it.
+
+    Args:
+        file: The file.
+
+    Example:
+        >>> import h5py, tempfile
+        >>> from lumin_core.data.room import give_up
+        >>> file = h5py.File(tempfile.mkdtemp() + "/a.hdf5", "w")
+        >>> give_up(file)
+        >>> bool(file)
+        False
+    """
+    with suppress(OSError, RuntimeError):
+        file.close()

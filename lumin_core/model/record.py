@@ -81,7 +81,8 @@ class ModelRecord:
         seeds: ``{"initialisation": ..., "fit": ...}``.
         trn_idxs: Folds that the model was trained on, in all fits with that file; ``None`` where
             that is not known.
-        folds: What `fold_ids` gives for the file that these are of.
+        identity: `FoldYielder.identity` of the file that these are of.
+        folds: What `fold_ids` gives for it, in what was saved before files had an identity.
         versions: Of lumin-core and torch.
     """
 
@@ -94,6 +95,7 @@ class ModelRecord:
     cat_maps: dict[str, dict[Code, str | int | float]] = attrs.field(factory=dict)
     seeds: dict[str, int] = attrs.field(factory=dict)
     trn_idxs: list[Index] | None = None
+    identity: str | None = None
     folds: list[str] | None = None
     versions: dict[str, str] = attrs.field(factory=lambda: {name: version(name) for name in ("lumin-core", "torch")})
 
@@ -117,10 +119,16 @@ class ModelRecord:
             fy: The training data.
             trn_idxs: The training folds.
         """
-        folds = fold_ids(fy)
-        earlier = self.trn_idxs or [] if self.folds == folds else []
-        self.folds = folds
+        earlier = self.trn_idxs or [] if self.is_of(fy) else []
+        self.identity = fy.identity
+        self.folds = None
         self.trn_idxs = sorted({*earlier, *trn_idxs})
+
+    def is_of(self, fy: FoldYielder) -> bool:
+        """Tell whether data are those of the training."""
+        if self.identity is None and self.folds is not None:
+            return self.folds == fold_ids(fy)
+        return self.identity == fy.identity
 
     def pins(self) -> dict[tuple[str, str], str]:
         """Return the qualified names that bare names in the config meant when it was saved."""
@@ -131,11 +139,11 @@ class ModelRecord:
 def fold_ids(fy: FoldYielder) -> list[str]:
     """Return for each fold a check sum of its targets.
 
-    It tells whether a file has the events of another, in its folds.
+    Models and runs of before files had an identity are told by it whether a file has the events of
+    theirs, in its folds.
 
     Args:
-        fy: The data. Copies of a file have the same, whatever predictions were added or inputs
-            preprocessed since.
+        fy: The data.
 
     Example:
         >>> import numpy as np, tempfile

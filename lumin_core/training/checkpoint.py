@@ -137,7 +137,8 @@ class Checkpoints:
         except (KeyError, TypeError) as error:
             raise SavedModelError(f"{self._path} is damaged: its header does not fit: {error}") from error
         now = {**self._settings, "seed": self.seed}
-        if differ := [f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]]:
+        # what an earlier version did not note is not compared
+        if differ := [f"{key} was {was[key]!r}, is {now[key]!r}" for key in now if key in was and was[key] != now[key]]:
             raise ConfigError(
                 f"{self._path} is the checkpoint of another fit: {'; '.join(differ)}; give these as they were, "
                 "or another cb_savepath, or remove that folder"
@@ -202,6 +203,7 @@ def _settings(fit: FitParams, *, train_on_weights: bool) -> dict[str, Any]:
         "trn_idxs": list(fit.trn_idxs),
         "val_idx": fit.val_idx,
         "train_on_weights": bool(train_on_weights),
+        "identity of the fold file": fit.fy.identity,
         "fold sizes": [int(fit.fy.get_data_count(i)) for i in range(len(fit.fy))],
         "callbacks": [type(callback).__name__ for callback in fit.cbs],
         "metrics": [metric.label for metric in fit.metrics],
