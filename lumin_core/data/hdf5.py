@@ -18,7 +18,7 @@ from lumin_core.files import Staged, refuse_existing
 from lumin_core.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 SUFFIX = ".hdf5"
@@ -156,7 +156,7 @@ def save_to_grp(
     options = {} if growing is None else _growth(arr, growing)
     if compression is not None and arr.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
-    set_aside(grp, arr.nbytes, chunk_bytes=CHUNK_BYTES if options else 0)
+    set_aside(grp, arr.nbytes, chunk_bytes=_chunk_bytes(arr, options))
     write_sum(grp.create_dataset(name, data=arr, dtype=dtype, **options), check_sum(arr))
 
 
@@ -167,6 +167,13 @@ def _growth(arr: np.ndarray, axis: int) -> dict[str, Any]:
     chunks[axis] = 1
     chunks[axis] = max(1, CHUNK_BYTES // (int(np.prod(chunks)) * arr.dtype.itemsize))
     return {"maxshape": tuple(limits), "chunks": tuple(chunks)} if 0 not in np.delete(arr.shape, axis) else {}
+
+
+def _chunk_bytes(arr: np.ndarray, options: Mapping[str, Any]) -> int:
+    """Return how large a chunk is, 0 where there is none; h5py's own choice is below ours."""
+    if "chunks" in options:
+        return int(np.prod(options["chunks"])) * arr.dtype.itemsize
+    return min(arr.nbytes, CHUNK_BYTES) if options else 0
 
 
 def check_compression(compression: str | int) -> str | int:

@@ -116,7 +116,7 @@ class ModelBuilder:
         self.seed = seed
         self.lookup_init = lookups.by_bare_name(registry.resolve("initialiser", lookup_init))
         self.lookup_act = lookups.by_bare_name(lookups.lookup_act if lookup_act is None else lookup_act)
-        self.pretrain_file = None if pretrain_file is None else Path(pretrain_file)
+        self.pretrain_file = None if pretrain_file is None else Path(pretrain_file).expanduser().resolve()
         self.freeze = {"head": freeze_head, "body": freeze_body, "tail": freeze_tail}
         options = {str(key).lower(): value for key, value in (own["model_args"] or {}).items()}
         check_keys(options, PARTS, "model_args")

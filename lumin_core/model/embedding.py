@@ -71,7 +71,7 @@ class CatEmbedder:
             cat_szs=tuple(int(size) for size in cat_szs),
             emb_szs=tuple(int(size) for size in emb_szs),
             max_emb_sz=max_emb_sz,
-            emb_load_path=None if emb_load_path is None else Path(emb_load_path),
+            emb_load_path=None if emb_load_path is None else Path(emb_load_path).expanduser().resolve(),
         )
 
     @classmethod

@@ -36,7 +36,7 @@ _LONG = 64
 
 
 def save_path(name: str | Path, suffix: str = SUFFIX) -> Path:
-    """Add the ending where it is missing.
+    """Add the ending where it is missing, and fix a relative path.
 
     Example:
         >>> from lumin_core.model.tensor_file import save_path
@@ -44,7 +44,7 @@ def save_path(name: str | Path, suffix: str = SUFFIX) -> Path:
         ('best.safetensors', 'v1.2.safetensors', 'a.safetensors')
     """
     path = Path(name).expanduser()
-    return path if path.suffix == suffix else path.with_name(path.name + suffix)
+    return (path if path.suffix == suffix else path.with_name(path.name + suffix)).resolve()
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def staged(path: Path) -> Iterator[Path]:
         'all of it'
     """
     try:
-        with Staged(path.resolve()) as part:
+        with Staged(path) as part:
             yield part
     except (OSError, SafetensorError) as error:
         raise SavedModelError(f"cannot write {path}: {error}") from error

@@ -55,7 +55,7 @@ SCHEMA = 1
 _NAMES = r"(model|best|interrupted|(epoch|cycle)_\d+)\.safetensors|result\.json|training\.log"
 
 
-_OWN = re.compile(rf"({_NAMES})|\.({_NAMES})\.part")
+_OWN = re.compile(rf"({_NAMES})|\.({_NAMES})\.part(\.lock(ed)?)?|\.checkpoint\.lock(ed)?")
 
 
 _ABSENT = "nothing"

@@ -9,6 +9,7 @@ from the fit's seed and its number.
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,9 +17,11 @@ import torch
 
 from lumin_core import seeds
 from lumin_core.errors import ConfigError, HookError, SavedModelError
+from lumin_core.locks import locked
 from lumin_core.model import tensor_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lumin_core.model.tensor_file import State
@@ -69,6 +72,26 @@ class Checkpoints:
             self._tensors, self._content = tensor_file.read_tensors(self._path, "checkpoint")
         self.seed = seeds.check(self._content.get("seed") if seed is None else seed)
         self._check()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other fits from this folder, inside the block.
+
+        They would remove each other's checkpoints.
+
+        Raises:
+            ConfigError: If another fit has it, or it cannot be written to.
+        """
+        with ExitStack() as stack:
+            try:
+                self._folder.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(self._folder))
+            except OSError as error:
+                raise ConfigError(
+                    f"another fit keeps its checkpoints in {self._folder}, or it cannot be written to; wait for "
+                    f"that fit, or give another cb_savepath: {error}"
+                ) from error
+            yield
 
     def restore(self, fit: FitParams) -> None:
         """Put the state of the last checkpoint in place, where there is one.
@@ -182,7 +205,7 @@ def remove(folder: Path) -> None:
     """
     for path, _ in _files(folder):
         path.unlink(missing_ok=True)
-    for part in (folder / FOLDER).glob(".epoch_*.part"):
+    for part in (folder / FOLDER).glob(".epoch_*.part*"):
         part.unlink(missing_ok=True)
     if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):
         (folder / FOLDER).rmdir()

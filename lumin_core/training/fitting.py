@@ -128,7 +128,7 @@ def prepare_fit(
         val_idx=val_idx,
         cbs=callbacks,
         metrics=_metrics_for(metrics, fy, val_idx),
-        cb_savepath=Path(cb_savepath),
+        cb_savepath=Path(cb_savepath).expanduser().resolve(),
         generator=torch.Generator(),
     )
     plan = HookPlan(callbacks)

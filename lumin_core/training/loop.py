@@ -13,7 +13,7 @@ between.
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,7 +116,7 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
     was_training = network.model.training  # in a fit within a fit
     network.set_mode(training=True)
     try:
-        with loop.bar:
+        with loop.bar, nullcontext() if fit.checkpoints is None else fit.checkpoints.held():
             yield from loop.run()
     finally:
         network.set_mode(training=was_training)

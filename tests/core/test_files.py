@@ -1,12 +1,20 @@
 """Files: whole or not at all, one writer, and what cannot be read is said."""
 
 import stat
-import subprocess
-import sys
 
+import numpy as np
 import pytest
 
-from lumin_core import files
+from lumin_core import (
+    Callback,
+    Ensemble,
+    FoldFileWriter,
+    FoldYielder,
+    Model,
+    ModelBuilder,
+    files,
+    train_models,
+)
 from lumin_core.errors import ConfigError, FileError, FoldFileError
 
 
@@ -67,32 +75,6 @@ def write_staged(path, error):
         part.write_text("x")
 
 
-def test_there_is_one_writer(tmp_path):
-    path = tmp_path / "a.txt"
-    with files.locked(path):
-        with pytest.raises(FileError, match="is being written by another process or yielder; wait"), files.locked(path):
-            pass
-        with files.locked(tmp_path / "b.txt"):
-            pass
-    with files.locked(path):
-        pass
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_dead_writers_lock_holds_nobody_up(tmp_path):
-    path = tmp_path / "a.txt"
-    code = """if True:
-        import os, pathlib, sys
-        from lumin_core.locks import locked
-        with locked(pathlib.Path(sys.argv[1])):
-            os._exit(9)
-    """
-    assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == 9
-    assert path.with_name(".a.txt.lock").exists()
-    with files.locked(path):
-        pass
-
-
 def test_what_is_there_is_refused_unless_it_may_be_replaced(tmp_path):
     path = tmp_path / "a.txt"
     files.refuse_existing(path, overwrite=False)
@@ -150,3 +132,30 @@ def test_toml_is_read_and_what_is_none_is_said(tmp_path):
 def test_text_that_cannot_be_written_is_said(tmp_path):
     with pytest.raises(ConfigError, match="cannot write"):
         files.write_text(tmp_path, "x")
+
+
+def test_relative_paths_are_fixed_once(tmp_path, monkeypatch):
+    """What was given a relative path goes on with it in another folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with FoldFileWriter("a", cont_feats=["a"], targ_feats="y") as file:
+        for fold in range(2):
+            file.append(fold, inputs=np.ones((8, 1)), targets=np.ones(8))
+
+    class Elsewhere(Callback):
+        def on_train_begin(self, fit_params):
+            monkeypatch.chdir(tmp_path / "elsewhere")
+
+    fy = FoldYielder("a")
+    model = Model(ModelBuilder.from_fy(fy, "regression", seed=1))
+    model.fit(1, fy, 4, val_idx=0, cbs=[Elsewhere(), "save_best"], resume=True, visible_bar=False, seed=1)
+    assert {path.name for path in (tmp_path / "train_weights").iterdir()} == {"best.safetensors", "checkpoint"}
+    monkeypatch.chdir(tmp_path)
+    saved = model.save("model")
+    results = train_models(fy, 1, 4, model.model_builder, 1, savepath="run", seed=1)
+    builder = ModelBuilder.from_fy(fy, "regression", pretrain_file="model.safetensors", seed=1)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    builder.get_model()
+    Model.from_save(saved)
+    assert len(Ensemble.from_results(results, 1).predict(fy, pred_name="pred") or fy.get_column("pred")) == 16
+    assert list((tmp_path / "elsewhere").iterdir()) == []

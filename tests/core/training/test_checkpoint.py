@@ -223,6 +223,18 @@ def test_a_checkpoint_of_another_fit_is_refused(train, options, message):
         train(**options)
 
 
+def test_two_fits_that_keep_checkpoints_in_one_folder_are_refused(train, tmp_path):
+    class Within(Callback):
+        def on_train_begin(self, fit_params):
+            with pytest.raises(ConfigError, match=r"another fit keeps its checkpoints in .*another cb_savepath"):
+                train(n_epochs=1)
+            train(n_epochs=1, resume=False)
+            train(folder="b", n_epochs=1)
+
+    train(n_epochs=1, cbs=[Within()])
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["checkpoint"]
+
+
 def test_a_checkpoint_of_another_network_is_refused(train):
     train(n_epochs=1)
     with pytest.raises(SavedModelError, match="does not fit the model"):
