@@ -182,8 +182,8 @@ def verified(file: h5py.File, schema: Schema) -> Iterator[tuple[str, bool]]:
         FoldFileError: If one does not fit.
     """
     for name, dataset in _datasets(file):
-        total = stored_sum(dataset)
-        if total is not None and (found := computed_sum(dataset)) != total:
+        total, found = stored_sum(dataset), computed_sum(dataset)
+        if total not in (None, found):
             raise FoldFileError(
                 f"{file.filename}: the values of {name} are not those that were written, their check sum is "
                 f"{found:08x}, not {total:08x}: the file was damaged, or another program wrote into it; "

@@ -17,7 +17,7 @@ from lumin_core.errors import ConfigError, DataError, DataReplaced, FoldFileErro
 from lumin_core.files import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     import h5py
@@ -148,10 +148,17 @@ class FoldReader:
             if not set(columns).isdisjoint(self.schema.misc_feats):
                 self._note_identity(self._file)
 
-    def verify(self) -> list[str]:
-        """Compare check sums with what they are of; see `FoldYielder.verify`, which this does."""
+    def verified(self) -> Iterator[tuple[str, bool]]:
+        """Go through all datasets and compare check sums with values, as `FoldYielder.verify` does.
+
+        Yields:
+            The name of a dataset that could be read and is right, and whether it has a check sum.
+
+        Raises:
+            FoldFileError: Naming the first one that is not.
+        """
         with self._lock, structure.reading(self.path):
-            return [name for name, has_sum in check_sums.verified(self.open(), self.schema) if not has_sum]
+            yield from check_sums.verified(self.open(), self.schema)
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""

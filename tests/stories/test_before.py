@@ -212,7 +212,9 @@ def test_an_ensemble_is_saved_as_before(tmp_path):
 def test_predictions_become_the_columns_that_they_were(tmp_path):
     with FoldYielder(shutil.copy(BEFORE / "folds" / "flat.hdf5", tmp_path)) as fy:
         before = {name: fy.get_column(name) for name in ("both", "both_spread", "alone")}
-        with pytest.raises(errors.ConfigError, match="'both' is taken in flat.hdf5 by what no prediction of ours wrote"):
+        with pytest.raises(
+            errors.ConfigError, match=r"'both' is taken in flat.hdf5 by what no prediction of ours wrote"
+        ):
             make_ensemble("saved").predict_with_spread(fy, pred_name="both")  # in 0.1 they had no mark
         make_ensemble("saved").predict_with_spread(fy, pred_name="new_both")
         make_ensemble("uniform").predict(fy, pred_name="new_alone", out_of_fold=True)
