@@ -13,9 +13,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from safetensors import safe_open
-
 from lumin_core.checks import listed
 from lumin_core.data import FoldReader
 from lumin_core.errors import LuminError, SavedModelError
@@ -78,15 +75,16 @@ def _about(has_sums: Sequence[tuple[str, bool]]) -> str:
 def _saved(path: Path, report: Report) -> str:
     header = read_header(path)
     report("its header")
-    with safe_open(header.path, framework="np") as file:
-        for name in header.shapes:
-            is_float = file.get_slice(name).get_dtype() in ("F16", "F32", "F64")
-            if is_float and np.isnan(file.get_tensor(name)).any():
-                raise SavedModelError(
-                    f"{path}: {name} holds NaN: its training went wrong, or the file was damaged; take an earlier one"
-                )
-            report(name)
-    return f"saved {header.sort}, {header.n_values:,} weights, none of them NaN; such files have no check sums"
+    from lumin_core.model import read_tensors  # torch is for these files alone
+
+    tensors, _ = read_tensors(header.path, header.sort)
+    for name, tensor in tensors.items():
+        if tensor.isnan().any():
+            raise SavedModelError(
+                f"{path}: {name} holds NaN: its training went wrong, or the file was damaged; take an earlier one"
+            )
+    sums = "check sum right" if header.has_sum else "it has no check sum (earlier versions wrote none)"
+    return f"saved {header.sort}, {header.n_values:,} weights, none of them NaN, {sums}"
 
 
 def _counted(things: Sized, name: str) -> str:

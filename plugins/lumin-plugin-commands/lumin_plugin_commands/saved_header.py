@@ -27,6 +27,7 @@ class SavedHeader:
         format: Number of the format.
         content: The JSON values; see docs/saved_files.md.
         shapes: Shapes of the tensors by name, tied ones once.
+        has_sum: Whether the file has a check sum.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class SavedHeader:
     format: int
     content: Any
     shapes: dict[str, tuple[int, ...]]
+    has_sum: bool = False
 
     @property
     def n_values(self) -> int:
@@ -64,7 +66,9 @@ def read_header(name: Path) -> SavedHeader:
         ) from error
     try:
         header = json.loads(metadata["lumin"])
-        return SavedHeader(path, str(header["sort"]), int(header["format"]), header["content"], shapes)
+        return SavedHeader(
+            path, str(header["sort"]), int(header["format"]), header["content"], shapes, "crc32" in metadata
+        )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise SavedModelError(f"{path} was not saved by lumin-core: it has no header of ours") from error
 
