@@ -23,6 +23,7 @@ CHECKED = "checked"  # attribute of a fold that we wrote: its values were looked
 ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 """What h5py and numpy may raise of a damaged file."""
 NUMBERS, TEXT = "biufc", "SO"  # kinds of dtypes; objects are text of variable width
+WAY_OUT = "bring back a copy, or make it anew"
 MOST_PACKED = 1100  # bytes that one byte of a compressed file stands for at most, by gzip: 1032
 
 
@@ -51,7 +52,7 @@ def reading(path: Path | str, what: str = "") -> Iterator[None]:
     except ODD as error:
         raise FoldFileError(
             f"{path}: {what or 'it'} cannot be read: {error or type(error).__name__}; the file is damaged, or no fold "
-            "file: bring back a copy, or make it anew (lumin check says what else is wrong)"
+            f"file: {WAY_OUT} (lumin check says more)"
         ) from error
 
 
@@ -73,7 +74,7 @@ def fold_numbers(file: h5py.File) -> list[int]:
     numbers = sorted(int(name[5:]) for name in file if name.startswith("fold_") and name[5:].isdecimal())
     if numbers != list(range(len(numbers))):
         gaps = sorted(set(range(numbers[-1])) - set(numbers))
-        raise FoldFileError(f"{file.filename}: folds must be numbered from 0 without gaps, missing {gaps}")
+        raise FoldFileError(f"{file.filename}: folds must be numbered from 0 without gaps, missing {gaps}; {WAY_OUT}")
     return numbers
 
 
@@ -123,7 +124,7 @@ def open_file(path: Path) -> h5py.File:
     except ODD as error:
         if not path.exists():
             raise FoldFileError(f"{path} is not there any more") from error
-        raise FoldFileError(f"{path} is no HDF5 file, truncated, or not to be read: {error}") from error
+        raise FoldFileError(f"{path} is no HDF5 file, truncated, or not to be read: {error}; {WAY_OUT}") from error
 
 
 def fold_sizes(file: h5py.File) -> dict[int, int]:
@@ -142,12 +143,12 @@ def fold_sizes(file: h5py.File) -> dict[int, int]:
     """
     numbers = fold_numbers(file)
     if not numbers:
-        raise FoldFileError(f"{file.filename} is no fold file: it has no group fold_0")
+        raise FoldFileError(f"{file.filename} is no fold file: it has no group fold_0; df2foldfile makes one")
     for i in numbers:
         fold = file[f"fold_{i}"]
         for column in ("inputs", "targets"):
             if not (isinstance(fold, h5py.Group) and isinstance(fold.get(column), h5py.Dataset)):
-                raise FoldFileError(f"{file.filename} is no fold file: fold_{i} has no {column}")
+                raise FoldFileError(f"{file.filename} is no fold file: fold_{i} has no {column}; {WAY_OUT}")
     return {i: len(file[f"fold_{i}/inputs"]) for i in numbers}
 
 
@@ -182,7 +183,7 @@ def check_widths(file: h5py.File, n_feats: int, n_folds: int) -> None:
         shape = file[f"fold_{i}/inputs"].shape
         if len(shape) != 2 or shape[1] != n_feats:
             raise FoldFileError(
-                f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}"
+                f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}; {WAY_OUT}"
             )
 
 
@@ -212,8 +213,8 @@ def check_columns(file: h5py.File, schema: Schema, sizes: Mapping[int, int]) -> 
         for column in (*RESERVED, *schema.misc_feats):
             if column in fold and (wrong := _wrong(fold[column], column, n, schema, file.id.get_filesize())):
                 raise FoldFileError(
-                    f"{file.filename}: fold_{i}/{column} must {wrong}; the file is damaged, or written by hand: "
-                    "bring back a copy, or make it anew"
+                    f"{file.filename}: fold_{i}/{column} must {wrong}; the file is damaged, or was written by hand: "
+                    f"{WAY_OUT}"
                 )
 
 

@@ -10,7 +10,6 @@ registry alone: a file from a stranger runs none of their code and imports only 
 from __future__ import annotations
 
 import json
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from safetensors.torch import save_file
 
 from lumin_core.errors import SavedModelError
 from lumin_core.files import Staged
+from lumin_core.model.check_sum import SUM, tensor_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 SUFFIX = ".safetensors"
-SUM = "crc32"
 ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What a damaged or malicious file may lead to in those who read it."""
 
@@ -205,12 +204,13 @@ def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any
 
 
 def _check_sum(header: str, tensors: State) -> str:
-    """Return the CRC-32 of the header, and of names, dtypes, shapes and values, by name."""
-    total = zlib.crc32(header.encode())
-    for name, tensor in sorted(tensors.items()):
-        total = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), total)
-        total = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy(), total)
-    return f"{total:08x}"
+    return tensor_sum(
+        header,
+        (
+            (name, str(tensor.dtype).removeprefix("torch."), tensor.shape, tensor.reshape(-1).view(torch.uint8).numpy())
+            for name, tensor in tensors.items()
+        ),
+    )
 
 
 def _untie(state: Mapping[str, Tensor]) -> tuple[State, dict[str, str]]:

@@ -1,29 +1,29 @@
-"""What is right or wrong with a fold file, a saved model or ensemble: looked at in this process.
+"""What is right or wrong with a fold file, a saved model or ensemble.
 
-As a module it is a process that lives for this alone, as a damaged file may end it or keep it
-busy for ever. It reads paths, as JSON, from standard input, and answers in lines of JSON:
-``{"at": ...}`` as it goes on, at the end ``{"right": true, "text": ...}``, or ``false`` and what is
-wrong. `lumin_plugin_commands.examiner` is who asks it.
+A damaged file may end the process or keep it busy for ever: `lumin_plugin_commands.examiner` has
+this done in another one.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lumin_core.checks import listed
 from lumin_core.data import FoldReader
-from lumin_core.errors import LuminError, SavedModelError
-from lumin_plugin_commands.saved_header import read_header
+from lumin_core.errors import SavedModelError
+from lumin_core.model import tensor_sum
+from lumin_plugin_commands.saved_header import read_arrays, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Sized
+    from pathlib import Path
 
     Report = Callable[[str], None]
 
 SUFFIX = ".safetensors"
+WAY_OUT = "bring back a copy, or train it again"
 
 
 def examine(path: Path, report: Report) -> str:
@@ -75,37 +75,19 @@ def _about(has_sums: Sequence[tuple[str, bool]]) -> str:
 def _saved(path: Path, report: Report) -> str:
     header = read_header(path)
     report("its header")
-    from lumin_core.model import read_tensors  # torch is for these files alone
-
-    tensors, _ = read_tensors(header.path, header.sort)
-    for name, tensor in tensors.items():
-        if tensor.isnan().any():
-            raise SavedModelError(
-                f"{path}: {name} holds NaN: its training went wrong, or the file was damaged; take an earlier one"
-            )
-    sums = "check sum right" if header.has_sum else "it has no check sum (earlier versions wrote none)"
+    arrays = read_arrays(header)
+    report("its weights")
+    found = tensor_sum(header.text, ((name, str(a.dtype), a.shape, a) for name, a in arrays.items()))
+    if header.sum not in (None, found):
+        raise SavedModelError(
+            f"its values are not those that were saved, by their check sum: it was damaged; {WAY_OUT}"
+        )
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise SavedModelError(f"{name} holds NaN: its training went wrong, or it was damaged; take an earlier one")
+    sums = "check sum right" if header.sum else "it has no check sum (earlier versions wrote none)"
     return f"saved {header.sort}, {header.n_values:,} weights, none of them NaN, {sums}"
 
 
 def _counted(things: Sized, name: str) -> str:
     return f"{len(things)} {name}{'s' * (len(things) != 1)}"
-
-
-def _say(**words: object) -> None:
-    sys.stdout.write(json.dumps(words) + "\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    """Answer until standard input ends."""
-    _say(at="the start")
-    for line in sys.stdin:
-        path = Path(json.loads(line))
-        try:
-            _say(right=True, text=examine(path, lambda part: _say(at=part)))
-        except LuminError as error:
-            _say(right=False, text=str(error).removeprefix(f"{path}: "))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import queue
+import multiprocessing
 import signal
-import subprocess
-import sys
-import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from lumin_core.errors import LuminError
+from lumin_plugin_commands.examination import examine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
-START = 60.0  # seconds in which Python and its libraries are surely there
+    Report = Callable[[str], None]
+    Look = Callable[[Path, Report], str]
+
+START = 300.0  # seconds in which Python and its libraries are there, on a busy machine too
 WAY_OUT = "its structure is damaged: bring back a copy, or make it anew"
 
 
@@ -40,6 +43,8 @@ class Examiner:
 
     Args:
         timeout: Seconds without any progress, after which a file is given up.
+        look: Function of a module that looks at a file, reports on its way, and returns what is
+            right or raises a `LuminError`.
 
     Example:
         >>> from pathlib import Path
@@ -49,30 +54,34 @@ class Examiner:
         False
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, look: Look = examine) -> None:
         self.timeout = timeout
+        self._look = look
         self._child: _Child | None = None
 
     def ask(self, path: Path) -> Finding:
-        """Look at a file."""
+        """Look at a file.
+
+        Raises:
+            LuminError: If no process can be begun.
+        """
         if self._child is None:
-            self._child = _Child()
-            self._child.hear(max(self.timeout, START))
+            self._child = _Child(self._look)
         at = "the beginning"
         try:
-            self._child.tell(str(path))
-            while "right" not in (said := self._child.hear(self.timeout)):
-                at = said["at"]
-            return Finding(said["right"], said["text"])
-        except queue.Empty:
+            self._child.connection.send(path)
+            while isinstance(said := self._child.hear(self.timeout), str):
+                at = said
+            return Finding(*said)
+        except TimeoutError:
             self.close()
             return Finding(False, f"reading it came no further for {self.timeout:g} s after {at}; {WAY_OUT}", "late")
-        except EOFError:
+        except (EOFError, OSError):  # the other end of the pipe is gone
             end = self.close(grace=5)
             return Finding(False, f"reading it ended the process ({end}) after {at}; {WAY_OUT}", "died")
 
     def close(self, grace: float = 0.0) -> str:
-        """End the process, and return how it ended."""
+        """End the process, after some seconds in which it may end itself, and say how it ended."""
         child, self._child = self._child, None
         return "" if child is None else child.end(grace)
 
@@ -88,54 +97,54 @@ class Examiner:
 
 
 class _Child:
-    """The process, and the lines that it has said; a thread waits for them, so that we need not."""
+    """The process, and our end of the pipe to it."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "lumin_plugin_commands.examination"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self._lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+    def __init__(self, look: Look) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self._process = context.Process(target=_answer, args=(other, look), daemon=True)
+        self._process.start()
+        other.close()
+        try:
+            self.hear(START)
+        except (EOFError, OSError) as error:
+            raise LuminError(
+                f"the process that looks at files did not begin ({self.end()}); call lumin check from a shell"
+            ) from error
 
-    def _listen(self) -> None:
-        for line in self._process.stdout or ():
-            self._lines.put(line)
-        self._lines.put("")  # the end
-
-    def tell(self, text: str) -> None:
-        """Send a line."""
-        if self._process.stdin is not None:
-            try:
-                self._process.stdin.write(json.dumps(text) + "\n")
-                self._process.stdin.flush()
-            except BrokenPipeError as error:
-                raise EOFError from error
-
-    def hear(self, timeout: float) -> dict[str, Any]:
-        """Wait for what it says next.
+    def hear(self, timeout: float) -> str | tuple[bool, str]:
+        """Wait for what it says next: where it is, or its answer.
 
         Raises:
-            queue.Empty: If it says nothing in that time.
+            TimeoutError: If it says nothing in that time.
             EOFError: If it ended.
         """
-        line = self._lines.get(timeout=timeout)
-        if not line:
-            raise EOFError
-        said: dict[str, Any] = json.loads(line)
+        if not self.connection.poll(timeout):
+            raise TimeoutError
+        said: str | tuple[bool, str] = self.connection.recv()
         return said
 
     def end(self, grace: float = 0.0) -> str:
-        """End it, after some seconds in which it may do so itself, and return how it ended."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=grace)
+        """End it, and say how it ended."""
+        self._process.join(grace)
         self._process.kill()
-        code = self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        self._process.join()
+        self.connection.close()
+        code = self._process.exitcode or 0
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _answer(connection: Connection, look: Look) -> None:
+    """Look at the files that are sent, in the process, until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asks
+    connection.send("the beginning")
+    while True:
+        try:
+            path = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer = True, look(path, connection.send)
+        except LuminError as error:
+            answer = False, str(error).removeprefix(f"{path.resolve()}: ").removeprefix(f"{path}: ")
+        connection.send(answer)
