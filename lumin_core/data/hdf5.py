@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from lumin_core.data import room
-from lumin_core.data.check_sums import SUM, check_sum, stored_sum, write_sum
+from lumin_core.data.check_sums import SUM, check_sum, stored_sum, summed, write_sum
 from lumin_core.data.room import set_aside
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import Staged, refuse_existing
@@ -157,7 +157,9 @@ def save_to_grp(
     if compression is not None and arr.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
     set_aside(grp, arr.nbytes, chunk_bytes=_chunk_bytes(arr, options))
-    write_sum(grp.create_dataset(name, data=arr, dtype=dtype, **options), check_sum(arr))
+    with summed(arr) as total:
+        dataset = grp.create_dataset(name, data=arr, dtype=dtype, **options)
+        write_sum(dataset, total())
 
 
 def _growth(arr: np.ndarray, axis: int) -> dict[str, Any]:
