@@ -79,9 +79,11 @@ def _column(values: object, what: str) -> pd.Series:
     array = as_array(values, what)
     if array.ndim != 1:
         raise ShapeError(f"{what} must have one value an event, got shape {array.shape}; give its parts as columns")
+    if array.dtype.kind in REAL:
+        return pd.Series(as_numbers(array))
     if isinstance(array, np.ma.MaskedArray):
-        array = as_numbers(array) if array.dtype.kind in REAL else uncovered(array)
-    return pd.Series(array)
+        array = uncovered(array)
+    return pd.Series(np.char.decode(array, "utf-8", "surrogateescape") if array.dtype.kind == "S" else array)
 
 
 def _is_records(values: object) -> TypeGuard[np.ndarray]:
