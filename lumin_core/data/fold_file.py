@@ -24,7 +24,7 @@ import numpy as np
 from lumin_core.data import room
 from lumin_core.data.check_sums import IDENTITY, META, complete_sums
 from lumin_core.data.description import describe
-from lumin_core.data.hdf5 import LIBVER, check_compression, extend_in_grp, save_to_grp, with_suffix
+from lumin_core.data.hdf5 import LIBVER, check_compression, extend_in_grp, with_suffix, write_column
 from lumin_core.data.layout import Layout
 from lumin_core.data.meta import write_schema
 from lumin_core.data.structure import CHECKED, fold_numbers
@@ -168,7 +168,8 @@ class FoldFileWriter:
 
         Args:
             fold: Its number. Several calls for one fold need ``growing=True``.
-            inputs: Shape ``(n, n_cont + n_cat)``; NaN where a value is missing.
+            inputs: Shape ``(n, n_cont + n_cat)``; NaN, or a mask, where a value is missing. Of a
+                data frame, a dict or records, the columns are taken by name.
             targets: Shape ``(n,)`` or ``(n, n_targ)``; for tensors ``(n, *shape)``,
                 dense or sparse.
             weights: Shape ``(n,)`` or ``(n, 1)``; needed if and only if ``wgt_feat`` was given.
@@ -295,7 +296,7 @@ def write_fold(
     if META in file:  # described before it is complete
         file[META].attrs.pop(IDENTITY, None)
     for column, values in columns.items():
-        save_to_grp(values, group, column, compression, growing=(axes or {}).get(column))
+        write_column(values, group, column, compression, growing=(axes or {}).get(column))
 
 
 def _check_number(fold: object) -> None:

@@ -100,7 +100,7 @@ class Predictions:
         idx = self._reader.fold_number(fold_idx)
         if pred_name not in (self._gathered or {}):  # not for every fold again
             self.check_name(pred_name, overwrite=overwrite)
-        values, n = to_float32(pred), self._reader.sizes[idx]
+        values, n = to_float32(pred, f"predictions of fold {idx}"), self._reader.sizes[idx]
         if values.ndim == 0 or len(values) != n:
             raise ShapeError(f"predictions of fold {idx} must have {n} rows, got shape {values.shape}")
         with self.writing():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data.schema import Schema
 
-CHECKED = "checked"  # attribute of a fold that we wrote: its values were looked at
+CHECKED = "checked"  # attribute of a fold that we wrote, which earlier versions go by
 ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 """What h5py and numpy may raise of a damaged file."""
 NUMBERS, TEXT = "biufc", "SO"  # kinds of dtypes; objects are text of variable width
