@@ -245,7 +245,8 @@ def proc_event(
         use_cartesian: Whether to replace pt, eta and phi by Cartesian coordinates.
         ref_vec_0: Name of the first reference.
         ref_vec_1: Name of the second.
-        keep_feats: Columns to keep that would be dropped, with the values of the oriented event.
+        keep_feats: Columns to keep, also where they would be dropped, with the values of before the
+            orientation.
         default_vals: Values that stand for missing ones, in the columns of vectors alone.
         vecs: The vectors of the event beside the references; by default all that are found.
         inplace: Whether to change the frame that came, rather than give another.
@@ -284,6 +285,7 @@ def proc_event(
         check_vectors(vecs, _names(df), "columns")
     frame = df.copy()
     _clear(frame, default_vals or (), vecs)
+    kept = frame[keep].copy()
     if fix_phi:
         fix_event_phi(frame, _needed(ref_vec_0, "ref_vec_0", "fix_phi"), vecs=vecs, inplace=True)
     if fix_y:
@@ -295,6 +297,7 @@ def proc_event(
     if fix_phi:
         dropped += [name for c, name in _names(frame)[str(ref_vec_0)].items() if c in ("phi", "py")]
     frame = frame.drop(columns=[name for name in dict.fromkeys(dropped) if name not in keep])
+    put(frame, {name: kept[name].array for name in keep}, inplace=True)
     if not inplace:
         return frame
     _move(frame, df)
@@ -415,5 +418,5 @@ def _clear(df: pd.DataFrame, default_vals: Sequence[float], vecs: Sequence[str] 
 def _move(frame: pd.DataFrame, into: pd.DataFrame) -> None:
     """Make one frame the other, whose events are the same."""
     touched = {name for vector in (_names(into) | _names(frame)).values() for name in vector.values()}
-    new = {name: frame[name].to_numpy() for name in frame.columns if name in touched or name not in into}
+    new = {name: frame[name].array for name in frame.columns if name in touched or name not in into}
     put(into, new, drop=[name for name in into.columns if name not in frame], inplace=True)
