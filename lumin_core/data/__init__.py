@@ -16,8 +16,10 @@ _HOMES = {
     "frames": ["df2foldfile", "fold2foldfile"],
     "hdf5": ["save_to_grp"],
     "matrix": ["matrix_lookup", "object_mask"],
+    "numbers": ["as_numbers"],
     "schema": ["MatrixSchema", "Schema", "TensorSchema"],
     "splitting": ["split_events"],
+    "tables": ["as_frame"],
     "transforms": [
         "Pipe",
         "Steps",

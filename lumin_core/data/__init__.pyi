@@ -15,10 +15,12 @@ from lumin_core.data.frames import fold2foldfile as fold2foldfile
 from lumin_core.data.hdf5 import save_to_grp as save_to_grp
 from lumin_core.data.matrix import matrix_lookup as matrix_lookup
 from lumin_core.data.matrix import object_mask as object_mask
+from lumin_core.data.numbers import as_numbers as as_numbers
 from lumin_core.data.schema import MatrixSchema as MatrixSchema
 from lumin_core.data.schema import Schema as Schema
 from lumin_core.data.schema import TensorSchema as TensorSchema
 from lumin_core.data.splitting import split_events as split_events
+from lumin_core.data.tables import as_frame as as_frame
 from lumin_core.data.transforms import Pipe as Pipe
 from lumin_core.data.transforms import Steps as Steps
 from lumin_core.data.transforms import Transform as Transform

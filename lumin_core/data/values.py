@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lumin_core.data.numbers import as_numbers
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -54,25 +55,25 @@ def _is_plain_name(name: object) -> bool:
     return isinstance(name, str) and bool(name) and not set("/\0") & set(name) and set(name) != {"."}
 
 
-def to_float32(values: object) -> NDArray[np.float32]:
+def to_float32(values: object, what: str = "inputs, weights and predictions") -> NDArray[np.float32]:
     """Convert to float32; what is too large becomes infinite, without numpy's warning.
 
     `check_inputs` then names it.
+
+    Args:
+        values: As for `as_numbers`.
+        what: What it is, for the message.
 
     Raises:
         DataError: If the values are no numbers.
 
     Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.values import to_float32
-        >>> to_float32([1, 1e300])
-        array([ 1., inf], dtype=float32)
+        >>> from lumin_core.data import to_float32
+        >>> to_float32([1, 1e300, None])
+        array([ 1., inf, nan], dtype=float32)
     """
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"inputs, weights and predictions must hold numbers: {error}") from error
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(as_numbers(values, what), dtype=np.float32)
 
 
 def check_inputs(values: np.ndarray, names: Sequence[str], where: str, clip: float | None = None) -> np.ndarray:
@@ -183,9 +184,7 @@ def exact(values: object, dtype: np.dtype, names: Sequence[str], where: str) -> 
         ...
         lumin_core.errors.DataError: targets: column 'mass' has 0.5, which int64 cannot hold; ...
     """
-    values = np.asarray(values)
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"{where} must be numbers, got dtype {values.dtype}")
+    values = as_numbers(values, where)
     check_finite(values, names, where)
     with np.errstate(over="ignore", invalid="ignore"):
         converted: np.ndarray = values.astype(dtype)

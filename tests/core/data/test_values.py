@@ -63,7 +63,7 @@ def test_what_is_too_large_for_float32_becomes_infinite_and_text_is_refused():
         ([300], "uint8", "has 300, which uint8"),
         ([np.nan], "float32", "NaN"),
         ([1e300], "float32", "NaN or infinity"),
-        (["a"], "float32", "must be numbers"),
+        (["a"], "float32", "targets must hold numbers, got text"),
     ],
 )
 def test_targets_that_would_change_are_refused(values, dtype, message):
