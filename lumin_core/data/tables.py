@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 import pandas as pd
 
-from lumin_core.data.numbers import REAL, as_array, as_numbers, uncovered
+from lumin_core.data.numbers import as_array, unmasked
 from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ def _column(values: object, what: str) -> pd.Series:
     array = as_array(values, what)
     if array.ndim != 1:
         raise ShapeError(f"{what} must have one value an event, got shape {array.shape}; give its parts as columns")
-    if isinstance(array, np.ma.MaskedArray):
-        array = as_numbers(array) if array.dtype.kind in REAL else uncovered(array)
-    return pd.Series(array)
+    return pd.Series(unmasked(array))
 
 
 def _is_records(values: object) -> TypeGuard[np.ndarray]:
