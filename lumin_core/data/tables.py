@@ -26,7 +26,7 @@ _TO_PANDAS = ("cudf", "datatable", "duckdb", "ibis", "modin", "polars", "pyarrow
 
 
 def is_frame(values: object) -> bool:
-    """Tell whether something has named columns that `as_frame` takes.
+    """Tell whether something has named columns: `as_frame` takes it, or says what converts it.
 
     Example:
         >>> import numpy as np
@@ -34,7 +34,7 @@ def is_frame(values: object) -> bool:
         >>> is_frame({"pt": [30.0]}), is_frame(np.zeros((2, 2)))
         (True, False)
     """
-    return isinstance(values, pd.DataFrame | Mapping) or _is_records(values)
+    return isinstance(values, pd.DataFrame | Mapping) or _is_records(values) or _is_foreign(values)
 
 
 def as_frame(values: object, what: str = "df") -> pd.DataFrame:
@@ -84,6 +84,13 @@ def _column(values: object, what: str) -> pd.Series:
 
 def _is_records(values: object) -> TypeGuard[np.ndarray]:
     return isinstance(values, np.ndarray) and values.dtype.names is not None
+
+
+def _is_foreign(values: object) -> bool:
+    """Tell a frame of another library, as of polars, pyarrow or awkward."""
+    named = any(hasattr(values, name) for name in ("__dataframe__", "columns", "column_names"))
+    fields = getattr(values, "fields", None)
+    return named or (isinstance(fields, list) and bool(fields))
 
 
 def _refusal(values: object, what: str) -> DataError:

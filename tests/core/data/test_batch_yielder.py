@@ -73,9 +73,17 @@ def test_multiclass_targets_are_int64_without_axis():
     assert y.shape == (5,)
 
 
-@pytest.mark.parametrize("targets", [np.full(N, 0.5), np.full(N, -1), np.full(N, np.nan), np.full(N, "a")])
-def test_multiclass_targets_that_are_no_classes_are_refused(targets):
-    with pytest.raises(DataError, match="classes 0, 1, 2"):
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        (np.full(N, 0.5), "classes 0, 1, 2"),
+        (np.full(N, -1), "classes 0, 1, 2"),
+        (np.full(N, np.nan), "targets: column 0 has 23 times NaN"),
+        (np.full(N, "a"), "targets must hold numbers, got text, such as 'a'"),
+    ],
+)
+def test_multiclass_targets_that_are_no_classes_are_refused(targets, words):
+    with pytest.raises(DataError, match=words):
         next(iter(make("multiclass", targets=targets)))
 
 
