@@ -69,7 +69,7 @@ def as_frame(values: object, what: str = "df") -> pd.DataFrame:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ShapeError(f"columns of {what} must be of one length, got {lengths}")
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _column(values: object, what: str) -> pd.Series:
@@ -79,7 +79,7 @@ def _column(values: object, what: str) -> pd.Series:
     array = as_array(values, what)
     if array.ndim != 1:
         raise ShapeError(f"{what} must have one value an event, got shape {array.shape}; give its parts as columns")
-    return pd.Series(unmasked(array))
+    return pd.Series(unmasked(array), copy=False)
 
 
 def _is_records(values: object) -> TypeGuard[np.ndarray]:

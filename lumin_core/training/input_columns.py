@@ -60,8 +60,8 @@ class InputColumns:
             inputs = {name: inputs[name] for name in names}
         frame = as_frame(inputs, "inputs")
         _check_names(names, list(frame.columns))
-        places = [int(i) for i in frame.columns.get_indexer(list(names))]
-        return cls(names, len(frame), lambda i, rows: frame.iloc[rows, places[i]])
+        columns = [frame[name] for name in names]  # views
+        return cls(names, len(frame), lambda i, rows: columns[i].iloc[rows])
 
     @classmethod
     def of_array(cls, array: np.ndarray, names: Sequence[str]) -> InputColumns:
@@ -80,13 +80,14 @@ class InputColumns:
         return as_numbers(self.take(i, rows), f"the column {self.names[i]!r}")
 
     def table(self) -> NDArray[np.float32]:
-        """Return all columns, shape ``(n, F)``; an array of float32 is returned itself.
+        """Return all columns, shape ``(n, F)``, row by row; what is such already is returned itself.
 
         Raises:
             DataError: If a column holds anything but numbers.
         """
         if self.array is not None:
-            return to_float32(self.array)
+            with np.errstate(over="ignore"):  # what is too large is refused as infinite
+                return np.ascontiguousarray(self.array, dtype=np.float32)
         table = np.empty((self.n, len(self.names)), dtype=np.float32)
         for i in range(len(self.names)):
             table[:, i] = to_float32(self.numbers(i))

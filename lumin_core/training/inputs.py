@@ -56,7 +56,7 @@ def as_batches(
     """
     if not isinstance(inputs, BatchYielder):
         read = InputReader(network.model_builder, network.record, network.pipes).read(inputs, raw=raw)
-        if network.head.missing == "zero" and isinstance(read, np.ndarray) and (raw or is_frame(inputs)):
+        if network.head.missing == "zero" and isinstance(read, np.ndarray) and not _is_of(read, inputs):
             nan_to_zero(read)  # it is ours, and batches need not copy it
         return network.batches(read, bs, targets, weights)
     if raw or targets is not None or weights is not None:
@@ -215,6 +215,11 @@ class InputReader:
     def _check_codes(self, table: np.ndarray) -> None:
         if self.cat_embedder is not None:
             self.cat_embedder.check_codes(table[:, table.shape[1] - len(self.cat_feats) :], "inputs")
+
+
+def _is_of(read: np.ndarray, inputs: object) -> bool:
+    """Tell whether what was read is the caller's own memory."""
+    return not (is_frame(inputs) or isinstance(inputs, list)) and np.may_share_memory(read, as_array(inputs))
 
 
 def _refuse_infinite(values: np.ndarray, names: Sequence[str]) -> None:
