@@ -80,7 +80,7 @@ class InputColumns:
         return as_numbers(self.take(i, rows), f"the column {self.names[i]!r}")
 
     def table(self) -> NDArray[np.float32]:
-        """Return all columns, shape ``(n, F)``, row by row; what is such already is returned itself.
+        """Return all columns, shape ``(n, F)``, row by row; what is so already is returned itself.
 
         Raises:
             DataError: If a column holds anything but numbers.
