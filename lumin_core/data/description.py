@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from lumin_core.checks import as_list, did_you_mean
+from lumin_core.checks import as_list
+from lumin_core.data import structure
+from lumin_core.data.categories import check_known_codes, checked_cat_maps
 from lumin_core.data.entries import matrix_entry, matrix_from_entry, target_from_entry, tensor_entry
 from lumin_core.data.hdf5 import rewriting
 from lumin_core.data.layout import Layout
@@ -14,6 +16,7 @@ from lumin_core.data.matrix import matrix_lookup
 from lumin_core.data.meta import read_schema, update_entry, write_schema
 from lumin_core.data.schema import MatrixSchema, Schema
 from lumin_core.data.transforms import chain_to_config
+from lumin_core.data.values import check_codes
 from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
@@ -53,7 +56,8 @@ def describe(
         seed: For the provenance.
 
     Raises:
-        ConfigError: If maps are of other features, or a transform cannot be stored.
+        ConfigError: If maps are of other features or do not go from codes to what they mean, or a
+            transform cannot be stored.
 
     Example:
         >>> from lumin_core.data.description import describe
@@ -97,25 +101,6 @@ def preprocessing_configs(preprocessing: Steps | Mapping[str, Steps] | None) -> 
         if name not in ("inputs", "targets", "matrix"):
             raise ConfigError(f"preprocessing is for 'inputs', 'targets' or 'matrix', got {name!r}")
     return {name: chain_to_config(chain) for name, chain in chains.items()}
-
-
-def checked_cat_maps(
-    cat_maps: Mapping[str, Mapping[int, object]] | None, cat_feats: Sequence[str]
-) -> dict[str, dict[int, object]]:
-    """Refuse category maps of features that are not categorical.
-
-    Raises:
-        ConfigError: If there is such a one.
-
-    Example:
-        >>> from lumin_core.data.description import checked_cat_maps
-        >>> checked_cat_maps({"n_jets": {0: "none"}}, ["n_jets"])
-        {'n_jets': {0: 'none'}}
-    """
-    for feat in cat_maps or {}:
-        if feat not in cat_feats:
-            raise ConfigError(f"cat_maps has {feat!r}, which is not in cat_feats{did_you_mean(feat, cat_feats)}")
-    return {feat: {int(code): value for code, value in codes.items()} for feat, codes in (cat_maps or {}).items()}
 
 
 def _version() -> str:
@@ -170,7 +155,8 @@ def add_meta_data(
 
     Raises:
         ConfigError: If names come twice or contradict each other.
-        DataError: If an object or a feature of the matrix does not exist at all.
+        DataError: If an object or a feature of the matrix does not exist at all, or folds hold
+            codes that the maps lack.
 
     Example:
         >>> import h5py
@@ -200,7 +186,20 @@ def add_meta_data(
         preprocessing=preprocessing,
         seed=seed,
     )
+    _check_folds(out_file, schema)
     write_schema(out_file, Layout(schema).schema)
+
+
+def _check_folds(file: h5py.File, schema: Schema) -> None:
+    """Refuse category maps that lack codes of the folds that are there."""
+    if not schema.cat_maps or not structure.fold_numbers(file):
+        return
+    n_folds, n_cont = len(structure.fold_sizes(file)), len(schema.cont_feats)
+    structure.check_widths(file, len(schema.input_feats), n_folds)
+    for i in range(n_folds):
+        codes, where = file[f"fold_{i}/inputs"][:, n_cont:], f"fold {i} of {file.filename}"
+        check_codes(codes, schema.cat_feats, where)
+        check_known_codes(codes, schema.cat_feats, schema.cat_maps, where)
 
 
 def add_preprocessing(

@@ -211,7 +211,8 @@ class FoldColumns:
 
         Returns:
             Columns: inputs by name; ``gen_target``, ``gen_weight``, ``pred``, each with ``_0``,
-            ``_1``, ... where there are several values an event.
+            ``_1``, ... where there are several values an event. An input of one of these names is
+            called ``input_pred``, say.
 
         Raises:
             ConfigError: If there is nothing to undo, or there are no such folds.

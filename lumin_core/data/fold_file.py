@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from lumin_core.data.description import describe
-from lumin_core.data.hdf5 import check_compression, extend_in_grp, save_to_grp, with_suffix
+from lumin_core.data.hdf5 import check_compression, extend_in_grp, with_suffix, write_column
 from lumin_core.data.layout import Layout
 from lumin_core.data.meta import write_schema
 from lumin_core.data.structure import CHECKED, fold_numbers
@@ -296,7 +296,7 @@ def write_fold(
     group = file.create_group(name)
     group.attrs[CHECKED] = True
     for column, values in columns.items():
-        save_to_grp(values, group, column, compression, growing=(axes or {}).get(column))
+        write_column(values, group, column, compression, growing=(axes or {}).get(column))
 
 
 def _check_number(fold: object) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 from lumin_core.checks import as_list, check_names, is_positive
 from lumin_core.data import structure
 from lumin_core.data.meta import read_schema
+from lumin_core.data.numbers import as_numbers
 from lumin_core.data.schema import Schema
 from lumin_core.data.sparse import from_coo
-from lumin_core.data.values import check_finite, check_inputs, to_float32
+from lumin_core.data.values import RESERVED, check_codes, check_finite, check_inputs, to_float32
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import stamp
 
@@ -68,7 +69,7 @@ class FoldReader:
         self.path = structure.find_file(foldfile)
         self.clip = clip
         self.sizes: dict[int, int] = {}
-        self._checked: set[int] = set()
+        self._checked: set[tuple[str, int]] = set()
         self._lock = RLock()
         self._file: h5py.File | None = None
         self._stamp: tuple[int, int] | None = None
@@ -118,6 +119,7 @@ class FoldReader:
             if self._file is not None:
                 self._file.close()
                 self._file = None
+                self._checked.clear()  # who opens it again may find another's values
 
     @property
     def columns(self) -> list[str]:
@@ -131,11 +133,6 @@ class FoldReader:
         with self._lock:
             return column in self.open()[f"fold_{idx}"]
 
-    def is_checked(self, idx: int) -> bool:
-        """Tell whether a fold was written by us, and its values checked then."""
-        with self._lock:
-            return bool(self.open()[f"fold_{idx}"].attrs.get(structure.CHECKED, False))
-
     def read(self, column: str, idx: int) -> np.ndarray:
         """Read a column of a fold: as it is stored, but sparse data dense, and text as `str`.
 
@@ -148,7 +145,34 @@ class FoldReader:
 
         Raises:
             FoldFileError: If it cannot be read.
+            DataError: If the values of inputs, targets or weights are not such as are written;
+                they are looked at the first time.
         """
+        values = self._stored(column, idx)
+        if column in RESERVED and (column, idx) not in self._checked:
+            self._check(column, values, f"fold {idx} of {self.path.name}, {column}")
+            self._checked.add((column, idx))
+        return values
+
+    def _check(self, column: str, values: np.ndarray, where: str) -> None:
+        """Look at values, as others may have written or changed them."""
+        schema = self.schema
+        if column == "targets":
+            check_finite(as_numbers(values, where), schema.targ_feats, where)
+        elif column == "weights":
+            check_finite(to_float32(values, where), [schema.wgt_feat or column], where)
+        elif self.clip is None:
+            check_inputs(to_float32(values, where), self._element_names(column), where)
+        if column == "inputs" and schema.cat_feats:
+            check_codes(values[:, len(schema.cont_feats) :], schema.cat_feats, where)
+
+    def _element_names(self, column: str) -> list[str]:
+        if column == "inputs":
+            return self.schema.input_feats
+        return [] if self.schema.matrix is None else self.schema.matrix.elements
+
+    def _stored(self, column: str, idx: int) -> np.ndarray:
+        """Read a column as it is."""
         try:
             with self._lock:
                 dataset = self.open()[f"fold_{idx}/{column}"]
@@ -208,34 +232,25 @@ class FoldReader:
 
         Raises:
             ConfigError: If there is no such fold.
-            DataError: In a file of others, if values are not finite, at every load.
+            DataError: If values are not finite, or codes are none, at every load.
         """
         number = self.fold_number(idx)
-        where = f"fold {number} of {self.path.name}"
-        inputs = to_float32(self.read("inputs", number))
+        inputs = self._clipped(to_float32(self.read("inputs", number)), self.schema.input_feats)
         targets = _with_axis(self.read("targets", number))
         has_weights = "weights" in self.columns
         weights = to_float32(_with_axis(self.read("weights", number))) if has_weights else None
-        if self.clip is not None:
-            inputs = check_inputs(inputs, self.schema.input_feats, f"{where}, inputs", self.clip)
-        if number not in self._checked and not self.is_checked(number):
-            check_inputs(inputs, self.schema.input_feats, f"{where}, inputs")
-            check_finite(targets, self.schema.targ_feats, f"{where}, targets")
-            if weights is not None:
-                check_finite(weights, [self.schema.wgt_feat or "weights"], f"{where}, weights")
-        self._checked.add(number)
         return {"inputs": inputs, "targets": targets, "weights": weights}
 
     def read_matrix(self, idx: int) -> np.ndarray:
         """Read the matrix of a fold, shape ``(n, ...)``, as it is stored.
 
         Raises:
-            DataError: In a file of others, if there are infinities.
+            DataError: If there are infinities.
         """
-        values = to_float32(self.read("matrix_inputs", idx))
-        if self.clip is None and self.is_checked(idx):
-            return values
-        return check_inputs(values, [], f"fold {idx} of {self.path.name}, matrix_inputs", self.clip)
+        return self._clipped(to_float32(self.read("matrix_inputs", idx)), [])
+
+    def _clipped(self, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        return values if self.clip is None else check_inputs(values, names, self.path.name, self.clip)
 
     def __getstate__(self) -> dict[str, object]:
         """Return everything but the open file and the lock, which stay here."""

@@ -131,7 +131,7 @@ class FoldYielder(FoldColumns):
 
         Raises:
             ConfigError: If there is no such fold.
-            DataError: In a file of others, if values are not finite.
+            DataError: If values are not finite, or codes are none, as others may have written.
         """
         return self._yielded(self._stored(idx))
 

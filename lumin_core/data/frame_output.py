@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lumin_core.data.transforms import invert_chain
+from lumin_core.data.values import without_nan
 from lumin_core.errors import ConfigError, LuminError, ShapeError
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def to_frame(
             f"deprocess=True, but {reader.path.name} holds no preprocessing and none was given: pass input_pipe= or "
             "output_pipe= to the FoldYielder, or leave deprocess out"
         )
-    columns = _input_columns(reader, wanted, pipes) if wanted.inputs else {}
+    inputs = _input_columns(reader, wanted, pipes) if wanted.inputs else {}
+    columns: dict[str, np.ndarray] = {}
     lacking = []
     for name, column in named.items():
         values = wanted.read(reader, column)
@@ -80,14 +82,25 @@ def to_frame(
         else:
             pipe = pipes["targets"] if name != "gen_weight" else []
             columns |= _numbered(name, _inverted(pipe, values, column))
-    return pd.DataFrame(columns), lacking
+    return pd.DataFrame(_beside(columns, inputs, "input") | columns), lacking
 
 
 def _input_columns(reader: FoldReader, wanted: Wanted, pipes: Mapping[str, Sequence[Pipe]]) -> dict[str, np.ndarray]:
     columns = _flat_columns(reader, wanted, pipes["inputs"])
     if wanted.matrix:
-        columns |= _matrix_columns(reader, wanted, pipes["matrix"])
-    return {name: np.nan_to_num(values) for name, values in columns.items()} if wanted.fill else columns
+        columns |= _beside(columns, _matrix_columns(reader, wanted, pipes["matrix"]), "matrix")
+    return {name: without_nan(values) for name, values in columns.items()} if wanted.fill else columns
+
+
+def _beside(taken: Collection[str], columns: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Return columns under names of their own, ``{prefix}_{name}`` where one is taken."""
+    renamed: dict[str, np.ndarray] = {}
+    for name, values in columns.items():
+        free = name
+        while free in taken or (free != name and free in columns):
+            free = f"{prefix}_{free}"
+        renamed[free] = values
+    return renamed
 
 
 def _flat_columns(reader: FoldReader, wanted: Wanted, pipe: Sequence[Pipe]) -> dict[str, np.ndarray]:

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from lumin_core import seeds
 from lumin_core.checks import as_list, check_names, did_you_mean
@@ -15,9 +14,12 @@ from lumin_core.data.description import describe
 from lumin_core.data.entries import matrix_entry, tensor_entry
 from lumin_core.data.fold_file import FoldFileWriter, write_fold
 from lumin_core.data.layout import Layout
+from lumin_core.data.numbers import as_numbers
 from lumin_core.data.sparse import is_sparse, select_events
 from lumin_core.data.splitting import split_events
-from lumin_core.data.values import to_float32
+from lumin_core.data.storable import storable
+from lumin_core.data.tables import as_frame
+from lumin_core.data.values import check_codes, to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import h5py
+    import pandas as pd
     from numpy.typing import ArrayLike
 
     from lumin_core.data.sparse import SparseArray
+    from lumin_core.data.tables import Frame
     from lumin_core.data.transforms import Steps
 
     Tensor = np.ndarray | SparseArray
@@ -36,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 def df2foldfile(
-    df: pd.DataFrame | None,
+    df: Frame | None,
     n_folds: int,
     cont_feats: Sequence[str],
     cat_feats: Sequence[str],
@@ -69,7 +73,8 @@ def df2foldfile(
     there before stays.
 
     Args:
-        df: One row an event; may be ``None`` where ``tensor_data`` and ``tensor_target`` are given.
+        df: One row an event: a data frame, a dict of columns, or an array of records; may be
+            ``None`` where ``tensor_data`` and ``tensor_target`` are given.
         n_folds: Number of folds.
         cont_feats: Continuous inputs. NaN is stored, and read as 0. Those that the matrix holds
             too are left out.
@@ -103,8 +108,9 @@ def df2foldfile(
         Path of the file.
 
     Raises:
-        DataError: If columns are missing or hold what cannot be stored: text as numbers, infinite
-            inputs, NaN or infinity in targets or weights; or if there are too few events.
+        DataError: If columns are missing or hold what cannot be stored: text, dates or complex
+            numbers as numbers, infinite inputs, codes that are none or that ``cat_maps`` lack, NaN
+            or infinity in targets or weights; or if there are too few events.
         ShapeError: If tensors do not have one row an event.
         ConfigError: If arguments contradict each other.
         FoldFileError: If the file exists, or cannot be written.
@@ -120,7 +126,8 @@ def df2foldfile(
         ('train.hdf5', [[40.0], [20.0]])
     """
     seed = seeds.fresh() if seed is None else seed
-    data, target = _as_tensor(tensor_data), _as_tensor(tensor_target)
+    df = None if df is None else as_frame(df)
+    data, target = _as_tensor(tensor_data, "tensor_data"), _as_tensor(tensor_target, "tensor_target")
     n = _count_events(df, data, target)
     misc, targets = as_list(misc_feats), [] if target is not None else targ_feats
     _check_columns(df, {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets})
@@ -137,6 +144,7 @@ def df2foldfile(
     columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat) | _given(
         matrix_inputs=packed, targets=target
     )
+    further = _misc_columns(df, misc)
     with FoldFileWriter(
         savename,
         cont_feats=cont_feats,
@@ -155,13 +163,13 @@ def df2foldfile(
     ) as file:
         for i, events in enumerate(folds):
             fold: dict[str, Any] = {name: select_events(values, events) for name, values in columns.items()}
-            file.append(i, **fold, misc=_misc_columns(df, misc, events))
+            file.append(i, **fold, misc={name: values[events] for name, values in further.items()})
     _log.info("%d events in %d folds written to %s", n, n_folds, file.path)
     return file.path
 
 
 def fold2foldfile(
-    df: pd.DataFrame | None,
+    df: Frame | None,
     out_file: h5py.File,
     fold_idx: int,
     cont_feats: Sequence[str],
@@ -187,8 +195,8 @@ def fold2foldfile(
     `add_meta_data` completes it; `FoldFileWriter` does both, safely.
 
     Args:
-        df: The events of this fold; may be ``None`` where ``tensor_data`` and
-            ``tensor_target`` are given.
+        df: The events of this fold, as for `df2foldfile`; may be ``None`` where ``tensor_data``
+            and ``tensor_target`` are given.
         out_file: Open for writing.
         fold_idx: Number of the fold.
         cont_feats: Continuous inputs.
@@ -223,7 +231,8 @@ def fold2foldfile(
         ...     file["fold_0/targets"][()].tolist()
         [0, 1]
     """
-    data, target = _as_tensor(tensor_data), _as_tensor(tensor_target)
+    df = None if df is None else as_frame(df)
+    data, target = _as_tensor(tensor_data, "tensor_data"), _as_tensor(tensor_target, "tensor_target")
     n = _count_events(df, data, target)
     if n_samples not in (None, n):
         raise ShapeError(f"n_samples is {n_samples}, but the data have {n} events")
@@ -341,9 +350,9 @@ def _tensor_and_entry(
     return data, tensor_entry(name or "tensor", data.shape[1:], is_sparse=as_sparse)
 
 
-def _as_tensor(values: ArrayLike | SparseArray | None) -> Tensor | None:
-    """Return a tensor as an array, sparse as it is, or nothing."""
-    return values if values is None or is_sparse(values) else np.asarray(values)
+def _as_tensor(values: ArrayLike | SparseArray | None, what: str) -> Tensor | None:
+    """Return a tensor as an array of numbers, sparse as it is, or nothing."""
+    return values if values is None or is_sparse(values) else as_numbers(values, what)
 
 
 def _flat_columns(
@@ -357,10 +366,12 @@ def _flat_columns(
     """Return inputs, targets and weights of a data frame; without one, inputs of no columns."""
     if df is None:
         return {"inputs": np.zeros((n, 0), dtype=np.float32)}
-    feats = [*as_list(cont_feats), *as_list(cat_feats)]
+    check_names("cont_feats and cat_feats", [*as_list(cont_feats), *as_list(cat_feats)])
+    cont, codes = _numbers(df, as_list(cont_feats), "cont_feats"), _numbers(df, as_list(cat_feats), "cat_feats")
+    check_codes(codes, as_list(cat_feats), "cat_feats")  # as float32 rounds what is none
     what = "targ_feats"
     columns = {
-        "inputs": to_float32(_numbers(df, feats, "inputs")),
+        "inputs": np.concatenate((to_float32(cont), to_float32(codes)), axis=1),
         "targets": _number(df[targets], what) if isinstance(targets, str) else _numbers(df, targets, what),
     }
     return columns if wgt_feat is None else columns | {"weights": _number(df[wgt_feat], "wgt_feat")}
@@ -373,31 +384,9 @@ def _numbers(df: pd.DataFrame, names: Iterable[str], what: str) -> np.ndarray:
 
 
 def _number(column: pd.Series, what: str) -> np.ndarray:
-    """Return a column as numbers; text is refused, also text of digits."""
-    kind = pd.api.types.infer_dtype(column, skipna=True)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        kind = pd.api.types.infer_dtype(column.cat.categories)
-    if kind not in ("integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"):
-        example = column.dropna().iloc[0]
-        raise DataError(
-            f"{what}: column {column.name!r} must hold numbers, got {kind}, such as {example!r}; encode it first"
-        )
-    if column.dtype.kind in "biuf" and isinstance(column.dtype, np.dtype):
-        return column.to_numpy()
-    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return as_numbers(column, f"{what}: column {column.name!r}")
 
 
-def _misc_columns(
-    df: pd.DataFrame | None, names: Sequence[str], events: np.ndarray | slice = slice(None)
-) -> dict[str, np.ndarray]:
-    """Return further columns of some events, whose dtype is kept."""
-    return {} if df is None else {name: _plain_column(df[name].iloc[events]) for name in names}
-
-
-def _plain_column(column: pd.Series) -> np.ndarray:
-    """Return a column of any pandas dtype as numpy's."""
-    if isinstance(column.dtype, np.dtype):
-        return column.to_numpy()
-    values = column.to_numpy(dtype=object)
-    kind = pd.api.types.infer_dtype(values, skipna=False)
-    return np.array(values.tolist()) if kind in ("integer", "floating", "boolean") else values
+def _misc_columns(df: pd.DataFrame | None, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return further columns, whose dtype is kept."""
+    return {} if df is None else {name: storable(df[name], name) for name in names}

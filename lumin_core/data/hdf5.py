@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from lumin_core.data.storable import LEAST, WASTE, check_widths, storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import Staged, locked, refuse_existing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike
 
 
 SUFFIX = ".hdf5"
@@ -114,11 +117,12 @@ CHUNK_BYTES = 1 << 20  # of a column that grows: large enough to be read about a
 
 
 def save_to_grp(
-    arr: np.ndarray, grp: h5py.Group, name: str, compression: str | int | None = None, *, growing: int | None = None
+    arr: ArrayLike, grp: h5py.Group, name: str, compression: str | int | None = None, *, growing: int | None = None
 ) -> None:
     """Save an array as a dataset.
 
-    Text is stored as UTF-8 of fixed width, that of the longest; everything else keeps its dtype.
+    Text is stored as UTF-8 of fixed width, that of the longest; numbers keep their dtype, but where
+    values are missing, whole numbers and Booleans become floats with NaN.
 
     Args:
         arr: Any shape; numbers, Booleans or text.
@@ -128,7 +132,8 @@ def save_to_grp(
         growing: Axis along which more is going to be added, if any.
 
     Raises:
-        DataError: If the values cannot be stored: dates, missing text, mixed objects.
+        DataError: If the values cannot be stored: dates, complex numbers, missing
+            text, mixed objects, text that ends in NUL or is ten times as wide as what it holds.
         ConfigError: If h5py does not know the compression.
 
     Example:
@@ -139,7 +144,30 @@ def save_to_grp(
         ...     file["process"].dtype
         dtype('S8')
     """
-    arr, dtype = _storable(arr, name)
+    write_column(storable(arr, name), grp, name, compression, growing=growing)
+
+
+def write_column(
+    arr: np.ndarray, grp: h5py.Group, name: str, compression: str | int | None = None, *, growing: int | None = None
+) -> None:
+    """Do the same as `save_to_grp`, for a column that `storable` gave.
+
+    Args:
+        arr: Numbers, bytes, or objects that are text.
+        grp: As for `save_to_grp`, as are the following.
+        name: Of the dataset.
+        compression: As h5py takes it.
+        growing: Axis along which more is going to be added.
+
+    Example:
+        >>> import h5py, numpy as np
+        >>> from lumin_core.data.hdf5 import write_column
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     write_column(np.array([1, 2]), file, "event")
+        ...     file["event"][()].tolist()
+        [1, 2]
+    """
+    arr, dtype = _encoded(arr)
     options = {} if growing is None else _growth(arr, growing)
     if compression is not None and arr.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
@@ -170,28 +198,13 @@ def check_compression(compression: str | int) -> str | int:
     raise ConfigError(f"compression must be 'gzip', 'lzf', a level 0 to 9 or None, got {compression!r}")
 
 
-def _storable(arr: Any, name: str) -> tuple[np.ndarray, Any]:
-    """Give the array and the dtype to store it with."""
-    arr = np.asarray(arr)
-    if arr.dtype.kind in "biufc":
-        return arr, arr.dtype
+def _encoded(arr: np.ndarray) -> tuple[np.ndarray, np.dtype]:
+    """Return a column from `storable`, and its dtype in the file; text as UTF-8 of one width."""
     if arr.dtype.kind == "S":
         return arr, arr.dtype if arr.dtype.itemsize else np.dtype("S1")
-    if arr.dtype.kind in "UOT":
-        return _encoded(arr, name)
-    raise DataError(
-        f"column {name!r} has dtype {arr.dtype}, which fold files do not hold; convert it to numbers "
-        "(dates: seconds since an epoch) or to text"
-    )
-
-
-def _encoded(arr: np.ndarray, name: str) -> tuple[np.ndarray, Any]:
-    for value in arr.reshape(-1):
-        if not isinstance(value, str):
-            raise DataError(
-                f"column {name!r} must hold numbers or text only, got {value!r} in it; convert or fill such values"
-            )
-    encoded = np.char.encode(arr.astype(str), "utf-8")
+    if arr.dtype.kind != "O":
+        return arr, arr.dtype
+    encoded = np.char.encode(arr.astype(str), "utf-8", "surrogateescape")
     dtype = h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))
     return encoded.astype(dtype), dtype
 
@@ -218,12 +231,16 @@ def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int)
         [b'ttbar', b'diboson']
     """
     dataset = group[column]
-    values, dtype = _storable(values, column)
+    values, dtype = _encoded(storable(values, column))
     if values.dtype.kind != dataset.dtype.kind:
         raise DataError(
             f"column {column!r} has dtype {dataset.dtype} in the file, got {values.dtype} to add; convert it"
         )
-    if np.dtype(dtype).itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
+    width = max(dtype.itemsize, dataset.dtype.itemsize)
+    if values.dtype.kind == "S" and width > WASTE * LEAST:
+        lengths = np.char.str_len(np.concatenate((dataset[()], values), axis)).reshape(-1)
+        check_widths(lengths, max(1, values[:1].size), column)
+    if dtype.itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
         _replace(group, column, np.concatenate((dataset[()], values), axis), dtype, axis)
         return
     n = dataset.shape[axis]

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, cast
 import attrs
 import numpy as np
 
-from lumin_core.checks import check_keys, check_names
+from lumin_core.checks import check_keys, check_names, listed
+from lumin_core.data.categories import check_known_codes
+from lumin_core.data.numbers import as_numbers
 from lumin_core.data.sparse import is_sparse, to_coo
+from lumin_core.data.storable import storable
 from lumin_core.data.values import EXACT, check_codes, check_column_name, check_finite, check_inputs, exact, to_float32
-from lumin_core.errors import ConfigError, ShapeError
+from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,14 +117,16 @@ class Layout:
 
     def _inputs(self, inputs: ArrayLike, where: str) -> np.ndarray:
         cont_feats, cat_feats = self.schema.cont_feats, self.schema.cat_feats
-        values, n_cont, n_cat = to_float32(inputs), len(cont_feats), len(cat_feats)
+        _check_order(inputs, self.schema.input_feats, where)
+        given, n_cont, n_cat = as_numbers(inputs, f"{where}, inputs"), len(cont_feats), len(cat_feats)
+        values = to_float32(given)
         if values.ndim != 2 or values.shape[1] != n_cont + n_cat:
             raise ShapeError(
                 f"{where}: inputs must be (n, {n_cont + n_cat}) for {n_cont} continuous and {n_cat} categorical "
                 f"features, got shape {values.shape}"
             )
-        check_codes(values[:, n_cont:], cat_feats, f"{where}, cat_feats")
-        check_inputs(values[:, n_cont:], cat_feats, f"{where}, cat_feats")
+        check_codes(given[:, n_cont:], cat_feats, f"{where}, cat_feats")  # as float32 rounds what is none
+        check_known_codes(values[:, n_cont:], cat_feats, self.schema.cat_maps, f"{where}, cat_feats")
         cont = check_inputs(values[:, :n_cont], cont_feats, f"{where}, inputs", self.clip)
         return np.hstack((cont, values[:, n_cont:])) if self.clip is not None else values
 
@@ -147,7 +152,7 @@ class Layout:
             )
         if weights is None:
             return {}
-        values = to_float32(weights)
+        values = to_float32(weights, f"{where}, weights")
         if values.shape not in ((n,), (n, 1)):
             raise ShapeError(f"{where}: weights must be ({n},), one an event, got shape {values.shape}")
         check_finite(values, [str(self.schema.wgt_feat)], f"{where}, weights")
@@ -160,7 +165,7 @@ class Layout:
         if values is None or matrix is None:
             raise ConfigError(f"{where} must be given if and only if the file has matrix_feats")
         names, dtype = matrix.elements, np.dtype("float32")
-        check = lambda values: check_inputs(to_float32(values), names, where, self.clip)  # noqa: E731
+        check = lambda values: check_inputs(to_float32(values, where), names, where, self.clip)  # noqa: E731
         return {"matrix_inputs": _tensor(values, n, matrix, dtype, check, where)}
 
     def _misc(self, misc: Mapping[str, ArrayLike], n: int) -> dict[str, np.ndarray]:
@@ -170,9 +175,10 @@ class Layout:
             self._begun = True
         if list(misc) != self.schema.misc_feats:
             raise ConfigError(f"every fold must have the same misc columns, {self.schema.misc_feats}, got {list(misc)}")
-        columns = {name: np.asarray(values) for name, values in misc.items()}
-        for name, values in columns.items():
+        for name in misc:
             check_column_name(name)
+        columns = {name: storable(values, name) for name, values in misc.items()}
+        for name, values in columns.items():
             if values.ndim == 0 or len(values) != n:
                 raise ShapeError(f"misc column {name!r} must have one value an event, {n}, got shape {values.shape}")
         return columns
@@ -189,6 +195,15 @@ class Layout:
         return int(self.schema.is_sparse(column))
 
 
+def _check_order(inputs: object, feats: list[str], where: str) -> None:
+    """Refuse a data frame whose named columns are not the features in their order."""
+    names = list(getattr(inputs, "columns", ()))
+    if names != feats and any(isinstance(name, str) for name in names):
+        raise DataError(
+            f"{where}: inputs has the columns {listed(names)}, the features are {listed(feats)}; pass df[feats]"
+        )
+
+
 def _tensor(
     given: ArrayLike | SparseArray,
     n: int,
@@ -198,7 +213,7 @@ def _tensor(
     where: str,
 ) -> np.ndarray:
     """Check a tensor, and return it as it is stored: dense, or COO."""
-    values = given if is_sparse(given) else np.asarray(given)
+    values = given if is_sparse(given) else as_numbers(given, where)
     if tuple(values.shape) != (n, *tensor.shape):
         raise ShapeError(f"{where} must be {(n, *tensor.shape)}, got shape {tuple(values.shape)}")
     if tensor.is_sparse:

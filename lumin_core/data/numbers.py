@@ -78,6 +78,8 @@ def as_numbers(values: object, what: str = "the values") -> np.ndarray:
     """
     if type(values) is np.ndarray and values.dtype.kind in REAL and values.dtype.isnative:
         return values
+    if _is_column(values):
+        _check_dtype(values, what)
     return _checked(as_array(values, what), what)
 
 
@@ -86,7 +88,7 @@ def _is_frame(values: object) -> TypeGuard[pd.DataFrame]:
 
 
 def _is_column(values: object) -> TypeGuard[pd.Series]:
-    return hasattr(values, "isna")
+    return hasattr(values, "isna") and getattr(values, "ndim", 0) == 1
 
 
 def _is_tensor(values: object) -> TypeGuard[Tensor]:
@@ -113,7 +115,7 @@ def as_array(values: object, what: str = "the values") -> np.ndarray:
     if _is_frame(values):
         return _of_frame(values, what)
     if _is_column(values):
-        return _of_column(values, what)
+        return _of_column(values)
     try:
         if _is_tensor(values):
             return _of_tensor(values)
@@ -131,24 +133,32 @@ def _of_frame(frame: pd.DataFrame, what: str) -> np.ndarray:
     return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0), dtype=np.float32)
 
 
-def _of_column(column: pd.Series, what: str) -> np.ndarray:
-    """Return a column of pandas; what its dtype says holds also where all values are missing."""
+def _of_column(column: pd.Series) -> np.ndarray:
+    """Return a column of pandas as numbers or as objects."""
     dtype: object = column.dtype
     if isinstance(dtype, np.dtype):
         return column.to_numpy()
+    if hasattr(dtype, "categories"):
+        return np.asarray(column)
+    if getattr(dtype, "kind", "O") not in REAL:
+        return np.asarray(column, dtype=object)
+    if np.asarray(column.isna()).any():
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return column.to_numpy(dtype=getattr(dtype, "numpy_dtype", None))
+
+
+def _check_dtype(column: pd.Series, what: str) -> None:
+    """Refuse a column whose dtype says that it holds no numbers, also where all are missing."""
+    dtype: object = column.dtype
+    if isinstance(dtype, np.dtype):
+        return
     if (categories := getattr(dtype, "categories", None)) is not None:
         as_numbers(categories, what)
-        return np.asarray(column)
+        return
     kind, held = getattr(dtype, "kind", "O"), getattr(dtype, "type", object)
-    if kind in REAL:
-        if np.asarray(column.isna()).any():
-            return column.to_numpy(dtype=np.float64, na_value=np.nan)
-        return column.to_numpy(dtype=getattr(dtype, "numpy_dtype", None))
-    objects = np.asarray(column, dtype=object)
-    if not issubclass(held, Decimal | type(None)):
+    if kind not in REAL and not issubclass(held, Decimal | type(None)):
         refused = _KINDS.get(kind) or _kind(held) or _Kind(str(dtype), "convert it first")
-        raise _refusal(what, refused, objects[~np.asarray(column.isna())])
-    return objects
+        raise _refusal(what, refused, np.asarray(column, dtype=object)[~np.asarray(column.isna())])
 
 
 def _of_tensor(tensor: Tensor) -> np.ndarray:

@@ -72,7 +72,7 @@ class Predictions:
         """Save the predictions of a fold; see `FoldYielder.save_fold_pred`, which this does."""
         idx = self._reader.fold_number(fold_idx)
         check_column_name(pred_name, (*RESERVED, *self._reader.schema.misc_feats))
-        values, n = to_float32(pred), self._reader.sizes[idx]
+        values, n = to_float32(pred, f"predictions of fold {idx}"), self._reader.sizes[idx]
         if values.ndim == 0 or len(values) != n:
             raise ShapeError(f"predictions of fold {idx} must have {n} rows, got shape {values.shape}")
         with self.writing():

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 
-from lumin_core.errors import ShapeError
+from lumin_core.data.numbers import as_numbers
+from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,25 @@ def select_events(values: np.ndarray | SparseArray, events: np.ndarray) -> np.nd
     place[events] = np.arange(len(events))
     kept = np.flatnonzero(place[coords[0]] >= 0)
     coords = np.vstack((place[coords[0, kept]], coords[1:, kept]))
-    return Coo(coords, np.asarray(values.data)[kept], (len(events), *values.shape[1:]))
+    return Coo(coords, entries(values)[kept], (len(events), *values.shape[1:]))
+
+
+def entries(values: SparseArray) -> np.ndarray:
+    """Return the entries of a sparse array as numbers.
+
+    Raises:
+        DataError: If they are no numbers, or what stands between them is not zero.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.sparse import Coo, entries
+        >>> entries(Coo(np.array([[0], [1]]), np.ma.masked_equal([5], 5), (2, 2)))
+        array([nan])
+    """
+    fill = getattr(values, "fill_value", 0)
+    if fill != 0:
+        raise DataError(f"a sparse array must be 0 where it has no entry, got fill_value={fill}; convert it first")
+    return as_numbers(values.data, "the entries of a sparse array")
 
 
 class Coo(NamedTuple):
@@ -114,7 +133,7 @@ def to_coo(values: np.ndarray | SparseArray) -> np.ndarray:
         raise ShapeError(f"a sparse tensor must have shape (n, ...), got {tuple(values.shape)}")
     if is_sparse(values):
         order = np.argsort(values.coords[0], kind="stable")
-        coords, data = np.asarray(values.coords)[:, order], np.asarray(values.data)[order]
+        coords, data = np.asarray(values.coords)[:, order], entries(values)[order]
     else:
         dense = np.asarray(values)
         coords = np.stack(np.nonzero(dense))

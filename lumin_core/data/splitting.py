@@ -9,6 +9,7 @@ import pandas as pd
 
 from lumin_core import seeds
 from lumin_core.checks import positive
+from lumin_core.data.numbers import as_array, uncovered
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ def _dealing_order(
     order = rng.permutation(n)
     if strata is None:
         return order
-    codes, classes = pd.factorize(np.asarray(strata), use_na_sentinel=False)
+    given = as_array(strata, "strat_key")
+    if isinstance(given, np.ma.MaskedArray):
+        given = uncovered(given)
+    codes, classes = pd.factorize(given, use_na_sentinel=False)
     counts = np.bincount(codes, minlength=len(classes))
     if counts.min() < n_folds:
         rare = int(counts.argmin())

@@ -10,7 +10,7 @@ import numpy as np
 from lumin_core.data.hdf5 import with_suffix
 from lumin_core.errors import FoldFileError
 
-CHECKED = "checked"  # attribute of a fold that we wrote: its values were looked at
+CHECKED = "checked"  # attribute of a fold that we wrote, which earlier versions go by
 
 
 def fold_numbers(file: h5py.File) -> list[int]:

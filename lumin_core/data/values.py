@@ -3,16 +3,14 @@
 Who checks what:
 
 =============================  ===================================================================
-a data frame (`frames`)        numbers, not text or dates, column by column
-a fold to write (`layout`)     `to_float32`; inputs, also of a matrix: `check_inputs`; categorical
-                               inputs: `check_codes`; targets: `exact`; weights: `check_finite`
-a fold to read (`fold_reader`) of files of others, the first time: `check_inputs`, `check_finite`
+whatever comes                 `as_numbers`: numbers, not text or dates; what is missing is NaN
+a fold to write (`layout`)     inputs, also of a matrix: `check_inputs`; categorical inputs:
+                               `check_codes`; targets: `exact`; weights: `check_finite`
+a fold to read (`fold_reader`) the same, the first time: others may have written or changed it
 batches (`BatchYielder`)       numbers; NaN in inputs becomes 0; multiclass: `check_classes`
-inputs to predict              `to_float32`, infinities (`training.inputs`)
+inputs to predict              numbers, infinities (`training.inputs`)
 targets of a fit               their range, for the loss (`training.evaluation`)
 =============================  ===================================================================
-
-What was checked when it was written is not checked again when it is read.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from lumin_core.checks import check_keys, check_names
 from lumin_core.errors import ConfigError
 from lumin_core.model.matrix_head import MatrixHead
 from lumin_core.model.options import with_options
+from lumin_core.model.targets import count_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,14 +67,17 @@ def check(
 
 
 def count_outputs(fy: FoldYielder, objective: str) -> int:
-    """Return the number of targets, or for multiclass the highest class plus 1.
+    """Return the number of targets, or for multiclass that of the classes.
 
     Args:
         fy: The data.
         objective: ``"classification"``, ``"multiclass"`` or ``"regression"``.
+
+    Raises:
+        DataError: If the classes are not 0, 1, 2, ... without gaps.
     """
     folds = (np.asarray(fy.get_column("targets", fold_idx=i, add_newaxis=True)) for i in range(len(fy)))
-    return 1 + int(max(fold.max() for fold in folds)) if objective == "multiclass" else int(next(folds).shape[1])
+    return count_classes(folds, fy.targ_feats[0]) if objective == "multiclass" else int(next(folds).shape[1])
 
 
 def with_objects(head: object, fy: FoldYielder) -> object:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from torch import nn
 
+from lumin_core.checks import listed
+from lumin_core.data.values import check_classes
 from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterable, Sequence
 
 _PROBABILITIES = (nn.BCELoss, nn.BCEWithLogitsLoss)
 _OF_CLASSES = (nn.CrossEntropyLoss, nn.MultiLabelMarginLoss, nn.MultiMarginLoss, nn.NLLLoss)
@@ -99,4 +102,48 @@ def _check_classes(n_out: int, targets: np.ndarray) -> None:
     if (high := targets.max()) >= n_out:
         raise DataError(
             f"multiclass targets must be below n_out={n_out}, got {high}; set n_out to the number of classes"
+            f"{_map_of(np.unique(targets).tolist())}"
         )
+
+
+def count_classes(folds: Iterable[np.ndarray], name: str) -> int:
+    """Count the classes of a file, which must be 0, 1, 2, ... without gaps.
+
+    Args:
+        folds: The targets of its folds, any shape.
+        name: Of the target, for the message.
+
+    Raises:
+        DataError: If there are other numbers, with the line that maps them.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.model.targets import count_classes
+        >>> count_classes([np.array([0, 2]), np.array([1])], "process")
+        3
+        >>> count_classes([np.array([11, 13])], "process")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.DataError: multiclass targets must be classes 0, 1, 2, ... without ...
+    """
+    classes = sorted(set().union(*(np.unique(fold).tolist() for fold in folds)))
+    if not all(float(value).is_integer() for value in classes):
+        check_classes(np.array(classes))
+    if classes != list(range(len(classes))):
+        raise DataError(
+            f"multiclass targets must be classes 0, 1, 2, ... without gaps, got {listed(map(_short, classes))} "
+            f"in {name!r}; give n_out where a class has no event in these data{_map_of(classes)}"
+        )
+    return len(classes)
+
+
+def _map_of(classes: Sequence[float], most: int = 20) -> str:
+    """Give the line that maps numbers of classes to 0, 1, 2, ..."""
+    if not 0 < len(classes) <= most or classes == list(range(len(classes))):
+        return ""
+    numbers = ", ".join(f"{_short(value)}: {i}" for i, value in enumerate(classes))
+    return f", or map them when the file is written: df[target] = df[target].map({{{numbers}}})"
+
+
+def _short(number: float) -> str:
+    return f"{number:.0f}" if float(number).is_integer() else repr(number)

@@ -51,7 +51,7 @@ def test_declarations_lose_nothing_that_others_wrote(tmp_path):
 
 def test_a_schema_is_described_as_users_say_it():
     matrix = MatrixSchema(shape=(1, 1), vecs=["a"], feats_per_vec=["x"], present_feats=["a_x"], row_wise=True)
-    one = describe(("pt",), "n_jets", "y", cat_maps={"n_jets": {"0": "none"}}, matrix_feats=matrix, seed=3)
+    one = describe(("pt",), "n_jets", "y", cat_maps={"n_jets": {0.0: "none"}}, matrix_feats=matrix, seed=3)
     assert (one.cont_feats, one.cat_feats, one.targ_feats, one.scalar_target) == (["pt"], ["n_jets"], ["y"], True)
     assert one.cat_maps == {"n_jets": {0: "none"}}
     assert one.matrix is matrix

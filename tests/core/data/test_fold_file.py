@@ -7,6 +7,7 @@ import sys
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from lumin_core.data.description import add_meta_data
@@ -118,6 +119,9 @@ def test_folders_and_read_only_files_are_refused(tmp_path):
         FoldFileWriter(tmp_path / "a.hdf5" / "b", cont_feats=[], targ_feats=[])
 
 
+M = np.ma.masked_array(np.ones((4, 1)), [[True], [False], [True], [False]])
+
+
 @pytest.mark.parametrize(
     ("options", "changes", "error", "message"),
     [
@@ -125,7 +129,7 @@ def test_folders_and_read_only_files_are_refused(tmp_path):
         ({}, {"targets": np.ones((3, 1))}, ShapeError, r"\(4, 1\)"),
         ({}, {"targets": np.ones((4, 2))}, ShapeError, r"\(4, 1\)"),
         ({}, {"targets": np.array([[np.nan]] * 4)}, DataError, "fold 0 of a.hdf5, targets: column 'y' has 4 times"),
-        ({}, {"targets": np.array([["a"]] * 4)}, DataError, "must be numbers"),
+        ({}, {"targets": np.array([["a"]] * 4)}, DataError, "targets must hold numbers, got text"),
         ({}, {"weights": np.ones(4)}, ConfigError, "wgt_feat"),
         ({"wgt_feat": "w"}, {}, ConfigError, "wgt_feat"),
         ({"wgt_feat": "w"}, {"weights": np.ones(3)}, ShapeError, "one an event"),
@@ -134,6 +138,15 @@ def test_folders_and_read_only_files_are_refused(tmp_path):
         ({}, {"misc": {"weights": np.ones(4)}}, ConfigError, "taken"),
         ({}, {"misc": {"event": np.ones(3)}}, ShapeError, "'event'"),
         ({}, {"misc": {"event": [None] * 4}}, DataError, "'event' must hold numbers or text"),
+        ({}, {"targets": M}, DataError, "'y' has 2 times NaN"),
+        ({"wgt_feat": "w"}, {"weights": M[:, 0]}, DataError, "column 'w' has 2 times NaN"),
+        ({"cont_feats": ["a"], "cat_feats": ["n"]}, {"inputs": np.ma.hstack((M, M))}, DataError, "'n' must hold codes"),
+        ({}, {"inputs": np.full((4, 2), 1j)}, DataError, "fold 0 of a.hdf5, inputs must hold numbers, got complex"),
+        ({}, {"inputs": pd.DataFrame({"eta": [1.0] * 4, "pt": 2.0})}, DataError, "has the columns eta, pt, the"),
+        ({}, {"inputs": pd.DataFrame({"pt": ["x"] * 4, "eta": 2.0})}, DataError, "column 'pt' of .* got text"),
+        ({"wgt_feat": "w"}, {"weights": np.ones(4, "m8[s]")}, DataError, "weights must hold numbers, got durations"),
+        ({}, {"misc": {"event": ["a", "b\0", "c", "d"]}}, DataError, "'event' has text that ends in NUL in row 1"),
+        ({}, {"misc": {"event": np.full(4, 1j)}}, DataError, "'event' has dtype complex128"),
         ({"targ_type": "int8"}, {"targets": np.full((4, 1), 200)}, DataError, "200, which int8 cannot hold"),
         ({"targ_type": "float32"}, {"targets": np.full((4, 1), 1e300)}, DataError, "column 'y'"),
     ],
@@ -230,3 +243,32 @@ def test_a_full_disk_leaves_the_file_of_before(tmp_path, monkeypatch):
         FoldYielder(file.path).save_fold_pred(np.ones(4), 0)
     assert file.path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
+
+
+def test_masked_inputs_and_further_columns_are_missing(tmp_path):
+    masked = np.ma.masked_array([[1.0, 77.0], [2.0, 88.0]], [[False, True]] * 2)
+    with writer(tmp_path) as file:
+        file.append(0, inputs=masked, targets=np.ones((2, 1)), misc={"run": np.ma.masked_array([5, 9], [False, True])})
+        file.append(1, inputs=list(masked), targets=np.ones((2, 1)), misc={"run": [5, None]})
+    fy = FoldYielder(file.path)
+    np.testing.assert_array_equal(fy.get_column("inputs"), [[1, np.nan], [2, np.nan]] * 2)
+    np.testing.assert_array_equal(fy.get_column("run"), [5, np.nan] * 2)
+
+
+def test_category_maps_must_fit_the_codes_of_every_fold(tmp_path):
+    with writer(tmp_path, cat_feats=["n"], cont_feats=["pt"], cat_maps={"n": {0: "e", 1: "mu"}}) as file:
+        file.append(0, inputs=[[1.0, 0], [1.0, 1]], targets=np.ones((2, 1)))
+        with pytest.raises(DataError, match=r"fold 1 of a\.hdf5, .* 'n' has codes that its cat_maps lack: 2"):
+            file.append(1, inputs=[[1.0, 2], [1.0, 1]], targets=np.ones((2, 1)))
+    with pytest.raises(ConfigError, match="got the key 'e'; turn it round"):
+        writer(tmp_path, cat_feats=["n"], cat_maps={"n": {"e": 0}}, overwrite=True)
+
+
+def test_text_that_grows_far_beyond_the_others_is_refused(tmp_path):
+    with writer(tmp_path, growing=True) as file:
+        file.append(0, **data(misc={"process": ["Z"] * 4}))
+        file.append(0, **data(misc={"process": ["Z" * 200] * 4}))
+        file.append(0, **data(misc={"process": ["Z"] * 4}))
+        with pytest.raises(DataError, match="'process' has text of 9000 bytes in row 12; fixed width"):
+            file.append(0, **data(1, misc={"process": ["x" * 9000]}))
+    assert FoldYielder(file.path).get_column("process")[7] == "Z" * 200

@@ -7,9 +7,10 @@ import operator
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+import h5py
 import numpy as np
 import pytest
-from written import make_file, make_foreign
+from written import make_file, make_foreign, matrix_file
 
 from lumin_core.data.fold_reader import FoldReader, joined
 from lumin_core.data.fold_yielder import FoldYielder
@@ -41,6 +42,43 @@ def test_bad_values_in_foreign_files_are_refused_on_the_first_load(tmp_path, col
     for _ in range(2):  # not only the first time
         with pytest.raises(DataError, match=rf"fold 0 of a.hdf5.*'{name}'"):
             fy.get_fold(0)
+
+
+CHANGES = {
+    "inputs": ((3, 1), np.inf, "'eta' has once an infinite value"),
+    "targets": (3, np.nan, "'y' has once NaN or infinity"),
+    "weights": (3, np.inf, "'weight' has once NaN or infinity"),
+    "matrix_inputs": ((2, 0, 1), -np.inf, "'a_y' has once an infinite value"),
+    "n_jets": ((3, 2), 0.5, "'n_jets' must hold codes"),
+}
+
+
+@pytest.mark.parametrize("load", ["get_fold", "get_data", "get_df", "get_column"])
+@pytest.mark.parametrize("column", CHANGES)
+def test_what_another_tool_put_into_our_file_is_found_at_the_first_load(tmp_path, column, load):
+    path = (matrix_file if column == "matrix_inputs" else make_file)(tmp_path / "a.hdf5")
+    place, value, message = CHANGES[column]
+    stored = "inputs" if column == "n_jets" else column
+    with h5py.File(path, "r+") as file:
+        file[f"fold_0/{stored}"][place] = value
+    fy, options = FoldYielder(path), {"n_folds": 1}
+    if load == "get_data" and column == "matrix_inputs":
+        return  # which is not among what it gives
+    call = {
+        "get_fold": lambda: fy[0],
+        "get_data": lambda: fy.get_data(**options),
+        "get_df": lambda: fy.get_df(inc_inputs=True, inc_matrix=True, suppress_warn=True, **options),
+        "get_column": lambda: fy.get_column(stored, **options),
+    }[load]
+    for _ in range(2):
+        with pytest.raises(DataError, match=f"fold 0 of a.hdf5, {stored}: column {message}"):
+            call()
+
+
+def test_text_and_dates_in_files_of_others_are_refused(tmp_path):
+    targets = np.array([b"1.5"] * 6)
+    with pytest.raises(DataError, match=r"fold 0 of a\.hdf5, targets must hold numbers, got text"):
+        FoldYielder(make_foreign(tmp_path / "a.hdf5", targets=targets)).get_fold(0)
 
 
 def test_fault_infinities_of_foreign_files_are_clipped_by_choice(tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from written import matrix_file
 
+from lumin_core.data.entries import matrix_entry
+from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_reader import FoldReader
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.frame_output import Wanted, to_frame
@@ -48,3 +50,23 @@ def test_ignored_inputs_and_other_folds_are_left_out(path):
     df, _ = to_frame(FoldReader(path), {}, Wanted(fold_idx=2, inputs=True, fill=True, ignored=["eta"]))
     assert df.columns.tolist() == ["pt", "n_jets"]
     assert df["pt"].tolist()[:3] == [200, 0, 202]
+
+
+def test_inputs_named_like_columns_that_are_made_are_not_lost(tmp_path):
+    names = ["pred", "gen_target", "gen_weight", "pred_0", "input_pred"]
+    with FoldFileWriter(tmp_path / "a", cont_feats=names, targ_feats="y", wgt_feat="w") as file:
+        file.append(0, inputs=[[1.0, 2.0, 3.0, 4.0, 5.0]], targets=[6.0], weights=[7.0])
+    fy = FoldYielder(file.path)
+    fy.save_fold_pred([8.0], 0)
+    assert fy.get_df(inc_inputs=True).iloc[0].to_dict() == {
+        "input_input_pred": 1, "input_gen_target": 2, "input_gen_weight": 3, "pred_0": 4, "input_pred": 5,
+        "gen_target": 6, "gen_weight": 7, "pred": 8,
+    }  # fmt: skip
+
+
+def test_elements_of_a_matrix_named_like_inputs_are_not_lost(tmp_path):
+    entry = matrix_entry(["pt"], ["p"], [False], ["t"], True, (1, 1))
+    with FoldFileWriter(tmp_path / "a", cont_feats=["pt"], targ_feats="y", matrix_feats=entry) as file:
+        file.append(0, inputs=[[1.0]], targets=[0.0], matrix_inputs=[[[2.0]]])
+    df = FoldYielder(file.path).get_df(inc_inputs=True, inc_matrix=True, suppress_warn=True)
+    assert df.iloc[0].to_dict() == {"pt": 1, "matrix_pt": 2, "gen_target": 0}

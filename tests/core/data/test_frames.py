@@ -374,6 +374,147 @@ def test_nullable_and_categorical_columns_work(tmp_path):
     assert fy.get_column("event").dtype == np.int64
 
 
+MASK = np.arange(60) == 7
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda df: {"df": df.assign(pt=df["pt"].mask(MASK))},
+        lambda df: {"df": df.assign(pt=df["pt"].astype("Float64").mask(MASK))},
+        lambda df: {"df": df.assign(pt=df["pt"].astype(object).where(~MASK, None))},
+        lambda df: {"df": dict(df) | {"pt": np.ma.masked_array(df["pt"], MASK)}},
+        lambda df: {"df": dict(df) | {"pt": np.ma.masked_array(df["pt"].astype(int), MASK)}},
+    ],
+)
+def test_missing_continuous_inputs_are_nan_whatever_marks_them(tmp_path, spoil):
+    fy = FoldYielder(write(tmp_path, **spoil(make_df()), shuffle=False))
+    np.testing.assert_array_equal(np.isnan(fy.get_column("inputs")[:, 0]), MASK)
+    assert fy[0]["inputs"][7, 0] == 0
+
+
+NO_NUMBERS = {
+    "dates": lambda n: pd.Series(pd.date_range("2020", periods=n)),
+    "durations": lambda n: pd.Series(pd.to_timedelta(range(n), "s")),
+    "text": lambda n: pd.Series(["1"] * n),
+    "complex numbers": lambda n: pd.Series([1 + 0j] * n),
+    "numbers and text": lambda n: pd.Series([1, "2"] * (n // 2), dtype=object),
+    "sequences": lambda n: pd.Series([[1]] * n),
+}
+
+
+@pytest.mark.parametrize(
+    "door", ["cont_feats", "cat_feats", "targ_feats", "wgt_feat", "matrix", "tensor_data", "tensor_target"]
+)
+@pytest.mark.parametrize("kind", NO_NUMBERS)
+def test_what_is_no_number_is_refused_at_every_door(tmp_path, door, kind):
+    bad = NO_NUMBERS[kind](60)
+    df, name = make_df().assign(jet_bad=bad), f"{door}: column 'jet_bad'"
+    if door == "matrix":
+        changes = {"matrix_vecs": ["jet"], "matrix_feats_per_vec": ["bad"], "matrix_row_wise": True}
+    elif door.startswith("tensor"):
+        changes, name = {door: bad.to_numpy()[:, None]}, door
+    else:
+        changes = {door: "jet_bad" if door in ("targ_feats", "wgt_feat") else ["jet_bad"]}
+    for make in (write, write_fold_by_hand):
+        if make is write_fold_by_hand and door == "matrix":
+            continue
+        with pytest.raises(DataError, match=f"{name} must hold numbers, got {kind}"):
+            make(tmp_path, df, **changes)
+    assert not list(tmp_path.iterdir())
+
+
+def write_fold_by_hand(_, df, **changes):
+    arguments = {
+        "cont_feats": ["pt"], "cat_feats": ["n_jets"], "targ_feats": "is_signal", "targ_type": "float32",
+    } | changes  # fmt: skip
+    with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        fold2foldfile(df, file, 0, **arguments)
+        return file["fold_0/inputs"][()]
+
+
+@pytest.mark.parametrize("door", ["targ_feats", "wgt_feat"])
+def test_masked_targets_and_weights_are_missing(tmp_path, door):
+    columns = dict(make_df()) | {"bad": np.ma.masked_array(np.ones(60), MASK)}
+    with pytest.raises(DataError, match="column 'bad' has once NaN"):
+        write(tmp_path, columns, **{door: "bad"})
+
+
+def test_masked_and_padded_tensors_hold_nan(tmp_path):
+    x = np.ma.masked_array(np.full((60, 2, 3), 77), np.zeros((60, 2, 3), dtype=bool))
+    x[:, 1] = np.ma.masked
+    for i, tensor in enumerate((x, Coo(np.stack(np.nonzero(np.ones(x.shape))), x.reshape(-1), x.shape))):
+        path = write(tmp_path, tensor_data=tensor, savename=tmp_path / str(i), tensor_as_sparse=i == 1)
+        matrix = FoldYielder(path)[0]["inputs"][1]
+        assert np.isnan(matrix[:, 1]).all()
+        assert (matrix[:, 0] == 77).all()
+    with pytest.raises(DataError, match="NaN"):
+        write(tmp_path, tensor_target=x, savename=tmp_path / "c")
+
+
+def test_matrix_columns_take_na(tmp_path):
+    df = make_df().assign(jet_px=pd.array([5] * 59 + [None], dtype="Int64"))
+    changes = {"matrix_vecs": ["jet"], "matrix_feats_per_vec": ["px"], "matrix_row_wise": True}
+    matrix = FoldYielder(write(tmp_path, df, **changes)).get_column("matrix_inputs")
+    assert np.nansum(matrix) == 5 * 59
+    assert np.isnan(matrix).sum() == 1
+
+
+def test_further_columns_take_na_and_keep_precision(tmp_path):
+    df = make_df().assign(run=pd.array([3] * 59 + [None], dtype="Int64"), big=pd.array([2**60 + 1] * 60, dtype="Int64"))
+    fy = FoldYielder(write(tmp_path, df, misc_feats=["run", "big"], shuffle=False))
+    np.testing.assert_array_equal(fy.get_column("run"), [3] * 59 + [np.nan])
+    assert (fy.get_column("big") == 2**60 + 1).all()
+
+
+def test_strata_may_be_missing(tmp_path):
+    df = make_df().assign(channel=pd.array([0, 1, None] * 20, dtype="Int64"))
+    channels = FoldYielder(write(tmp_path, df, strat_key="channel", cont_feats=["channel"])).get_column("inputs")[:, 0]
+    assert all(np.isnan(part).sum() in (6, 7) for part in np.split(channels, 3))
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.5, -1, 1 + 1e-12, 2.0**24 + 1])
+def test_categorical_columns_hold_codes_before_they_are_rounded(tmp_path, bad):
+    df = make_df().astype({"n_jets": "float64"})
+    df.loc[3, "n_jets"] = bad
+    for make in (write, write_fold_by_hand):
+        with pytest.raises(DataError, match="column 'n_jets' must hold codes"):
+            make(tmp_path, df)
+
+
+@pytest.mark.parametrize(
+    ("codes", "error", "message"),
+    [
+        ({1: 0, 2: 1, 3: 2}, DataError, "'n_jets' has codes that its cat_maps lack: 0; they have .*turn it round"),
+        ({0: "none", 1: "one"}, DataError, "cat_maps lack: 2"),
+        ({"none": 0, "one": 1, "more": 2}, ConfigError, "got the key 'none'; turn it round"),
+    ],
+)
+def test_category_maps_must_fit_the_codes(tmp_path, codes, error, message):
+    with pytest.raises(error, match=message):
+        write(tmp_path, cat_maps={"n_jets": codes})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dicts_and_records_are_taken_where_a_frame_is(tmp_path):
+    df = make_df().drop(columns=["process"])
+    expected = FoldYielder(write(tmp_path, df, savename=tmp_path / "a")).get_column("inputs")
+    for name, given in {"b": {name: df[name].to_numpy() for name in df}, "c": df.to_records(index=False)}.items():
+        path = write(tmp_path, given, savename=tmp_path / name)
+        np.testing.assert_array_equal(FoldYielder(path).get_column("inputs"), expected)
+        assert write_fold_by_hand(tmp_path, given).shape == (60, 2)
+    with pytest.raises(DataError, match=r"df must be a data frame of pandas, .* pass pd.DataFrame\(df, columns="):
+        write(tmp_path, df.to_numpy())
+
+
+@pytest.mark.parametrize("bad", ["mu\0", "x" * 5000])
+def test_text_that_fixed_width_cannot_keep_is_refused_with_its_row(tmp_path, bad):
+    df = make_df()
+    df.loc[41, "process"] = bad
+    with pytest.raises(DataError, match=r"column 'process' has text .* in row 41"):
+        write(tmp_path, df.assign(process=df["process"].where(df.index == 41, "Z")), misc_feats=["process"])
+
+
 # Where the file goes
 
 
@@ -435,6 +576,16 @@ def test_fold2foldfile_and_add_meta_data_make_the_same_file(tmp_path):
     for i in range(2):
         np.testing.assert_array_equal(a[i]["inputs"][1], b[i]["inputs"][1])
         np.testing.assert_array_equal(a[i]["targets"], b[i]["targets"])
+
+
+def test_category_maps_must_fit_the_folds_that_are_there():
+    df = make_df()
+    with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        fold2foldfile(df, file, 0, ["pt"], ["n_jets"], "is_signal", "int")
+        with pytest.raises(DataError, match=r"fold 0 of .*'n_jets' has codes that its cat_maps lack: 2"):
+            add_meta_data(file, list(df), ["pt"], ["n_jets"], {"n_jets": {0: "none", 1: "one"}}, "is_signal")
+        assert "meta_data" not in file
+        add_meta_data(file, list(df), ["pt"], ["n_jets"], {"n_jets": {0: "none", 1: "one", 2: "two"}}, "is_signal")
 
 
 def test_fold2foldfile_checks_the_number_of_samples():

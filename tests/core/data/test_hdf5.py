@@ -63,6 +63,19 @@ def test_what_fold_files_do_not_hold_is_refused(file, values):
         save_to_grp(values, file, "x")
 
 
+def test_masked_numbers_are_stored_as_nan(file):
+    save_to_grp(np.ma.masked_array([5, 9], [False, True]), file, "run")
+    np.testing.assert_array_equal(file["run"][()], [5, np.nan])
+
+
+def test_text_that_grows_must_not_cost_ten_times_what_it_holds(file):
+    save_to_grp(["Z"] * 20, file, "process", growing=0)
+    extend_in_grp(file, "process", ["Z" * 80] * 2, 0)
+    with pytest.raises(DataError, match="column 'process' has text of 900 bytes in row 22; fixed width"):
+        extend_in_grp(file, "process", ["x" * 900], 0)
+    assert file["process"].shape == (22,)
+
+
 def test_compressions_are_those_of_h5py():
     assert [check_compression(c) for c in ("gzip", "lzf", 0, 9)] == ["gzip", "lzf", 0, 9]
     for wrong in ("zip", 10, -1):

@@ -28,6 +28,14 @@ def test_predictions_are_saved_and_replaced(path):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+def test_masked_predictions_are_missing_and_dates_are_refused(path):
+    fy = FoldYielder(path)
+    fy.save_fold_pred(np.ma.masked_array(np.ones(10), np.arange(10) == 3), 0)
+    assert np.isnan(fy.get_column("pred", fold_idx=0)).nonzero()[0].tolist() == [3]
+    with pytest.raises(DataError, match="predictions of fold 1 must hold numbers, got dates"):
+        fy.save_fold_pred(np.full(10, "2020", dtype="M8[D]"), 1)
+
+
 def test_predictions_of_one_name_do_not_make_the_file_grow(path):
     fy, sizes = FoldYielder(path), set()
     for _ in range(5):

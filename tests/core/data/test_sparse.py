@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
-from lumin_core.data.sparse import Coo, from_coo, is_sparse, select_events, to_coo
-from lumin_core.errors import ShapeError
+from lumin_core.data.sparse import Coo, entries, from_coo, is_sparse, select_events, to_coo
+from lumin_core.errors import DataError, ShapeError
 
 
 @pytest.mark.parametrize("shape", [(5, 2), (5, 2, 3), (0, 2), (1, 0)])
@@ -48,3 +50,22 @@ def test_events_are_selected_of_sparse_as_of_dense_arrays(events):
 def test_arrays_and_lists_are_not_sparse():
     assert not is_sparse(np.ones(3))
     assert not is_sparse([1, 2])
+
+
+def test_entries_are_numbers_and_masked_ones_are_missing():
+    place = np.array([[0, 1], [1, 0]])
+    coo = to_coo(Coo(place, np.ma.masked_array([5, 6], [False, True]), (2, 2)))
+    np.testing.assert_array_equal(coo[0], [5, np.nan])
+    with pytest.raises(DataError, match="the entries of a sparse array must hold numbers, got complex"):
+        entries(Coo(place, np.array([1j, 2j]), (2, 2)))
+
+
+def test_what_is_not_zero_between_the_entries_is_refused():
+    class Filled(NamedTuple):
+        coords: np.ndarray
+        data: np.ndarray
+        shape: tuple[int, ...]
+        fill_value: float = np.nan
+
+    with pytest.raises(DataError, match="must be 0 where it has no entry, got fill_value=nan"):
+        to_coo(Filled(np.array([[0], [1]]), np.array([5.0]), (2, 2)))

@@ -47,3 +47,9 @@ def test_too_few_events_are_refused():
         split_events(5, 2, shuffle=True, seed=1, strata=["a", "a", "b", "a", "a"])
     with pytest.raises(ConfigError, match="strat_key needs shuffle=True"):
         split_events(5, 2, shuffle=False, seed=1, strata=[0] * 5)
+
+
+def test_masked_strata_are_a_class_of_their_own():
+    strata = np.ma.masked_array(np.arange(12) % 2, np.arange(12) >= 8)
+    folds = split_events(12, 2, shuffle=True, seed=1, strata=strata)
+    assert [(fold >= 8).sum() for fold in folds] == [2, 2]

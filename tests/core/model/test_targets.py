@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from lumin_core.errors import DataError, ShapeError
-from lumin_core.model.targets import TORCH_LOSSES, check_targets
+from lumin_core.model.targets import TORCH_LOSSES, check_targets, count_classes
 
 ONE, TWO, FLAT = np.zeros((6, 1)), np.zeros((6, 2)), np.zeros(6)
 
@@ -85,3 +85,28 @@ def test_losses_of_the_table_are_called_with_outputs_and_targets_and_checked(los
     assert loss(reduction="none")(torch.full((4, 2), 0.5), y).shape[0] == 4
     with pytest.raises(ShapeError, match="n_out=2 outputs, but the data have 3 targets"):
         check_targets(loss(), "regression", 2, np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("classes", "way_out"),
+    [
+        ([[1, 2], [3]], r"\{1: 0, 2: 1, 3: 2\}"),
+        ([[11.0, 13.0], [211.0]], r"\{11: 0, 13: 1, 211: 2\}"),
+        ([[-11, 11]], r"\{-11: 0, 11: 1\}"),
+        ([[0, 2]], "give n_out where a class has no event .*map"),
+    ],
+)
+def test_classes_that_skip_are_refused_with_the_line_that_maps_them(classes, way_out):
+    with pytest.raises(DataError, match=f"without gaps, got .* in 'process'; .*{way_out}"):
+        count_classes([np.array(fold) for fold in classes], "process")
+
+
+def test_classes_are_counted_over_all_folds():
+    assert count_classes([np.array([[0.0], [2.0]]), np.array([[1.0]])], "process") == 3
+    with pytest.raises(DataError, match=r"classes 0, 1, 2, ..., got 0.5"):
+        count_classes([np.array([0.5, 1.0])], "process")
+
+
+def test_classes_beyond_the_outputs_are_told_how_to_be_mapped():
+    with pytest.raises(DataError, match=r"below n_out=3, got 3; .*map\(\{1: 0, 2: 1, 3: 2\}\)"):
+        check_targets(nn.NLLLoss(), "multiclass", 3, np.array([[1], [2], [3]]))

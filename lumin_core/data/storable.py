@@ -1,0 +1,128 @@
+"""Columns as a fold file holds them: numbers, or text of fixed width."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lumin_core.data.numbers import REAL, as_array, as_numbers, uncovered
+from lumin_core.errors import DataError
+
+WASTE = 10  # what text of fixed width may cost, as a multiple of what it holds
+LEAST = 8  # bytes that a value counts at least, as much as a pointer to it
+WHOLE = 2**53  # integers up to here are exact in float64
+
+
+def storable(values: object, name: str) -> np.ndarray:
+    """Return a column as numbers, with NaN for what is missing, or as text.
+
+    Args:
+        values: Shape ``(n, ...)``: as for `as_numbers`, or text.
+        name: Of the column, for the message.
+
+    Returns:
+        Numbers; bytes, as they come; or objects, each of them a `str`.
+
+    Raises:
+        DataError: If it holds anything else, text that fixed width cannot hold, or whole numbers
+            that a missing value beside them would change.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.storable import storable
+        >>> storable(np.ma.masked_equal([7, -1], -1), "run"), storable(["e", "mu"], "lepton")
+        (array([ 7., nan]), array(['e', 'mu'], dtype=object))
+    """
+    array = _as_array(values, name)
+    kind = array.dtype.kind
+    if kind in REAL:
+        _check_exact(array, values, name)
+        return as_numbers(array, f"column {name!r}")
+    if kind == "S":
+        return array
+    if kind == "O" and _holds_numbers(array):
+        return as_numbers(array, f"column {name!r}")
+    if kind not in "UOT":
+        raise DataError(
+            f"column {name!r} has dtype {array.dtype}, which fold files do not hold; convert it to numbers "
+            "(dates: seconds since an epoch) or to text"
+        )
+    text = np.asarray(array, dtype=object)
+    _check_text(text, name)
+    return text
+
+
+def _as_array(values: object, name: str) -> np.ndarray:
+    if _is_text(values):
+        return np.array(values, dtype=object)  # numpy's own text drops what ends in NUL
+    array = as_array(values, f"column {name!r}")
+    if isinstance(array, np.ma.MaskedArray) and array.dtype.kind not in REAL:
+        return uncovered(array)
+    return array
+
+
+def _is_text(values: object) -> bool:
+    return isinstance(values, list | tuple) and any(isinstance(value, str) for value in values)
+
+
+def _holds_numbers(array: np.ndarray) -> bool:
+    """Tell whether objects are not text; where all are missing, nothing says what they are."""
+    flat = array.reshape(-1)
+    return not any(isinstance(value, str) for value in flat) and any(value is not None for value in flat)
+
+
+def _check_exact(array: np.ndarray, values: object, name: str) -> None:
+    """Refuse whole numbers that are rounded, as missing ones beside them make floats of all."""
+    kind = getattr(getattr(values, "dtype", None), "kind", "")
+    becomes_float = array.dtype.kind == "f" or np.ma.is_masked(array)
+    if kind in ("i", "u") and becomes_float and (np.abs(array) > WHOLE).any():
+        raise DataError(
+            f"column {name!r} has missing values beside whole numbers above 2**53, which float64 would round; fill them"
+        )
+
+
+def _check_text(text: np.ndarray, name: str) -> None:
+    per_row = max(1, text[:1].size)
+    lengths = [_length(value, i // per_row, name) for i, value in enumerate(text.reshape(-1))]
+    check_widths(np.array(lengths, dtype=np.int64), per_row, name)
+
+
+def _length(value: object, row: int, name: str) -> int:
+    """Count the bytes of a text that fixed width can hold."""
+    if not isinstance(value, str):
+        raise DataError(
+            f"column {name!r} must hold numbers or text only, got {value!r} in row {row}; convert or fill such values"
+        )
+    if value.endswith("\0"):
+        raise DataError(
+            f"column {name!r} has text that ends in NUL in row {row}, {value[-20:]!r}, which fold files cannot keep; "
+            r"strip it, with .str.rstrip('\0') say"
+        )
+    try:
+        return len(value.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError as error:
+        raise DataError(f"column {name!r} has text that is not Unicode in row {row}: {error}; correct it") from error
+
+
+def check_widths(lengths: np.ndarray, per_row: int, name: str) -> None:
+    """Refuse text whose fixed width would cost more than ten times what it holds.
+
+    Args:
+        lengths: Bytes of each value, shape ``(n,)``.
+        per_row: Number of values in a row.
+        name: Of the column.
+
+    Raises:
+        DataError: If it would; it names the row of the longest.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.storable import check_widths
+        >>> check_widths(np.array([5, 7, 20]), 1, "process")
+    """
+    width = int(lengths.max(initial=0))
+    cost, held = width * len(lengths), int(np.maximum(lengths, LEAST).sum())
+    if cost > WASTE * held:
+        raise DataError(
+            f"column {name!r} has text of {width} bytes in row {int(lengths.argmax()) // per_row}; fixed width would "
+            f"take {cost // held} times what the column holds; shorten it, with .str.slice say, or leave it out"
+        )
