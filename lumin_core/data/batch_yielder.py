@@ -17,7 +17,7 @@ from lumin_core.checks import positive
 from lumin_core.data.matrix import fill_objects
 from lumin_core.data.numbers import as_numbers
 from lumin_core.data.tables import as_frame, is_frame
-from lumin_core.data.values import check_classes, check_finite, without_nan
+from lumin_core.data.values import check_classes, check_finite, columns_with_nan, without_nan
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class BatchYielder:
     Attributes:
         inputs: The whole fold, all columns, numpy; as ``matrix_inputs``, ``targets``, ``weights``
             it may be replaced before a pass, in ``on_fold_begin`` say.
+        filled: Numbers of the columns of `inputs` in which missing values became 0.
 
     Raises:
         ShapeError: If the lengths of inputs, targets and weights differ.
@@ -112,10 +113,12 @@ class BatchYielder:
         """Fill missing values: here, and nowhere else for what a model is trained on."""
         if missing not in ("zero", "keep"):
             raise ConfigError(f"missing must be 'zero' or 'keep', got {missing!r}")
+        given = self.inputs
         if missing == "zero":
-            self.inputs = without_nan(self.inputs)
+            self.inputs = without_nan(given)
             if self.matrix_inputs is not None and object_axis is not None:
                 self.matrix_inputs = fill_objects(self.matrix_inputs, object_axis)
+        self.filled = [] if given is self.inputs else columns_with_nan(given)
 
     @property
     def n_events(self) -> int:
@@ -233,7 +236,7 @@ def _finite(values: Any, name: str) -> np.ndarray | None:
     if values is None:
         return None
     numbers = as_numbers(values, name)
-    check_finite(numbers, [], name)
+    check_finite(np.atleast_1d(numbers), [], name)
     return numbers
 
 

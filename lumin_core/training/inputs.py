@@ -61,7 +61,7 @@ def as_batches(
         return network.batches(read, bs, targets, weights)
     if raw or targets is not None or weights is not None:
         raise ConfigError("a BatchYielder holds its own targets and weights, and inputs that were preprocessed")
-    check_codes(network, inputs.inputs, "inputs")
+    check_codes(network, inputs.inputs, "inputs", inputs.filled)
     by = copy.copy(inputs)
     by.shuffle = False
     by.drop_last = False
@@ -70,20 +70,27 @@ def as_batches(
     return by
 
 
-def check_codes(network: Network, flat: np.ndarray, where: str) -> None:
+def check_codes(network: Network, flat: np.ndarray, where: str, filled: Sequence[int] = ()) -> None:
     """Refuse categories that the network does not know, in the last columns of flat inputs.
 
     Args:
         network: Who will be asked.
         flat: Shape ``(n, F)``.
         where: What they are, for the message.
+        filled: Numbers of columns in which values were missing, and are 0 by now.
 
     Raises:
         DataError: If there are such; it names column and value.
     """
     embedder = network.model_builder.cat_embedder
-    if embedder is not None and flat.ndim == 2 and flat.shape[1] >= embedder.n_cat_in:
-        embedder.check_codes(flat[:, flat.shape[1] - embedder.n_cat_in :], where)
+    if embedder is None or flat.ndim != 2 or (n_cont := flat.shape[1] - embedder.n_cat_in) < 0:
+        return
+    for column in filled:
+        if column >= n_cont:
+            raise DataError(
+                f"{where}: values of {embedder.cat_names[column - n_cont]!r} are missing; drop these events"
+            )
+    embedder.check_codes(flat[:, n_cont:], where)
 
 
 class InputReader:

@@ -163,7 +163,7 @@ def test_missing_values_are_left_out(df):
     [
         (np.r_[np.inf, np.zeros(99)], r"columns \['eta'\] hold 1 infinite"),
         (np.full(100, np.nan), r"columns \['eta'\] hold no value"),
-        (["text"] * 100, "takes numbers"),
+        (["text"] * 100, "must hold numbers, got text"),
     ],
 )
 def test_columns_that_cannot_be_fitted_are_refused_by_name(df, column, message):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lumin_core.checks import did_you_mean
-from lumin_core.data import as_frame, as_numbers
+from lumin_core.data import as_frame, as_numbers, unmasked
 from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -132,16 +132,14 @@ def column(df: pd.DataFrame | Mapping[str, ArrayLike], name: str) -> NDArray[Any
 def any_column(df: pd.DataFrame | Mapping[str, ArrayLike], name: str) -> NDArray[Any]:
     """Take a column of anything, such as names of samples; as `column`.
 
-    What is masked is ``None``.
+    What is masked is ``None``, among numbers NaN.
 
     Example:
         >>> from lumin_plugin_hep.event_columns import any_column
         >>> any_column({"gen_sample": ["ttbar", "higgs"]}, "gen_sample").tolist()
         ['ttbar', 'higgs']
     """
-    given = _of(df, name)
-    is_masked = isinstance(given, np.ma.MaskedArray)
-    return _single(np.asarray(given.astype(object).filled(None) if is_masked else given), name)
+    return _single(unmasked(_of(df, name), f"the column {name!r}"), name)
 
 
 def _of(df: pd.DataFrame | Mapping[str, ArrayLike], name: str) -> ArrayLike:

@@ -54,11 +54,15 @@ class _Estimated(Transform):
             DataError: If values are infinite, or missing where the step cannot leave them so.
         """
         x = self._known(x, self._n_in())
+        if not len(x):  # which scikit-learn refuses
+            return np.zeros((0, self._n_out()), dtype=x.dtype)
         return np.asarray(self.estimator.transform(x)).astype(x.dtype, copy=False)
 
     def inverse_transform(self, x: Array) -> Array:
         """Undo `transform`, which may have lost information if it gives fewer columns."""
         x = self._known(x, self._n_out())
+        if not len(x):
+            return np.zeros((0, self._n_in()), dtype=x.dtype)
         return np.asarray(self.estimator.inverse_transform(x)).astype(x.dtype, copy=False)
 
     def to_config(self) -> dict[str, object]:
