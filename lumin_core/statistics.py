@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lumin_core.data.numbers import as_numbers, unmasked
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def get_moments(values: ArrayLike, weights: ArrayLike | None = None) -> Moments:
     ``np.std`` does, so that a weight of two is exactly the event twice.
 
     Args:
-        values: Shape ``(n,)`` or ``(n, 1)``.
+        values: Shape ``(n,)`` or ``(n, 1)``; what is masked or NA is missing, as NaN is.
         weights: Event weights, of the same length, or ``None`` for one each.
 
     Returns:
@@ -70,8 +71,8 @@ def get_moments(values: ArrayLike, weights: ArrayLike | None = None) -> Moments:
 
     Raises:
         ShapeError: If the shapes are others.
-        DataError: If there are no events, values or weights are not finite, the weights sum to
-            zero, or negative weights make the variance negative.
+        DataError: If there are no events, values or weights are missing, infinite or not numbers,
+            the weights sum to zero, or negative weights make the variance negative.
 
     Example:
         >>> from lumin_core.statistics import get_moments
@@ -121,7 +122,7 @@ def effective_count(weights: ArrayLike) -> float:
 
     Raises:
         ShapeError: If the shape is another.
-        DataError: If a weight is not finite.
+        DataError: If a weight is missing, infinite or not a number.
 
     Example:
         >>> from lumin_core.statistics import effective_count
@@ -148,14 +149,15 @@ def total_weight(weights: ArrayLike, what: str = "the events") -> float:
         The sum, of either sign.
 
     Raises:
-        DataError: If the weights sum to zero, but for rounding.
+        DataError: If the weights sum to zero, but for rounding, or one is missing or infinite.
 
     Example:
         >>> from lumin_core.statistics import total_weight
         >>> total_weight([1.0, 2.0, -0.5])
         2.5
     """
-    w = np.asarray(weights, dtype=np.float64)
+    w = as_numbers(weights, f"the weights of {what}").astype(np.float64)
+    _require_finite(w.reshape(-1), f"the weights of {what}")
     total = float(w.sum())
     if abs(total) <= 1e-12 * float(np.abs(w).sum()):
         raise DataError(
@@ -177,7 +179,7 @@ def bootstrap(
         statistic: Called as ``statistic(*arrays)`` on each resample; gives a number, or an array
             of fixed shape.
         arrays: Arrays of one length along their first axis, such as predictions, targets and
-            weights; ``None`` is passed on as it is (no weights).
+            weights, NaN for what is masked; ``None`` is passed on as it is (no weights).
         n: Number of resamples.
         seed: A seed or a generator; ``None`` for fresh entropy. Numpy's global generator
             is not touched.
@@ -203,7 +205,7 @@ def bootstrap(
     """
     if n < 1:
         raise ConfigError(f"n, the number of resamples, must be at least 1, got {n}")
-    data = [None if array is None else np.asarray(array) for array in arrays]
+    data = [None if array is None else unmasked(array) for array in arrays]
     n_rows = _n_rows(data)
     rng = np.random.default_rng(seed)
     values = []
@@ -285,7 +287,7 @@ def _events(values: ArrayLike, weights: ArrayLike | None) -> tuple[NDArray[np.fl
 
 def _column(array: ArrayLike, name: str) -> NDArray[np.float64]:
     """Give ``(n,)`` or ``(n, 1)`` as ``(n,)`` of doubles."""
-    column = np.asarray(array, dtype=np.float64)
+    column = as_numbers(array, name).astype(np.float64)
     if column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
     if column.ndim != 1:

@@ -16,7 +16,7 @@ _HOMES = {
     "frames": ["df2foldfile", "fold2foldfile"],
     "hdf5": ["save_to_grp"],
     "matrix": ["matrix_lookup", "object_mask"],
-    "numbers": ["as_numbers"],
+    "numbers": ["as_numbers", "unmasked"],
     "schema": ["MatrixSchema", "Schema", "TensorSchema"],
     "splitting": ["split_events"],
     "tables": ["as_frame"],

@@ -16,6 +16,7 @@ from lumin_core.data.hdf5 import save_to_grp as save_to_grp
 from lumin_core.data.matrix import matrix_lookup as matrix_lookup
 from lumin_core.data.matrix import object_mask as object_mask
 from lumin_core.data.numbers import as_numbers as as_numbers
+from lumin_core.data.numbers import unmasked as unmasked
 from lumin_core.data.schema import MatrixSchema as MatrixSchema
 from lumin_core.data.schema import Schema as Schema
 from lumin_core.data.schema import TensorSchema as TensorSchema

@@ -15,7 +15,9 @@ import torch
 
 from lumin_core.checks import positive
 from lumin_core.data.matrix import fill_objects
-from lumin_core.data.values import check_classes, without_nan
+from lumin_core.data.numbers import as_numbers
+from lumin_core.data.tables import as_frame, is_frame
+from lumin_core.data.values import check_classes, check_finite, columns_with_nan, without_nan
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ class BatchYielder:
 
     Args:
         inputs: Shape ``(n, F)``, or ``(flat, matrix)`` with ``(n, F)`` and ``(n, ...)``; arrays,
-            tensors, data frames.
+            tensors, data frames, whose columns are taken in their order. What is masked, NA or NaN
+            is missing.
         bs: Events in a batch.
         objective: ``"classification"``, ``"multiclass"`` or ``"regression"``; multiclass
             targets become int64.
@@ -54,11 +57,13 @@ class BatchYielder:
     Attributes:
         inputs: The whole fold, all columns, numpy; as ``matrix_inputs``, ``targets``, ``weights``
             it may be replaced before a pass, in ``on_fold_begin`` say.
+        filled: Numbers of the columns of `inputs` in which missing values became 0.
 
     Raises:
         ShapeError: If the lengths of inputs, targets and weights differ.
-        DataError: If the fold is smaller than a batch and ``drop_last`` holds, or multiclass
-            targets are no classes.
+        DataError: If there is anything but numbers, or targets or weights are missing or infinite;
+            if the fold is smaller than a batch and ``drop_last`` holds, or multiclass targets are
+            no classes.
         ConfigError: If ``bs`` is not a positive integer, or ``missing`` something else.
 
     Example:
@@ -88,10 +93,10 @@ class BatchYielder:
         object_axis: int | None = None,
     ) -> None:
         flat, matrix = inputs if isinstance(inputs, tuple) else (inputs, None)
-        self.inputs = _to_numpy(flat)
-        self.matrix_inputs = None if matrix is None else _to_numpy(matrix)
-        self.targets = None if targets is None else _to_numpy(targets)
-        self.weights = None if weights is None else _to_numpy(weights)
+        self.inputs = _flat(flat)
+        self.matrix_inputs = None if matrix is None else as_numbers(matrix, "matrix_inputs")
+        self.targets = _finite(targets, "targets")
+        self.weights = _finite(weights, "weights")
         self.bs = positive(bs, "bs")
         self.objective = objective
         self.input_mask = input_mask
@@ -108,10 +113,12 @@ class BatchYielder:
         """Fill missing values: here, and nowhere else for what a model is trained on."""
         if missing not in ("zero", "keep"):
             raise ConfigError(f"missing must be 'zero' or 'keep', got {missing!r}")
+        given = self.inputs
         if missing == "zero":
-            self.inputs = without_nan(self.inputs)
+            self.inputs = without_nan(given)
             if self.matrix_inputs is not None and object_axis is not None:
                 self.matrix_inputs = fill_objects(self.matrix_inputs, object_axis)
+        self.filled = [] if given is self.inputs else columns_with_nan(given)
 
     @property
     def n_events(self) -> int:
@@ -214,23 +221,33 @@ def _clones(parts: Any) -> Iterator[Tensor | None]:
     return (None if part is None else part.clone() for part in parts)
 
 
-def _to_numpy(values: Any) -> np.ndarray:
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-    return np.asarray(values)
+def _flat(values: Any) -> np.ndarray:
+    """Return flat inputs; of a frame all columns, in their order."""
+    if not is_frame(values):
+        return as_numbers(values, "inputs")
+    frame = as_frame(values, "inputs")
+    if twice := frame.columns[frame.columns.duplicated()].tolist():
+        raise DataError(f"inputs have {twice[0]!r} more than once; rename or drop one")
+    return as_numbers(frame, "inputs")
+
+
+def _finite(values: Any, name: str) -> np.ndarray | None:
+    """Return targets or weights, of which none is missing."""
+    if values is None:
+        return None
+    numbers = as_numbers(values, name)
+    check_finite(np.atleast_1d(numbers), [], name)
+    return numbers
 
 
 def _to_tensor(values: np.ndarray, dtype: type) -> Tensor:
     """Make a tensor, sharing memory where dtype and layout allow."""
-    try:
-        values = np.ascontiguousarray(values, dtype=dtype)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"inputs, targets and weights must be numbers, got dtype {values.dtype}") from error
+    values = np.ascontiguousarray(as_numbers(values, "inputs, targets and weights"), dtype=dtype)
     return torch.from_numpy(values if values.flags.writeable else values.copy())
 
 
 def _column_indices(mask: Any, n_columns: int) -> Tensor:
-    mask = _to_numpy(mask)
+    mask = as_numbers(mask, "input_mask")
     if mask.dtype.kind == "b" and mask.shape == (n_columns,):
         mask = np.flatnonzero(mask)
     if mask.ndim != 1 or mask.dtype.kind not in "iu" or (mask.size and not 0 <= mask.min() <= mask.max() < n_columns):

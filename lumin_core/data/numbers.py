@@ -229,6 +229,21 @@ def uncovered(array: np.ma.MaskedArray) -> np.ndarray:
     return objects
 
 
+def unmasked(values: object, what: str = "the values") -> np.ndarray:
+    """Return an array of anything: what is masked or NA is NaN among numbers, else ``None``.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data import unmasked
+        >>> unmasked(np.ma.masked_equal([30, -999], -999)), unmasked(["e", "mu"]).tolist()
+        (array([30., nan]), ['e', 'mu'])
+    """
+    if getattr(getattr(values, "dtype", None), "kind", "O") in REAL:
+        return as_numbers(values, what)
+    array = np.asanyarray(values)
+    return uncovered(array) if isinstance(array, np.ma.MaskedArray) else array
+
+
 def _of_objects(array: np.ndarray, what: str) -> np.ndarray:
     """Return Python's numbers as numpy's: integers without a missing value as integers."""
     flat = array.reshape(-1)

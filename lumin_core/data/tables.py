@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 import pandas as pd
 
-from lumin_core.data.numbers import REAL, as_array, as_numbers, uncovered
+from lumin_core.data.numbers import as_array, unmasked
 from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _TO_PANDAS = ("cudf", "datatable", "duckdb", "ibis", "modin", "polars", "pyarrow
 
 
 def is_frame(values: object) -> bool:
-    """Tell whether something has named columns that `as_frame` takes.
+    """Tell whether something has named columns: `as_frame` takes it, or says what converts it.
 
     Example:
         >>> import numpy as np
@@ -34,7 +34,7 @@ def is_frame(values: object) -> bool:
         >>> is_frame({"pt": [30.0]}), is_frame(np.zeros((2, 2)))
         (True, False)
     """
-    return isinstance(values, pd.DataFrame | Mapping) or _is_records(values)
+    return isinstance(values, pd.DataFrame | Mapping) or _is_records(values) or _is_foreign(values)
 
 
 def as_frame(values: object, what: str = "df") -> pd.DataFrame:
@@ -69,7 +69,7 @@ def as_frame(values: object, what: str = "df") -> pd.DataFrame:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ShapeError(f"columns of {what} must be of one length, got {lengths}")
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _column(values: object, what: str) -> pd.Series:
@@ -79,15 +79,20 @@ def _column(values: object, what: str) -> pd.Series:
     array = as_array(values, what)
     if array.ndim != 1:
         raise ShapeError(f"{what} must have one value an event, got shape {array.shape}; give its parts as columns")
-    if array.dtype.kind in REAL:
-        return pd.Series(as_numbers(array))
-    if isinstance(array, np.ma.MaskedArray):
-        array = uncovered(array)
-    return pd.Series(np.char.decode(array, "utf-8", "surrogateescape") if array.dtype.kind == "S" else array)
+    array = unmasked(array)
+    text = np.char.decode(array, "utf-8", "surrogateescape") if array.dtype.kind == "S" else array
+    return pd.Series(text, copy=False)
 
 
 def _is_records(values: object) -> TypeGuard[np.ndarray]:
     return isinstance(values, np.ndarray) and values.dtype.names is not None
+
+
+def _is_foreign(values: object) -> bool:
+    """Tell a frame of another library, as of polars, pyarrow or awkward."""
+    named = any(hasattr(values, name) for name in ("__dataframe__", "columns", "column_names"))
+    fields = getattr(values, "fields", None)
+    return named or (isinstance(fields, list) and bool(fields))
 
 
 def _refusal(values: object, what: str) -> DataError:

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
+from lumin_core.data.numbers import as_numbers
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,10 +113,13 @@ def apply_chain(chain: Sequence[Pipe], x: np.ndarray) -> np.ndarray:
 
     Args:
         chain: Steps in their order.
-        x: Shape ``(n, F)``.
+        x: Shape ``(n, F)``; what is masked or NA is NaN for the steps.
 
     Returns:
         Shape ``(n, F')``.
+
+    Raises:
+        DataError: If data hold anything but numbers.
 
     Example:
         >>> import numpy as np
@@ -123,6 +127,7 @@ def apply_chain(chain: Sequence[Pipe], x: np.ndarray) -> np.ndarray:
         >>> apply_chain([], np.ones((1, 2)))
         array([[1., 1.]])
     """
+    x = as_numbers(x, "the data")
     for step in chain:
         x = step.transform(x)
     return x
@@ -137,6 +142,7 @@ def invert_chain(chain: Sequence[Pipe], x: np.ndarray) -> np.ndarray:
         >>> invert_chain([], np.ones((1, 2)))
         array([[1., 1.]])
     """
+    x = as_numbers(x, "the data")
     for step in reversed(chain):
         x = step.inverse_transform(x)
     return x

@@ -278,6 +278,24 @@ def has_nan(values: np.ndarray) -> bool:
     return any(np.isnan(values[start : start + rows]).any() for start in range(0, len(values), rows))
 
 
+def columns_with_nan(values: np.ndarray) -> list[int]:
+    """Return the numbers of the columns that hold NaN, with no temporary of the array's size.
+
+    Args:
+        values: Shape ``(n, F)``.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import columns_with_nan
+        >>> columns_with_nan(np.array([[1.0, np.nan], [2.0, 3.0]]))
+        [1]
+    """
+    found, rows = np.zeros(values.shape[1:], dtype=bool), max(1, BLOCK // max(1, math.prod(values.shape[1:])))
+    for start in range(0, len(values), rows):
+        found |= np.isnan(values[start : start + rows]).any(axis=0)
+    return [int(i) for i in np.flatnonzero(found)]
+
+
 def _first_bad(values: np.ndarray, is_bad: Callable[[np.ndarray], np.ndarray]) -> tuple[int, int] | None:
     """Find the first column with bad values, and their number in it."""
     rows = values.reshape(len(values), -1) if values.size else values.reshape(0, 0)

@@ -17,7 +17,7 @@ from attrs import define
 
 from lumin_core.checks import is_positive
 from lumin_core.data.values import check_codes
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -124,6 +124,31 @@ class CatEmbedder:
             "max_emb_sz": self.max_emb_sz,
         }
         return config if self.emb_load_path is None else config | {"emb_load_path": str(self.emb_load_path)}
+
+    def check_codes(self, codes: np.ndarray, where: str) -> None:
+        """Refuse what is no code of the training: missing, fractional, or beyond the cardinality.
+
+        Args:
+            codes: Shape ``(n, n_cat_in)``.
+            where: What this is, for the message.
+
+        Raises:
+            DataError: If there is such; it names column and value.
+
+        Example:
+            >>> import numpy as np
+            >>> from lumin_core.model.embedding import CatEmbedder
+            >>> CatEmbedder(["channel"], [3]).check_codes(np.array([[3.0]]), "inputs")
+            Traceback (most recent call last):
+            lumin_core.errors.DataError: inputs: column 'channel' has 3 where codes are 0 to 2; ...
+        """
+        check_codes(codes, self.cat_names, where)
+        for name, size, highest in zip(self.cat_names, self.cat_szs, codes.max(axis=0, initial=0), strict=True):
+            if highest >= size:
+                raise DataError(
+                    f"{where}: column {name!r} has {highest:g} where codes are 0 to {size - 1}; leave out what "
+                    "training did not have, or train with the cardinality of all data"
+                )
 
     @property
     def n_cat_in(self) -> int:

@@ -7,13 +7,13 @@ import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-
+from lumin_core.data.numbers import as_numbers, unmasked
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import ArrayLike
 
 Direction = Literal["lower", "higher", "zero"]
@@ -87,11 +87,20 @@ class EvalMetric(ABC):
         preds: ArrayLike,
         targets: ArrayLike,
         weights: ArrayLike | None = None,
-        columns: Mapping[str, np.ndarray] | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
     ) -> float:
-        """Compute the metric on arrays, outside of a training; arguments as for `evaluate`."""
+        """Compute the metric on arrays, outside of a training; arguments as for `evaluate`.
+
+        What is masked or NA is NaN for it.
+
+        Raises:
+            DataError: If predictions, targets or weights are not numbers.
+        """
         return self.evaluate(
-            np.asarray(preds), np.asarray(targets), None if weights is None else np.asarray(weights), columns or {}
+            as_numbers(preds, "predictions"),
+            as_numbers(targets, "targets"),
+            None if weights is None else as_numbers(weights, "weights"),
+            {name: unmasked(column, f"the column {name!r}") for name, column in (columns or {}).items()},
         )
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lumin_core.data.transforms import Pipe
     from lumin_core.model.builder import ModelBuilder
 
-    Columns = ArrayLike | Tensor | pd.DataFrame
+    Columns = ArrayLike | Tensor | pd.DataFrame | Mapping[str, ArrayLike]
     Events = Columns | tuple[Columns, ArrayLike | Tensor] | BatchYielder
 
 

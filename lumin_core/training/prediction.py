@@ -23,7 +23,7 @@ from lumin_core.training.evaluation import evaluating, labelled
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.fitting import build_callbacks, check_features, hand_over
 from lumin_core.training.hook_plan import HookPlan
-from lumin_core.training.inputs import as_batches
+from lumin_core.training.inputs import as_batches, check_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -176,6 +176,9 @@ def _of_folds(
         totals: list[np.ndarray | float] = [0.0] * len(asked)
         for variant in range(fy.aug_mult):
             inputs = fy.get_test_fold(fold, variant, keep_nan=keep_nan)["inputs"]
+            flat = inputs[0] if isinstance(inputs, tuple) else inputs
+            for asker in asked:
+                check_codes(asker.network, flat, f"fold {fold} of {fy.foldfile.name}")
             made = (a.network.batches(inputs, a.question.bs, object_axis=fy.object_axis) for a in asked)
             answers = (_as_array(a.ask(by, fy)) for a, by in zip(asked, made, strict=True))
             totals = [total + answer for total, answer in zip(totals, answers, strict=True)]

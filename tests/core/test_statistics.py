@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lumin_core.errors import ConfigError, DataError, ShapeError
-from lumin_core.statistics import bootstrap, effective_count, get_moments, uncert_round
+from lumin_core.statistics import (
+    bootstrap,
+    effective_count,
+    get_moments,
+    mean_as_text,
+    total_weight,
+    uncert_round,
+)
 
 
 def sample(n=200, seed=0, negative=False):
@@ -190,3 +197,39 @@ def test_uncert_round_of_nan_and_numpy_scalars():
     assert (value, np.isnan(uncert), type(value)) == (1.5, True, float)
     with pytest.raises(DataError, match="negative, got -1"):
         uncert_round(1.0, -1.0)
+
+
+# What is taken for a number
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        get_moments,
+        lambda values: get_moments([1.0, 2.0, 3.0], values),
+        effective_count,
+        total_weight,
+    ],
+)
+def test_what_is_no_number_or_missing_is_refused(call):
+    for values in (
+        np.array([1, 2, 3], dtype="datetime64[s]"),
+        np.array([1, 2, 3], dtype="timedelta64[s]"),
+        ["1", "2", "3"],
+        [1j, 2, 3],
+        np.array([1, "2", 3], dtype=object),
+    ):
+        with pytest.raises(DataError, match="must hold numbers"):
+            call(values)
+    for values in (np.ma.masked_array([1.0, 2.0, 3.0], [False, True, False]), [1.0, None, 3.0]):
+        with pytest.raises(DataError, match="must be finite, got 1 NaN"):
+            call(values)
+    assert call(np.ma.masked_array([1, 2, 3], False)) == call([1.0, 2.0, 3.0])
+
+
+def test_resamples_and_means_leave_out_what_a_mask_covers():
+    masked = np.ma.masked_array([0.41, 0.38, 9.0, 0.40], [False, False, True, False])
+    assert mean_as_text(masked) == mean_as_text([0.41, 0.38, 0.40])
+    values = bootstrap(lambda x: np.isnan(x).sum(), np.ma.masked_array([1, 9], [False, True]), n=20, seed=1)
+    assert set(values) == {0, 1, 2}
+    assert bootstrap(len, ["signal", "background"], n=2, seed=1).tolist() == [2, 2]

@@ -147,7 +147,7 @@ def test_errors_name_the_way_out(library):
         cos_delta([[1.0, 2.0, 3.0]], library(np.ones((1, 3))))
     with pytest.raises(ShapeError, match=r"broadcast to one, got \(2,\), \(3,\)"):
         delta_phi(library(np.ones(2)), library(np.ones(3)))
-    with pytest.raises(DataError, match="must be numbers"):
+    with pytest.raises(DataError, match="must hold numbers"):
         delta_r(np.array(["a"]), 1.0)
     with pytest.raises(DataError, match=r"vector 'aa' needs columns 'aa_px', .* did you mean 'a'"):
         cos_delta("aa", "a", {"a_px": [1.0], "a_py": [1.0]})

@@ -222,13 +222,25 @@ def test_events_flip_without_rotation_when_asked(df):
     )
 
 
-def test_kept_columns_are_those_of_the_oriented_event():
-    df = collider_frame()
-    turned = proc_event(
-        df, fix_phi=True, use_cartesian=True, ref_vec_0="tau", keep_feats=["lep_phi", "tau_pt", "weight"]
-    )
-    pd.testing.assert_series_equal(turned["lep_phi"], fix_event_phi(df, "tau")["lep_phi"])
-    pd.testing.assert_series_equal(turned["tau_pt"], df["tau_pt"])
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("use_cartesian", [False, True])
+def test_kept_columns_are_as_before_the_orientation_as_in_lumin(use_cartesian, inplace):
+    before = collider_frame()
+    keep, df = ["tau_phi", "lep_phi", "lep_eta", "tau_pt", "weight"], before.copy()
+    options = {"fix_phi": True, "fix_z": True, "ref_vec_0": "tau", "use_cartesian": use_cartesian, "inplace": inplace}
+    turned = proc_event(df, keep_feats=keep, **options)
+    turned = df if inplace else turned
+    pd.testing.assert_frame_equal(turned[keep], before[keep])
+    others = proc_event(before, **{**options, "inplace": False})
+    rest = [name for name in others if name not in keep]
+    pd.testing.assert_frame_equal(turned[rest], others[rest])
+    assert before["tau_phi"].abs().min() > 0
+
+
+def test_kept_columns_have_nan_where_defaults_say_missing():
+    df = pd.DataFrame({"tau_pt": [30.0, -9.0], "tau_phi": [2.0, -9.0]})
+    kept = proc_event(df, fix_phi=True, ref_vec_0="tau", keep_feats="tau_phi", default_vals=[-9])
+    assert kept["tau_phi"].fillna(7).tolist() == [2.0, 7.0]
 
 
 def test_fault_default_values_wipe_vectors_alone():

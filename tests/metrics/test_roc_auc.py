@@ -178,7 +178,7 @@ def test_auc_of_many_events_is_fast():
         ([0.1, 0.2], [0, np.nan], None, DataError, "targets must not be NaN, got 1"),
         ([0.1, 0.2], [0, 1], [1, np.inf], DataError, "weights must be finite, got 1"),
         ([0.1, 0.2], [0, 2], None, DataError, r"0 \(background\) or 1 \(signal\), got \[2\]"),
-        ([0.1, 0.2], ["s", "b"], None, DataError, "targets must be numbers"),
+        ([0.1, 0.2], ["s", "b"], None, DataError, "targets must hold numbers"),
         ([0.1, 0.2], [0, 1, 1], None, ShapeError, "one length, got 2, 3 and 2"),
         ([0.1, 0.2], [0, 1], np.ones((2, 2)), ShapeError, "one an event"),
         (np.ones((2, 2, 2)), [0, 1], None, ShapeError, r"got \(2, 2, 2\)"),

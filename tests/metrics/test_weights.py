@@ -125,7 +125,7 @@ def test_bad_input_is_refused(make, objective, sign, make_sample):
         ((preds, targets, np.where(np.arange(200) == 3, np.inf, weights)), DataError, "weights must be finite, got 1"),
         ((preds, targets, np.zeros(200)), DataError, "at least one event of non-zero weight, got none of 200"),
         ((preds[:0], targets[:0], None), DataError, "at least one event"),
-        ((preds.astype(str), targets, weights), DataError, "predictions must be numbers"),
+        ((preds.astype(str), targets, weights), DataError, "predictions must hold numbers"),
     ]:
         with pytest.raises(error, match=message):
             metric(*arguments)

@@ -81,3 +81,19 @@ def test_a_feature_named_twice_is_refused():
 
 def test_empty_data_have_no_categories():
     assert proc_cats(pd.DataFrame({"f": []}), ["f"]).cat_szs == {"f": 0}
+
+
+def test_categories_come_in_all_sorts_of_columns():
+    right = proc_cats(pd.DataFrame({"a": [3, 1, 3]}), "a", val_df=pd.DataFrame({"a": [1]}))
+    for train in ({"a": np.array([3, 1, 3])}, pd.DataFrame({"a": pd.array([3, 1, 3], dtype="Int64")})):
+        cats = proc_cats(train, "a", val_df=np.array([(1,)], dtype=[("a", "i8")]))
+        assert (cats.cat_maps, cats.cat_szs) == (right.cat_maps, right.cat_szs)
+        assert cats.train_df["a"].tolist() == [1, 0, 1]
+        assert cats.val_df["a"].tolist() == [0]
+
+
+def test_masked_categories_are_missing_and_columns_that_come_twice_are_refused():
+    with pytest.raises(DataError, match="'a' has 1 missing values in the training data"):
+        proc_cats({"a": np.ma.masked_array([1, 2], [False, True])}, "a")
+    with pytest.raises(DataError, match="the training data have 2 columns 'a'"):
+        proc_cats(pd.DataFrame([[1, 2]], columns=["a", "a"]), "a")

@@ -163,7 +163,12 @@ def test_missing_values_are_left_out(df):
     [
         (np.r_[np.inf, np.zeros(99)], r"columns \['eta'\] hold 1 infinite"),
         (np.full(100, np.nan), r"columns \['eta'\] hold no value"),
-        (["text"] * 100, "takes numbers"),
+        (["text"] * 100, "the column 'eta' of the data must hold numbers, got text"),
+        (["1.5"] * 100, "the column 'eta' of the data must hold numbers, got text"),
+        ([1.0] * 99 + ["2"], "the column 'eta' of the data must hold numbers, got numbers and text"),
+        (pd.date_range("2020", periods=100), "the column 'eta' of the data must hold numbers, got dates"),
+        (pd.to_timedelta(range(100), "s"), "the column 'eta' of the data must hold numbers, got durations"),
+        (np.full(100, 1j), "the column 'eta' of the data must hold numbers, got complex"),
     ],
 )
 def test_columns_that_cannot_be_fitted_are_refused_by_name(df, column, message):
@@ -191,3 +196,28 @@ def test_yielder_takes_the_pipe_and_undoes_it(df, tmp_path):
     with FoldYielder(path, input_pipe=pipe) as fy:
         back = fy.get_df(inc_inputs=True, deprocess=True)
     np.testing.assert_allclose(back[FEATS].sum(), df[FEATS].sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Float32", "Int64", "boolean", "object", "category"])
+def test_fault_missing_values_of_all_sorts_of_columns_are_left_out(dtype):
+    """Nullable columns with NA were refused, and categories blamed."""
+    df = pd.DataFrame({"a": pd.array([1, None, 0], dtype=dtype), "b": [1.0, 2.0, 3.0]})
+    for feats in (["a", "b"], ["a"]):
+        given = fit_input_pipe(df, feats).transform(df[feats])[:, 0]
+        np.testing.assert_allclose(given, [1, np.nan, -1])
+    np.testing.assert_allclose(fit_output_pipe(df, "a").transform(df[["a"]])[:, 0], [1, np.nan, -1])
+    with pytest.raises(DataError, match="weights must be finite"):
+        fit_input_pipe(df, "b", wgt_feat="a")
+
+
+def test_dicts_and_records_are_fitted_as_frames_are(df):
+    right = fit_input_pipe(df, FEATS, wgt_feat="w").transform(df[FEATS])
+    masked = {name: np.ma.masked_array(df[name].to_numpy(), False) for name in df}
+    for data in (masked, df.to_records()):
+        np.testing.assert_array_equal(fit_input_pipe(data, FEATS, wgt_feat="w").transform(df[FEATS]), right)
+
+
+def test_columns_that_come_twice_are_refused(df):
+    for twice in ("eta", "w"):
+        with pytest.raises(DataError, match=f"the data have 2 columns '{twice}'; rename or drop all but one"):
+            fit_input_pipe(pd.concat([df, df[[twice]]], axis=1), FEATS, wgt_feat="w")

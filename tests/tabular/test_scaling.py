@@ -7,7 +7,7 @@ from sklearn import decomposition, preprocessing
 from lumin_core import build
 from lumin_core.data import transforms
 from lumin_core.errors import ConfigError, DataError, ShapeError
-from lumin_plugin_tabular import PCA, StandardScaler
+from lumin_plugin_tabular import PCA, Chain, StandardScaler
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(5, 3, (200, 3)) @ RNG.normal(0, 1, (3, 3))
@@ -152,7 +152,7 @@ def test_infinities_and_shapes_are_refused(step):
         fitted.transform(X[0])
     with pytest.raises(ConfigError, match="call fit first"):
         step().transform(X)
-    with pytest.raises(DataError, match="takes numbers"):
+    with pytest.raises(DataError, match="must hold numbers, got text"):
         step().fit(np.array([["a", "b"]]))
 
 
@@ -189,3 +189,58 @@ def test_is_built_by_name():
         "with_mean": False,
         "with_std": True,
     }
+
+
+# What is taken for a number
+
+NO_NUMBERS = [
+    np.array([[1, 2, 3]], dtype="datetime64[s]"),
+    np.array([[1, 2, 3]], dtype="timedelta64[s]"),
+    np.array([["1", "2", "3"]]),
+    np.array([[1j, 2, 3]]),
+    np.array([[1, "2", 3]], dtype=object),
+]
+
+
+@pytest.mark.parametrize("x", NO_NUMBERS)
+@pytest.mark.parametrize("step", [StandardScaler, PCA])
+def test_nothing_but_numbers_is_taken_at_any_door(step, x):
+    fitted = step().fit(X)
+    chain = Chain([fitted])
+    calls = [
+        step().fit,
+        fitted.transform,
+        fitted.inverse_transform,
+        chain.fit,
+        chain.transform,
+        chain.inverse_transform,
+    ]
+    for call in calls:
+        with pytest.raises(DataError, match="the data must hold numbers"):
+            call(x)
+    with pytest.raises(DataError, match="sample_weight must hold numbers"):
+        StandardScaler().fit(X[:3], x[0])
+
+
+def test_what_is_masked_is_missing():
+    x = np.ma.masked_array([[1.0], [-999.0], [3.0]], [[False], [True], [False]])
+    scaler = StandardScaler().fit(x)
+    assert scaler.to_config()["mean"] == [2.0]
+    for given in (scaler.transform(x), Chain([scaler]).transform(x), transforms.apply_chain([scaler], x)):
+        np.testing.assert_array_equal(given, [[-1], [np.nan], [1]])
+    np.testing.assert_array_equal(
+        scaler.inverse_transform(np.ma.masked_array([[0.0], [9.0]], [[0], [1]])), [[2], [np.nan]]
+    )
+    with pytest.raises(DataError, match=r"columns \[0\] hold 1 infinite or missing"):
+        PCA().fit(x)
+    with pytest.raises(DataError, match="weights must be finite"):
+        StandardScaler().fit(X[:3], np.ma.masked_array([1.0, 2.0, 3.0], [False, True, False]))
+
+
+@pytest.mark.parametrize("step", [StandardScaler(), PCA(2)])
+def test_an_empty_selection_stays_empty(step):
+    step.fit(X)
+    width = step.transform(X[:1]).shape[1]
+    assert step.transform(X[:0]).shape == (0, width)
+    assert step.inverse_transform(np.zeros((0, width), dtype="float32")).shape == (0, 3)
+    assert step.transform(X[:0].astype("float32")).dtype == np.float32

@@ -13,6 +13,7 @@ import numpy as np
 
 from lumin_core import EvalMetric
 from lumin_core.checks import did_you_mean, positive
+from lumin_core.data import as_numbers
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_hep.cut_scan import ams_scan_quick, ams_scan_slow
 
@@ -102,7 +103,7 @@ class AMS(EvalMetric):
             DataError: If a column is missing, values are NaN, or targets are not 0 or 1.
             ShapeError: If there are several columns of predictions or targets.
         """
-        scores = _one_column(self._scores(np.asarray(preds)), "predictions")
+        scores = _one_column(self._scores(as_numbers(preds, "predictions")), "predictions")
         events = {
             "pred": scores,
             "gen_target": _one_column(targets if self.targ_name is None else _get(columns, self.targ_name), "targets"),
@@ -214,7 +215,7 @@ def _get(columns: Mapping[str, ArrayLike], name: str) -> ArrayLike:
 
 def _one_column(values: ArrayLike, what: str) -> NDArray[np.floating]:
     """Give ``(n,)`` or ``(n, 1)`` as ``(n,)``."""
-    array = np.asarray(values)
+    array = as_numbers(values, what)
     if array.ndim == 2 and array.shape[1] == 1:
         return array[:, 0]
     if array.ndim != 1:

@@ -15,16 +15,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from lumin_core.checks import as_list, did_you_mean
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_core.statistics import effective_count
-from lumin_plugin_hep.event_columns import any_column, column
+from lumin_plugin_hep.event_columns import any_column, column, named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from lumin_plugin_hep.event_columns import Columns
 
@@ -89,6 +90,7 @@ def bin_binary_class_pred(
         array([0.   , 0.872, 0.937, 1.   ])
     """
     _check_options(max_unc, max_unc_pure_signal, step_sz)
+    df = named(df)
     scores, weights = _scores_and_weights(df, pred_name, wgt_name)
     used = weights != 0
     grid = np.append(np.round(np.arange(0, 1 - step_sz / 2, step_sz), 12), 1.0)
@@ -170,7 +172,7 @@ def _pure_signal_edge(
 
 
 def _scores_and_weights(
-    df: Columns, pred_name: str, wgt_name: str | None
+    df: pd.DataFrame | Mapping[str, ArrayLike], pred_name: str, wgt_name: str | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     scores = column(df, pred_name).astype(np.float64)
     if scores.size and not 0 <= scores.min() <= scores.max() <= 1:
@@ -188,12 +190,15 @@ def _scores_and_weights(
     return scores, weights
 
 
-def _labels(df: Columns, name: str, used: NDArray[np.bool_]) -> NDArray[Any]:
+def _labels(df: pd.DataFrame | Mapping[str, ArrayLike], name: str, used: NDArray[np.bool_]) -> NDArray[Any]:
     """Take the labels of the events that are used."""
     labels = any_column(df, name)
     if len(labels) != len(used):
         raise ShapeError(f"columns must have one length, got {len(labels)} of {name!r} for {len(used)} predictions")
-    return labels[used]
+    labels = labels[used]
+    if n_missing := int(pd.isna(labels).sum()):
+        raise DataError(f"the column {name!r} has {n_missing} missing values of {len(labels)}; select before the call")
+    return labels
 
 
 def _checked_samples(labels: NDArray[Any], consider_samples: Sequence[object] | None) -> list[object]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, cast, overload
 from lumin_core.errors import ConfigError
 from lumin_plugin_hep import formulas
 from lumin_plugin_hep.precision import in_doubles, into_range, stack
-from lumin_plugin_hep.vector_columns import coordinate, find, is_momenta, put, split
+from lumin_plugin_hep.vector_columns import coordinate, find, is_momenta, named, put, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +137,7 @@ def _convert(
 def _convert_columns(
     df: C, vec: str, old: tuple[str, str, str], new: tuple[str, str, str], drop: bool, inplace: bool
 ) -> C | None:
+    df = named(df, inplace=inplace)
     along = "eta" if "eta" in old else "pz"
     names = [name for name in old if name != along or find(df, vec, along)]
     values = [coordinate(df, vec, name) if name in names else 0.0 for name in old]

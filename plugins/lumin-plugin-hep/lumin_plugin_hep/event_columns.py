@@ -1,25 +1,27 @@
 """What scans and binnings ask of the columns of a data frame.
 
 They are there, numbers, finite; signal and background are told apart. Columns come from a data
-frame, or from any mapping of names to arrays of one length. The frame's index does not matter.
+frame, from any mapping of names to arrays of one length, or from an array of records. The frame's
+index does not matter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from lumin_core.checks import did_you_mean
+from lumin_core.data import as_frame, as_numbers, unmasked
 from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-Columns: TypeAlias = "pd.DataFrame | Mapping[str, ArrayLike]"
+Columns: TypeAlias = "pd.DataFrame | Mapping[str, ArrayLike] | np.ndarray"
+"""Columns by name: a data frame, a mapping, or an array of records."""
 
 
 class BinaryEvents(NamedTuple):
@@ -60,6 +62,7 @@ def binary_events(df: Columns, pred_name: str, targ_name: str, wgt_name: str) ->
         >>> scores, signal, weights
         (array([0.2, 0.9]), array([False,  True]), array([1., 2.]))
     """
+    df = named(df)
     scores, targets = column(df, pred_name), column(df, targ_name)
     weights = column(df, wgt_name).astype(np.float64)
     if not len(scores) == len(targets) == len(weights):
@@ -79,7 +82,24 @@ def binary_events(df: Columns, pred_name: str, targ_name: str, wgt_name: str) ->
     return BinaryEvents(scores[used], signal[used], weights[used])
 
 
-def column(df: Columns, name: str) -> NDArray[Any]:
+def named(df: Columns) -> pd.DataFrame | Mapping[str, ArrayLike]:
+    """Return columns by name as they came, those of an array of records as a frame.
+
+    Raises:
+        DataError: If it is anything else, such as a frame of another library, with the line that
+            converts it.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_hep.event_columns import named
+        >>> named(np.array([(0.5, 1)], dtype=[("pred", "f8"), ("gen_target", "i8")]))
+           pred  gen_target
+        0   0.5           1
+    """
+    return df if isinstance(df, pd.DataFrame | Mapping) else as_frame(df)
+
+
+def column(df: pd.DataFrame | Mapping[str, ArrayLike], name: str) -> NDArray[Any]:
     """Take a column of finite numbers.
 
     Args:
@@ -90,7 +110,7 @@ def column(df: Columns, name: str) -> NDArray[Any]:
         Shape ``(n,)``.
 
     Raises:
-        DataError: If it is missing, or holds no numbers, NaN or infinities.
+        DataError: If it is missing, or holds no numbers, NaN (masked, NA) or infinities.
         ShapeError: If it is no single column.
 
     Example:
@@ -100,9 +120,7 @@ def column(df: Columns, name: str) -> NDArray[Any]:
         ...
         lumin_core.errors.DataError: there is no column 'gen_weigth'; did you mean 'gen_weight'?
     """
-    values = any_column(df, name)
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"the column {name!r} must hold numbers, got {values.dtype}")
+    values = _single(as_numbers(_of(df, name), f"the column {name!r}"), name)
     n_bad = int((~np.isfinite(values)).sum())
     if n_bad:
         raise DataError(
@@ -111,17 +129,26 @@ def column(df: Columns, name: str) -> NDArray[Any]:
     return values
 
 
-def any_column(df: Columns, name: str) -> NDArray[Any]:
+def any_column(df: pd.DataFrame | Mapping[str, ArrayLike], name: str) -> NDArray[Any]:
     """Take a column of anything, such as names of samples; as `column`.
+
+    What is masked is ``None``, among numbers NaN.
 
     Example:
         >>> from lumin_plugin_hep.event_columns import any_column
         >>> any_column({"gen_sample": ["ttbar", "higgs"]}, "gen_sample").tolist()
         ['ttbar', 'higgs']
     """
+    return _single(unmasked(_of(df, name), f"the column {name!r}"), name)
+
+
+def _of(df: pd.DataFrame | Mapping[str, ArrayLike], name: str) -> ArrayLike:
     if name not in df:
         raise DataError(f"there is no column {name!r}{did_you_mean(name, df.keys())}")
-    values = np.asarray(df[name])
+    return df[name]
+
+
+def _single(values: NDArray[Any], name: str) -> NDArray[Any]:
     if values.ndim != 1:
         raise ShapeError(f"{name!r} must be one column, (n,), got shape {values.shape}")
     return values

@@ -8,10 +8,10 @@ Which there are, their momenta, and new columns of momentum, mass and energy.
     m_T = \sqrt{2\, p_{T}\, p_{T}^\mathrm{miss} (1 - \cos\Delta\phi)}
 
 Momenta, energies and masses are in GeV, angles in rad, phi in [-pi, pi), c = 1. A frame may be a
-mapping of names to arrays or tensors as well; how a vector's columns are named is described in
-`vector_columns`. The frame that comes stays as it was, and another is given, unless `inplace` is
-true; then nothing is given. LUMIN always changes it. Existing columns of the new name are replaced.
-Absent objects (NaN) stay NaN.
+mapping of names to arrays or tensors as well, or an array of records (a frame is given then); how a
+vector's columns are named is described in `vector_columns`. The frame that comes stays as it was,
+and another is given, unless `inplace` is true; then nothing is given. LUMIN always changes it.
+Existing columns of the new name are replaced. Absent objects (NaN) stay NaN.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from lumin_plugin_hep.vector_columns import (
     find,
     four_momentum,
     is_cartesian,
+    named,
     put,
     sources,
 )
@@ -99,6 +100,7 @@ def add_abs_mom(df: C, vec: str, z: bool = True, inplace: bool = False) -> C | N
            tau_px  tau_py  tau_absp
         0     3.0     4.0       5.0
     """
+    df = named(df, inplace=inplace)
     components = cartesian(df, vec)[: 3 if z else 2]
     size = in_doubles(formulas.length, *components, like=sources(df, vec))
     return put(df, {f"{vec}_absp": size}, inplace=inplace)
@@ -137,6 +139,7 @@ def add_mass(df: C, vec: str, inplace: bool = False) -> C | None:
            tau_px  tau_py  tau_pz  tau_E  tau_mass
         0     3.0     0.0     0.0    5.0       4.0
     """
+    df = named(df, inplace=inplace)
     momentum, like = (*cartesian(df, vec), coordinate(df, vec, "E")), sources(df, vec, "E")
     mass = in_doubles(partial(formulas.mass, resolution=resolution(like)), *momentum, like=like)
     return put(df, {f"{vec}_mass": mass}, inplace=inplace)
@@ -173,6 +176,7 @@ def add_energy(df: C, vec: str, inplace: bool = False) -> C | None:
            tau_pt  tau_eta  tau_phi  tau_mass  tau_E
         0     3.0      0.0      0.0       4.0    5.0
     """
+    df = named(df, inplace=inplace)
     result = in_doubles(lambda values: values, energy(df, vec), like=sources(df, vec, "mass"))
     return put(df, {f"{vec}_E": result}, inplace=inplace)
 
@@ -208,6 +212,7 @@ def add_mt(df: C, vec: str, mpt_name: str = "mpt", inplace: bool = False) -> C |
            tau_pt  tau_phi  met_px  met_py  tau_mt
         0    20.0      1.0    20.0     0.0  19.177
     """
+    df = named(df, inplace=inplace)
     (pt_0, _, phi_0), (pt_1, _, phi_1) = collider(df, vec), collider(df, mpt_name)
     name = f"{vec}_mT" if find(df, vec, "pt") == f"{vec}_pT" else f"{vec}_mt"
     like = [*sources(df, vec), *sources(df, mpt_name)]
@@ -244,6 +249,7 @@ def get_momentum(df: Columns, vec: str, include_E: bool = False, as_cart: bool =
         ... )
         array([[3., 0., 0., 3.]])
     """
+    df = named(df)
     system = cartesian if as_cart or is_cartesian(df, vec) else collider
     if not include_E:
         return stack(*system(df, vec), like=sources(df, vec))

@@ -10,7 +10,8 @@ of unpolarised beams look alike from all sides; what a network need not learn, i
 An event turns with all its vectors, the references and those of the truth included, in Cartesian
 and in collider coordinates. A missing vector (NaN) stays missing, and an event whose reference is
 missing stays as it is. Only columns of vectors are touched, and columns keep their order. All
-functions give another data frame, or with ``inplace`` change the one that came and give ``None``.
+functions give another data frame, or with ``inplace`` change the one that came and give ``None``. A
+dict of columns or an array of records is taken as a frame.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import TYPE_CHECKING, Literal, NoReturn, cast, overload
 import numpy as np
 
 from lumin_core.checks import as_list, did_you_mean
+from lumin_core.data import as_numbers
 from lumin_core.errors import ConfigError
 from lumin_plugin_hep.coordinates import to_cartesian
 from lumin_plugin_hep.momenta import check_pairs, check_vectors, find_vectors, is_vector, select_vectors, wrap_phi
-from lumin_plugin_hep.vector_columns import put, take
+from lumin_plugin_hep.vector_columns import as_pandas, put, take
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +70,7 @@ def fix_event_phi(
         >>> fix_event_phi(df, "tau").round(3).values.tolist()
         [[30.0, 0.0, 0.706, -4.95]]
     """
+    df = as_pandas(df, inplace=inplace)
     vectors = _vectors(df, {"px", "py", "phi"}, vecs, ref_vec)
     check_pairs(vectors)
     angle, new = _azimuth(df, ref_vec), {}
@@ -124,6 +127,7 @@ def fix_event_z(
         >>> fix_event_z(df, "tau").values.tolist()
         [[30.0, 1.0, 1.0, 0.0, -5.0]]
     """
+    df = as_pandas(df, inplace=inplace)
     vectors = _vectors(df, {"pz", "eta"}, vecs, ref_vec)
     return _put(df, _flipped(df, vectors, ("pz", "eta"), _along_z(df, ref_vec) < 0), inplace=inplace)
 
@@ -170,6 +174,7 @@ def fix_event_y(
         >>> fix_event_y(df, "tau", "lep").abs().values.tolist()
         [[1.0, 0.0, 1.0, 2.0]]
     """
+    df = as_pandas(df, inplace=inplace)
     vectors = _vectors(df, {"py", "phi"}, vecs, ref_vec_0, ref_vec_1)
     cut = _py(df, ref_vec_1) < _py(df, ref_vec_0)
     return _put(df, _flipped(df, vectors, ("py", "phi"), cut), inplace=inplace)
@@ -208,6 +213,7 @@ def event_to_cartesian(
            met_px  met_py
         0     5.0     0.0
     """
+    df = as_pandas(df, inplace=inplace)
     found = find_vectors(df.columns)
     check_vectors(as_list(ignore), found, "columns")
     frame = df if inplace else df.copy()
@@ -245,7 +251,8 @@ def proc_event(
         use_cartesian: Whether to replace pt, eta and phi by Cartesian coordinates.
         ref_vec_0: Name of the first reference.
         ref_vec_1: Name of the second.
-        keep_feats: Columns to keep that would be dropped, with the values of the oriented event.
+        keep_feats: Columns to keep, also where they would be dropped, with the values of before the
+            orientation.
         default_vals: Values that stand for missing ones, in the columns of vectors alone.
         vecs: The vectors of the event beside the references; by default all that are found.
         inplace: Whether to change the frame that came, rather than give another.
@@ -275,7 +282,7 @@ def proc_event(
            tau_pt  met_pt  met_phi  label
         0    30.0     5.0      1.0   -999
     """
-    keep = as_list(keep_feats)
+    df, keep = as_pandas(df, inplace=inplace), as_list(keep_feats)
     if unknown := [name for name in keep if name not in df.columns]:
         msg = f"keep_feats: there is no column {unknown[0]!r}{did_you_mean(unknown[0], df.columns)}"
         raise ConfigError(msg)
@@ -284,6 +291,7 @@ def proc_event(
         check_vectors(vecs, _names(df), "columns")
     frame = df.copy()
     _clear(frame, default_vals or (), vecs)
+    kept = frame[keep].copy()
     if fix_phi:
         fix_event_phi(frame, _needed(ref_vec_0, "ref_vec_0", "fix_phi"), vecs=vecs, inplace=True)
     if fix_y:
@@ -295,6 +303,7 @@ def proc_event(
     if fix_phi:
         dropped += [name for c, name in _names(frame)[str(ref_vec_0)].items() if c in ("phi", "py")]
     frame = frame.drop(columns=[name for name in dict.fromkeys(dropped) if name not in keep])
+    put(frame, {name: kept[name].array for name in keep}, inplace=True)
     if not inplace:
         return frame
     _move(frame, df)
@@ -324,9 +333,7 @@ def _vectors(
 
 
 def _read(df: pd.DataFrame, name: str) -> Array:
-    column = cast("pd.Series", take(df, name))
-    values: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return values
+    return cast("Array", take(df, name)).astype(np.float64)
 
 
 def _put(df: pd.DataFrame, new: Mapping[str, Array], *, inplace: bool) -> pd.DataFrame | None:
@@ -339,7 +346,7 @@ def _where(cut: Array, values: Array, column: pd.Series, *, is_angle: bool = Fal
     Angles are in [-pi, pi).
     """
     new = values.astype(_precision(column))
-    old = column.to_numpy(dtype=np.float64, na_value=np.nan).astype(new.dtype)
+    old = as_numbers(column).astype(new.dtype)
     return np.where(cut, wrap_phi(new) if is_angle else new, old)
 
 
@@ -415,5 +422,5 @@ def _clear(df: pd.DataFrame, default_vals: Sequence[float], vecs: Sequence[str] 
 def _move(frame: pd.DataFrame, into: pd.DataFrame) -> None:
     """Make one frame the other, whose events are the same."""
     touched = {name for vector in (_names(into) | _names(frame)).values() for name in vector.values()}
-    new = {name: frame[name].to_numpy() for name in frame.columns if name in touched or name not in into}
+    new = {name: frame[name].array for name in frame.columns if name in touched or name not in into}
     put(into, new, drop=[name for name in into.columns if name not in frame], inplace=True)

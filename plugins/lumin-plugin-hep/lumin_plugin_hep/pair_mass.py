@@ -9,7 +9,7 @@ from lumin_core.errors import ConfigError
 from lumin_plugin_hep import formulas
 from lumin_plugin_hep.momenta import SYSTEMS
 from lumin_plugin_hep.precision import in_doubles
-from lumin_plugin_hep.vector_columns import cartesian, sources, take
+from lumin_plugin_hep.vector_columns import cartesian, named, sources, take
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +66,7 @@ def calc_pair_mass(df: Columns, masses: tuple[Values, Values], feat_map: Mapping
     except (TypeError, ValueError) as error:
         raise ConfigError(f"masses must be two, of the first and the second particle, got {masses!r}") from error
     _check(feat_map)
+    df = named(df)
     pair = {key: take(df, name) for key, name in feat_map.items()}
     momenta = (*cartesian(pair, "0"), *cartesian(pair, "1"))
     like = [*sources(pair, "0"), *sources(pair, "1"), mass_0, mass_1]

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import math
 from functools import reduce
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, TypeVar, cast
 
 import numpy as np
-import pandas as pd
 import torch
-from pandas.api.types import is_numeric_dtype
 from torch import Tensor
 
-from lumin_core.errors import DataError, ShapeError
+from lumin_core.data import as_numbers
+from lumin_core.errors import ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,8 +40,8 @@ def in_doubles(
 
     Args:
         formula: Takes arrays, or tensors, of one shape; gives one, or a tuple of such.
-        values: What it is given: numbers, arrays, series (by place, not by index), tensors; they
-            are broadcast. One tensor makes tensors of all.
+        values: What it is given: numbers, arrays (what is masked is NaN), series (by place, not by
+            index), tensors; they are broadcast. One tensor makes tensors of all.
         like: The values that tell the precision of the results; by default all. Plain numbers do
             not count, and integers count as float64 (tensors: as torch's default).
         rounded: Whether results are brought to that precision; steps on the way to a
@@ -129,6 +128,18 @@ def stack(*components: Values, like: Sequence[Values] | None = None) -> Array:
     return torch.stack(columns, dim=-1) if isinstance(columns[0], Tensor) else np.stack(columns, axis=-1)
 
 
+def is_real(values: object) -> TypeGuard[Tensor]:
+    """Tell a tensor of numbers, which stays on its device, with its gradients.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_hep.precision import is_real
+        >>> is_real(torch.ones(1)), is_real(torch.ones(1, dtype=torch.complex64)), is_real(1.0)
+        (True, False, False)
+    """
+    return isinstance(values, Tensor) and not values.is_complex()
+
+
 def _double_arrays(values: Sequence[Values]) -> Sequence[np.ndarray]:
     return _broadcast(np.broadcast_arrays, [_numbers(value).astype(np.float64) for value in values])
 
@@ -136,7 +147,7 @@ def _double_arrays(values: Sequence[Values]) -> Sequence[np.ndarray]:
 def _double_tensors(values: Sequence[Values]) -> Sequence[Tensor]:
     device = next(value.device for value in values if isinstance(value, Tensor))
     double = torch.float32 if device.type == "mps" else torch.float64
-    tensors = [value if isinstance(value, Tensor) else torch.as_tensor(_numbers(value)) for value in values]
+    tensors = [value if is_real(value) else torch.as_tensor(_numbers(value)) for value in values]
     return _broadcast(torch.broadcast_tensors, [tensor.to(device, double) for tensor in tensors])
 
 
@@ -154,12 +165,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _numbers(values: Values) -> np.ndarray:
-    if isinstance(values, pd.Series) and not isinstance(values.dtype, np.dtype) and is_numeric_dtype(values.dtype):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)  # a type of pandas, with a missing value of its own
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"momenta, energies, masses and angles must be numbers, got {array.dtype}")
-    return array
+    return as_numbers(values, "momenta, energies, masses and angles")
 
 
 def _array_dtype(values: Sequence[Values]) -> np.dtype:

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from lumin_core.data import as_numbers
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def calc_ams(s: ArrayLike, b: ArrayLike, br: float = 0, unc_b: ArrayLike = 0) ->
 
     The module has the formula. No signal, or a negative one, gives 0. Without any background
     (``b + br = 0``) the significance of a signal has no bound, and is infinite; a negative
-    background has none, which is NaN. LUMIN gives -1 for these, and leaves ``br`` out where
-    ``unc_b`` is given.
+    background has none, which is NaN, as is that of what is missing (NaN, masked). LUMIN gives -1
+    for these, and leaves ``br`` out where ``unc_b`` is given.
 
     Args:
         s: Signal expected, as a sum of weights.
@@ -83,7 +84,8 @@ def calc_ams(s: ArrayLike, b: ArrayLike, br: float = 0, unc_b: ArrayLike = 0) ->
     """
     _check_not_negative(br, "br")
     _check_not_negative(unc_b, "unc_b")
-    s, b, unc_b = (np.asarray(value, dtype=np.float64) for value in (s, b, unc_b))
+    given = (("s", s), ("b", b), ("unc_b", unc_b))
+    s, b, unc_b = (as_numbers(value, name).astype(np.float64) for name, value in given)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = _ams(np, s, b + br, unc_b)
     return float(values) if values.ndim == 0 else values
@@ -167,5 +169,5 @@ def _polynomial(t: Any, coefficients: Sequence[float]) -> Any:
 
 def _check_not_negative(value: ArrayLike, name: str) -> None:
     """Refuse negative values and NaN."""
-    if not np.all(np.asarray(value) >= 0):
+    if not np.all(as_numbers(value, name) >= 0):
         raise ConfigError(f"{name} must not be negative, got {value!r}")

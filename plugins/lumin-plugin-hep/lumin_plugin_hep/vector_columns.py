@@ -1,7 +1,8 @@
 """Vectors in columns.
 
 Which columns one has, its momentum from either system, new columns beside them. Columns come as a
-data frame, or as a mapping of names to arrays or tensors. A vector ``tau`` is ``tau_px``,
+data frame, as a mapping of names to arrays or tensors, or as an array of records, of which a frame
+is made; what is masked or NA in them is NaN. A vector ``tau`` is ``tau_px``,
 ``tau_py``, ``tau_pz`` or ``tau_pt`` (also ``tau_pT``), ``tau_eta``, ``tau_phi`` [GeV, rad], and for
 its energy ``tau_E`` or ``tau_mass``. One without ``pz`` and ``eta``, such as missing momentum, lies
 in the transverse plane. Where both systems are there, the Cartesian columns count. Values are
@@ -10,6 +11,7 @@ paired by row, whatever the index of the frame.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard, TypeVar, cast
 
 import numpy as np
@@ -17,12 +19,13 @@ import pandas as pd
 from torch import Tensor
 
 from lumin_core.checks import did_you_mean
+from lumin_core.data import as_frame, as_numbers
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_hep import formulas
-from lumin_plugin_hep.precision import in_doubles
+from lumin_plugin_hep.precision import in_doubles, is_real
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from lumin_plugin_hep.precision import Array, Values
 
@@ -39,7 +42,44 @@ def is_momenta(values: object) -> TypeGuard[Array]:
         >>> is_momenta(np.zeros((1, 3))), is_momenta({"tau_px": [1.0]})
         (True, False)
     """
-    return isinstance(values, (np.ndarray, Tensor))
+    return isinstance(values, Tensor) or (isinstance(values, np.ndarray) and values.dtype.names is None)
+
+
+def named(df: C, *, inplace: bool = False) -> C:
+    """Return columns by name as they came, those of an array of records as a frame.
+
+    Args:
+        df: The columns.
+        inplace: Whether they are to be changed.
+
+    Raises:
+        DataError: If it is anything else, such as a frame of another library, with the line that
+            converts it.
+        ConfigError: If an array of records is to be changed.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_hep.vector_columns import named
+        >>> named(np.array([(3.0, 4.0)], dtype=[("tau_px", "f8"), ("tau_py", "f8")]))
+           tau_px  tau_py
+        0     3.0     4.0
+    """
+    return df if isinstance(df, Mapping) else cast("C", as_pandas(cast("pd.DataFrame", df), inplace=inplace))
+
+
+def as_pandas(df: Columns, *, inplace: bool = False) -> pd.DataFrame:
+    """Return columns by name as a data frame; arguments and errors as for `named`.
+
+    Example:
+        >>> from lumin_plugin_hep.vector_columns import as_pandas
+        >>> as_pandas({"tau_px": [3.0]})
+           tau_px
+        0     3.0
+    """
+    frame = as_frame(df)
+    if inplace and frame is not df:
+        raise ConfigError(f"inplace=True changes a data frame of pandas, got {type(df).__name__}; leave inplace out")
+    return frame
 
 
 def find(df: Columns, vec: str, coordinate: str) -> str | None:
@@ -60,7 +100,7 @@ def find(df: Columns, vec: str, coordinate: str) -> str | None:
 
 
 def take(df: Columns, name: str) -> Values:
-    """Give a column.
+    """Give a column: an array, NaN where a value is missing, or a tensor or number that is one.
 
     Raises:
         DataError: If it is missing, or holds no numbers.
@@ -78,9 +118,7 @@ def take(df: Columns, name: str) -> Values:
     values = df[name]
     if isinstance(values, pd.DataFrame):
         raise ShapeError(f"there are {values.shape[1]} columns {name!r}; rename or drop all but one")
-    if isinstance(values, pd.Series) and not pd.api.types.is_numeric_dtype(values.dtype):
-        raise DataError(f"the column {name!r} must hold numbers, got {values.dtype}")
-    return values
+    return values if is_real(values) or isinstance(values, int | float) else as_numbers(values, f"the column {name!r}")
 
 
 def coordinate(df: Columns, vec: str, name: str) -> Values:
@@ -89,7 +127,7 @@ def coordinate(df: Columns, vec: str, name: str) -> Values:
     Example:
         >>> from lumin_plugin_hep.vector_columns import coordinate
         >>> coordinate({"tau_pT": [1.0]}, "tau", "pt")
-        [1.0]
+        array([1.])
     """
     return take(df, find(df, vec, name) or f"{vec}_{name}")
 
@@ -128,7 +166,7 @@ def sources(df: Columns, vec: str, *names: str) -> list[Values]:
     Example:
         >>> from lumin_plugin_hep.vector_columns import sources
         >>> sources({"tau_px": [1.0], "tau_py": [2.0], "tau_mass": [1.8]}, "tau", "mass")
-        [[1.0], [2.0], [1.8]]
+        [array([1.]), array([2.]), array([1.8])]
     """
     system = ("px", "py", "pz") if is_cartesian(df, vec) else ("pt", "eta", "phi")
     return [coordinate(df, vec, name) for name in (*system, *names) if find(df, vec, name)]
@@ -223,6 +261,7 @@ def momentum(df: Columns | None, vec: str | Array, n: int) -> tuple[tuple[Values
     if isinstance(vec, str):
         if df is None:
             raise ConfigError(f"{vec!r} names columns: pass df= with them, or give momenta as an array")
+        df = named(df)
         return (four_momentum if n == 4 else cartesian)(df, vec), sources(df, vec, *(["E", "mass"] if n == 4 else []))
     return split(vec, "(px, py, pz, E), shape (*, 4)" if n == 4 else "(px, py, pz), shape (*, 3)", {n, 4})[:n], [vec]
 
@@ -263,6 +302,7 @@ def put(df: C, new: Mapping[str, Array], *, drop: Sequence[str] = (), inplace: b
         >>> put({"a": 1, "b": 2}, {"c": 3}, drop=["a"])
         {'b': 2, 'c': 3}
     """
+    df = named(df, inplace=inplace)
     if not inplace:
         if isinstance(df, pd.DataFrame):
             return cast("C", df.assign(**cast("Mapping[str, np.ndarray]", new)).drop(columns=list(drop)))

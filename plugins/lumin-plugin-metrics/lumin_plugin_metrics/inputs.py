@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lumin_core.data import as_numbers
 from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def events(
 
     Raises:
         ShapeError: If the shapes are others.
-        DataError: If there are no events of non-zero weight, predictions or targets are NaN, or
-            weights not finite.
+        DataError: If there are no events of non-zero weight, predictions or targets are missing
+            (masked, NA or NaN), or weights not finite.
 
     Example:
         >>> from lumin_plugin_metrics.inputs import events
@@ -42,8 +43,8 @@ def events(
         raise ShapeError(f"predictions, targets and weights must have one length, got {len(p)}, {len(t)} and {len(w)}")
     if w.shape[1] != 1:
         raise ShapeError(f"weights must be one an event, (n,) or (n, 1), got {w.shape}")
-    if not np.isfinite(w).all():
-        raise DataError(f"weights must be finite, got {int((~np.isfinite(w)).sum())} NaN or infinite of {len(w)}")
+    if n_bad := int((~np.isfinite(w)).sum()):
+        raise DataError(f"weights must be finite, got {n_bad} NaN or infinite of {len(w)} (masked and NA are NaN)")
     used = w[:, 0] != 0
     if not used.any():
         raise DataError(f"a metric needs at least one event of non-zero weight, got none of {len(w)}")
@@ -51,7 +52,8 @@ def events(
         p, t, w = p[used], t[used], w[used]
     for array, name in ((p, "predictions"), (t, "targets")):
         if np.isnan(array).any():
-            raise DataError(f"{name} must not be NaN, got {int(np.isnan(array).any(1).sum())} such events of {len(p)}")
+            n_bad = int(np.isnan(array).any(1).sum())
+            raise DataError(f"{name} must not be NaN, got {n_bad} such events of {len(p)} (masked and NA are NaN)")
     return p, t, w[:, 0]
 
 
@@ -164,10 +166,10 @@ def class_numbers(targets: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def table(array: ArrayLike, name: str) -> np.ndarray:
-    """Give ``(n,)`` or ``(n, k)`` as a numeric ``(n, k)``.
+    """Give ``(n,)`` or ``(n, k)`` as a numeric ``(n, k)``, NaN where a value is missing.
 
     Args:
-        array: The array.
+        array: The array, masked or not, or columns of pandas.
         name: What it holds, for the message.
 
     Raises:
@@ -179,9 +181,7 @@ def table(array: ArrayLike, name: str) -> np.ndarray:
         >>> table([1, 2], "targets").shape
         (2, 1)
     """
-    values = np.asarray(array)
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"{name} must be numbers, got an array of {values.dtype}")
+    values = as_numbers(array, name)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2:
         raise ShapeError(f"{name} must have shape (n,) or (n, k), got {values.shape}")

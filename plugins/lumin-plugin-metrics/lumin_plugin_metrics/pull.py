@@ -20,6 +20,7 @@ import numpy as np
 
 from lumin_core import EvalMetric
 from lumin_core.checks import did_you_mean
+from lumin_core.data import as_numbers
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_core.statistics import get_moments, total_weight
 from lumin_plugin_metrics.inputs import regression_events, table
@@ -142,7 +143,7 @@ def reg_as_proxy_pull(
         true = _proxies(proxy_func, targets, "targets", columns)
     elif isinstance(proxy_target, str):
         _check_columns([proxy_target], columns)
-        true = np.asarray(columns[proxy_target])
+        true = as_numbers(columns[proxy_target], f"the column {proxy_target!r}")
     else:
         true = np.full(len(proxies), proxy_target, dtype=np.float64)
     return reg_pull(proxies, true, weights, return_mean=return_mean, use_bootstrap=use_bootstrap, use_pull=use_pull)
@@ -318,7 +319,7 @@ def _spread(values: np.ndarray, w: np.ndarray) -> float:
 def _proxies(proxy_func: Proxy, array: ArrayLike, name: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
     """Call the function on a table of its own, and check what it gives."""
     values = table(array, name).astype(np.float64)
-    proxies = np.asarray(proxy_func(values, columns))
+    proxies = as_numbers(proxy_func(values, columns), "what proxy_func gives")
     if proxies.shape not in ((len(values),), (len(values), 1)):
         raise ShapeError(
             f"proxy_func must give one value for each of {len(values)} events, (n,) or (n, 1), got {proxies.shape}"

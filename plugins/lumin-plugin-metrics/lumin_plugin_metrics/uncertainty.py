@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lumin_core.data import as_numbers, unmasked
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.statistics import bootstrap
 
@@ -79,7 +80,9 @@ def with_uncertainty(
         more = () if columns is None else (dict(zip(names, rest, strict=True)),)
         return float(metric(p, t, w, *more))
 
-    arrays = [None if a is None else np.asarray(a) for a in (preds, targets, weights, *(columns or {}).values())]
+    named = {"predictions": preds, "targets": targets, "weights": weights}
+    arrays = [None if a is None else as_numbers(a, name) for name, a in named.items()]
+    arrays += [unmasked(a) for a in (columns or {}).values()]
     everything = value(*arrays)
     rows = slice(None) if arrays[2] is None else np.flatnonzero(arrays[2])  # an event of weight zero is none
     values = resampled(value, *(None if a is None else a[rows] for a in arrays), n=n, seed=seed)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lumin_core.checks import as_list, check_names, did_you_mean
+from lumin_core.data import as_frame
 from lumin_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def proc_cats(
     and gives new ones.
 
     Args:
-        train_df: Training data; it says which categories there are.
+        train_df: Training data, which say which categories there are: a data frame, a dict of
+            columns, or an array of records.
         cat_feats: Columns to convert, or the name of one.
         val_df: Validation data; a category may be missing, none may be new.
         test_df: Test data, likewise.
@@ -72,6 +74,8 @@ def proc_cats(
     """
     feats = as_list(cat_feats)
     check_names("cat_feats", feats)
+    train_df = as_frame(train_df)
+    val_df, test_df = (None if df is None else as_frame(df) for df in (val_df, test_df))
     categories = {feat: _categories(train_df, feat) for feat in feats}
     return ProcessedCats(
         cat_maps={feat: dict(enumerate(found.tolist())) for feat, found in categories.items()},
@@ -82,10 +86,33 @@ def proc_cats(
     )
 
 
-def _column(df: pd.DataFrame, feat: str, sort: str) -> pd.Series[Any]:
-    if feat not in df.columns:
-        msg = f"the {sort} data have no column {feat!r}{did_you_mean(feat, map(str, df.columns))}"
+def check_column(df: pd.DataFrame, feat: str, what: str) -> None:
+    """Refuse a column that is not there, or more than once.
+
+    Args:
+        df: The data.
+        feat: The column.
+        what: What the data are, for the message.
+
+    Raises:
+        DataError: If it is so.
+
+    Example:
+        >>> import pandas as pd
+        >>> from lumin_plugin_tabular.categories import check_column
+        >>> check_column(pd.DataFrame({"pt": [30.0]}), "pt", "the data")
+    """
+    n_found = int((df.columns == feat).sum())
+    if n_found == 0:
+        msg = f"{what} have no column {feat!r}{did_you_mean(feat, map(str, df.columns))}"
         raise DataError(msg)
+    if n_found > 1:
+        msg = f"{what} have {n_found} columns {feat!r}; rename or drop all but one"
+        raise DataError(msg)
+
+
+def _column(df: pd.DataFrame, feat: str, sort: str) -> pd.Series[Any]:
+    check_column(df, feat, f"the {sort} data")
     column: pd.Series[Any] = df[feat]
     if column.isna().any():
         msg = f"{feat!r} has {int(column.isna().sum())} missing values in the {sort} data; give them a category of "

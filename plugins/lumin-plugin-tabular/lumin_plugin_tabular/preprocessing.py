@@ -11,16 +11,27 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
-from lumin_core.checks import as_list, check_names, did_you_mean
-from lumin_core.data import Transform, apply_chain, as_chain, chain_from_config, chain_to_config, invert_chain
+import numpy as np
+
+from lumin_core.checks import as_list, check_names
+from lumin_core.data import (
+    Transform,
+    apply_chain,
+    as_chain,
+    as_frame,
+    as_numbers,
+    chain_from_config,
+    chain_to_config,
+    invert_chain,
+)
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.files import Staged
+from lumin_plugin_tabular.categories import check_column
 from lumin_plugin_tabular.scaling import PCA, StandardScaler, check_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import pandas as pd
 
     Array = np.ndarray
@@ -56,6 +67,7 @@ class Chain(list[Transform]):
         Raises:
             ConfigError: If there are weights and a step takes none.
         """
+        x = as_numbers(x, "the data")
         for step in self:
             if sample_weight is None:
                 step.fit(x)
@@ -213,7 +225,7 @@ def fit_input_pipe(
     """Fit a pipeline to continuous features.
 
     Args:
-        df: The data.
+        df: The data: a data frame, a dict of columns, or an array of records.
         cont_feats: The columns, in the order of the inputs, or the name of one.
         savename: File to save it to, as JSON; ``.json`` is added where it is missing.
         input_pipe: Pipeline to fit, of ours or of scikit-learn; a copy is fitted. If given, it
@@ -230,7 +242,8 @@ def fit_input_pipe(
         The fitted pipeline.
 
     Raises:
-        DataError: If a column is missing, holds text, infinities or no value at all.
+        DataError: If a column is missing or there twice, holds anything but numbers, infinities or
+            no value at all; or if a weight is missing.
         ConfigError: If options contradict, or there are weights and a step takes none.
 
     Example:
@@ -260,7 +273,7 @@ def fit_output_pipe(
     ``class_reg_multi`` rescales too, and needs no pipeline: ``y_range``, ``y_mean``.
 
     Args:
-        df: The data.
+        df: As in `fit_input_pipe`.
         targ_feats: The columns, in the order of the targets, or the name of one.
         savename: As in `fit_input_pipe`.
         output_pipe: Pipeline to fit, as in `fit_input_pipe`. If given, it takes the place
@@ -296,15 +309,15 @@ def _fit(
 ) -> Chain:
     feats = as_list(names)
     check_names(what, feats)
-    if missing := [feat for feat in [*feats, *as_list(wgt_feat)] if feat not in df.columns]:
-        msg = f"the data have no column {missing[0]!r}{did_you_mean(missing[0], map(str, df.columns))}"
-        raise DataError(msg)
+    df = as_frame(df)
+    for feat in [*feats, *as_list(wgt_feat)]:
+        check_column(df, feat, "the data")
     chain = Chain(copy.deepcopy(as_chain(pipe)))
     x = check_values(df[feats], feats)
-    if empty := [feat for feat in feats if df[feat].isna().all()]:
+    if empty := [feat for feat, is_empty in zip(feats, np.isnan(x).all(axis=0), strict=True) if is_empty]:
         msg = f"the columns {empty} hold no value to fit to; leave them out"
         raise DataError(msg)
-    chain.fit(x, None if wgt_feat is None else df[wgt_feat].to_numpy())
+    chain.fit(x, None if wgt_feat is None else as_numbers(df[wgt_feat], f"the column {wgt_feat!r} of the data"))
     if savename is not None:
         chain.save(savename)
     return chain

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from sklearn import decomposition, preprocessing
 
-from lumin_core.data import Transform
+from lumin_core.data import Transform, as_numbers
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -54,11 +54,15 @@ class _Estimated(Transform):
             DataError: If values are infinite, or missing where the step cannot leave them so.
         """
         x = self._known(x, self._n_in())
+        if not len(x):  # which scikit-learn refuses
+            return np.zeros((0, self._n_out()), dtype=x.dtype)
         return np.asarray(self.estimator.transform(x)).astype(x.dtype, copy=False)
 
     def inverse_transform(self, x: Array) -> Array:
         """Undo `transform`, which may have lost information if it gives fewer columns."""
         x = self._known(x, self._n_out())
+        if not len(x):
+            return np.zeros((0, self._n_in()), dtype=x.dtype)
         return np.asarray(self.estimator.inverse_transform(x)).astype(x.dtype, copy=False)
 
     def to_config(self) -> dict[str, object]:
@@ -241,10 +245,10 @@ class PCA(_Estimated):
 
 
 def check_values(x: ArrayLike, names: Sequence[str] = (), *, allow_nan: bool = True) -> Array:
-    """Give data as floats of shape ``(n, F)``, without infinities.
+    """Give data as floats of shape ``(n, F)``, without infinities, NaN where a value is missing.
 
     Args:
-        x: Array, data frame or nested lists.
+        x: Array, masked or not, data frame or nested lists.
         names: Of the columns, for the message.
         allow_nan: Whether values may be missing.
 
@@ -253,19 +257,15 @@ def check_values(x: ArrayLike, names: Sequence[str] = (), *, allow_nan: bool = T
 
     Raises:
         ShapeError: If it has another number of axes.
-        DataError: If there is text, infinity or, unless allowed, NaN.
+        DataError: If there is anything but numbers, infinity or, unless allowed, a missing value.
 
     Example:
         >>> from lumin_plugin_tabular.scaling import check_values
         >>> check_values([[1, 2]])
         array([[1., 2.]])
     """
-    values = np.asarray(x)
-    try:
-        values = values if values.dtype == np.float32 else values.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
-        msg = f"preprocessing takes numbers, got {error}; proc_cats turns categories into codes"
-        raise DataError(msg) from error
+    values = as_numbers(x, "the data")
+    values = values if values.dtype == np.float32 else values.astype(np.float64, copy=False)
     if values.ndim != 2:
         msg = f"preprocessing takes data of shape (n, F), got shape {values.shape}"
         raise ShapeError(msg)
@@ -281,7 +281,7 @@ def check_values(x: ArrayLike, names: Sequence[str] = (), *, allow_nan: bool = T
 def _checked_weights(given: ArrayLike | None, n: int) -> Array | None:
     if given is None:
         return None
-    weights = np.asarray(given, dtype=np.float64)
+    weights = as_numbers(given, "sample_weight").astype(np.float64)
     if weights.shape != (n,):
         msg = f"sample_weight must hold one weight an event, shape ({n},), got shape {weights.shape}"
         raise ShapeError(msg)

@@ -73,9 +73,17 @@ def test_multiclass_targets_are_int64_without_axis():
     assert y.shape == (5,)
 
 
-@pytest.mark.parametrize("targets", [np.full(N, 0.5), np.full(N, -1), np.full(N, np.nan), np.full(N, "a")])
-def test_multiclass_targets_that_are_no_classes_are_refused(targets):
-    with pytest.raises(DataError, match="classes 0, 1, 2"):
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        (np.full(N, 0.5), "classes 0, 1, 2"),
+        (np.full(N, -1), "classes 0, 1, 2"),
+        (np.full(N, np.nan), "targets: column 0 has 23 times NaN"),
+        (np.full(N, "a"), "targets must hold numbers, got text, such as 'a'"),
+    ],
+)
+def test_multiclass_targets_that_are_no_classes_are_refused(targets, words):
+    with pytest.raises(DataError, match=words):
         next(iter(make("multiclass", targets=targets)))
 
 
@@ -206,3 +214,41 @@ def test_batches_are_on_the_device(bulk_move, shuffle):
     for x, y, w in by:
         assert {x.device.type, y.device.type, w.device.type} == {"cuda"}
         assert torch.equal(x[:, :1] * 10, y)
+
+
+# What is taken for a number
+
+
+@pytest.mark.parametrize("part", ["inputs", "targets", "weights"])
+def test_nothing_but_numbers_is_taken(part):
+    for values in (
+        np.arange(N).astype("datetime64[s]"),
+        np.arange(N).astype("timedelta64[s]"),
+        np.arange(N).astype(str),
+        np.arange(N) + 1j,
+        np.array([*range(N - 1), "x"], dtype=object),
+    ):
+        with pytest.raises(DataError, match=f"{part} must hold numbers"):
+            make(**{part: values[:, None]})
+        with pytest.raises(DataError, match="must hold numbers"):
+            make(inputs=pd.DataFrame({"a": values}))
+
+
+def test_what_is_masked_is_missing():
+    masked = np.ma.masked_array(np.ones((N, 1)), np.arange(N)[:, None] == 3)
+    assert make(inputs=masked).inputs[:, 0].tolist() == [float(i != 3) for i in range(N)]
+    assert make(inputs=masked).filled == [0]
+    assert make().filled == []
+    assert np.isnan(make(inputs=masked, missing="keep").inputs[3, 0])
+    for part in ("targets", "weights"):
+        with pytest.raises(DataError, match=f"{part}: column 0 has once NaN"):
+            make(**{part: masked})
+
+
+def test_frames_are_taken_column_by_column_and_none_twice():
+    frame = pd.DataFrame({"a": pd.array([1, None] * 3, dtype="Int64"), "b": np.arange(6.0)})
+    by = BatchYielder(frame, 2, "regression")
+    assert by.inputs.tolist() == [[float(i % 2 == 0), float(i)] for i in range(6)]
+    assert BatchYielder(frame.to_dict("list"), 2, "regression").inputs.tolist() == by.inputs.tolist()
+    with pytest.raises(DataError, match="inputs have 'a' more than once"):
+        BatchYielder(frame[["a", "a"]], 2, "regression")

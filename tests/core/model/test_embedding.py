@@ -113,3 +113,20 @@ def test_sizes_are_whole_numbers(size):
     for arguments in ((["a"], [size]), (["a"], [3], [size])):
         with pytest.raises(ConfigError, match="'a' needs a positive cardinality"):
             CatEmbedder(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ([0, np.nan], "column 'b' must hold codes .* got nan"),
+        ([0.5, 0], "column 'a' must hold codes .* got 0.5"),
+        ([0, -1], "column 'b' must hold codes"),
+        ([0, 3], "column 'b' has 3 where codes are 0 to 2"),
+    ],
+)
+def test_codes_that_are_none_are_refused_by_name(codes, words):
+    embedder = CatEmbedder(["a", "b"], [5, 3])
+    embedder.check_codes(np.array([[4.0, 2.0]]), "inputs")
+    embedder.check_codes(np.zeros((0, 2)), "inputs")
+    with pytest.raises(DataError, match=f"inputs: {words}"):
+        embedder.check_codes(np.array([[4.0, 2.0], codes]), "inputs")

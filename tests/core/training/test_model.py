@@ -304,7 +304,7 @@ def live_bytes():
     seen = {}
     for thing in gc.get_objects():
         # isinstance would ask proxies, which warn; torch.export leaves tensors of other classes behind, without memory
-        if type(thing) in (torch.Tensor, torch.nn.Parameter):
+        if type(thing) in (torch.Tensor, torch.nn.Parameter) and thing.layout is torch.strided:
             storage = thing.untyped_storage()
             seen[storage.data_ptr()] = storage.nbytes()
     return sum(seen.values())
