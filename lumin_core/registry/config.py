@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lumin_core.errors import BrokenPlugin, ConfigError
-from lumin_core.registry.lookup import components, find, find_kind
+from lumin_core.registry.lookup import components, find, find_kind, qualified
 from lumin_core.registry.names import with_article
 
 if TYPE_CHECKING:
@@ -79,6 +79,37 @@ def qualified_name(cls: object) -> str | None:
     return component.qualified if component else None
 
 
+def name_of(kind: str, spec: object) -> str | None:
+    """Return the qualified name of the component that a specification names, however it does.
+
+    Args:
+        kind: The kind, ``"head"`` or ``"heads"``.
+        spec: As for `build`.
+
+    Returns:
+        The name; ``None`` for what is not registered, or no specification.
+
+    Raises:
+        UnknownComponent: If there is no component of that kind and name.
+        AmbiguousComponent: If several distributions have the name.
+
+    Example:
+        >>> from functools import partial
+        >>> import torch
+        >>> from lumin_core.registry import name_of
+        >>> name_of("optimiser", "Adam"), name_of("optimiser", partial(torch.optim.Adam, lr=0.1))
+        ('core/adam', 'core/adam')
+    """
+    known = find_kind(kind).singular
+    name = spec.get("name") if isinstance(spec, Mapping) else spec
+    if isinstance(name, str):
+        return find(known, name).qualified
+    component = component_of(spec, known)
+    if component is None and isinstance(spec, partial):
+        component = component_of(spec.func, known)
+    return component.qualified if component else None
+
+
 def to_config(kind: str, spec: object) -> str | dict[str, object]:
     """Write a specification as plain values, which JSON and TOML hold.
 
@@ -138,9 +169,11 @@ def _plain_mapping(options: Mapping[Any, object]) -> dict[str, object]:
 
 def _plain(value: object) -> object:
     """Write one option, recursively."""
-    if value is None or type(value) in (bool, int, float, str):
+    if value is None or type(value) in (bool, int, float):
         return value
-    for plain in (str, int, float):  # numpy's float64 and str_ are subclasses
+    if isinstance(value, str):
+        return qualified(value)
+    for plain in (int, float):  # numpy's float64 is a subclass
         if isinstance(value, plain):
             return plain(value)
     if isinstance(value, Mapping):

@@ -190,7 +190,7 @@ class Network(Assembly, ABC):
         model.load_state_dict(state, str(source))
         return model
 
-    def export(self, path: str | Path, format: str = "onnx", raw: bool = False) -> Path:
+    def export(self, path: str | Path, format: str = "onnx/onnx", raw: bool = False) -> Path:
         """Write the model for other programs.
 
         Args:
@@ -210,7 +210,7 @@ class Network(Assembly, ABC):
 
     def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
         """Write an ONNX file: the short form of ``export(path, "onnx")``."""
-        return self.export(path, "onnx", raw=raw)
+        return self.export(path, "onnx/onnx", raw=raw)
 
     def record_training(self, fy: FoldYielder, trn_idxs: Sequence[int], seed: int) -> None:
         """Note what is known of the training data, to be saved with the model.

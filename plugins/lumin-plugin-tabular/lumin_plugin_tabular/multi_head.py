@@ -63,7 +63,7 @@ class MultiHead(Head):
         self,
         cont_feats: Sequence[str],
         matrix_head: Spec,
-        flat_head: Spec = "cat_emb_head",
+        flat_head: Spec = "tabular/cat_emb_head",
         cat_embedder: CatEmbedder | None = None,
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
