@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import torch
 
-from lumin_core import Callback, FoldYielder, Model, registry, train_models
+from lumin_core import Callback, FoldYielder, Model, ModelBuilder, registry, train_models
 from lumin_core.errors import ConfigError, FoldFileError, UnknownComponent
 from lumin_core.runs import RunFolder, collect, plan_run, train_one
 from lumin_core.runs.run_record import read_plan
@@ -155,3 +155,53 @@ def test_a_damaged_record_is_said_to_be(plan, tmp_path, lacks):
     path.write_text(json.dumps(record))
     with pytest.raises(ConfigError, match=f"run.json is damaged: KeyError.*{lacks}"):
         train_one(tmp_path / "run", 0)
+
+
+PART = {
+    "name": "gnn_head",
+    "vecs": ["jet"],
+    "feats_per_vec": ["pt"],
+    "extractor": {"name": "deep_sets", "act": "Swish"},
+}
+
+
+def test_names_are_qualified_at_every_depth(plan, tmp_path):
+    class Watch(Callback):
+        def __init__(self, others):
+            self.others = [registry.build("callback", other) for other in others]
+
+        def on_epoch_end(self): ...
+
+    with registry.temporary():
+        registry.register("callback", "watch", Watch)
+        head = {"name": "multi_head", "flat_head": "cat-emb-head", "matrix_head": PART}
+        body = partial(registry.find("body", "fully_connected").load(), act="swish", bn=True, bn_class="BatchNorm1d")
+        builder = ModelBuilder("classification", 1, ["a", "b", "jet_pt"], head=head, body=body)
+        config = builder.to_config()
+        assert config == ModelBuilder.from_config(config).to_config()
+        assert config["head"] == {
+            "name": "tabular/multi_head",
+            "flat_head": "tabular/cat_emb_head",
+            "matrix_head": {
+                "name": "gnn/gnn_head",
+                "vecs": ["jet"],
+                "feats_per_vec": ["pt"],
+                "extractor": {"name": "gnn/deep_sets", "act": "core/swish"},
+            },
+        }
+        assert config["body"] == {
+            "name": "tabular/fully_connected",
+            "act": "core/swish",
+            "bn": True,
+            "bn_class": "core/batch_norm1d",
+        }
+        plan(cb_partials={"name": "watch", "others": ["ema", {"name": "grad_clip", "clip": 1.0}]})
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    others = ["callbacks/ema", {"name": "callbacks/grad_clip", "clip": 1.0}]
+    assert record["callbacks"][0] == {"name": "session/watch", "others": others}
+
+
+@pytest.mark.parametrize("given", ["SaveBest", "callbacks/save_best", {"name": "save-best", "auto_reload": False}])
+def test_a_callback_of_ours_that_is_given_is_not_added_again(plan, given):
+    names = [spec if isinstance(spec, str) else spec["name"] for spec in plan(cb_partials=given).record["callbacks"]]
+    assert names == ["callbacks/save_best", "callbacks/metric_logger", "callbacks/early_stopping"]
