@@ -20,7 +20,8 @@ class Component:
 
     Attributes:
         kind: Its kind in the singular, ``"head"``; ``"kind"`` for a plugin's declaration of a kind,
-            ``"plugin"`` for a distribution whose metadata cannot be read.
+            ``"plugin"`` for a distribution whose metadata cannot be read, or what stands in a group
+            that there is not.
         name: The name in its distribution, in snake case.
         qualified: The name with its origin, ``"tabular/cat_emb_head"``; no other component of
             the kind has it.
