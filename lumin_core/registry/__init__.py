@@ -10,7 +10,7 @@ from lumin_core import lazy
 
 _HOMES = {
     "component": ["Component"],
-    "config": ["UnnamedComponent", "name_of", "qualified_name", "to_config"],
+    "config": ["UnnamedComponent", "UnsavableOption", "name_of", "qualified_name", "to_config"],
     "construct": ["build", "resolve"],
     "hints": ["not_installed"],
     "kind_table": ["Kind"],
@@ -20,5 +20,6 @@ _HOMES = {
     "scan": ["refresh"],
     "session": ["register", "temporary"],
     "validation": ["check"],
+    "versions": ["SavedPlugin", "saved_plugins"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
