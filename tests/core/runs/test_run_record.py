@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
-from lumin_core import Callback, FoldYielder, Model, ModelBuilder, registry, train_models
+from lumin_core import Body, Callback, FoldYielder, Model, ModelBuilder, registry, train_models
 from lumin_core.errors import ConfigError, FoldFileError, UnknownComponent
+from lumin_core.registry import UnsavableOption
 from lumin_core.runs import RunFolder, collect, plan_run, train_one
 from lumin_core.runs.run_record import read_plan
 
@@ -199,6 +201,39 @@ def test_names_are_qualified_at_every_depth(plan, tmp_path):
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     others = ["callbacks/ema", {"name": "callbacks/grad_clip", "clip": 1.0}]
     assert record["callbacks"][0] == {"name": "session/watch", "others": others}
+
+
+@pytest.mark.parametrize("value", [Path("here"), lambda x: x], ids=["path", "lambda"])
+def test_an_option_that_no_model_could_be_saved_with_is_refused_before_anything_is_written(
+    plan, fy, make_builder, tmp_path, value
+):
+    with registry.temporary():
+
+        @registry.register("body", "reads")
+        class Reads(Body):
+            def __init__(self, n_in, feat_map, table=None):
+                super().__init__(n_in, feat_map)
+
+            def forward(self, x):
+                return x
+
+            def get_out_size(self):
+                return self.n_in
+
+        builder = make_builder(fy, body={"name": "reads", "table": value})
+        with pytest.raises(UnsavableOption, match="the option 'table' of the body 'session/reads' is "):
+            plan(builder=builder)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_has_no_name_is_told_when_the_run_is_planned_and_the_model_saved(plan, fy, make_builder, tmp_path, caplog):
+    builder = make_builder(fy, loss=OwnLoss)
+    plan(builder=builder, cb_partials=Mine)
+    Model(builder).save(tmp_path / "model")
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0].startswith("the models of the run will need model_builder= to be loaded: OwnLoss has no registered")
+    assert told[1].startswith("the run cannot be repeated from its folder alone: Mine has no registered name")
+    assert told[2].startswith("the saved model will need model_builder= to be loaded: OwnLoss has no registered name")
 
 
 @pytest.mark.parametrize("given", ["SaveBest", "callbacks/save_best", {"name": "save-best", "auto_reload": False}])
