@@ -6,7 +6,7 @@ Only ``--check`` and ``--hooks`` import anything.
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lumin_core.registry import Component
+
+T = TypeVar("T", "Component", "Row")
 
 SCHEMA = 1
 """Raised when a key of the JSON output changes its meaning or goes."""
@@ -31,6 +33,13 @@ SCHEMA = 1
     "--check", "with_check", is_flag=True, help="Import and check each component; exit with 1 if one is broken."
 )
 @click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60,
+    show_default=True,
+    help="Seconds that importing one component may take, with --check.",
+)
+@click.option(
     "--hooks", is_flag=True, help="List the points of the training loop at which callbacks take part, instead."
 )
 @click.pass_context
@@ -42,6 +51,7 @@ def list_plugins(
     as_json: bool,
     with_missing: bool,
     with_check: bool,
+    timeout: float,
     hooks: bool,
 ) -> None:
     """List the components that are installed, by kind."""
@@ -49,8 +59,10 @@ def list_plugins(
         _refuse_with_hooks(kind, package, with_missing, with_check)
         click.echo(_hooks_as_json() if as_json else _hooks_as_table())
         return
-    rows = _of_kind([*_installed(with_check), *(_missing() if with_missing else [])], kind)
-    rows = _of_package(rows, package)
+    installed = _of_package(_of_kind(components(), kind), package)
+    problems = _checked(installed, timeout) if with_check else [component.problem for component in installed]
+    rows = [_row(component, problem) for component, problem in zip(installed, problems, strict=True)]
+    rows += _of_package(_of_kind(_missing(), kind), package) if with_missing else []
     click.echo(_as_json(rows) if as_json else _as_check(rows) if with_check else _as_table(rows))
     if with_check and any(row.problem for row in rows):
         ctx.exit(1)
@@ -75,19 +87,14 @@ def _refuse_with_hooks(*others: object) -> None:
         raise click.UsageError("--hooks goes with --json only; it lists points, not components")
 
 
-def _installed(with_check: bool) -> list[Row]:
-    return [
-        Row(c.kind, c.name, c.qualified, c.distribution, c.version, c.value, _problem(c, with_check))
-        for c in components()
-    ]
+def _row(c: Component, problem: str | None) -> Row:
+    return Row(c.kind, c.name, c.qualified, c.distribution, c.version, c.value, problem)
 
 
-def _problem(component: Component, with_check: bool) -> str | None:
-    if not with_check:
-        return component.problem
-    from lumin_core.registry import check
+def _checked(installed: list[Component], timeout: float) -> list[str | None]:
+    from lumin_core.registry.inspection import check_apart
 
-    return check(component)
+    return check_apart(installed, timeout)
 
 
 def _missing() -> list[Row]:
@@ -100,7 +107,7 @@ def _missing() -> list[Row]:
     ]
 
 
-def _of_kind(rows: list[Row], kind: str | None) -> list[Row]:
+def _of_kind(rows: list[T], kind: str | None) -> list[T]:
     if kind is None:
         return rows
     wanted = kind if kind in {row.kind for row in rows} else _kind_option(kind)
@@ -116,7 +123,7 @@ def _kind_option(kind: str) -> str:
         raise click.BadParameter(str(error), param_hint="--kind") from error
 
 
-def _of_package(rows: list[Row], package: str | None) -> list[Row]:
+def _of_package(rows: list[T], package: str | None) -> list[T]:
     if package is None:
         return rows
     from lumin_core.registry.hints import known_distributions, suggestion

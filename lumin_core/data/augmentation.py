@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lumin_core.checks import as_list, did_you_mean, positive
+from lumin_core.checks import as_list, did_you_mean, is_positive, positive
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -164,6 +164,31 @@ class Augmentation(ABC):
             The fold, with the same events in the same order.
         """
         return fold
+
+
+def problem_of(augmentation: object) -> str | None:
+    """Say why what a class builds cannot be an augmentation, or None.
+
+    Args:
+        augmentation: The class.
+
+    Example:
+        >>> from lumin_core.data.augmentation import Augmentation, problem_of
+        >>> class Flip(Augmentation):
+        ...     n_test = 2
+        ...     def train(self, fold, rng): ...
+        >>> problem_of(Flip)
+        'Flip has 2 variants in prediction (n_test), but no test(fold, idx) that gives them'
+    """
+    n_test = getattr(augmentation, "n_test", 1)
+    if not isinstance(augmentation, type) or isinstance(n_test, property):
+        return None
+    if not is_positive(n_test):
+        return f"{augmentation.__name__}.n_test must be a positive integer, got {n_test!r}"
+    if n_test > 1 and getattr(augmentation, "test", None) is Augmentation.test:
+        what = f"{augmentation.__name__} has {n_test} variants in prediction (n_test)"
+        return f"{what}, but no test(fold, idx) that gives them"
+    return None
 
 
 def checked_fold(fold: object, part: Augmentation) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from lumin_core.checks import as_list, check_keys, positive
 from lumin_core.model import features, lookups
 from lumin_core.model.blocks import objective_of
 from lumin_core.model.built import BuiltModel
-from lumin_core.model.config import PARTS, plain_config, read_config
+from lumin_core.model.config import PARTS, SPECIFICATIONS, has_bare_names, plain_config, read_config
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.model.loss import build_loss
 from lumin_core.model.optimiser import build_optimiser, optimiser_spec, with_rate
@@ -103,7 +103,10 @@ class ModelBuilder:
         freeze_tail: bool = False,
         seed: int | None = None,
     ) -> None:
-        self._arguments = own = {key: copied(value) for key, value in locals().items() if key != "self"}
+        own = {key: copied(value) for key, value in locals().items() if key != "self"}
+        own |= {key: registry.noting(own[key]) for key in SPECIFICATIONS}
+        self._arguments = own
+        self._is_asked = False
         self.objective = objective_of(objective)
         self.n_out = positive(n_out, "n_out")
         self.cont_feats = as_list(cont_feats)
@@ -193,11 +196,15 @@ class ModelBuilder:
     def to_config(self) -> dict[str, Any]:
         """Return the arguments as plain values, which JSON and TOML hold.
 
-        Names are qualified, defaults of ``None`` left out.
+        Names are qualified, those inside of options, too; defaults of ``None`` are left out.
 
         Raises:
             UnnamedComponent: If a component has no registered name.
         """
+        if not self._is_asked and has_bare_names([*self.specs.values(), self.loss]):
+            with seeds.torch_forked():  # building tells what the names inside of options are names of
+                self._build_blocks()
+                build_loss(self.loss, self.objective)
         own = {"objective": self.objective, "n_out": self.n_out, "cont_feats": self.cont_feats, **self.specs}
         return plain_config({**self.arguments, **own})
 
@@ -240,9 +247,7 @@ class ModelBuilder:
         Returns:
             ``nn.Sequential(head, body, tail)``.
         """
-        head = self.get_head(cont_feats)
-        body = self.get_body(head.get_out_size(), head.feat_map)
-        model = nn.Sequential(head, body, self.get_tail(body.get_out_size()))
+        model = self._build_blocks(cont_feats)
         if self.pretrain_file is not None:
             load_pretrained(model, self.pretrain_file)
         return model
@@ -272,6 +277,13 @@ class ModelBuilder:
         if isinstance(loss, nn.Module):
             loss.to(device)
         return BuiltModel(model, opt, loss, mask, seed, list(used))
+
+    def _build_blocks(self, cont_feats: Sequence[str] | None = None) -> nn.Sequential:
+        head = self.get_head(cont_feats)
+        body = self.get_body(head.get_out_size(), head.feat_map)
+        tail = self.get_tail(body.get_out_size())
+        self._is_asked = True
+        return nn.Sequential(head, body, tail)
 
     def _build(self, part: str, **given: object) -> Any:
         given |= {"lookup_init": self.lookup_init, "lookup_act": self.lookup_act, "freeze": self.freeze[part]}

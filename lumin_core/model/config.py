@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lumin_core import registry
 from lumin_core.checks import check_keys
@@ -13,9 +14,16 @@ from lumin_core.errors import ConfigError
 from lumin_core.files import read_toml
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.model.optimiser import optimiser_config
+from lumin_core.model.options import options_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 PARTS = ("head", "body", "tail")
 """The blocks of a model, in their order."""
+
+SPECIFICATIONS = (*PARTS, "model_args", "opt_args", "loss", "lookup_init")
+"""The arguments of a builder that name components, or hold options of such."""
 
 
 def read_config(config: Mapping[str, object] | str | Path, known: Mapping[str, object]) -> dict[str, Any]:
@@ -69,6 +77,35 @@ def plain_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
             "lookup_act is a function without a name; register activations of your own instead, and leave it out"
         )
     return config | _given(arguments)
+
+
+def has_bare_names(specs: Iterable[object]) -> bool:
+    """Tell whether options of components hold text that may be the bare name of another.
+
+    Args:
+        specs: The components' specifications.
+
+    Example:
+        >>> from lumin_core.model.config import has_bare_names
+        >>> has_bare_names([{"name": "fully_connected", "act": "relu"}])
+        True
+        >>> has_bare_names([{"name": "fully_connected", "act": "core/relu"}])
+        False
+    """
+    known = {component.key for component in registry.components()}
+    options = [value for spec in specs for key, value in options_of(spec).items() if key != "name"]
+    return any(registry.normalise(text) in known for text in _texts(options))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, partial):
+        yield from _texts(value.keywords)
+    elif isinstance(value, Mapping):
+        yield from (text for entry in value.values() for text in _texts(entry))
+    elif isinstance(value, list | tuple):
+        yield from (text for entry in value for text in _texts(entry))
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, object]:

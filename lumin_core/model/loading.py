@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from lumin_core import registry
 from lumin_core.errors import LuminError, SavedModelError
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.tensor_file import ODD
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from lumin_core.model.record import ModelRecord
+
+
+_log = logging.getLogger(__name__)
+_told: set[registry.SavedPlugin] = set()
 
 
 def builder_of(record: ModelRecord, source: Path) -> ModelBuilder:
@@ -68,6 +74,33 @@ def checked(source: Path) -> Iterator[None]:
         if isinstance(error, LuminError) and not isinstance(error, ValueError):
             raise
         raise SavedModelError(f"{source} cannot be built from its header: {error}") from error
+
+
+@contextmanager
+def naming_plugins(record: ModelRecord, source: Path) -> Iterator[None]:
+    """Name the plugins that a model was saved with and that are not here as they were then.
+
+    Another version is told once a process; where the block fails, its error names these and those
+    that are missing.
+
+    Args:
+        record: What the model's file says.
+        source: The file.
+
+    Raises:
+        LuminError: What the block raises.
+    """
+    others = [plugin for plugin in registry.saved_plugins(record.components) if plugin.is_other]
+    for plugin in others:
+        if plugin.now is not None and plugin not in _told:
+            _told.add(plugin)
+            _log.warning("%s was saved with %s", source, plugin)
+    try:
+        yield
+    except LuminError as error:
+        if not others:
+            raise
+        raise type(error)(f"{error}; it was saved with {', '.join(map(str, others))}") from error
 
 
 @contextmanager

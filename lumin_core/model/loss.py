@@ -222,6 +222,24 @@ def build_loss(spec: object, objective: str) -> Callable[..., Tensor]:
     return loss
 
 
+def problem_of(loss: object) -> str | None:
+    """Say why what a constructor builds cannot be a loss, or None.
+
+    Args:
+        loss: The class, or a function, which is a loss itself.
+
+    Example:
+        >>> from lumin_core.model.loss import problem_of
+        >>> class Empty(torch.nn.Module): ...
+        >>> problem_of(Empty)
+        'Empty has no forward(y_pred, y), and no __call__'
+    """
+    if not isinstance(loss, type):
+        return None
+    bare = loss.forward is nn.Module.forward if issubclass(loss, nn.Module) else not hasattr(loss, "__call__")  # noqa: B004
+    return f"{loss.__name__} has no forward(y_pred, y), and no __call__" if bare else None
+
+
 def _refuse_reduction(reduction: object) -> None:
     """Refuse any reduction but ``"none"``, which is set anyway."""
     if reduction != "none":

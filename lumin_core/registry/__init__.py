@@ -10,15 +10,16 @@ from lumin_core import lazy
 
 _HOMES = {
     "component": ["Component"],
-    "config": ["UnnamedComponent", "qualified_name", "to_config"],
+    "config": ["UnnamedComponent", "UnsavableOption", "name_of", "qualified_name", "to_config"],
     "construct": ["build", "resolve"],
     "hints": ["not_installed"],
     "kind_table": ["Kind"],
-    "lookup": ["components", "find", "find_kind", "kinds", "pinned"],
+    "lookup": ["components", "find", "find_kind", "kinds", "pinned", "written"],
     "names": ["normalise", "snake_case"],
-    "record": ["recording"],
+    "record": ["noting", "recording"],
     "scan": ["refresh"],
     "session": ["register", "temporary"],
     "validation": ["check"],
+    "versions": ["SavedPlugin", "saved_plugins"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -10,6 +10,8 @@ from lumin_core.data.transforms import Transform
 from lumin_core.model.blocks import Body, Head, Tail
 from lumin_core.registry.component import Component as Component
 from lumin_core.registry.config import UnnamedComponent as UnnamedComponent
+from lumin_core.registry.config import UnsavableOption as UnsavableOption
+from lumin_core.registry.config import name_of as name_of
 from lumin_core.registry.config import qualified_name as qualified_name
 from lumin_core.registry.config import to_config as to_config
 from lumin_core.registry.hints import not_installed as not_installed
@@ -19,13 +21,17 @@ from lumin_core.registry.lookup import find as find
 from lumin_core.registry.lookup import find_kind as find_kind
 from lumin_core.registry.lookup import kinds as kinds
 from lumin_core.registry.lookup import pinned as pinned
+from lumin_core.registry.lookup import written as written
 from lumin_core.registry.names import normalise as normalise
 from lumin_core.registry.names import snake_case as snake_case
+from lumin_core.registry.record import noting as noting
 from lumin_core.registry.record import recording as recording
 from lumin_core.registry.scan import refresh as refresh
 from lumin_core.registry.session import register as register
 from lumin_core.registry.session import temporary as temporary
 from lumin_core.registry.validation import check as check
+from lumin_core.registry.versions import SavedPlugin as SavedPlugin
+from lumin_core.registry.versions import saved_plugins as saved_plugins
 from lumin_core.training.exporter import Exporter
 from lumin_core.training.metric import EvalMetric
 

@@ -20,7 +20,8 @@ class Component:
 
     Attributes:
         kind: Its kind in the singular, ``"head"``; ``"kind"`` for a plugin's declaration of a kind,
-            ``"plugin"`` for a distribution whose metadata cannot be read.
+            ``"plugin"`` for a distribution whose metadata cannot be read, or what stands in a group
+            that there is not.
         name: The name in its distribution, in snake case.
         qualified: The name with its origin, ``"tabular/cat_emb_head"``; no other component of
             the kind has it.
@@ -94,7 +95,8 @@ def load_object(value: str, what: str) -> object:
         what: What it is, for the message.
 
     Raises:
-        BrokenPlugin: If the module cannot be imported or has no such attribute; chained.
+        BrokenPlugin: If the module cannot be imported, would end the process, or has no such
+            attribute; chained.
 
     Example:
         >>> from lumin_core.registry.component import load_object
@@ -106,9 +108,15 @@ def load_object(value: str, what: str) -> object:
         found: object = import_module(module)
         for attribute in attributes.split("."):
             found = getattr(found, attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BrokenPlugin(
-            f"{what} cannot be loaded from {value}: {type(error).__name__}: {error}; "
+            f"{what} cannot be loaded from {value}: {_cause(error)}; "
             "repair or uninstall that distribution, or switch it off with LUMIN_DISABLE_PLUGINS"
         ) from error
     return found
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"its module calls sys.exit({'' if error.code is None else repr(error.code)}) when it is imported"
+    return f"{type(error).__name__}: {error}"

@@ -5,13 +5,15 @@ Qualified names stand instead of classes.
 
 from __future__ import annotations
 
+import inspect
+import os
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumin_core.errors import BrokenPlugin, ConfigError
-from lumin_core.registry.lookup import components, find, find_kind
+from lumin_core.registry.lookup import components, find, find_kind, qualified
 from lumin_core.registry.names import with_article
 
 if TYPE_CHECKING:
@@ -29,6 +31,19 @@ class UnnamedComponent(ConfigError):
         ... except UnnamedComponent as error:
         ...     print(str(error).partition(";")[0])
         Mine has no registered name
+    """
+
+
+class UnsavableOption(UnnamedComponent):
+    """An option of a component is a value that no config can hold: a path, a function, an array.
+
+    Example:
+        >>> from lumin_core.registry import UnsavableOption, to_config
+        >>> try:
+        ...     to_config("activation", {"name": "prelu", "init": lambda: 0.1})
+        ... except UnsavableOption as error:
+        ...     print(str(error).partition(",")[0])
+        the option 'init' of the activation 'core/prelu' is the function <lambda>
     """
 
 
@@ -79,6 +94,37 @@ def qualified_name(cls: object) -> str | None:
     return component.qualified if component else None
 
 
+def name_of(kind: str, spec: object) -> str | None:
+    """Return the qualified name of the component that a specification names, however it does.
+
+    Args:
+        kind: The kind, ``"head"`` or ``"heads"``.
+        spec: As for `build`.
+
+    Returns:
+        The name; ``None`` for what is not registered, or no specification.
+
+    Raises:
+        UnknownComponent: If there is no component of that kind and name.
+        AmbiguousComponent: If several distributions have the name.
+
+    Example:
+        >>> from functools import partial
+        >>> import torch
+        >>> from lumin_core.registry import name_of
+        >>> name_of("optimiser", "Adam"), name_of("optimiser", partial(torch.optim.Adam, lr=0.1))
+        ('core/adam', 'core/adam')
+    """
+    known = find_kind(kind).singular
+    name = spec.get("name") if isinstance(spec, Mapping) else spec
+    if isinstance(name, str):
+        return find(known, name).qualified
+    component = component_of(spec, known)
+    if component is None and isinstance(spec, partial):
+        component = component_of(spec.func, known)
+    return component.qualified if component else None
+
+
 def to_config(kind: str, spec: object) -> str | dict[str, object]:
     """Write a specification as plain values, which JSON and TOML hold.
 
@@ -91,8 +137,8 @@ def to_config(kind: str, spec: object) -> str | dict[str, object]:
         partials among the options become names and dicts, tuples lists, numpy's scalars Python's.
 
     Raises:
-        UnnamedComponent: If something has no registered name or no plain form: an instance, a class
-            of the user's, an array.
+        UnnamedComponent: If something has no registered name: an instance, a class of the user's.
+        UnsavableOption: If an option has no plain form: a path, a function, an array.
         UnknownComponent: If there is no component of that kind and name.
         AmbiguousComponent: If several distributions have the name.
 
@@ -110,11 +156,25 @@ def to_config(kind: str, spec: object) -> str | dict[str, object]:
         if not isinstance(spec.get("name"), str):
             raise ConfigError(f"{with_article(known)} as a dict has its name under 'name', got {spec!r}")
         options = {key: value for key, value in spec.items() if key != "name"}
-        return {"name": find(known, spec["name"]).qualified, **_plain_mapping(options)}
-    return _plain_component(spec, known)
+        name = find(known, spec["name"]).qualified
+        return {"name": name, **_plain_mapping(options, _Place(f"the {known} {name!r}"))}
+    return _plain_component(spec, known, _Place(""))
 
 
-def _plain_component(spec: object, kind: str | None) -> str | dict[str, object]:
+class _Place(NamedTuple):
+    """Where a value stands: whose option it is, and the keys that lead there."""
+
+    owner: str
+    keys: tuple[str, ...] = ()
+
+    def at(self, key: object) -> _Place:
+        return _Place(self.owner, (*self.keys, str(key)))
+
+    def __str__(self) -> str:
+        return f"the option {'.'.join(self.keys)!r} of {self.owner}"
+
+
+def _plain_component(spec: object, kind: str | None, place: _Place) -> str | dict[str, object]:
     """Write a class, a function or a partial; a registered partial has a name of its own."""
     component = component_of(spec, kind)
     if component is not None:
@@ -122,32 +182,52 @@ def _plain_component(spec: object, kind: str | None) -> str | dict[str, object]:
     if isinstance(spec, partial):
         if spec.args:
             raise ConfigError(f"a functools.partial in a config takes keywords only, got {spec!r}")
-        inner = _plain_component(spec.func, kind)
-        options = _plain_mapping(spec.keywords)
+        inner = _plain_component(spec.func, kind, place)
+        name = inner if isinstance(inner, str) else inner["name"]
+        options = _plain_mapping(spec.keywords, place if place.owner else _Place(f"the {kind} {name!r}"))
         return {"name": inner, **options} if isinstance(inner, str) else {**inner, **options}
+    if place.keys and not isinstance(spec, type):
+        raise UnsavableOption(f"{place} is {_described(spec)}")
     name = getattr(spec, "__qualname__", None) or repr(spec)
-    raise UnnamedComponent(f"{name} has no registered name; register it, or put it into a plugin, to save it by name")
+    reason = f"{name} has no registered name; register it, or put it into a plugin, to save it by name"
+    raise UnnamedComponent(f"{place}: {reason}" if place.keys else reason)
 
 
-def _plain_mapping(options: Mapping[Any, object]) -> dict[str, object]:
+def _described(value: object) -> str:
+    """Say what a value is that no config holds, and what to give instead."""
+    if isinstance(value, os.PathLike):
+        return f"a path, {value!r}, which a saved model does not hold; give it as text, {os.fspath(value)!r}"
+    if inspect.isroutine(value):
+        name = getattr(value, "__qualname__", repr(value))
+        return f"the function {name}, which a saved model does not hold; register it, and give its name"
+    if hasattr(value, "tolist"):
+        return f"an array, {value!r:.60}, which a saved model does not hold; give a list, as from its tolist()"
+    plain = "give text, numbers, lists and dicts with text as keys, or names of components"
+    return f"{value!r:.80}, which a saved model does not hold; {plain}"
+
+
+def _plain_mapping(options: Mapping[Any, object], place: _Place) -> dict[str, object]:
     for key in options:
         if not isinstance(key, str):
-            raise UnnamedComponent(f"the keys of a config are text, got {key!r} in {dict(options)!r}")
-    return {key: _plain(value) for key, value in options.items()}
+            where = f"{place}: " if place.keys else ""
+            raise UnsavableOption(f"{where}the keys of a config are text, got {key!r} in {dict(options)!r}")
+    return {key: _plain(value, place.at(key)) for key, value in options.items()}
 
 
-def _plain(value: object) -> object:
+def _plain(value: object, place: _Place) -> object:
     """Write one option, recursively."""
-    if value is None or type(value) in (bool, int, float, str):
+    if value is None or type(value) in (bool, int, float):
         return value
-    for plain in (str, int, float):  # numpy's float64 and str_ are subclasses
+    if isinstance(value, str):
+        return qualified(value)
+    for plain in (int, float):  # numpy's float64 is a subclass
         if isinstance(value, plain):
             return plain(value)
     if isinstance(value, Mapping):
-        return _plain_mapping(value)
+        return _plain_mapping(value, place)
     if isinstance(value, list | tuple):
-        return [_plain(element) for element in value]
+        return [_plain(element, place.at(i)) for i, element in enumerate(value)]
     item = getattr(value, "item", None)
     if getattr(value, "shape", None) == () and callable(item):
         return item()
-    return _plain_component(value, None)
+    return _plain_component(value, None, place)

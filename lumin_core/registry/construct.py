@@ -217,9 +217,32 @@ def _parameters(constructor: Callable[..., object]) -> Mapping[str, inspect.Para
     if getattr(getattr(constructor, "__init__", None), "__module__", None) == "torch.nn.modules.module":
         return {}  # torch's own constructor of modules says (*args, **kwargs), and takes none
     try:
-        return inspect.signature(constructor).parameters
+        parameters = inspect.signature(constructor).parameters
     except ValueError:
         return None
+    return _through_bases(constructor, parameters) if isinstance(constructor, type) else parameters
+
+
+def _through_bases(cls: type, parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, inspect.Parameter]:
+    """Add what bases take where a constructor hands its ``**options`` on to them.
+
+    It may give them some itself, so that none of these is required.
+    """
+    found = {name: parameter for name, parameter in parameters.items() if parameter.kind in _NAMED}
+    bases = [base for base in cls.__mro__ if "__init__" in vars(base)][1:]
+    for base in bases if any(map(_is_open, parameters.values())) else ():
+        if base is object or base.__module__ == "torch.nn.modules.module":
+            break
+        _, *theirs = inspect.signature(vars(base)["__init__"]).parameters.values()
+        named = [parameter for parameter in theirs if parameter.kind in _NAMED and parameter.name not in found]
+        found |= {parameter.name: parameter.replace(default=None) for parameter in named}
+        if not any(map(_is_open, theirs)):
+            return found
+    return parameters
+
+
+def _is_open(parameter: inspect.Parameter) -> bool:
+    return parameter.kind is parameter.VAR_KEYWORD
 
 
 def _options_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
@@ -233,7 +256,7 @@ def _check_options(plan: Plan, label: str) -> None:
     positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
     if positional and not inspect.isroutine(plan.constructor):
         raise ConfigError(f"the {label} takes {', '.join(positional)} by position only, and can only be given keywords")
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+    if any(map(_is_open, parameters.values())):
         return
     known = _options_of(parameters)
     for option in plan.options:

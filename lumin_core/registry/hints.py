@@ -20,7 +20,7 @@ from lumin_core.registry.names import (
     singular,
     with_article,
 )
-from lumin_core.registry.scan import known, scanned
+from lumin_core.registry.scan import UNREADABLE, known, scanned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,7 +89,7 @@ def unknown(kind: str, name: str) -> UnknownComponent:
     origin, _, bare = (now or name).rpartition("/")
     hints = [f"it is {now!r} now"] if now else []
     hints += elsewhere(kind, now or name) or _near(bare, _names(kind), kind)
-    hints += [*_other_kinds(kind, normalise(bare)), *_origin(origin)]
+    hints += [*_misplaced(normalise(bare), origin), *_other_kinds(kind, normalise(bare)), *_origin(origin)]
     return UnknownComponent("; ".join([f"there is no {kind} {name!r}", *hints, _known(kind)]).replace("?; ", "? "))
 
 
@@ -171,8 +171,21 @@ def not_installed(kind: str, name: str) -> list[str]:
 
 
 def _other_kinds(kind: str, key: str) -> list[str]:
-    others = sorted({component.kind for component in known() if component.key == key and component.kind != kind})
-    return [f"there is {with_article(other)} of that name" for other in others]
+    others = {component.kind for component in known() if component.key == key} - {kind, UNREADABLE}
+    return [f"there is {with_article(other)} of that name" for other in sorted(others)]
+
+
+def _misplaced(key: str, origin: str) -> list[str]:
+    """Say that a plugin has a name in a group that there is not, or cannot be read at all."""
+    found = [component for component in scanned().components if component.kind == UNREADABLE]
+    return [
+        f"{component.distribution} has it, but {component.problem}"
+        if component.value
+        else f"{component.distribution} cannot be used: {component.problem}"
+        for component in found
+        if (component.value and component.key == key)
+        or (not component.value and short(component.distribution) == short(origin))
+    ]
 
 
 def _origin(origin: str) -> list[str]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 from lumin_core.errors import BrokenPlugin
 from lumin_core.registry.component import load_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class Kind:
         base: The base class as ``"module:attribute"``, or None where any callable will do.
         instances: Whether finished objects may be given instead of a name or a class. The base
             class of a plugin's kind says so with ``allows_instances = True``.
+        examiner: Where the function is that finds faults in a class before it is built, as
+            ``"module:function"``.
 
     Example:
         >>> from lumin_core.registry import kinds
@@ -30,6 +36,22 @@ class Kind:
     plural: str
     base: str | None = None
     instances: bool = field(default=False, repr=False)
+    examiner: str | None = field(default=None, repr=False)
+
+    def problem_of(self, constructor: object) -> str | None:
+        """Say why nothing that a constructor of the right base builds could work, or None.
+
+        The function at `examiner` is asked, and imported for it.
+
+        Example:
+            >>> from lumin_core.registry import find_kind
+            >>> find_kind("command").problem_of(print)
+            'it should be a click command, got <built-in function print>'
+        """
+        if self.examiner is None:
+            return None
+        examine = cast("Callable[[object], str | None]", load_object(self.examiner, f"what examines {self.plural}"))
+        return examine(constructor)
 
     def load_base(self) -> type | None:
         """Import the base class.
@@ -81,16 +103,32 @@ CORE_KINDS = (
     Kind("head", "heads", "lumin_core.model.blocks:Head"),
     Kind("body", "bodies", "lumin_core.model.blocks:Body"),
     Kind("tail", "tails", "lumin_core.model.blocks:Tail"),
-    Kind("loss", "losses", instances=True),  # a module or function of (y_pred, y); lumin_core.model.loss:BatchLoss
-    Kind("augmentation", "augmentations", "lumin_core.data.augmentation:Augmentation", instances=True),
-    Kind("callback", "callbacks", instances=True),  # any object with points of lumin_core.training.hookspecs
-    Kind("metric", "metrics", "lumin_core.training.metric:EvalMetric", instances=True),
+    # a module or function of (y_pred, y); lumin_core.model.loss:BatchLoss
+    Kind("loss", "losses", None, True, "lumin_core.model.loss:problem_of"),
+    Kind(
+        "augmentation",
+        "augmentations",
+        "lumin_core.data.augmentation:Augmentation",
+        True,
+        "lumin_core.data.augmentation:problem_of",
+    ),
+    # any object with points of lumin_core.training.hookspecs
+    Kind("callback", "callbacks", None, True, "lumin_core.training.hook_plan:problem_of"),
+    Kind("metric", "metrics", "lumin_core.training.metric:EvalMetric", True, "lumin_core.training.metric:problem_of"),
     Kind("optimiser", "optimisers", "torch.optim:Optimizer"),
     Kind("activation", "activations"),  # makes a module: lumin_core.model.lookups
     Kind("initialiser", "initialisers"),  # makes a function that fills a weight: lumin_core.model.lookups
     Kind("norm", "norms"),  # makes a module from num_features: lumin_core.model.layers
     Kind("transform", "transforms", "lumin_core.data.transforms:Transform"),
-    Kind("executor", "executors"),  # a protocol: lumin_core.runs.executor:Executor
-    Kind("exporter", "exporters", "lumin_core.training.exporter:Exporter"),
-    Kind("command", "commands"),  # a click command: lumin_core.cli
+    # a protocol: lumin_core.runs.executor:Executor
+    Kind("executor", "executors", None, False, "lumin_core.runs.executor:problem_of"),
+    Kind(
+        "exporter",
+        "exporters",
+        "lumin_core.training.exporter:Exporter",
+        False,
+        "lumin_core.training.exporter:problem_of",
+    ),
+    # a click command: lumin_core.cli
+    Kind("command", "commands", None, False, "lumin_core.registry.validation:command_problem"),
 )

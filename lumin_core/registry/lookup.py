@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lumin_core.errors import AmbiguousComponent
 from lumin_core.registry.component import session as session
 from lumin_core.registry.hints import unknown, unknown_kind
 from lumin_core.registry.names import SESSION, canonical, moved_to, normalise, short
+from lumin_core.registry.record import Text
 from lumin_core.registry.scan import KIND_DECLARATION, UNREADABLE, known, scanned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from lumin_core.registry.component import Component
     from lumin_core.registry.kind_table import Kind
@@ -99,6 +101,8 @@ def find(kind: str, name: str) -> Component:
     if len({component.distribution for component in matches}) > 1:
         names = " or ".join(sorted(repr(component.qualified) for component in matches))
         raise AmbiguousComponent(f"the {singular} {name!r} is in several distributions; write {names}")
+    if isinstance(name, Text):
+        name.asked = singular, matches[0].qualified
     return matches[0]
 
 
@@ -114,6 +118,49 @@ def _matches(kind: str, name: str) -> list[Component]:
         if (component.kind, component.key) == (kind, key)
         if not origin or short(component.distribution) == short(origin)
     ]
+
+
+def qualified(name: str) -> str:
+    """Return a name as a config holds it.
+
+    Args:
+        name: Any text of a specification.
+
+    Returns:
+        Text that was looked up as the name of a component is the qualified name, that which is
+        `pinned` first; all other text stays as it is.
+
+    Example:
+        >>> from lumin_core.registry import build, noting
+        >>> from lumin_core.registry.lookup import qualified
+        >>> name = noting("relu")
+        >>> qualified(name), build("activation", name), qualified(name)
+        ('relu', ReLU(), 'core/relu')
+    """
+    if not isinstance(name, Text) or name.asked is None:
+        return str(name)
+    kind, found = name.asked
+    return _pins.get().get((kind, normalise(name)), found)
+
+
+def written(value: Any) -> Any:
+    """Copy a specification with all names of components in it as a config holds them.
+
+    Args:
+        value: What `noting` gave, and something was built from.
+
+    Example:
+        >>> from lumin_core.registry import build, noting, written
+        >>> options = noting({"layers": ["relu", "relu"], "mode": "max"})
+        >>> _ = [build("activation", name) for name in options["layers"]]
+        >>> written(options)
+        {'layers': ['core/relu', 'core/relu'], 'mode': 'max'}
+    """
+    if isinstance(value, str):
+        return qualified(value)
+    if isinstance(value, Mapping):
+        return {key: written(entry) for key, entry in value.items()}
+    return [written(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 @contextmanager

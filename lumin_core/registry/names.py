@@ -106,6 +106,17 @@ def declarer(plural: str) -> str | None:
     return next((plugin for plugin, theirs in first_party()["plugins"].items() if plural in theirs["kinds"]), None)
 
 
+def declared_kinds() -> list[str]:
+    """List the kinds that our plugins declare, in the plural.
+
+    Example:
+        >>> from lumin_core.registry.names import declared_kinds
+        >>> "graph_extractors" in declared_kinds()
+        True
+    """
+    return [plural for theirs in first_party()["plugins"].values() for plural in theirs["kinds"]]
+
+
 def moved_to(kind: str, qualified: str) -> str | None:
     """Return the qualified name that holds now for one that did once.
 

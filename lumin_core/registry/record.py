@@ -1,10 +1,17 @@
-"""Which components were used: what makes bare names in nested configs safe to keep."""
+"""Which components were used, and what the names inside of specifications were asked for as.
+
+An option may be the name of another component: ``{"name": "fully_connected", "act": "relu"}``. That
+this is one, and of which kind, is known only by who builds it. So a specification that is to be
+written down holds `Text`, which notes what it was looked up as.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,3 +56,49 @@ def record(component: Component) -> None:
     for used in _recorders.get():
         if component not in used:
             used.append(component)
+
+
+class Text(str):
+    """Text of a specification: as all text, and it knows which component it was the name of.
+
+    Attributes:
+        asked: Kind and qualified name of the component that was found by it; ``None`` where none
+            was looked for.
+
+    Example:
+        >>> from lumin_core.registry import build
+        >>> from lumin_core.registry.record import Text
+        >>> name = Text("relu")
+        >>> _ = build("activation", name)
+        >>> name, name.asked
+        ('relu', ('activation', 'core/relu'))
+    """
+
+    asked: tuple[str, str] | None = None
+
+
+def noting(value: Any) -> Any:
+    """Copy a specification with all text in it as `Text`, at every depth.
+
+    Args:
+        value: A specification, or options. Lists, tuples, dicts and the keywords of partials are
+            copied; what else they hold is not.
+
+    Example:
+        >>> from lumin_core.registry import build, noting
+        >>> spec = noting({"name": "prelu", "init": 0.1})
+        >>> _ = build("activation", spec)
+        >>> spec["name"].asked
+        ('activation', 'core/prelu')
+    """
+    if isinstance(value, str):
+        text = Text(value)
+        text.asked = getattr(value, "asked", None)
+        return text
+    if isinstance(value, Mapping):
+        return {key: noting(entry) for key, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(noting, value))
+    if type(value) is partial:
+        return partial(value.func, *value.args, **noting(value.keywords))
+    return value

@@ -21,17 +21,33 @@ from lumin_core import __version__
 from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, LuminError
 from lumin_core.registry.component import Component, session
 from lumin_core.registry.kind_table import CORE_KINDS, Kind
-from lumin_core.registry.names import canonical, declarer, is_reserved, is_valid, short, singular
+from lumin_core.registry.names import (
+    FIRST_PARTY,
+    canonical,
+    declared_kinds,
+    declarer,
+    is_reserved,
+    is_valid,
+    normalise,
+    short,
+    singular,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 KIND_DECLARATION = "kind"
 UNREADABLE = "plugin"
+_RESERVED = {"kind", "kinds", "plugin", "plugins"}
+_NO_GROUPS = {"lumin.kind", "lumin.plugin"}  # whose endings stand for something else here
 
 _VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
 _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq, "<": operator.lt, ">": operator.gt}
+_GROUP = re.compile(r"^[ \t]*\[\s*lumin([-_.]?core)?([-_.]?plugins?)?[-_.:](?P<kind>\w+)\s*\]", re.I | re.M)
+_LEFT_OVER = (
+    "another version of it is installed in the same folder; uninstall it until none is left, and install it again"
+)
 _REQUIREMENT = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
 
 
@@ -67,14 +83,28 @@ def scan() -> Scan:
         >>> any(component.name == "adam" for component in scan().components)
         True
     """
-    found = [component for distribution in _distributions() for component in _components_of(distribution)]
-    off = {short(name.strip()) for name in os.environ.get("LUMIN_DISABLE_PLUGINS", "").split(",") if name.strip()}
-    disabled = [component for component in found if short(component.distribution) in off - {"core"}]
+    found = [component for distribution in _distributions() for component in _components_of(*distribution)]
+    off = {name.strip() for name in os.environ.get("LUMIN_DISABLE_PLUGINS", "").split(",") if name.strip()}
+    _warn_of_strangers(off, {short(component.distribution) for component in found})
+    names = {short(name) for name in off} - {"core"}
+    disabled = [component for component in found if short(component.distribution) in names]
     active, kinds = _declare([component for component in found if component not in disabled])
     active = _check_groups(active, kinds)
     if os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0"):
         _raise_first_problem(active)
     return Scan(tuple(sorted(active, key=_order)), tuple(sorted(disabled, key=_order)), kinds)
+
+
+def _warn_of_strangers(off: Iterable[str], installed: set[str]) -> None:
+    """Say that something is to be switched off that is not there, and is no plugin of ours."""
+    if unknown := [name for name in sorted(off) if short(name) not in {*installed, *FIRST_PARTY}]:
+        import logging  # slow to import, and seldom needed
+
+        from lumin_core.checks import did_you_mean
+
+        for name in unknown:
+            hint = did_you_mean(short(name), sorted({*installed, *FIRST_PARTY}))
+            logging.getLogger(__name__).warning("LUMIN_DISABLE_PLUGINS names %r, which is no plugin%s", name, hint)
 
 
 _scanned: list[Scan] = []
@@ -130,26 +160,34 @@ def _raise_first_problem(components: Iterable[Component]) -> None:
             component.load()
 
 
-def _distributions() -> Iterator[metadata.Distribution]:
-    """Return the distributions with entry points of ours.
+def _distributions() -> Iterator[tuple[metadata.Distribution, str | None]]:
+    """Give the distributions with entry points of ours, and what is wrong with the place of one.
 
-    There is one for each name: the first on ``sys.path``, as for imports.
+    There is one for each name: the first on ``sys.path``, as for imports. The name is the folder's,
+    so that what one says of itself never hides another.
     """
-    seen = set()
+    candidates: dict[str, list[metadata.Distribution]] = {}
     for candidate in metadata.distributions():
-        if not _concerns_us(candidate):
-            continue
-        name = _name(candidate)
-        first = _first(name) or candidate
-        if name not in seen and _concerns_us(first):
-            yield first
-        seen.add(name)
+        if _concerns_us(candidate) and not _folder(candidate).startswith("~"):  # which is what pip could not remove
+            candidates.setdefault(_name(candidate), []).append(candidate)
+    for name, same in candidates.items():
+        first = _first(name) or same[0]
+        if _concerns_us(first):
+            yield first, None
+            yield from ((other, _LEFT_OVER) for other in _beside(first, same))
+
+
+def _beside(first: metadata.Distribution, same: Iterable[metadata.Distribution]) -> list[metadata.Distribution]:
+    """List other versions in the folder of the first, where none of them comes first."""
+    found = {getattr(distribution, "_path", None): distribution for distribution in same}
+    path = getattr(first, "_path", None)
+    return [other for at, other in found.items() if at and path and at != path and at.parent == path.parent]
 
 
 def _concerns_us(distribution: metadata.Distribution) -> bool:
     """Tell whether it has entry points of ours; where they cannot be read, asks for lumin-core."""
     try:
-        return "[lumin." in (distribution.read_text("entry_points.txt") or "")
+        return _GROUP.search(distribution.read_text("entry_points.txt") or "") is not None
     except (OSError, ValueError):
         return any(_REQUIREMENT.match(line) for line in _headers(distribution, "Requires-Dist"))
 
@@ -169,22 +207,30 @@ def _headers(distribution: metadata.Distribution, header: str) -> list[str]:
     return re.findall(rf"^{header}:[ \t]*(.*?)[ \t]*$", text.replace("\r", "").partition("\n\n")[0], re.MULTILINE)
 
 
+def _folder(distribution: metadata.Distribution) -> str:
+    return str(getattr(getattr(distribution, "_path", None), "name", ""))
+
+
 def _name(distribution: metadata.Distribution) -> str:
-    """Give the name; without readable metadata the folder's, as ``pip`` shows it."""
+    """Give the name: the folder's, which does not depend on what can be read."""
     names = _headers(distribution, "Name")
-    folder = str(getattr(getattr(distribution, "_path", None), "name", "unknown"))
-    return canonical(names[0] if names and names[0] else folder.partition("-")[0])
+    folder = re.sub(r"\.(dist|egg)-info$", "", _folder(distribution)).partition("-")[0]
+    return canonical(folder or (names[0] if names else "unknown"))
 
 
-def _components_of(distribution: metadata.Distribution) -> list[Component]:
+def _components_of(distribution: metadata.Distribution, problem: str | None) -> list[Component]:
     """List a distribution's components; their kinds are still the names of the groups."""
     name = _name(distribution)
     version = next(iter(_headers(distribution, "Version")), None)
+    said = [canonical(said) for said in _headers(distribution, "Name") if said]
+    if problem is None and said and said[0] != name:
+        problem = f"its METADATA says that it is {said[0]!r}; install the distribution again"
     try:
-        entries = [entry for entry in distribution.entry_points if entry.group.startswith("lumin.")]
+        entries = [entry for entry in distribution.entry_points if _GROUP.fullmatch(f"[{entry.group}]")]
     except Exception as error:  # noqa: BLE001  # whatever is wrong with one distribution is its own problem
-        unreadable = f"its entry points cannot be read: {type(error).__name__}: {error}"
-        return [Component(UNREADABLE, name, f"{short(name)}/{name}", name, version, "", unreadable)]
+        problem = problem or f"its entry points cannot be read: {type(error).__name__}: {error}"
+    if problem is not None:
+        return [Component(UNREADABLE, name, f"{short(name)}/{name}", name, version, "", problem)]
     problem, kind_of_error = _problem_of(name, version, distribution)
     made = [_component(entry, name, version, problem, kind_of_error) for entry in entries]
     counts = Counter((component.kind, component.key) for component in made)
@@ -196,7 +242,7 @@ def _component(
 ) -> Component:
     name = entry.name.replace("-", "_")
     made = Component(
-        kind=entry.group.removeprefix("lumin."),
+        kind=entry.group if entry.group in _NO_GROUPS else entry.group.removeprefix("lumin."),
         name=name,
         qualified=f"{short(distribution)}/{name}",
         distribution=distribution,
@@ -269,14 +315,18 @@ def _declare(components: list[Component]) -> tuple[list[Component], tuple[Kind, 
     One that is declared already is that declaration's problem.
     """
     kinds = {kind.plural: kind for kind in CORE_KINDS}
+    taken = {normalise(name) for kind in CORE_KINDS for name in (kind.singular, kind.plural)} | _RESERVED
     checked = []
     for component in sorted(components, key=_order):
         if component.kind == "kinds":
             component = replace(component, kind=KIND_DECLARATION)
-            if component.name in kinds or component.name in ("kinds", "plugins"):
+            kind = Kind(singular(component.name), component.name, component.value)
+            names = {normalise(kind.singular), normalise(kind.plural)}
+            if component.problem is None and names & taken:
                 component = _with_problem(component, f"the kind {component.name!r} is declared already")
             elif component.problem is None:
-                kinds[component.name] = Kind(singular(component.name), component.name, component.value)
+                kinds[component.name] = kind
+                taken |= names
         checked.append(component)
     return checked, tuple(kinds.values())
 
@@ -291,5 +341,21 @@ def _check_groups(components: Iterable[Component], kinds: tuple[Kind, ...]) -> l
         elif component.kind in (KIND_DECLARATION, UNREADABLE):
             checked.append(component)
         elif declarer(component.kind) is None:
-            checked.append(_with_problem(component, f"no installed plugin declares the kind {component.kind!r}"))
+            problem = _problem_of_group(component.kind, kinds)
+            checked.append(_with_problem(replace(component, kind=UNREADABLE), problem))
     return checked
+
+
+def _problem_of_group(group: str, kinds: tuple[Kind, ...]) -> str:
+    """Say which group was meant: by the singular, in another spelling, or nearly."""
+    from lumin_core.checks import nearest
+
+    asked = match["kind"] if (match := _GROUP.fullmatch(f"[{group}]")) else group
+    names = {normalise(name): kind.plural for kind in kinds for name in (kind.singular, kind.plural)}
+    names |= {normalise(name): plural for plural in declared_kinds() for name in (singular(plural), plural)}
+    names |= {"kind": "kinds", "kinds": "kinds"}
+    meant = [names[key] for key in (normalise(asked), *nearest(asked, names)) if key in names][:1]
+    hint = f"; did you mean the group 'lumin.{meant[0]}'?" if meant else ""
+    if asked != group:
+        return f"its group {group!r} is none of ours{hint or '; ours are lumin.heads, lumin.bodies, ...'}"
+    return f"no installed plugin declares the kind {group!r}{hint}"

@@ -22,8 +22,8 @@ def check(component: Component) -> str | None:
     """Import a component and say what is wrong with it.
 
     Returns:
-        None if it can be imported, is callable, a concrete subclass of its kind's base class, and
-        takes keywords; else the reason.
+        None if it can be imported, is callable, a concrete subclass of its kind's base class,
+        takes keywords, and has what its kind asks of a class; else the reason.
 
     Example:
         >>> from lumin_core.registry import check, find
@@ -36,9 +36,24 @@ def check(component: Component) -> str | None:
         if component.kind == KIND_DECLARATION:
             return _declaration_problem(component)
         loaded = component.load()
-        return _problem(loaded.func if isinstance(loaded, partial) else loaded, find_kind(component.kind))
+        target, kind = loaded.func if isinstance(loaded, partial) else loaded, find_kind(component.kind)
+        return _problem(target, kind) or kind.problem_of(target)
     except LuminError as error:
         return str(error)
+
+
+def command_problem(command: object) -> str | None:
+    """Say why something cannot be a command of ``lumin``, or None.
+
+    Example:
+        >>> import click
+        >>> from lumin_core.registry.validation import command_problem
+        >>> command_problem(click.Command("greet")) is None
+        True
+    """
+    import click
+
+    return None if isinstance(command, click.Command) else f"it should be a click command, got {command!r}"
 
 
 def _declaration_problem(component: Component) -> str | None:

@@ -213,7 +213,7 @@ class Ensemble:
         answers = deliver(found, [pred_name, f"{pred_name}_spread"], inputs, as_np=as_np)
         return (answers[0], answers[1]) if answers else None
 
-    def export(self, path: str | Path, format: str = "onnx", raw: bool = False) -> Path:
+    def export(self, path: str | Path, format: str = "onnx/onnx", raw: bool = False) -> Path:
         """Write the weighted mean of the models as one file for other programs.
 
         Args:
@@ -233,7 +233,7 @@ class Ensemble:
 
     def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
         """Write an ONNX file: the short form of ``export(path, "onnx")``."""
-        return self.export(path, "onnx", raw=raw)
+        return self.export(path, "onnx/onnx", raw=raw)
 
     def save(self, name: str | Path) -> Path:
         """Save all models to one ``.safetensors`` file, keys ``<i>.<parameter>``.

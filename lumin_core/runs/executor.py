@@ -125,6 +125,22 @@ class Job:
             yield
 
 
+def problem_of(executor: object) -> str | None:
+    """Say why what a class builds cannot be an executor, or None.
+
+    Args:
+        executor: The class; what a function builds is not known.
+
+    Example:
+        >>> from lumin_core.runs.executor import problem_of
+        >>> problem_of(dict)
+        'dict has neither train(jobs, report), see lumin_core.runs.Executor, nor submit(function)'
+    """
+    if not isinstance(executor, type) or callable(getattr(executor, "train", getattr(executor, "submit", None))):
+        return None
+    return f"{executor.__name__} has neither train(jobs, report), see lumin_core.runs.Executor, nor submit(function)"
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """Refuse a second job in this process: threads share torch's random numbers."""

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
+from lumin_core import registry
 from lumin_core.errors import ConfigError, option
 from lumin_core.files import read_json, write_json
 from lumin_core.locks import locked
@@ -313,8 +314,16 @@ def _differences(was: object, now: object, name: str = "") -> Iterator[tuple[str
     elif isinstance(was, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*was, *now]):
             yield from _differences(was.get(key, _ABSENT), now.get(key, _ABSENT), f"{name}.{key}" if name else key)
-    elif was != now and json.dumps(was) != json.dumps(now):  # NaN is NaN
+    elif was != now and json.dumps(was) != json.dumps(now) and not _is_bare_name_of(was, now):  # NaN is NaN
         yield name, was, now
+
+
+def _is_bare_name_of(was: object, now: object) -> bool:
+    """Tell whether text is a component's name as earlier versions wrote it inside of options."""
+    if not isinstance(was, str) or not isinstance(now, str) or "/" in was:
+        return False
+    same = registry.normalise(was) == registry.normalise(now.rpartition("/")[2])
+    return same and any(component.qualified == now for component in registry.components())
 
 
 def _short(value: object) -> str:

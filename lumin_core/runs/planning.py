@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from lumin_core import seeds
+from lumin_core import registry, seeds
 from lumin_core.checks import as_list, positive
 from lumin_core.errors import ConfigError, option
 from lumin_core.runs import run_record
@@ -102,8 +102,8 @@ def plan_run(
         builder=model_builder,
         n_epochs=positive(n_epochs, "n_epochs"),
         bs=positive(bs, "bs"),
-        callbacks=_callbacks(cb_partials, patience, save_best),
-        metrics=as_list(metric_partials),
+        callbacks=registry.noting(_callbacks(cb_partials, patience, save_best)),
+        metrics=registry.noting(as_list(metric_partials)),
         train_on_weights=train_on_weights,
         bulk_move=bulk_move,
         seed=seeds.check(recorded["seed"] if recorded else seed),
@@ -158,8 +158,15 @@ def split_folds(
 
 
 def _callbacks(cb_partials: object, patience: int | None, save_best: bool) -> list[object]:
-    """List the callbacks of a run: the caller's, then those that only read the history."""
-    own: list[object] = ["metric_logger"]
+    """List the callbacks of a run: the caller's, then those of ours that the caller does not give.
+
+    Ours only read the history.
+    """
+    own: dict[str, object] = {"callbacks/metric_logger": "callbacks/metric_logger"}
     if patience is not None:
-        own.append({"name": "early_stopping", "patience": patience})
-    return [*as_list(cb_partials), *own, *(["save_best"] if save_best else [])]
+        own["callbacks/early_stopping"] = {"name": "callbacks/early_stopping", "patience": patience}
+    if save_best:
+        own["callbacks/save_best"] = "callbacks/save_best"
+    theirs = as_list(cb_partials)
+    given = {registry.name_of("callback", spec) for spec in theirs}
+    return [*theirs, *(spec for name, spec in own.items() if name not in given)]

@@ -6,6 +6,7 @@ is told with the reason: the session that made the plan can train it, but nobody
 
 from __future__ import annotations
 
+import logging
 import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from lumin_core.runs.folder import Record, RunFolder
 
 
+_log = logging.getLogger(__name__)
+
+
 def describe(plan: RunPlan, directions: Mapping[str, str], components: Iterable[Component]) -> Record:
     """Return what ``run.json`` says: all that is needed to repeat the run.
 
@@ -33,6 +37,9 @@ def describe(plan: RunPlan, directions: Mapping[str, str], components: Iterable[
         plan: The plan.
         directions: What is better, by metric.
         components: Those that it uses, for the versions of their distributions.
+
+    Raises:
+        UnsavableOption: If an option of the builder is a value that no model's file holds.
     """
     used = {component.distribution: component.version for component in components if component.version}
     return {
@@ -156,7 +163,10 @@ def _unnamed_data(reason: str) -> Record:
 def _builder_config(builder: ModelBuilder) -> Record:
     try:
         return builder.to_config()
+    except registry.UnsavableOption:
+        raise  # else the models of the run could be loaded by who has the builder alone
     except registry.UnnamedComponent as error:
+        _log.warning("the models of the run will need model_builder= to be loaded: %s", error)
         return _unnamed(error, **vars(builder))
 
 
@@ -164,6 +174,7 @@ def _spec_config(kind: str, spec: object) -> str | Record:
     try:
         return registry.to_config(kind, spec)
     except registry.UnnamedComponent as error:
+        _log.warning("the run cannot be repeated from its folder alone: %s", error)
         return _unnamed(error, given=spec)
 
 

@@ -55,3 +55,21 @@ class Exporter(ABC):
             ConfigError: If a block cannot be exported, or `raw` is asked for and cannot be.
             SavedModelError: If the file cannot be written.
         """
+
+
+def problem_of(exporter: object) -> str | None:
+    """Say why what a class builds cannot be an exporter, or None.
+
+    Args:
+        exporter: The class.
+
+    Example:
+        >>> from lumin_core.training import Exporter
+        >>> from lumin_core.training.exporter import problem_of
+        >>> problem_of(Exporter)
+        "Exporter should say suffix = '.its_ending', got None"
+    """
+    suffix = getattr(exporter, "suffix", None)
+    if isinstance(suffix, property) or (isinstance(suffix, str) and suffix.startswith(".")):
+        return None
+    return f"{getattr(exporter, '__name__', exporter)} should say suffix = '.its_ending', got {suffix!r}"

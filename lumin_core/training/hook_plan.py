@@ -8,6 +8,7 @@ so that an empty point costs nothing. Only where a point has a wrapper
 from __future__ import annotations
 
 import inspect
+from inspect import getattr_static
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -68,6 +69,50 @@ class HookPlan:
             return (lambda fit_params: hook(fit_params=fit_params),)
         # pluggy lists implementations in the reverse of the order of calls.
         return tuple(impl.function for impl in reversed(impls))
+
+
+def problem_of(callback: object) -> str | None:
+    """Say why what a class builds cannot be a callback, or None.
+
+    Args:
+        callback: The class; what a function builds is not known.
+
+    Example:
+        >>> from lumin_core.training.hook_plan import problem_of
+        >>> class Typo:
+        ...     def on_epoch_edn(self): ...
+        >>> problem_of(Typo)
+        "Typo.on_epoch_edn is no callback point; did you mean 'on_epoch_end'?"
+    """
+    if not isinstance(callback, type) or _makes_points(callback):
+        return None
+    unbuilt = type(callback.__name__, (), {name: getattr_static(callback, name) for name in _points_in(callback)})()
+    try:
+        for point in _checked_points(unbuilt):
+            _is_wrapper(getattr(unbuilt, point), f"{callback.__name__}.{point}")
+    except HookError as error:
+        return str(error)
+    return _half_a_state(callback)
+
+
+def _points_in(cls: type) -> list[str]:
+    return [name for name in dir(cls) if name.startswith("on_")]
+
+
+def _makes_points(cls: type) -> bool:
+    """Tell whether points may be there only when an object is built."""
+    made = [vars(base).get("__init__") for base in cls.__mro__]
+    named = {name for function in made if inspect.isfunction(function) for name in function.__code__.co_names}
+    computed = any(isinstance(getattr_static(cls, name), property) for name in _points_in(cls))
+    return computed or hasattr(cls, "__getattr__") or "setattr" in named or not named.isdisjoint(POINTS)
+
+
+def _half_a_state(cls: type) -> str | None:
+    halves = [name for name in ("state_dict", "load_state_dict") if callable(getattr(cls, name, None))]
+    if len(halves) != 1:
+        return None
+    (other,) = {"state_dict", "load_state_dict"} - set(halves)
+    return f"{cls.__name__} has {halves[0]}, but not {other}: a fit that goes on could not give its state back"
 
 
 class _Points:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from lumin_core.data.numbers import as_numbers, unmasked
 from lumin_core.errors import ConfigError
@@ -102,6 +103,38 @@ class EvalMetric(ABC):
             None if weights is None else as_numbers(weights, "weights"),
             {name: unmasked(column, f"the column {name!r}") for name, column in (columns or {}).items()},
         )
+
+
+def problem_of(metric: object) -> str | None:
+    """Say why what a class builds cannot be a metric, or None.
+
+    Args:
+        metric: The class.
+
+    Example:
+        >>> from lumin_core import EvalMetric
+        >>> from lumin_core.training.metric import problem_of
+        >>> class Purity(EvalMetric):
+        ...     def evaluate(self, preds, targets, weights, columns): ...
+        >>> problem_of(Purity)
+        "Purity.better must be 'lower', 'higher' or 'zero', got None; set it in the class"
+    """
+    if not isinstance(metric, type):
+        return None
+    better, columns = getattr(metric, "better", None), getattr(metric, "columns", ())
+    is_set_later = isinstance(better, property) or (better is None and _sets(metric, "better"))
+    if not is_set_later and better not in get_args(Direction):
+        return f"{metric.__name__}.better must be 'lower', 'higher' or 'zero', got {better!r}; set it in the class"
+    is_list = isinstance(columns, list | tuple) and all(isinstance(name, str) for name in columns)
+    if not is_list and not isinstance(columns, property):
+        return f"{metric.__name__}.columns must be a list of names, got {columns!r}"
+    return None
+
+
+def _sets(cls: type, attribute: str) -> bool:
+    """Tell whether a constructor of a class, below the base of metrics, names an attribute."""
+    own = [vars(base).get("__init__") for base in cls.__mro__ if base not in (EvalMetric, object)]
+    return any(attribute in function.__code__.co_names for function in own if inspect.isfunction(function))
 
 
 def is_better(value: float, best: float | None, better: Direction, min_change: float = 0) -> bool:

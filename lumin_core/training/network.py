@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
@@ -10,7 +11,7 @@ from lumin_core import registry
 from lumin_core.data import transforms
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.model import tensor_file
-from lumin_core.model.loading import builder_of, checked, limited
+from lumin_core.model.loading import builder_of, checked, limited, naming_plugins
 from lumin_core.model.record import ModelRecord, to_json
 from lumin_core.training.assembly import Assembly, pick_device
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     Columns = ArrayLike | Tensor | pd.DataFrame | Mapping[str, ArrayLike]
     Events = Columns | tuple[Columns, ArrayLike | Tensor] | BatchYielder
+
+
+_log = logging.getLogger(__name__)
 
 
 class PredCallback(Protocol):
@@ -129,6 +133,8 @@ class Network(Assembly, ABC):
                 record.unnamed = None
         except registry.UnnamedComponent as error:
             record.config = None
+            if record.unnamed != str(error):
+                _log.warning("the saved model will need model_builder= to be loaded: %s", error)
             record.unnamed = str(error)
         return to_json(record)
 
@@ -183,14 +189,15 @@ class Network(Assembly, ABC):
     ) -> Self:
         """Build a model from what `describe` returned and its weights; see `from_save`."""
         record, device = ModelRecord.from_json(content, source), pick_device(device)
-        with registry.pinned(record.pins()):
-            builder = model_builder or builder_of(record, source)
-            with checked(source), limited(state):
-                model = cls(builder, device, input_mask=record.input_mask, record=record)
-        model.load_state_dict(state, str(source))
+        with naming_plugins(record, source):
+            with registry.pinned(record.pins()):
+                builder = model_builder or builder_of(record, source)
+                with checked(source), limited(state):
+                    model = cls(builder, device, input_mask=record.input_mask, record=record)
+            model.load_state_dict(state, str(source))
         return model
 
-    def export(self, path: str | Path, format: str = "onnx", raw: bool = False) -> Path:
+    def export(self, path: str | Path, format: str = "onnx/onnx", raw: bool = False) -> Path:
         """Write the model for other programs.
 
         Args:
@@ -210,7 +217,7 @@ class Network(Assembly, ABC):
 
     def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
         """Write an ONNX file: the short form of ``export(path, "onnx")``."""
-        return self.export(path, "onnx", raw=raw)
+        return self.export(path, "onnx/onnx", raw=raw)
 
     def record_training(self, fy: FoldYielder, trn_idxs: Sequence[int], seed: int) -> None:
         """Note what is known of the training data, to be saved with the model.

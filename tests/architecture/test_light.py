@@ -7,6 +7,7 @@ import pytest
 
 HEAVY = {"torch", "numpy", "pandas", "h5py", "sklearn", "scipy", "matplotlib"}
 RUN = "from lumin_core.cli import main; "
+CHECK = "from lumin_core.registry import inspection; inspection._warm_up = lambda: None; "  # which is for speed alone
 UNKNOWN = """
 from lumin_core import registry
 try:
@@ -29,6 +30,7 @@ LIGHT = {
     "lumin list-plugins": RUN + "main(['list-plugins'])",
     "lumin list-plugins --all": RUN + "main(['list-plugins', '--all'])",
     "lumin list-plugins --json": RUN + "main(['list-plugins', '--json'])",
+    "lumin list-plugins --check": RUN + CHECK + "main(['list-plugins', '--check', '--kind', 'commands'])",
     "lumin list-plugins --help": RUN + "main(['list-plugins', '--help'])",
     "lumin describe --help": RUN + "main(['describe', '--help'])",
     "lumin describe of an unknown name": RUN + "main(['describe', 'head', 'gnn_haed'])",

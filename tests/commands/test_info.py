@@ -120,10 +120,11 @@ def test_model(info, model, tmp_path):
     assert title == f"model.safetensors: saved model, {model.get_param_count():,} weights"
     versions = rows.pop("versions")
     assert versions.startswith("lumin-core 0.2.0, torch ")
+    assert rows.pop("plugins") == "lumin-plugin-tabular 0.2.0"
     assert rows == {
         "objective": "classification, 1 output",
         "head": "tabular/cat_emb_head",
-        "body": "tabular/fully_connected: depth 1, width 4, act swish",
+        "body": "tabular/fully_connected: depth 1, width 4, act core/swish",
         "tail": "tabular/class_reg_multi",
         "loss": "core/mse_loss",
         "optimiser": "core/sgd: lr 0.1",

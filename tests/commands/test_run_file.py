@@ -91,6 +91,27 @@ def test_resolved_file_holds_everything_that_was_chosen(write, tmp_path):
     assert has_default <= set(values)
 
 
+def test_resolved_file_holds_qualified_names_at_every_depth(write, tmp_path):
+    body = (
+        'body = {name = "fully_connected", depth = 1, width = 4, act = "swish", bn = true, bn_class = "batch_norm1d"}'
+    )
+    base = BASE.replace('body = {name = "fully_connected", depth = 1, width = 4}', body).replace("= 2", "= 1")
+
+    @registry.register("executor", "here")
+    class Here:
+        workers = 1
+
+        def train(self, jobs, report):
+            for job in jobs:
+                report(job, job.run())
+
+    RunFile.load(write('loss = "bce_loss"', 'opt_args = {opt = "adam"}', 'executor = "here"', base=base)).run()
+    resolved = tomllib.loads((tmp_path / "run" / "run.toml").read_text())
+    assert (resolved["body"]["act"], resolved["body"]["bn_class"]) == ("core/swish", "core/batch_norm1d")
+    assert (resolved["loss"], resolved["opt_args"]["opt"]) == ("core/bce_loss", "core/adam")
+    assert resolved["executor"] == "session/here"
+
+
 def test_model_is_of_the_files_features_and_embedder(write, tmp_path):
     results = RunFile.load(write('ignore_feats = ["a"]', "cat_embedder = {emb_szs = [1]}")).run()
     builder = Model.from_save(results[0]["path"]).model_builder

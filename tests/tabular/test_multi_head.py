@@ -144,3 +144,57 @@ def test_other_flat_shapes_are_refused(shape):
 def test_a_matrix_head_without_its_matrix_is_refused(given):
     with pytest.raises(ConfigError, match=r"give matrix_head its .*feats_per_vec"):
         head(matrix_head={"name": "toy_head", **given})
+
+
+class Keeping(CatEmbHead):
+    """Gives what it is given, NaN too."""
+
+    missing = "keep"
+
+    def forward(self, x):
+        return x[:, : self.get_out_size()]
+
+
+class KeepingToy(ToyHead):
+    missing = "keep"
+
+    def get_matrix(self, x):
+        return x, None
+
+
+NAN = float("nan")
+WITH_NAN = (
+    torch.tensor([[NAN, 20, 0], [30, NAN, 3]]),
+    torch.tensor([[[NAN, 2], [3, 0]], [[NAN, NAN], [6, 1]]]),  # a gap, and an object that is absent
+)
+
+
+def test_missing_is_zero_where_both_heads_take_zeros():
+    assert head().missing == "zero"
+
+
+@pytest.mark.parametrize("row_wise", [True, False])
+def test_the_head_that_takes_zeros_is_given_zeros_beside_one_that_keeps(row_wise):
+    block = head(flat_head=Keeping)
+    assert block.missing == "keep"
+    given = []
+    block.flat_head.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    block.matrix_head.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    block.matrix_head.row_wise = row_wise
+    flat, matrix = WITH_NAN
+    block((flat, matrix if row_wise else matrix.transpose(1, 2)))
+    assert given[0].isnan().sum() == 2
+    seen = given[1] if row_wise else given[1].transpose(1, 2)
+    assert seen[0].tolist() == [[0, 2], [3, 0]]
+    assert seen[1, 0].isnan().all()
+    assert seen[1, 1].tolist() == [6, 1]
+
+
+def test_a_matrix_head_that_keeps_does_not_bring_missing_values_into_the_flat_one():
+    toy = {"name": "toy_head", "vecs": VECS, "feats_per_vec": FEATS}
+    registry.register("head", "toy_head", KeepingToy, override=True)
+    block = head(matrix_head=toy)
+    assert block.missing == "keep"
+    y = block(WITH_NAN)
+    assert y[:, :2].tolist() == [[0, 20], [30, 0]]
+    assert y[:, -1].isnan().all()

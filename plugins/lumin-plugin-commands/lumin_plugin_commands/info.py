@@ -14,6 +14,7 @@ import click
 
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.files import read_json
+from lumin_core.registry import saved_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -146,6 +147,8 @@ def _model(record: Mapping[str, Any], header: SavedHeader) -> Iterator[Row]:
     yield "preprocessing", _names(record["preprocessing"]) or "none recorded"
     yield "seeds", ", ".join(f"{name} {seed}" for name, seed in record["seeds"].items())
     yield "versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    if plugins := saved_plugins(record["components"]):
+        yield "plugins", ", ".join(map(str, plugins))
 
 
 def _component(spec: str | Mapping[str, Any]) -> str:

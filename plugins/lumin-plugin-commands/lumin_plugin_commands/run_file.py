@@ -108,9 +108,11 @@ class RunFile:
         Raises:
             LuminError: If something does not fit; nothing is written then.
         """
-        values = {**self.values, "seed": self._seed(resume=resume)}
+        values = registry.noting({**self.values, "seed": self._seed(resume=resume)})
         with ExitStack() as opened:
             with self._named():
+                if executor is None and values["executor"] is not None:
+                    values["executor"] = registry.to_config("executor", values["executor"])
                 given, tables = _prepared(values | ({} if executor is None else {"executor": executor}), opened)
                 text = _as_toml(_resolved(values, given["model_builder"]))
                 _left_before(self.folder / NAME)
@@ -201,8 +203,8 @@ def _given_by(name: str, table: RunTable, values: Table) -> Table:
 def _resolved(values: Table, builder: ModelBuilder) -> Table:
     """Return the values as they repeat the run.
 
-    Components have their qualified names, the folder is the file's own, and what a table gives is
-    left to it.
+    Components have their qualified names at every depth, the folder is the file's own, and what a
+    table gives is left to it.
     """
     config = {name: value for name, value in builder.to_config().items() if name in Model.get_keys()}
     config.pop("cat_embedder", None)  # of the fold file, as the values have it
@@ -215,13 +217,13 @@ def _resolved(values: Table, builder: ModelBuilder) -> Table:
 
 
 def _config(kind: str, spec: Any) -> Any:
-    registry.resolve(kind, spec)  # says best what is wrong with it
+    registry.build(kind, spec)  # says best what is wrong with it, and asks for the names in its options
     return registry.to_config(kind, spec)
 
 
 def _as_toml(values: Table) -> str:
     try:
-        text = tomli_w.dumps({name: value for name, value in values.items() if value is not None})
+        text = tomli_w.dumps(registry.written({name: value for name, value in values.items() if value is not None}))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"a run file holds what TOML can hold: {error}") from error
     return f'{_RESOLVED} lumin train {NAME} --set savepath="again" repeats it.\n\n{text}'

@@ -66,8 +66,8 @@ class SelfAttention(Extractor):
         n_a: int | None = None,
         do: float = 0,
         bn: bool = False,
-        act: str = "relu",
-        bn_class: NormSpec = "batch_norm1d",
+        act: str = "core/relu",
+        bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:

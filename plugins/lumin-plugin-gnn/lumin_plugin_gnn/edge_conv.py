@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from lumin_core.checks import check_positive
 from lumin_core.errors import ConfigError
-from lumin_core.model import LCBatchNorm1d, lookup_act, normal_initialiser
+from lumin_core.model import LCBatchNorm1d, by_bare_name, lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import column_list, layer_widths, norm_rows, only_present, preset_of
 from lumin_plugin_gnn.neighbours import edges, gather_neighbours, nearest, squared_distances, without_ties
@@ -82,8 +82,8 @@ class EdgeConv(Extractor):
         preset: Literal["paper", "lite"] = "paper",
         coords: Sequence[int] = (0, 1),
         bn: bool = True,
-        act: str = "relu",
-        bn_class: NormSpec = "batch_norm1d",
+        act: str = "core/relu",
+        bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:
@@ -142,6 +142,7 @@ class _Block(nn.Module):
         self.k = k
         self.bn = bn
         self.n_out = widths[-1]
+        lookup_init, lookup_act = by_bare_name(lookup_init), by_bare_name(lookup_act)
         self.own = self._linear(n_in, widths[0], lookup_init(act, 2 * n_in, widths[0]))
         self.other = self._linear(n_in, widths[0], lookup_init(act, 2 * n_in, widths[0]), bias=False)
         later = pairwise(widths)

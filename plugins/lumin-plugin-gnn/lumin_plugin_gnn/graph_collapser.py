@@ -58,7 +58,7 @@ class Reviser(nn.Module):
         sa_width: int | None = None,
         f_final_outs: int | Sequence[int] | None = None,
         global_feat_vec: bool = False,
-        sa_class: object = "self_attention",
+        sa_class: object = "gnn/self_attention",
         **options: Any,
     ) -> None:
         super().__init__()
@@ -154,9 +154,9 @@ class GraphCollapser(Collapser):
         agg_methods: str | Sequence[str] = ("mean", "max"),
         do: float = 0,
         bn: bool = False,
-        act: str = "relu",
-        bn_class: NormSpec = "batch_norm1d",
-        sa_class: object = "self_attention",
+        act: str = "core/relu",
+        bn_class: NormSpec = "core/batch_norm1d",
+        sa_class: object = "gnn/self_attention",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:

@@ -83,9 +83,9 @@ class GravNet(Extractor):
         use_sa: bool = False,
         do: float = 0,
         bn: bool = False,
-        act: str = "relu",
-        bn_class: NormSpec = "batch_norm1d",
-        sa_class: object = "self_attention",
+        act: str = "core/relu",
+        bn_class: NormSpec = "core/batch_norm1d",
+        sa_class: object = "gnn/self_attention",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:

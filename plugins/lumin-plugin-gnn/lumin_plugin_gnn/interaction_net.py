@@ -65,8 +65,8 @@ class InteractionNet(Extractor):
         outfunc_outs: int | Sequence[int] = (60, 30, 24),
         do: float = 0,
         bn: bool = False,
-        act: str = "relu",
-        bn_class: NormSpec = "batch_norm1d",
+        act: str = "core/relu",
+        bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:

@@ -42,7 +42,7 @@ class ObjectDense(nn.Module):
     """
 
     def __init__(
-        self, widths: Sequence[int], *, bn: bool = False, bn_class: NormSpec = "batch_norm1d", **options: Any
+        self, widths: Sequence[int], *, bn: bool = False, bn_class: NormSpec = "core/batch_norm1d", **options: Any
     ) -> None:
         super().__init__()
         self.layers = dense_stack(widths, bn=bn, bn_class=partial(LCBatchNorm1d, bn=bn_class), **options)

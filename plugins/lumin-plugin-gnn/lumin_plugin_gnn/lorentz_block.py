@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from lumin_core.model import LCBatchNorm1d
+from lumin_core.model import LCBatchNorm1d, by_bare_name
 from lumin_plugin_gnn.layers import norm_rows
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def dense(n_in: int, n_out: int, act: str, lookup_init: LookupInit, *, bias: boo
         Linear(in_features=3, out_features=2, bias=True)
     """
     layer = nn.Linear(n_in, n_out, bias=bias)
-    lookup_init(act, n_in, n_out)(layer.weight)
+    by_bare_name(lookup_init)(act, n_in, n_out)(layer.weight)
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
@@ -126,7 +126,7 @@ class LorentzBlock(nn.Module):
         super().__init__()
         self.width = width
         self.c = c
-        self.act = lookup_act(act)
+        self.act = by_bare_name(lookup_act)(act)
         # without biases, which the norms behind would take away again
         self.first_e = dense(2 * width + 2, width, act, lookup_init, bias=False)
         self.first_h = dense(2 * width, width, act, lookup_init, bias=False)
@@ -138,7 +138,9 @@ class LorentzBlock(nn.Module):
         self.phi_x: nn.Sequential | None = None
         if c:
             inner = dense(width, width, act, lookup_init)
-            self.phi_x = nn.Sequential(inner, lookup_act(act), dense(width, 1, "linear", lookup_init, bias=False))
+            self.phi_x = nn.Sequential(
+                inner, by_bare_name(lookup_act)(act), dense(width, 1, "linear", lookup_init, bias=False)
+            )
 
     def forward(self, h: Tensor, x: Tensor, mask: Tensor, pairs: OrderedPairs) -> tuple[Tensor, Tensor]:
         """Update scalars ``(B, N, width)`` and 4-momenta ``(B, N, 4)``.

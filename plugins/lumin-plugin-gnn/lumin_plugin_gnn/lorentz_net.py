@@ -118,8 +118,8 @@ class LorentzNet(Extractor):
         n_layers: int | None = None,
         c_weight: float = 5e-3,
         beams: bool = True,
-        act: str = "relu",
-        bn_class: NormSpec = "batch_norm1d",
+        act: str = "core/relu",
+        bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from lumin_core.model import LCBatchNorm1d
+from lumin_core.model import LCBatchNorm1d, by_bare_name
 from lumin_plugin_gnn.constituent_features import SMALL, pt_eta_phi, wrapped
 from lumin_plugin_gnn.layers import norm_rows
 
@@ -120,10 +120,10 @@ class PairEmbedding(nn.Module):
         self.norms = nn.ModuleList(LCBatchNorm1d(bn_class, width) for width in [4, *widths])
         linears = [nn.Linear(a, b) for a, b in zip(ins, widths, strict=True)]
         for linear in linears:
-            lookup_init(act, linear.in_features, linear.out_features)(linear.weight)
+            by_bare_name(lookup_init)(act, linear.in_features, linear.out_features)(linear.weight)
             nn.init.zeros_(linear.bias)
         self.linears = nn.ModuleList(linears)
-        self.act = lookup_act(act)
+        self.act = by_bare_name(lookup_act)(act)
 
     def forward(self, momenta: Tensor, mask: Tensor) -> Tensor:
         """Turn 4-momenta ``(B, N, 4)`` in GeV with mask ``(B, N)`` into ``(B, heads, N, N)``."""

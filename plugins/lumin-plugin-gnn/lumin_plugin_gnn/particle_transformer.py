@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor, nn
 
 from lumin_core.checks import check_positive
-from lumin_core.model import LCBatchNorm1d, lookup_act, normal_initialiser
+from lumin_core.model import LCBatchNorm1d, by_bare_name, lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.constituent_features import momentum_columns
 from lumin_plugin_gnn.layers import layer_widths, only_present, preset_of
@@ -87,7 +87,7 @@ class ParticleTransformer(Extractor):
         ffn_ratio: int = 4,
         do: float = 0.1,
         pair_features: bool = True,
-        bn_class: NormSpec = "batch_norm1d",
+        bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:
@@ -102,7 +102,7 @@ class ParticleTransformer(Extractor):
         if pair_features:
             self._momenta = momentum_columns(feats_per_vec, "particle_transformer with pair_features=True")
             inner = layer_widths(settings["pair_embed"] if pair_embed is None else pair_embed, "pair_embed")
-            self.pairs = PairEmbedding([*inner, heads], "gelu", bn_class, lookup_init, lookup_act)
+            self.pairs = PairEmbedding([*inner, heads], "core/gelu", bn_class, lookup_init, lookup_act)
         depth = settings["n_layers"] if n_layers is None else n_layers
         check_positive(n_layers=depth)
         self.blocks = nn.ModuleList(TransformerBlock(self.width, heads, ffn_ratio, do) for _ in range(depth))
@@ -135,7 +135,7 @@ class _Embedding(nn.Module):
             linear = nn.Linear(n_in, n_out)
             lookup_init("gelu", n_in, n_out)(linear.weight)
             nn.init.zeros_(linear.bias)
-            layers += [nn.LayerNorm(n_in), linear, lookup_act("gelu")]
+            layers += [nn.LayerNorm(n_in), linear, by_bare_name(lookup_act)("core/gelu")]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

@@ -118,7 +118,7 @@ class PygHead(MatrixHead):
         vecs: Sequence[str],
         feats_per_vec: Sequence[str],
         network: object,
-        collapser: object = "graph_collapser",
+        collapser: object = "gnn/graph_collapser",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
         freeze: bool = False,

@@ -80,7 +80,7 @@ class AutoExtractLorentzBoostNet(LorentzBoostHead):
         width: int,
         n_singles: int = 0,
         n_pairs: int = 0,
-        act: str = "swish",
+        act: str = "core/swish",
         do: float = 0,
         bn: bool = False,
         row_wise: bool = True,

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from lumin_plugin_sequence.conv_blocks import ConvLayer
 
 LAYERS = (
-    {"name": "conv", "out_c": 16},
-    {"name": "res", "out_c": 16},
-    {"name": "res", "out_c": 32, "stride": 2},
-    "avg_max_pool",
+    {"name": "sequence/conv", "out_c": 16},
+    {"name": "sequence/res", "out_c": 16},
+    {"name": "sequence/res", "out_c": 32, "stride": 2},
+    "sequence/avg_max_pool",
 )
 """A small residual network."""
 
@@ -77,10 +77,10 @@ class Conv1dHead(MatrixHead):
         vecs: Sequence[str],
         feats_per_vec: Sequence[str],
         layers: object = LAYERS,
-        act: str = "relu",
+        act: str = "core/relu",
         bn: bool = False,
         row_wise: bool = True,
-        bn_class: NormSpec = "batch_norm1d",
+        bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
         freeze: bool = False,

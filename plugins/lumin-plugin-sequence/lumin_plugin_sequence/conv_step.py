@@ -24,7 +24,7 @@ from torch.nn.functional import pad
 
 from lumin_core.checks import check_positive
 from lumin_core.errors import ConfigError, ShapeError
-from lumin_core.model import LCBatchNorm1d, canonical_act
+from lumin_core.model import LCBatchNorm1d, by_bare_name, canonical_act
 from lumin_plugin_sequence.checks import check_axes, check_padding
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ class ConvStep(nn.Module):
         self.groups = groups
         self.padding = ((kernel_sz - 1) // 2, kernel_sz // 2) if padding == "auto" else (padding, padding)
         self.conv = nn.Conv1d(in_c, out_c, kernel_sz, stride=stride, groups=groups)
-        lookup_init(act, in_c // groups * kernel_sz, out_c // groups * kernel_sz)(self.conv.weight)
+        by_bare_name(lookup_init)(act, in_c // groups * kernel_sz, out_c // groups * kernel_sz)(self.conv.weight)
         zero_bias(self.conv)
-        self.act = None if canonical_act(act) == "linear" else lookup_act(act)
+        self.act = None if canonical_act(act) == "linear" else by_bare_name(lookup_act)(act)
         self.norm = LCBatchNorm1d(bn_class, in_c if first else out_c) if bn else None
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ class SEBlock1d(nn.Module):
         self,
         n_in: int,
         r: int = 16,
-        act: str = "relu",
+        act: str = "core/relu",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:
@@ -60,7 +60,7 @@ class SEBlock1d(nn.Module):
         given = {"lookup_init": lookup_init, "lookup_act": lookup_act}
         between = max(2, n_in // r)
         self.squeeze = dense_stack([n_in, between], act=act, **given)
-        self.excite = dense_stack([between, n_in], act="sigmoid", **given)
+        self.excite = dense_stack([between, n_in], act="core/sigmoid", **given)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale channels: ``(B, C, *)`` to the same shape.
@@ -133,7 +133,7 @@ class SqueezeExcitation(ConvLayer):
         in_c: int,
         length: int,
         r: int = 16,
-        act: str = "relu",
+        act: str = "core/relu",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:

@@ -22,7 +22,7 @@ class MultiHead(Head):
 
     The inputs are flat and matrix, or all flat: continuous features, those of the matrix among
     them, then categories. A feature goes to one of the two: to the matrix head if it is an element
-    ``{vec}_{feat}`` of its matrix.
+    ``{vec}_{feat}`` of its matrix. Each is given missing values as it asks for them (`missing`).
 
     Args:
         cont_feats: Names of all continuous features; those of the matrix may be left out if it
@@ -63,7 +63,7 @@ class MultiHead(Head):
         self,
         cont_feats: Sequence[str],
         matrix_head: Spec,
-        flat_head: Spec = "cat_emb_head",
+        flat_head: Spec = "tabular/cat_emb_head",
         cat_embedder: CatEmbedder | None = None,
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
@@ -78,6 +78,8 @@ class MultiHead(Head):
         flat_feats = [self.cont_feats[i] for i in flat if i < n_cont]
         self.flat_head = build("head", flat_head, cont_feats=flat_feats, cat_embedder=cat_embedder, **given)
         self.matrix_head = build("head", matrix_head, cont_feats=[self.cont_feats[i] for i in in_matrix], **given)
+        asked = [self.flat_head.missing, self.matrix_head.missing]
+        self.missing = next((missing for missing in asked if missing != "zero"), "zero")
         self.n_in = n_all
         self.n_in_matrix = len(in_matrix)
         self._flat_columns: Tensor
@@ -99,11 +101,27 @@ class MultiHead(Head):
             ShapeError: If flat inputs do not have that many columns, or lack the matrix.
         """
         flat, matrix = self._split(x) if isinstance(x, Tensor) else x
+        if self.missing != "zero":
+            flat, matrix = self._as_asked(flat, matrix)
         return torch.cat((self.flat_head(flat), self.matrix_head(matrix)), dim=1)
 
     def get_out_size(self) -> int:
         """Give the widths of both heads together."""
         return int(self.flat_head.get_out_size() + self.matrix_head.get_out_size())
+
+    def _as_asked(self, flat: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
+        """Fill missing values for the head that takes zeros where the other keeps them.
+
+        Objects that are absent stay so.
+        """
+        if self.flat_head.missing == "zero":
+            flat = flat.masked_fill(flat.isnan(), 0)
+        if self.matrix_head.missing == "zero":
+            gaps = matrix.isnan()
+            if matrix.dim() == 3:
+                gaps = gaps & ~gaps.all(2 if getattr(self.matrix_head, "row_wise", True) else 1, keepdim=True)
+            matrix = matrix.masked_fill(gaps, 0)
+        return flat, matrix
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if x.dim() != 2 or x.shape[1] != self.n_in or self.n_in_matrix == 0:

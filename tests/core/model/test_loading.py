@@ -9,7 +9,7 @@ from builders import build
 
 from lumin_core import CatEmbedder
 from lumin_core.errors import BrokenPlugin, ConfigError, SavedModelError, UnknownComponent
-from lumin_core.model.loading import builder_of, checked, limited
+from lumin_core.model.loading import builder_of, checked, limited, naming_plugins
 from lumin_core.model.record import ModelRecord
 
 
@@ -66,3 +66,29 @@ def test_many_small_tensors_are_too_many_as_well():
 def test_ten_times_the_weights_pass():
     with limited({"weight": torch.ones(100_000)}):
         torch.nn.Linear(1000, 1990)
+
+
+def saved_with(**plugins):
+    return ModelRecord(components=[{"distribution": name, "version": was} for name, was in plugins.items()])
+
+
+def test_another_version_of_a_plugin_is_told_once(install, caplog):
+    install("my_blocks", {}, version="2.0")
+    for _ in range(2):
+        with naming_plugins(saved_with(my_blocks="1.0", lumin_core="0.0.1", session=""), Path("a.safetensors")):
+            pass
+    told = "a.safetensors was saved with my_blocks 1.0 (2.0 is installed)"
+    assert [record.getMessage() for record in caplog.records] == [told]
+
+
+def test_what_fails_names_plugins_that_are_missing_or_others(install):
+    install("my_blocks", {}, version="2.0")
+    record = saved_with(my_blocks="1.0", gone="3.1", **{"x; rm -rf": "1"})
+    message = "no shape; it was saved with gone 3.1 .not installed: pip install gone==3.1., my_blocks 1.0 .2.0 is inst"
+    with pytest.raises(SavedModelError, match=message), naming_plugins(record, Path("a.safetensors")):
+        raise SavedModelError("no shape")
+
+
+def test_what_fails_with_the_plugins_of_then_says_what_it_said():
+    with pytest.raises(SavedModelError, match=r"^no shape$"), naming_plugins(ModelRecord(), Path("a.safetensors")):
+        raise SavedModelError("no shape")

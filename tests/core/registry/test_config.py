@@ -1,11 +1,12 @@
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from lumin_core import registry
 from lumin_core.errors import ConfigError
-from lumin_core.registry import UnnamedComponent, register, to_config
+from lumin_core.registry import UnnamedComponent, UnsavableOption, register, to_config
 
 np = pytest.importorskip("numpy")
 torch = pytest.importorskip("torch")
@@ -93,6 +94,22 @@ def test_to_config_refuses_what_has_no_name(spec):
     with pytest.raises(UnnamedComponent) as caught:
         to_config("norm", spec)
     assert isinstance(caught.value, ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (Path("a/b"), r"is a path, .*give it as text, 'a/b'"),
+        (lambda: None, "is the function .*<lambda>, .*register it, and give its name"),
+        (np.zeros(2), r"is an array, .*tolist\(\)"),
+        ({1, 2}, r"is \{1, 2\}, .*give text, numbers, lists and dicts"),
+        (Bare(), "is <.*Bare.*give text"),
+    ],
+)
+def test_an_option_that_cannot_be_saved_is_named(value, message):
+    for spec in ({"name": "anything", "a": {"b": [1, value]}}, partial(Anything, a={"b": [1, value]})):
+        with pytest.raises(UnsavableOption, match=f"the option 'a.b.1' of the norm 'session/anything' {message}"):
+            to_config("norm", spec)
 
 
 def test_to_config_refuses_positions_and_dicts_without_name():

@@ -90,6 +90,24 @@ def test_build_changes_no_specification():
     assert spec == before
 
 
+class Base:
+    def __init__(self, n_in, mode="a"):
+        self.n_in, self.mode = n_in, mode
+
+
+class HandsOn(Base):
+    def __init__(self, width=3, **options):
+        super().__init__(**options)
+        self.width = width
+
+
+def test_options_that_a_constructor_hands_on_are_those_of_its_bases():
+    built = build("norm", partial(HandsOn, mode="b"), n_in=7, other=1)
+    assert (built.n_in, built.mode, built.width) == (7, "b", 3)
+    with pytest.raises(ConfigError, match="has no option 'widht'; did you mean 'width'"):
+        build("norm", partial(HandsOn, widht=3), n_in=7)
+
+
 def test_options_of_the_user_go_into_keyword_arguments_but_given_ones_do_not():
     built = build("norm", {"name": "anything", "depth": 2}, width=3, first=7)
     assert (built.first, built.others) == (7, {"depth": 2})

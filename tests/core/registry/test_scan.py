@@ -224,3 +224,109 @@ def test_a_kind_is_declared_once(install):
     assert problems["my-kinds/sauces"] is None
     assert "declared already" in problems["other-kinds/sauces"]
     assert "declared already" in problems["my-kinds/heads"]
+
+
+@pytest.mark.parametrize(
+    ("group", "meant"),
+    [
+        ("lumin.head", "lumin.heads"),
+        ("lumin.Heads", "lumin.heads"),
+        ("lumin.haeds", "lumin.heads"),
+        ("lumin.kind", "lumin.kinds"),
+        ("lumin.graph_extractor", "lumin.graph_extractors"),
+        ("lumin_core.heads", "lumin.heads"),
+        ("lumin-core.heads", "lumin.heads"),
+        ("Lumin.heads", "lumin.heads"),
+        ("lumin.core.bodies", "lumin.bodies"),
+        ("lumin_plugins.losses", "lumin.losses"),
+    ],
+)
+def test_a_group_that_there_is_not_is_listed_with_the_one_that_was_meant(install, group, meant):
+    install("my-blocks", {}, entry_points=f"[{group}]\nmine = a:B\n")
+    install("other", {"heads": {"theirs": "a:B"}})
+    component = by_qualified()["my-blocks/mine"]
+    assert component.kind == "plugin"
+    assert f"did you mean the group '{meant}'?" in component.problem
+    with pytest.raises(UnknownComponent, match=f"my-blocks has it, but .*did you mean the group '{meant}'"):
+        registry.find("head", "mine")
+    assert registry.find("head", "theirs").problem is None
+
+
+def test_a_component_of_a_wrong_group_makes_no_name_ambiguous(install):
+    install("my-blocks", {"optimiser": {"adam": "a:B"}})
+    assert registry.find("optimiser", "adam").qualified == "core/adam"
+
+
+@pytest.mark.parametrize("group", ["luminance.heads", "lumino", "my.lumin.heads"])
+def test_groups_of_others_are_left_alone(install, group):
+    install("stranger", {}, entry_points=f"[{group}]\nmine = a:B\n")
+    assert "stranger" not in {component.distribution for component in registry.components()}
+
+
+def test_what_a_distribution_says_of_its_name_hides_no_other(install):
+    install("my-blocks", {"callbacks": {"whisper": "a:B"}})
+    install("liar", {"callbacks": {"shout": "a:B"}}, metadata="Name: my-blocks\nVersion: 1.0\n")
+    install("other-liar", {"callbacks": {"cry": "a:B"}}, metadata="Name: UNKNOWN\nVersion: 1.0\n")
+    install("third-liar", {"callbacks": {"call": "a:B"}}, metadata="Name: UNKNOWN\nVersion: 1.0\n")
+    assert registry.find("callback", "whisper").problem is None
+    problems = {c.distribution: c.problem for c in registry.components("plugin")}
+    assert list(problems) == ["liar", "other-liar", "third-liar"]
+    assert "METADATA says that it is 'my-blocks'" in problems["liar"]
+    with pytest.raises(UnknownComponent, match="liar cannot be used: its METADATA says"):
+        registry.find("callback", "liar/shout")
+
+
+def test_two_versions_in_one_folder_are_told(install):
+    install("my-blocks", {"callbacks": {"shout": "a:B"}}, version="0.9", folder="site")
+    install("my-blocks", {"callbacks": {"shout": "a:B"}}, version="1.1", folder="site")
+    install("other", {"callbacks": {"whisper": "a:B"}}, folder="site")
+    install("~ther", {"callbacks": {"whisper": "a:B"}}, folder="site")
+    assert registry.find("callback", "shout").problem is None
+    assert registry.find("callback", "whisper").problem is None
+    (left,) = registry.components("plugin")
+    assert "another version of it is installed in the same folder" in left.problem
+
+
+def test_missing_metadata_hides_nothing(install, tmp_path):
+    site = install("bad-blocks", {"callbacks": {"shout": "bad:Shout"}})
+    next(site.glob("*.dist-info/METADATA")).unlink()
+    install("my-blocks", {"callbacks": {"whisper": "my_blocks:Whisper"}})
+    assert registry.find("callback", "whisper").problem is None
+    assert "metadata cannot be read" in registry.find("callback", "shout").problem
+
+
+@pytest.mark.parametrize("name", ["head", "Heads", "kind", "plugins", "HEAD-S"])
+def test_a_kind_with_a_name_of_ours_is_refused(install, name):
+    install("my-kinds", {"kinds": {name: "my_kinds:Sauce"}})
+    (problem,) = [c.problem for c in registry.components("kind") if "my-kinds/" in c.qualified]
+    assert "declared already" in problem
+    assert registry.find_kind("head").base == "lumin_core.model.blocks:Head"
+
+
+def test_a_kind_that_its_distribution_declares_twice_is_declared_by_none(install):
+    text = "[lumin.kinds]\nsauces = a:B\nsauces = a:C\nmy sauces = a:D\n"
+    text += "[lumin.sauces]\nhot = a:E\n[lumin.heads]\nok = a:F\n"
+    install("my-kinds", {}, entry_points=text)
+    problems = [c.problem for c in registry.components("kind") if "my-kinds/" in c.qualified]
+    assert sorted(text.partition(":")[0] for text in problems)[:2] == ["'my sauces' is no name", *problems[1:2]]
+    assert problems.count("its distribution names it twice") == 2
+    assert "declares the kind 'sauces'" in by_qualified()["my-kinds/hot"].problem
+    assert registry.find("head", "ok").problem is None
+
+
+def test_entry_names_with_capitals_are_found_and_bad_ones_told(install):
+    install("my-blocks", {"callbacks": {"ShoutLoud": "a:B", "cr\u00fc": "a:C"}})
+    assert registry.find("callback", "shout_loud").qualified == "my-blocks/ShoutLoud"
+    with pytest.raises(BrokenPlugin, match="is no name"):
+        registry.find("callback", "cr\u00fc").load()
+
+
+def test_a_plugin_to_switch_off_that_there_is_not_is_told(install, monkeypatch, caplog):
+    install("my-blocks", {"callbacks": {"shout": "a:B"}})
+    monkeypatch.setenv("LUMIN_DISABLE_PLUGINS", "tabulr, my-block, gnn")
+    registry.refresh()
+    assert registry.find("callback", "shout")
+    assert [record.getMessage() for record in caplog.records] == [
+        "LUMIN_DISABLE_PLUGINS names 'my-block', which is no plugin; did you mean 'my-blocks'?",
+        "LUMIN_DISABLE_PLUGINS names 'tabulr', which is no plugin; did you mean 'tabular'?",
+    ]

@@ -96,3 +96,10 @@ def test_what_is_recorded_and_not_given_differs():
 def test_not_a_number_is_what_it_was():
     nan = float("nan")
     assert differences({**RECORD, "x": [nan, 1]}, {**RECORD, "x": (nan, 1.0)}) == ""
+
+
+def test_a_bare_name_of_an_earlier_version_is_the_qualified_one_of_now():
+    was = {**RECORD, "builder": {"act": "swish", "mode": "swish"}}
+    now = {**RECORD, "builder": {"act": "core/swish", "mode": "other/swish"}}
+    assert differences(was, now) == '  builder.mode was "swish", is "other/swish"'
+    assert differences(now, was).startswith('  builder.act was "core/swish", is "swish"')

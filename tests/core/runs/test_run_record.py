@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
-from lumin_core import Callback, FoldYielder, Model, registry, train_models
+from lumin_core import Body, Callback, FoldYielder, Model, ModelBuilder, registry, train_models
 from lumin_core.errors import ConfigError, FoldFileError, UnknownComponent
+from lumin_core.registry import UnsavableOption
 from lumin_core.runs import RunFolder, collect, plan_run, train_one
 from lumin_core.runs.run_record import read_plan
 
@@ -155,3 +157,86 @@ def test_a_damaged_record_is_said_to_be(plan, tmp_path, lacks):
     path.write_text(json.dumps(record))
     with pytest.raises(ConfigError, match=f"run.json is damaged: KeyError.*{lacks}"):
         train_one(tmp_path / "run", 0)
+
+
+PART = {
+    "name": "gnn_head",
+    "vecs": ["jet"],
+    "feats_per_vec": ["pt"],
+    "extractor": {"name": "deep_sets", "act": "Swish"},
+}
+
+
+def test_names_are_qualified_at_every_depth(plan, tmp_path):
+    class Watch(Callback):
+        def __init__(self, others):
+            self.others = [registry.build("callback", other) for other in others]
+
+        def on_epoch_end(self): ...
+
+    with registry.temporary():
+        registry.register("callback", "watch", Watch)
+        head = {"name": "multi_head", "flat_head": "cat-emb-head", "matrix_head": PART}
+        body = partial(registry.find("body", "fully_connected").load(), act="swish", bn=True, bn_class="BatchNorm1d")
+        builder = ModelBuilder("classification", 1, ["a", "b", "jet_pt"], head=head, body=body)
+        config = builder.to_config()
+        assert config == ModelBuilder.from_config(config).to_config()
+        assert config["head"] == {
+            "name": "tabular/multi_head",
+            "flat_head": "tabular/cat_emb_head",
+            "matrix_head": {
+                "name": "gnn/gnn_head",
+                "vecs": ["jet"],
+                "feats_per_vec": ["pt"],
+                "extractor": {"name": "gnn/deep_sets", "act": "core/swish"},
+            },
+        }
+        assert config["body"] == {
+            "name": "tabular/fully_connected",
+            "act": "core/swish",
+            "bn": True,
+            "bn_class": "core/batch_norm1d",
+        }
+        plan(cb_partials={"name": "watch", "others": ["ema", {"name": "grad_clip", "clip": 1.0}]})
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    others = ["callbacks/ema", {"name": "callbacks/grad_clip", "clip": 1.0}]
+    assert record["callbacks"][0] == {"name": "session/watch", "others": others}
+
+
+@pytest.mark.parametrize("value", [Path("here"), lambda x: x], ids=["path", "lambda"])
+def test_an_option_that_no_model_could_be_saved_with_is_refused_before_anything_is_written(
+    plan, fy, make_builder, tmp_path, value
+):
+    with registry.temporary():
+
+        @registry.register("body", "reads")
+        class Reads(Body):
+            def __init__(self, n_in, feat_map, table=None):
+                super().__init__(n_in, feat_map)
+
+            def forward(self, x):
+                return x
+
+            def get_out_size(self):
+                return self.n_in
+
+        builder = make_builder(fy, body={"name": "reads", "table": value})
+        with pytest.raises(UnsavableOption, match="the option 'table' of the body 'session/reads' is "):
+            plan(builder=builder)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_has_no_name_is_told_when_the_run_is_planned_and_the_model_saved(plan, fy, make_builder, tmp_path, caplog):
+    builder = make_builder(fy, loss=OwnLoss)
+    plan(builder=builder, cb_partials=Mine)
+    Model(builder).save(tmp_path / "model")
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0].startswith("the models of the run will need model_builder= to be loaded: OwnLoss has no registered")
+    assert told[1].startswith("the run cannot be repeated from its folder alone: Mine has no registered name")
+    assert told[2].startswith("the saved model will need model_builder= to be loaded: OwnLoss has no registered name")
+
+
+@pytest.mark.parametrize("given", ["SaveBest", "callbacks/save_best", {"name": "save-best", "auto_reload": False}])
+def test_a_callback_of_ours_that_is_given_is_not_added_again(plan, given):
+    names = [spec if isinstance(spec, str) else spec["name"] for spec in plan(cb_partials=given).record["callbacks"]]
+    assert names == ["callbacks/save_best", "callbacks/metric_logger", "callbacks/early_stopping"]

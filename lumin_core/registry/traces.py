@@ -1,0 +1,119 @@
+"""What importing a component leaves behind beside its module.
+
+Output, and changes of what all of a process share: torch's and numpy's settings, random states,
+filters of warnings, signals.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import warnings
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lumin_core.registry.validation import check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lumin_core.registry.component import Component
+
+_SHOWN, _READ = 60, 10_000  # characters of what was printed
+_OUTPUTS = (1, 2)  # standard output and errors
+
+
+def report(component: Component) -> str | None:
+    """Check a component, and say what importing it did beside.
+
+    It is for a process that does nothing else: its output goes nowhere.
+
+    Args:
+        component: The component.
+
+    Returns:
+        What is wrong, or ``None``.
+    """
+    with warnings.catch_warnings(record=True), _captured() as output:  # warnings are not output
+        warnings.simplefilter("default")  # one is no error, whatever the caller says of warnings
+        before = _shared_state()
+        try:
+            problem = check(component)
+        except BaseException as error:  # noqa: BLE001  # also a KeyboardInterrupt that a plugin raises
+            problem = f"importing it raises {type(error).__name__}: {error}"
+        after = _shared_state()
+    found = [problem] if problem else []
+    found += [f"importing it changes {what}" for what in before if after[what] != before[what]]
+    found += [f"importing it prints {_start_of(text)!r}" for text in output if text]
+    return "; ".join(found) or None
+
+
+def _shared_state() -> dict[str, Any]:
+    """Return what all of a process share, by what it is called. Nothing is imported for it."""
+    state: dict[str, Any] = {
+        "the random state of Python": random.getstate(),
+        "the filters of warnings": _general(warnings.filters),
+        "the handlers of signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "the alarm clock of the process": signal.getitimer(signal.ITIMER_REAL)
+        if hasattr(signal, "getitimer")
+        else None,
+        "the current folder": Path.cwd(),
+        "the root logger": (logging.root.level, list(logging.root.handlers)),
+        "where output goes": (sys.stdout, sys.stderr),
+    }
+    return state | _state_of_numpy() | _state_of_torch()
+
+
+def _general(filters: Any) -> list[Any]:
+    """Return those filters that are for warnings of everybody: any text, module, built-in class."""
+    return [entry for entry in filters if entry[1] is None is entry[3] and entry[2].__module__ == "builtins"]
+
+
+def _state_of_numpy() -> dict[str, Any]:
+    if (numpy := sys.modules.get("numpy")) is None:
+        return {}
+    name, keys, *others = numpy.random.get_state()
+    return {"the random state of numpy": (name, keys.tobytes(), others), "numpy's errors": numpy.geterr()}
+
+
+def _state_of_torch() -> dict[str, Any]:
+    if (torch := sys.modules.get("torch")) is None:
+        return {}
+    return {
+        "the random state of torch": torch.get_rng_state().numpy().tobytes(),
+        "torch's number of threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+        "torch's default dtype": torch.get_default_dtype(),
+        "torch's default device": str(torch.get_default_device()) if hasattr(torch, "get_default_device") else None,
+        "whether torch computes gradients": torch.is_grad_enabled(),
+        "whether torch is deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+@contextmanager
+def _captured() -> Iterator[list[str]]:
+    """Collect what is written to standard output and errors, by C code too."""
+    kept, output = [os.dup(number) for number in _OUTPUTS], list[str]()
+    with tempfile.TemporaryFile() as file, io.TextIOWrapper(io.FileIO(file.fileno(), "w", closefd=False)) as stream:
+        for number in _OUTPUTS:
+            os.dup2(file.fileno(), number)
+        try:
+            with redirect_stdout(stream), redirect_stderr(stream):
+                yield output
+        finally:
+            for number, copy in zip(_OUTPUTS, kept, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+            stream.flush()
+            file.seek(0)
+            output.append(file.read(_READ).decode(errors="replace"))
+
+
+def _start_of(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
