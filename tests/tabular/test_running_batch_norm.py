@@ -186,9 +186,7 @@ def test_sums_of_single_precision_are_loaded_from_older_files():
 def test_a_device_without_doubles_gets_singles():
     def to_apple(values):
         if values.dtype == torch.float64:
-            raise TypeError(
-                "Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64."
-            )
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
         return values.clone()
 
     norm = RunningBatchNorm1d(4)._apply(to_apple)

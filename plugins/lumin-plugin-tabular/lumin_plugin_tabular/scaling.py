@@ -54,7 +54,8 @@ class _Estimated(Transform):
             DataError: If values are infinite, or missing where the step cannot leave them so.
         """
         x = self._known(x, self._n_in())
-        return np.asarray(self.estimator.transform(x.astype(np.float64, copy=False))).astype(x.dtype, copy=False)
+        given = self.estimator.transform(x.astype(np.float64, copy=False))
+        return np.asarray(given).astype(x.dtype, copy=False)
 
     def inverse_transform(self, x: Array) -> Array:
         """Undo `transform`, which may have lost information if it gives fewer columns."""
