@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.blocks import Body, Head, Tail
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model.lookups import LookupInit
     from lumin_core.model.options import Spec
 
 
@@ -61,7 +61,7 @@ class ModelBuilder:
         lookup_init: How weights start: a name of the kind ``initialisers``, or a function of the
             same signature.
         lookup_act: Function from an activation's name to a layer; by default the registry's
-            ``activations``.
+            ``activations``, which also give what is more than a name.
         pretrain_file: Weights to start from: a saved model of ours, or one that LUMIN saved from
             the tabular blocks.
         freeze_head: Whether the head's parameters stay as they are; so `freeze_body` and
@@ -96,7 +96,7 @@ class ModelBuilder:
         body: Spec = "tabular/fully_connected",
         tail: Spec = "tabular/class_reg_multi",
         lookup_init: Spec | LookupInit = "core/normal",
-        lookup_act: LookupAct | None = None,
+        lookup_act: Callable[[str], nn.Module] | None = None,
         pretrain_file: str | Path | None = None,
         freeze_head: bool = False,
         freeze_body: bool = False,
@@ -115,7 +115,7 @@ class ModelBuilder:
         self.loss = own["loss"]
         self.seed = seed
         self.lookup_init = lookups.by_bare_name(registry.resolve("initialiser", lookup_init))
-        self.lookup_act = lookups.by_bare_name(lookups.lookup_act if lookup_act is None else lookup_act)
+        self.lookup_act = lookups.act_by_bare_name(lookups.lookup_act if lookup_act is None else lookup_act)
         self.pretrain_file = None if pretrain_file is None else Path(pretrain_file)
         self.freeze = {"head": freeze_head, "body": freeze_body, "tail": freeze_tail}
         options = {str(key).lower(): value for key, value in (own["model_args"] or {}).items()}
