@@ -26,6 +26,7 @@ from lumin_core.model.loss import build_loss
 from lumin_core.model.optimiser import build_optimiser, optimiser_spec, with_rate
 from lumin_core.model.options import copied, join
 from lumin_core.model.pretrained import load_pretrained
+from lumin_core.model.target_scale import with_target_scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -134,7 +135,10 @@ class ModelBuilder:
                 highest class plus 1.
             **options: The other arguments of the constructor. A head for a matrix is told its
                 objects and their features (``vecs, feats_per_vec, row_wise``), as far as its
-                options do not; so is the ``matrix_head`` of another.
+                options do not; so is the ``matrix_head`` of another. The tail of a regression is
+                told mean and spread of the targets (``y_mean, y_std``), unless its options say
+                ``y_range``, ``y_mean``, ``y_std`` or ``bias_init``: outputs and losses keep the
+                unit of the targets.
 
         Returns:
             The builder.
@@ -145,11 +149,10 @@ class ModelBuilder:
             options["cat_embedder"] = CatEmbedder.from_fy(fy)
         options.setdefault("cont_feats", features.model_features(fy))
         builder = cls(objective, n_out, **options)
-        head = features.with_objects(builder.specs["head"], fy)
-        if head is builder.specs["head"]:
-            return builder
-        parts = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() != "head"}
-        return cls.from_model_builder(builder, head=head, model_args=parts)
+        told = {"head": features.with_objects(builder.specs["head"], fy), "tail": with_target_scale(builder, fy)}
+        told = {part: spec for part, spec in told.items() if spec is not builder.specs[part]}
+        left = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() not in told}
+        return cls.from_model_builder(builder, **told, model_args=left) if told else builder
 
     @classmethod
     def from_model_builder(cls, model_builder: ModelBuilder, **changes: Any) -> ModelBuilder:
