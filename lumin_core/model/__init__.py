@@ -13,6 +13,8 @@ _HOMES = {
     "lookups": [
         "LookupAct",
         "LookupInit",
+        "act_by_bare_name",
+        "act_name",
         "by_bare_name",
         "canonical_act",
         "lookup_act",

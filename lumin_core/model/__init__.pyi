@@ -15,6 +15,8 @@ from lumin_core.model.layers import dense_layer as dense_layer
 from lumin_core.model.layers import dense_stack as dense_stack
 from lumin_core.model.lookups import LookupAct as LookupAct
 from lumin_core.model.lookups import LookupInit as LookupInit
+from lumin_core.model.lookups import act_by_bare_name as act_by_bare_name
+from lumin_core.model.lookups import act_name as act_name
 from lumin_core.model.lookups import by_bare_name as by_bare_name
 from lumin_core.model.lookups import canonical_act as canonical_act
 from lumin_core.model.lookups import lookup_act as lookup_act

@@ -22,7 +22,7 @@ A constructor that takes ``freeze`` ends with ``if freeze: self.freeze_layers()`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +95,9 @@ class Block(nn.Module, ABC):
         0
     """
 
+    _is_frozen: bool = False
+    _mode: bool = True  # as it was last asked for
+
     @abstractmethod
     def forward(self, x: Any) -> Tensor:
         """Turn the inputs into a tensor of shape ``(B, get_out_size())``."""
@@ -112,12 +115,66 @@ class Block(nn.Module, ABC):
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not trainable)
 
     def freeze_layers(self) -> None:
-        """Keep every parameter as it is in training."""
-        self.requires_grad_(False)
+        """Keep every parameter, and the statistics of norms, as they are in training.
+
+        The block stays in evaluation mode, without dropout.
+        """
+        set_frozen(self, frozen=True)
 
     def unfreeze_layers(self) -> None:
         """Let every parameter be trained again."""
-        self.requires_grad_(True)
+        set_frozen(self, frozen=False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; what is frozen stays in evaluation mode.
+
+        That is a block after `freeze_layers`, and any part of one all of whose parameters are held.
+
+        Args:
+            mode: Whether it is that of training.
+        """
+        self._mode = mode
+        super().train(mode)
+        for part in filter(_is_frozen, self.modules()):
+            for inner in part.modules():
+                inner.training = False  # not eval(), which would be asked for
+        return self
+
+
+def set_frozen(module: nn.Module, *, frozen: bool) -> None:
+    """Hold all parameters of a module, and what else moves in training, or let them go.
+
+    Args:
+        module: A block, or what has blocks inside.
+        frozen: Whether they are held.
+
+    Example:
+        >>> from torch import nn
+        >>> from lumin_core.model.blocks import Body, set_frozen
+        >>> class Norm(Body):
+        ...     def __init__(self):
+        ...         super().__init__(2, {"a": [0], "b": [1]})
+        ...         self.norm = nn.BatchNorm1d(2)
+        ...     def forward(self, x):
+        ...         return self.norm(x)
+        ...     def get_out_size(self):
+        ...         return 2
+        >>> body = Norm()
+        >>> set_frozen(body, frozen=True)
+        >>> body.train().norm.training
+        False
+    """
+    module.requires_grad_(not frozen)
+    blocks = [part for part in module.modules() if isinstance(part, Block)]
+    for block in blocks:
+        block._is_frozen = frozen
+    for block in blocks:
+        block.train(block._mode)
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    held = [not parameter.requires_grad for parameter in module.parameters()]
+    return (isinstance(module, Block) and module._is_frozen) or (bool(held) and all(held))
 
 
 class Head(Block):

@@ -26,6 +26,7 @@ from lumin_core.model.loss import build_loss
 from lumin_core.model.optimiser import build_optimiser, optimiser_spec, with_rate
 from lumin_core.model.options import copied, join
 from lumin_core.model.pretrained import load_pretrained
+from lumin_core.model.target_scale import with_target_scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.blocks import Body, Head, Tail
-    from lumin_core.model.lookups import LookupAct, LookupInit
+    from lumin_core.model.lookups import LookupInit
     from lumin_core.model.options import Spec
 
 
@@ -61,7 +62,7 @@ class ModelBuilder:
         lookup_init: How weights start: a name of the kind ``initialisers``, or a function of the
             same signature.
         lookup_act: Function from an activation's name to a layer; by default the registry's
-            ``activations``.
+            ``activations``, which also give what is more than a name.
         pretrain_file: Weights to start from: a saved model of ours, or one that LUMIN saved from
             the tabular blocks.
         freeze_head: Whether the head's parameters stay as they are; so `freeze_body` and
@@ -96,7 +97,7 @@ class ModelBuilder:
         body: Spec = "tabular/fully_connected",
         tail: Spec = "tabular/class_reg_multi",
         lookup_init: Spec | LookupInit = "core/normal",
-        lookup_act: LookupAct | None = None,
+        lookup_act: Callable[[str], nn.Module] | None = None,
         pretrain_file: str | Path | None = None,
         freeze_head: bool = False,
         freeze_body: bool = False,
@@ -118,7 +119,7 @@ class ModelBuilder:
         self.loss = own["loss"]
         self.seed = seed
         self.lookup_init = lookups.by_bare_name(registry.resolve("initialiser", lookup_init))
-        self.lookup_act = lookups.by_bare_name(lookups.lookup_act if lookup_act is None else lookup_act)
+        self.lookup_act = lookups.act_by_bare_name(lookups.lookup_act if lookup_act is None else lookup_act)
         self.pretrain_file = None if pretrain_file is None else Path(pretrain_file).expanduser().resolve()
         self.freeze = {"head": freeze_head, "body": freeze_body, "tail": freeze_tail}
         options = {str(key).lower(): value for key, value in (own["model_args"] or {}).items()}
@@ -137,7 +138,10 @@ class ModelBuilder:
                 highest class plus 1.
             **options: The other arguments of the constructor. A head for a matrix is told its
                 objects and their features (``vecs, feats_per_vec, row_wise``), as far as its
-                options do not; so is the ``matrix_head`` of another.
+                options do not; so is the ``matrix_head`` of another. The tail of a regression is
+                told mean and spread of the targets (``y_mean, y_std``), unless its options say
+                ``y_range``, ``y_mean``, ``y_std`` or ``bias_init``: outputs and losses keep the
+                unit of the targets.
 
         Returns:
             The builder.
@@ -148,11 +152,10 @@ class ModelBuilder:
             options["cat_embedder"] = CatEmbedder.from_fy(fy)
         options.setdefault("cont_feats", features.model_features(fy))
         builder = cls(objective, n_out, **options)
-        head = features.with_objects(builder.specs["head"], fy)
-        if head is builder.specs["head"]:
-            return builder
-        parts = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() != "head"}
-        return cls.from_model_builder(builder, head=head, model_args=parts)
+        told = {"head": features.with_objects(builder.specs["head"], fy), "tail": with_target_scale(builder, fy)}
+        told = {part: spec for part, spec in told.items() if spec is not builder.specs[part]}
+        left = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() not in told}
+        return cls.from_model_builder(builder, **told, model_args=left) if told else builder
 
     @classmethod
     def from_model_builder(cls, model_builder: ModelBuilder, **changes: Any) -> ModelBuilder:

@@ -16,6 +16,7 @@ from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import (
     LookupAct,
     LookupInit,
+    act_by_bare_name,
     by_bare_name,
     canonical_act,
     lookup_act,
@@ -35,7 +36,7 @@ def dense_layer(
     n_in: int,
     n_out: int,
     *,
-    act: str = "core/relu",
+    act: Spec = "core/relu",
     do: float = 0,
     bn: bool = False,
     bn_class: NormSpec = "core/batch_norm1d",
@@ -47,8 +48,8 @@ def dense_layer(
     Args:
         n_in: Columns of the input.
         n_out: Columns of the output.
-        act: Name of the activation; ``"linear"`` adds no module. Functions of the user are handed
-            it without the distribution's name.
+        act: The activation, by name, dict, class or partial; ``"linear"`` adds no module. Functions
+            of the user are handed its name without the distribution's.
         do: Dropout rate, in [0, 1); alpha dropout behind selu.
         bn: Whether to normalise.
         bn_class: The norm.
@@ -79,7 +80,7 @@ def dense_layer(
     nn.init.zeros_(linear.bias)
     layers: list[nn.Module] = [linear]
     if canonical_act(act) != "linear":
-        layers.append(by_bare_name(lookup_act)(act))
+        layers.append(act_by_bare_name(lookup_act)(act))
     if bn:
         layers.append(build("norm", bn_class, num_features=n_out))
     if do > 0:

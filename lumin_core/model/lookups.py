@@ -18,7 +18,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import sqrt
 from typing import TypeVar
@@ -26,10 +26,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from lumin_core.errors import ShapeError
-from lumin_core.registry import build
+from lumin_core.errors import ConfigError, ShapeError
+from lumin_core.model.options import Spec, options_of
+from lumin_core.registry import build, qualified_name
 
-LookupAct = Callable[[str], nn.Module]
+LookupAct = Callable[[Spec], nn.Module]
 LookupInit = Callable[..., Callable[[Tensor], object]]
 
 T = TypeVar("T")
@@ -37,22 +38,24 @@ T = TypeVar("T")
 _GLOROT = frozenset({"sigmoid", "tanh", "softmax", "logsoftmax", "linear"})
 
 
-def lookup_act(name: str) -> nn.Module:
-    """Give a new activation layer by its registered name.
+def lookup_act(name: Spec) -> nn.Module:
+    """Give a new activation layer by its registered name, or what else says a component.
 
     Args:
-        name: A component of the kind ``activations``.
+        name: A component of the kind ``activations``: its name, a dict with options, a class or a
+            partial.
 
     Returns:
         The layer; it keeps the shape of what it is given.
 
     Raises:
         UnknownComponent: If there is no activation of that name.
+        ConfigError: If it is none of these, or an option is unknown.
 
     Example:
         >>> from lumin_core.model.lookups import lookup_act
-        >>> lookup_act("swish")
-        SiLU()
+        >>> lookup_act("swish"), lookup_act({"name": "prelu", "init": 0.1}).weight.item()
+        (SiLU(), 0.10000000149011612)
     """
     layer: nn.Module = build("activation", name)
     return layer
@@ -72,24 +75,73 @@ def bare_name(name: str) -> str:
     return name.rpartition("/")[2]
 
 
+def act_name(act: Spec) -> str:
+    """Return the bare name of an activation, however it is given.
+
+    Args:
+        act: Its name, a dict with it, a class or a partial; of a class without a registered name
+            it is that of the class.
+
+    Raises:
+        ConfigError: If it is none of these.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.lookups import act_name
+        >>> act_name({"name": "core/prelu", "init": 0.1}), act_name(torch.nn.SELU)
+        ('prelu', 'selu')
+    """
+    if isinstance(act, partial):
+        return act_name(act.func)
+    name = act.get("name") if isinstance(act, Mapping) else act
+    if isinstance(name, str):
+        return bare_name(name)
+    if isinstance(act, Mapping) or not callable(act):
+        raise ConfigError(
+            f"an activation is given as a name, a dict with 'name' and options, a class or a partial; got {act!r}"
+        )
+    return bare_name(qualified_name(act) or act.__name__)
+
+
 def by_bare_name(lookup: Callable[..., T]) -> Callable[..., T]:
     """Let a function that looks up by an activation's name be handed the bare name.
 
     Our defaults are qualified names, ``core/relu``; a function of the user's knows ``relu``.
 
     Args:
-        lookup: A `LookupAct` or a `LookupInit`.
+        lookup: A `LookupInit`, or a function from names to layers; see `act_by_bare_name`.
 
     Returns:
-        A function that is called likewise; `lookup_act` itself, to which the difference matters.
+        A function that is called likewise, with any form of an activation in the name's place;
+        `lookup_act` itself stays as it is.
+
+    Example:
+        >>> from lumin_core.model.lookups import by_bare_name
+        >>> by_bare_name({"relu": 2, "tanh": 1}.__getitem__)("core/relu")
+        2
+    """
+    return lookup if lookup is lookup_act else partial(_by_bare_name, lookup)
+
+
+def act_by_bare_name(lookup: Callable[[str], nn.Module] | LookupAct) -> LookupAct:
+    """Let a function that gives layers by their bare names serve wherever an activation is chosen.
+
+    It is not asked for what is more than a name: options, classes and partials are the registry's.
+
+    Args:
+        lookup: The function; it has no name for what is not a text.
+
+    Returns:
+        A `LookupAct`; `lookup_act` itself stays as it is.
 
     Example:
         >>> import torch
-        >>> from lumin_core.model.lookups import by_bare_name
-        >>> by_bare_name({"relu": torch.nn.ReLU()}.__getitem__)("core/relu")
-        ReLU()
+        >>> from lumin_core.model.lookups import act_by_bare_name
+        >>> lookup = act_by_bare_name({"relu": torch.nn.ReLU6()}.__getitem__)
+        >>> lookup("core/relu"), lookup({"name": "prelu", "init": 0.1})
+        (ReLU6(), PReLU(num_parameters=1))
     """
-    return lookup if lookup is lookup_act else partial(_by_bare_name, lookup)
+    return lookup if lookup is lookup_act else partial(_act_by_bare_name, lookup)
 
 
 def softmax() -> nn.Module:
@@ -116,26 +168,29 @@ def log_softmax() -> nn.Module:
     return nn.LogSoftmax(dim=-1)
 
 
-def canonical_act(name: str) -> str:
+def canonical_act(name: Spec) -> str:
     """Return the spelling of an activation's name that tables use.
 
     It has no prefix, is in lower case, and has neither ``-`` nor ``_``.
+
+    Args:
+        name: The activation in any form that `act_name` takes.
 
     Example:
         >>> from lumin_core.model.lookups import canonical_act
         >>> canonical_act("core/Log_Softmax")
         'logsoftmax'
     """
-    return bare_name(name).lower().replace("-", "").replace("_", "")
+    return act_name(name).lower().replace("-", "").replace("_", "")
 
 
-def normal_initialiser(act: str, fan_in: int | None = None, fan_out: int | None = None) -> Callable[[Tensor], Tensor]:
+def normal_initialiser(act: Spec, fan_in: int | None = None, fan_out: int | None = None) -> Callable[[Tensor], Tensor]:
     """Return the normal initialiser of a layer that is followed by an activation.
 
     It draws from a normal distribution.
 
     Args:
-        act: Name of the activation; one that is not in the table above counts as a rectifier.
+        act: The activation; one whose name is not in the table above counts as a rectifier.
         fan_in: Inputs of one neuron; by default those of the tensor, channels times kernel.
         fan_out: Outputs that one input reaches; by default those of the tensor.
 
@@ -156,7 +211,7 @@ def normal_initialiser(act: str, fan_in: int | None = None, fan_out: int | None 
     return partial(_fill_normal, act=act, fan_in=fan_in, fan_out=fan_out)
 
 
-def uniform_initialiser(act: str, fan_in: int | None = None, fan_out: int | None = None) -> Callable[[Tensor], Tensor]:
+def uniform_initialiser(act: Spec, fan_in: int | None = None, fan_out: int | None = None) -> Callable[[Tensor], Tensor]:
     r"""Return the uniform initialiser of a layer that is followed by an activation.
 
     It draws from a uniform distribution. The range is :math:`\pm\sqrt{3 \mathrm{Var}(w)}`: the
@@ -184,27 +239,32 @@ def uniform_initialiser(act: str, fan_in: int | None = None, fan_out: int | None
     return partial(_fill_uniform, act=act, fan_in=fan_in, fan_out=fan_out)
 
 
-def _by_bare_name(lookup: Callable[..., T], name: str, *args: object, **options: object) -> T:
-    return lookup(bare_name(name), *args, **options)
+def _by_bare_name(lookup: Callable[..., T], act: Spec, *args: object, **options: object) -> T:
+    return lookup(act_name(act), *args, **options)
 
 
-def _fill_normal(weight: Tensor, *, act: str, fan_in: int | None, fan_out: int | None) -> Tensor:
+def _act_by_bare_name(lookup: Callable[[str], nn.Module], act: Spec) -> nn.Module:
+    is_name = isinstance(act, str) or (isinstance(act, Mapping) and options_of(act).keys() == {"name"})
+    return lookup(act_name(act)) if is_name else lookup_act(act)
+
+
+def _fill_normal(weight: Tensor, *, act: Spec, fan_in: int | None, fan_out: int | None) -> Tensor:
     return nn.init.normal_(weight, std=sqrt(_variance(weight, act, fan_in, fan_out)))
 
 
-def _fill_uniform(weight: Tensor, *, act: str, fan_in: int | None, fan_out: int | None) -> Tensor:
+def _fill_uniform(weight: Tensor, *, act: Spec, fan_in: int | None, fan_out: int | None) -> Tensor:
     bound = sqrt(3 * _variance(weight, act, fan_in, fan_out))
     return nn.init.uniform_(weight, -bound, bound)
 
 
-def _variance(weight: Tensor, act: str, fan_in: int | None, fan_out: int | None) -> float:
+def _variance(weight: Tensor, act: Spec, fan_in: int | None, fan_out: int | None) -> float:
     if weight.dim() < 2 or weight.numel() == 0:
         raise ShapeError(
             f"a weight must have shape (n_out, n_in, ...) and at least one element, got shape {tuple(weight.shape)}"
         )
     n_in = weight[0].numel() if fan_in is None else fan_in
     n_out = torch.numel(weight[:, 0]) if fan_out is None else fan_out
-    act = canonical_act(act)
-    if act in _GLOROT:
+    name = canonical_act(act)
+    if name in _GLOROT:
         return 2 / (n_in + n_out)
-    return (1 if act == "selu" else 2) / n_in
+    return (1 if name == "selu" else 2) / n_in

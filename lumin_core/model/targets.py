@@ -28,6 +28,18 @@ TORCH_LOSSES = (*_PROBABILITIES, *_OF_CLASSES, *_OF_SIGNS, *_OF_VALUES)
 """Torch's losses that are called as ``loss(y_pred, y)``."""
 
 
+def of_the_targets_unit(loss: type) -> bool:
+    """Tell whether one of torch's losses compares outputs with targets of the same unit.
+
+    Example:
+        >>> from torch import nn
+        >>> from lumin_core.model.targets import of_the_targets_unit
+        >>> of_the_targets_unit(nn.L1Loss), of_the_targets_unit(nn.PoissonNLLLoss)  # of logarithms
+        (True, False)
+    """
+    return issubclass(loss, (nn.HuberLoss, nn.L1Loss, nn.MSELoss, nn.SmoothL1Loss))
+
+
 def check_targets(loss: object, objective: str, n_out: int, targets: np.ndarray | None) -> None:
     """Refuse targets that one of torch's losses cannot take, or would broadcast.
 

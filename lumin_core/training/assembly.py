@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.errors import ConfigError
+from lumin_core.model.blocks import set_frozen
 from lumin_core.model.record import ModelRecord, describe_components
 from lumin_core.model.tensor_file import load_state
 
@@ -252,12 +253,12 @@ class Assembly:
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad or not trainable)
 
     def freeze_layers(self) -> None:
-        """Keep all parameters as they are in training."""
-        self.model.requires_grad_(False)
+        """Keep all parameters, and the statistics of norms, as they are in training."""
+        set_frozen(self.model, frozen=True)
 
     def unfreeze_layers(self) -> None:
         """Let all parameters be trained again."""
-        self.model.requires_grad_(True)
+        set_frozen(self.model, frozen=False)
 
     def get_out_size(self) -> int:
         """Return the number of outputs."""

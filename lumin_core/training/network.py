@@ -13,6 +13,7 @@ from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.model import tensor_file
 from lumin_core.model.loading import builder_of, checked, limited, naming_plugins
 from lumin_core.model.record import ModelRecord, to_json
+from lumin_core.model.target_scale import check_same_scale
 from lumin_core.training.assembly import Assembly, pick_device
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class Network(Assembly, ABC):
         """
         state, content = tensor_file.read_tensors(name, "model")
         record = ModelRecord.from_json(content, Path(name))
+        check_same_scale(record.config, self.model_builder, str(name))
         self.load_state_dict(state, str(name))
         self.set_input_mask(record.input_mask)
         self.record = record

@@ -103,7 +103,8 @@ def correlation(fy, model):
 
 
 def fit_linear(fy, cbs):
-    model = build(fy, "regression", body="ident_body", opt_args={"opt": "sgd", "lr": 0.05})
+    plain = {"name": "class_reg_multi", "y_mean": 0, "y_std": 1}  # weights are compared
+    model = build(fy, "regression", body="ident_body", tail=plain, opt_args={"opt": "sgd", "lr": 0.05})
     model.fit(40, fy, 400, cbs=cbs, seed=1, visible_bar=False)
     return model, np.concatenate([value.numpy().ravel() for value in model.get_weights().values()])
 

@@ -7,6 +7,7 @@ import torch
 
 from lumin_core.errors import ConfigError
 from lumin_plugin_gnn import ConstituentFeatures, DeepSets, GNNHead
+from lumin_plugin_gnn.constituent_features import seen_from_the_jet
 
 MOMENTUM = ["px", "py", "pz", "E"]
 
@@ -147,3 +148,15 @@ def test_options_are_checked(options, words):
         DeepSets(4, MOMENTUM, **options)
     assert DeepSets(4).get_out_size() == 256
     assert DeepSets(4, preset="lite").get_out_size() == 64
+
+
+def test_features_of_a_forward_narrow_jet_are_those_of_double_precision():
+    generator = torch.Generator().manual_seed(1)
+    eta, phi = (1e-3 * torch.randn(2, 50, 6, generator=generator, dtype=torch.float64)).unbind(0)
+    pt = 1 + 20 * torch.rand(50, 6, generator=generator, dtype=torch.float64)
+    momenta = torch.stack((pt * phi.cos(), pt * phi.sin(), pt * (5 + eta).sinh(), pt * (5 + eta).cosh()), -1).float()
+    mask = torch.ones(50, 6, dtype=torch.bool)
+    exact = seen_from_the_jet(momenta.double(), mask)
+    given = seen_from_the_jet(momenta, mask)
+    assert given.dtype == torch.float32
+    torch.testing.assert_close(given.double(), exact, atol=1e-6, rtol=1e-3)

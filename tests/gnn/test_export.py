@@ -31,8 +31,8 @@ def test_it_exports_to_onnx(network, objects, tmp_path):
     head = {"name": "multi_head", "matrix_head": matrix}
     model = Model(ModelBuilder("classification", 1, ["a"], head=head, body=body, seed=1), device="cpu")
     session = onnxruntime.InferenceSession(str(model.export_onnx(tmp_path / "m")), providers=["CPUExecutionProvider"])
-    x, mask = objects(dtype=torch.float32)
-    for n in (1, 4):
+    x, mask = objects(n_events=80, n_present=[i % 8 for i in range(80)], dtype=torch.float32)
+    for n in (1, 80):
         flat, matrix = np.ones((n, 1), "float32"), x.masked_fill(~mask.unsqueeze(-1), torch.nan)[:n].numpy()
         (preds,) = session.run(None, {"inputs": flat, "matrix": matrix})
         np.testing.assert_allclose(preds, model.predict((flat, matrix)), atol=1e-5)

@@ -6,7 +6,7 @@ import torch
 from lumin_core.errors import ConfigError
 from lumin_plugin_gnn import GravNet, SelfAttention
 from lumin_plugin_gnn.layers import AGGREGATIONS
-from lumin_plugin_gnn.neighbours import FEW, gather_neighbours, nearest, squared_distances
+from lumin_plugin_gnn.neighbours import FEW, gather_neighbours, nearest, squared_distances, without_ties
 
 
 def layer_by_loops(layer, x, mask):
@@ -145,3 +145,39 @@ def test_aggregations_are_named():
     with pytest.raises(ConfigError, match="at least one of mean, max"):
         GravNet(3, agg_methods=[])
     assert list(AGGREGATIONS) == ["mean", "max", "absmax", "sum"]
+
+
+@pytest.mark.parametrize("use_sa", [False, True])
+def test_fault_order_and_padding_do_not_matter_where_objects_lie_on_one_point(use_sa, objects):
+    """The default activation, relu, brings many objects to one point; which of them count is not a matter of place."""
+    torch.manual_seed(1)
+    net = GravNet(3, k=3, n_s=2, n_out=[16, 16], agg_methods=["mean", "max", "sum"], use_sa=use_sa).eval()
+    x, mask = objects(n_events=60, n=10, n_fpv=3, n_present=[i % 11 for i in range(60)], dtype=torch.float32)
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(2))
+    wide, wide_mask = torch.zeros(60, 17, 3), torch.zeros(60, 17, dtype=torch.bool)
+    wide[:, 3:13], wide_mask[:, 3:13] = x, mask
+    with torch.no_grad():
+        out = net(x, mask, x)
+        coords = net.layers[0].f_slr(torch.cat((x, x), -1), mask)[..., :2]
+        assert (coords[mask] == 0).all(-1).float().mean() > 0.1
+        tolerance = {"atol": 1e-5 * float(out.abs().max()), "rtol": 1e-4}
+        torch.testing.assert_close(net(x[:, order], mask[:, order], x[:, order]), out[:, order], **tolerance)
+        torch.testing.assert_close(net(wide, wide_mask, wide)[:, 3:13], out, **tolerance)
+
+
+def test_marks_of_a_kind_tell_objects_apart_whose_features_add_up_to_the_same():
+    marks = torch.eye(3).unsqueeze(0)
+    told = without_ties(torch.zeros(1, 3, 3), marks)[0, 0]
+    turned = without_ties(torch.zeros(1, 3, 3), marks[:, [2, 0, 1]])[0, 0]
+    assert told.unique().numel() == 3
+    assert torch.equal(turned, told[[2, 0, 1]])
+
+
+@pytest.mark.parametrize("n_dimensions", [2, FEW + 4])
+def test_distances_far_from_the_origin_are_those_of_pairs(n_dimensions):
+    coords = 1e4 + torch.randn(2, 6, n_dimensions, generator=torch.Generator().manual_seed(1))
+    mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    coords = coords.masked_fill(~mask.unsqueeze(-1), 0)
+    expected = (coords.double().unsqueeze(2) - coords.double().unsqueeze(1)).square().sum(-1)
+    counts = mask.unsqueeze(1) & mask.unsqueeze(2)
+    torch.testing.assert_close(squared_distances(coords, mask).double()[counts], expected[counts], atol=1e-4, rtol=1e-4)

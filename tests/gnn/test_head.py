@@ -316,3 +316,22 @@ def test_nothing_without_effect_stands_in_front(extractor, options):
 def test_numbers_out_of_range_are_refused_when_a_head_is_built(options):
     with pytest.raises(ConfigError, match=r"got \S"):
         make(**{"extractor": "deep_sets", **options})
+
+
+ACT = {"name": "prelu", "init": 0.1}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in EXTRACTORS if name not in ("constituent_features", "particle_transformer")]
+)
+def test_fault_an_activation_of_an_extractor_has_options(name):
+    head = make(
+        {"name": name, **SMALL.get(name, {}), "act": ACT}, {"name": "graph_collapser", "f_final_outs": 4, "act": ACT}
+    )
+    parts = [head.extractors, head.collapser]
+    assert all(any(isinstance(module, nn.PReLU) for module in part.modules()) for part in parts)
+
+
+def test_fault_activations_of_a_node_predictor_have_options():
+    head = make("interaction_net", {"name": "node_predictor", "out_act": ACT, "f_initial_outs": 4, "act": nn.PReLU})
+    assert sum(isinstance(module, nn.PReLU) for module in head.collapser.modules()) == 2

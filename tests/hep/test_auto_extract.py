@@ -124,3 +124,8 @@ def test_misspelt_options_are_refused():
     spec = {"name": "auto_extract_lorentz_boost_net", "vecs": VECS, "feats_per_vec": FEATS, "n_particles": 2}
     with pytest.raises(ConfigError, match="n_singles"):
         build("head", {**spec, "depth": 1, "width": 1, "n_single": 1}, cont_feats=[])
+
+
+def test_fault_an_activation_has_options():
+    head = make(act={"name": "prelu", "init": 0.1})
+    assert any(isinstance(module, nn.PReLU) for module in head.single_nn.modules())

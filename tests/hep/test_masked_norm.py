@@ -84,3 +84,15 @@ def test_moments_are_taken_in_full_precision():
     with torch.autocast("cpu", torch.bfloat16):
         y = norm(x, all_of(x))
     torch.testing.assert_close(y, nn.BatchNorm1d(1)(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("mean", [1e4, 1e6])
+def test_a_mean_of_many_standard_deviations_leaves_the_variance(mean):
+    norm, x = MaskedBatchNorm1d(1), (mean + torch.randn(200, 1, generator=torch.Generator().manual_seed(1)))
+    exact = x.double()
+    expected = (exact - exact.mean()) / exact.std(correction=0)
+    torch.testing.assert_close(norm(x, all_of(x)).double(), expected, atol=1e-3, rtol=1e-3)
+    norm.running_mean.fill_(exact.mean())
+    norm.running_var.fill_(exact.var(correction=0))
+    spread = norm.eval()(x, all_of(x)).double().std(correction=0)
+    torch.testing.assert_close(spread, torch.ones_like(spread), atol=1e-3, rtol=0)

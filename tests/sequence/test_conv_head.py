@@ -307,3 +307,10 @@ def test_it_exports_to_onnx(sequences, tmp_path):
         matrix = x[:n].numpy()
         (preds,) = session.run(None, {"matrix": matrix})
         np.testing.assert_allclose(preds, model.predict((np.zeros((n, 0), "float32"), matrix)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "avg_max_pool"])
+def test_fault_an_activation_has_options(name):
+    act = {"name": "prelu", "init": 0.1}
+    for head in (make([spec("conv"), spec(name, act=act)]), make([spec("conv"), spec(name)], act=act)):
+        assert any(isinstance(module, nn.PReLU) for module in head.layers[1].modules())

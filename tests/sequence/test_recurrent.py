@@ -190,6 +190,7 @@ def test_networks_are_given_by_name_or_class(rnn):
 
 def test_relu_is_for_plain_networks():
     assert make(act="relu").rnn.nonlinearity == "relu"
+    assert make(act=nn.ReLU).rnn.nonlinearity == make(act={"name": "core/relu"}).rnn.nonlinearity == "relu"
 
 
 @pytest.mark.parametrize(
@@ -198,6 +199,7 @@ def test_relu_is_for_plain_networks():
         ({"rnn": "gruu"}, "did you mean 'gru'"),
         ({"rnn": nn.Linear}, "rnn must be one of rnn, gru, lstm"),
         ({"act": "swish"}, "'tanh' or 'relu'"),
+        ({"act": {"name": "relu", "inplace": True}}, "without options"),
         ({"rnn": "gru", "act": "relu"}, "GRU has activations of its own"),
         ({"rnn": None}, "or a class of torch's, got None"),
         ({"depth": 0}, "positive whole numbers are needed, got depth=0"),

@@ -1,8 +1,10 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
-from lumin_core import build
+from lumin_core import Model, ModelBuilder, build
 from lumin_core.errors import ConfigError
 from lumin_plugin_tabular import FullyConnected
 
@@ -118,3 +120,15 @@ def test_is_built_by_name_and_suggests_options():
     assert build("body", {"name": "fully_connected", "width": 7}, **given).get_out_size() == 7
     with pytest.raises(ConfigError, match="width"):
         build("body", {"name": "fully_connected", "widht": 7}, **given)
+
+
+@pytest.mark.parametrize("act", [{"name": "prelu", "init": 0.1}, nn.PReLU, partial(nn.PReLU, init=0.1)])
+def test_fault_an_activation_has_options_and_is_saved_with_them(act, tmp_path):
+    builder = ModelBuilder("regression", 1, ["a"], body={"name": "fully_connected", "depth": 1, "act": act}, seed=1)
+    model = Model(builder)
+    again = Model.from_save(model.save(tmp_path / "model"))
+    for network in (model, again):
+        layer = network.body.layers[0][1]
+        assert isinstance(layer, nn.PReLU)
+        assert layer.weight.item() == pytest.approx(0.25 if act is nn.PReLU else 0.1)
+    assert torch.equal(again.predict(torch.ones(2, 1), as_np=False), model.predict(torch.ones(2, 1), as_np=False))

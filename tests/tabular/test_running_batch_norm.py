@@ -150,3 +150,46 @@ def test_options_out_of_range_are_refused(options):
 def test_is_built_by_name():
     norm = build("norm", {"name": "running_batch_norm1d", "mom": 0.3}, num_features=7)
     assert (norm.num_features, norm.mom) == (7, 0.3)
+
+
+@pytest.mark.parametrize(("norm_class", "axes"), SIZES)
+@pytest.mark.parametrize("mean", [1e4, 1e6])
+def test_fault_a_mean_of_many_standard_deviations_leaves_the_variance(mean, norm_class, axes):
+    """The variance is the difference of sums of squares: in single precision 150 came where 1 is right."""
+    norm = norm_class(4, mom=1.0)
+    x = torch.from_numpy(np.random.default_rng(1).normal(mean, 1, (500, 4, *axes)).astype("float32"))
+    exact, places = x.double(), [0, *range(2, x.dim())]
+    expected = (exact - exact.mean(places, keepdim=True)) / exact.std(places, correction=0, keepdim=True)
+    learnt = norm(x)
+    torch.testing.assert_close(learnt.double(), expected, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(norm.eval()(x).double(), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_gradients_are_right_at_a_large_mean():
+    x = torch.from_numpy(np.random.default_rng(1).normal(1e5, 1, (50, 2)).astype("float32"))
+    grads = []
+    for values in (x.clone(), x.double()):
+        values.requires_grad_()
+        norm = RunningBatchNorm1d(2).to(values.dtype)
+        norm(values).pow(3).sum().backward()
+        grads.append(values.grad.double())
+    torch.testing.assert_close(grads[0], grads[1], atol=1e-3, rtol=1e-3)
+
+
+def test_sums_of_single_precision_are_loaded_from_older_files():
+    norm = RunningBatchNorm1d(1).eval()
+    older = {"sums": [[[30.0]]], "sqrs": [[[100.0]]], "count": 10.0, "batch": 64.0}
+    norm.load_state_dict({**norm.state_dict(), **{key: torch.tensor(value) for key, value in older.items()}})
+    torch.testing.assert_close(norm(torch.tensor([[4.0]])), torch.tensor([[1.0]]), atol=1e-4, rtol=0)
+
+
+def test_a_device_without_doubles_gets_singles():
+    def to_apple(values):
+        if values.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return values.clone()
+
+    norm = RunningBatchNorm1d(4)._apply(to_apple)
+    y = norm(batches(())[0])
+    assert norm.sums.dtype == y.dtype == torch.float32
+    assert y.isfinite().all()

@@ -244,3 +244,13 @@ def test_an_empty_selection_stays_empty(step):
     assert step.transform(X[:0]).shape == (0, width)
     assert step.inverse_transform(np.zeros((0, width), dtype="float32")).shape == (0, 3)
     assert step.transform(X[:0].astype("float32")).dtype == np.float32
+
+
+@pytest.mark.parametrize("mean", [1e4, 1e6])
+@pytest.mark.parametrize("step", [StandardScaler(), PCA(whiten=True)], ids=["scaler", "pca"])
+def test_single_precision_far_from_zero_is_scaled_as_double_is(step, mean):
+    x = np.random.default_rng(1).normal(mean, 1, (1000, 2)).astype("float32")
+    given = step.fit(x).transform(x)
+    assert given.dtype == np.float32
+    np.testing.assert_allclose(given.astype("float64").std(0), 1, rtol=1e-3)
+    np.testing.assert_allclose(given, step.fit(x.astype("float64")).transform(x.astype("float64")), atol=1e-3)

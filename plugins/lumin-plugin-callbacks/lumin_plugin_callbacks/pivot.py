@@ -336,9 +336,9 @@ class PivotTraining(Callback):
         adversary = self._opponent
         with seeds.torch_forked(adversary.device):
             self._seed_torch(self._draw())
-            adversary.set_mode(training=True)
             for parameter in self._trainable:
                 parameter.requires_grad_(True)
+            adversary.set_mode(training=True)  # what is held would stay in evaluation mode
             try:
                 yield
             finally:

@@ -28,7 +28,7 @@ from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import ObjectDense, only_present
 
 if TYPE_CHECKING:
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 
 class SelfAttention(Extractor):
@@ -66,7 +66,7 @@ class SelfAttention(Extractor):
         n_a: int | None = None,
         do: float = 0,
         bn: bool = False,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from lumin_core.errors import ConfigError
 from lumin_plugin_gnn.blocks import Extractor
-from lumin_plugin_gnn.layers import only_present
+from lumin_plugin_gnn.layers import in_doubles, only_present
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,6 +165,7 @@ def seen_from_the_jet(momenta: Tensor, mask: Tensor) -> Tensor:
         >>> seen_from_the_jet(torch.tensor([[[1.0, 0.0, 0.0, 1.0]]]), torch.ones(1, 1).bool()).shape
         torch.Size([1, 1, 7])
     """
+    dtype, momenta = momenta.dtype, in_doubles(momenta)
     jet = only_present(momenta, mask).sum(1, keepdim=True)
     pt, eta, phi = pt_eta_phi(momenta)
     jet_pt, jet_eta, jet_phi = pt_eta_phi(jet)
@@ -180,4 +181,4 @@ def seen_from_the_jet(momenta: Tensor, mask: Tensor) -> Tensor:
         0.7 * (log_energy - jet_energy.log() + 4.7),
         4 * ((d_eta.square() + d_phi.square()).clamp_min(SMALL**2).sqrt() - 0.2),
     )
-    return torch.stack(features, dim=-1)
+    return torch.stack(features, dim=-1).to(dtype)

@@ -27,7 +27,7 @@ from lumin_plugin_gnn.layers import ObjectDense, column_list, layer_widths, only
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 PRESETS = {"paper": {"widths": [100, 100, 256]}, "lite": {"widths": [64, 64, 64]}}
 
@@ -81,7 +81,7 @@ class DeepSets(Extractor):
         coords: Sequence[int] = (0, 1),
         do: float = 0,
         bn: bool = False,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,

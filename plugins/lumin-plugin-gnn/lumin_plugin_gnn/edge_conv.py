@@ -33,7 +33,7 @@ from lumin_plugin_gnn.neighbours import edges, gather_neighbours, nearest, squar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"k": 16, "widths": [[64, 64, 64], [128, 128, 128], [256, 256, 256]]},
@@ -82,7 +82,7 @@ class EdgeConv(Extractor):
         preset: Literal["paper", "lite"] = "paper",
         coords: Sequence[int] = (0, 1),
         bn: bool = True,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
@@ -133,7 +133,7 @@ class _Block(nn.Module):
         k: int,
         *,
         bn: bool,
-        act: str,
+        act: Spec,
         bn_class: NormSpec,
         lookup_init: LookupInit,
         lookup_act: LookupAct,
@@ -153,7 +153,7 @@ class _Block(nn.Module):
         self.act = lookup_act(act)
 
     def forward(self, x: Tensor, mask: Tensor, coords: Tensor) -> Tensor:
-        distances = without_ties(squared_distances(coords), x)
+        distances = without_ties(squared_distances(coords, mask), x)
         index, valid = nearest(distances, mask, self.k, include_self=False)
         other = self.other(x)
         summed = self._sum_over_neighbours(self.own(x) - other, other, index, valid)

@@ -19,7 +19,7 @@ from lumin_plugin_gnn.layers import AGGREGATIONS, ObjectDense, aggregation_names
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 
 class Reviser(nn.Module):
@@ -154,7 +154,7 @@ class GraphCollapser(Collapser):
         agg_methods: str | Sequence[str] = ("mean", "max"),
         do: float = 0,
         bn: bool = False,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn_class: NormSpec = "core/batch_norm1d",
         sa_class: object = "gnn/self_attention",
         lookup_init: LookupInit = normal_initialiser,

@@ -5,6 +5,9 @@ A layer computes for every object coordinates :math:`s` and features :math:`f`, 
 
 .. math:: y_i = f_\mathrm{out}\left(x_i, \operatorname{agg}_j e^{-10 |s_i - s_j|^2} f_j\right)
 
+The coordinates pass the activation, as in LUMIN, which with ``relu`` brings many objects to one
+point; the paper has none there. Among equally near objects their features decide which count.
+
 References:
     Qasim, Kieseler, Iiyama and Pierini, https://arxiv.org/abs/1902.07987
 """
@@ -21,12 +24,12 @@ from lumin_core.model import lookup_act, normal_initialiser
 from lumin_core.registry import build
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.layers import AGGREGATIONS, ObjectDense, aggregation_names, layer_widths, mean, only_present
-from lumin_plugin_gnn.neighbours import gather_neighbours, nearest, squared_distances
+from lumin_plugin_gnn.neighbours import gather_neighbours, nearest, squared_distances, without_ties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 
 class GravNet(Extractor):
@@ -83,7 +86,7 @@ class GravNet(Extractor):
         use_sa: bool = False,
         do: float = 0,
         bn: bool = False,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn_class: NormSpec = "core/batch_norm1d",
         sa_class: object = "gnn/self_attention",
         lookup_init: LookupInit = normal_initialiser,
@@ -186,10 +189,12 @@ class GravNetLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Turn features ``(B, N, n_fpv)`` into ``(B, N, n_out)``, 0 for absent objects."""
+        own = x
         if self.cat_means:
             x = torch.cat((x, mean(x, mask).unsqueeze(1).expand_as(x)), dim=-1)
         coords, feats = self.f_slr(x, mask).split((self.n_s, self.n_lr), dim=-1)
-        index, valid = nearest(squared_distances(coords), mask, self.k, include_self=True)
+        distances = without_ties(squared_distances(coords, mask), own)
+        index, valid = nearest(distances, mask, self.k, include_self=True)
         weights = torch.exp(-10 * (gather_neighbours(coords, index) - coords).square().sum(-1))
         if self.attention is None:
             given = [_NEIGHBOURS[name](feats, weights, index, valid) for name in self.agg_methods]

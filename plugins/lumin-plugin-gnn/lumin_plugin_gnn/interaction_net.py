@@ -26,7 +26,7 @@ from lumin_plugin_gnn.pairs import sum_over_senders, sum_whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 
 class InteractionNet(Extractor):
@@ -65,7 +65,7 @@ class InteractionNet(Extractor):
         outfunc_outs: int | Sequence[int] = (60, 30, 24),
         do: float = 0,
         bn: bool = False,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,

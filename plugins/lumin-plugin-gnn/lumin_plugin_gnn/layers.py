@@ -85,6 +85,20 @@ def only_present(x: Tensor, mask: Tensor) -> Tensor:
     return x.masked_fill(~mask.unsqueeze(-1), 0)
 
 
+def in_doubles(x: Tensor) -> Tensor:
+    """Bring momenta to double precision, where the device has it: Apple's GPUs have not.
+
+    Masses, and directions within a narrow jet, are small differences of large numbers.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn.layers import in_doubles
+        >>> in_doubles(torch.ones(1)).dtype
+        torch.float64
+    """
+    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+
+
 def norm_rows(norm: nn.Module, rows: Tensor) -> Tensor:
     """Normalise rows ``(n, F)`` that all count.
 

@@ -18,7 +18,7 @@ from lumin_core.model import LCBatchNorm1d, by_bare_name
 from lumin_plugin_gnn.layers import norm_rows
 
 if TYPE_CHECKING:
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
     from lumin_plugin_gnn.ordered_pairs import OrderedPairs
 
 
@@ -79,7 +79,7 @@ def invariants(a: Tensor, b: Tensor) -> Tensor:
     return psi(torch.stack((product(difference, difference), product(a, b)), dim=-1))
 
 
-def dense(n_in: int, n_out: int, act: str, lookup_init: LookupInit, *, bias: bool = True) -> nn.Linear:
+def dense(n_in: int, n_out: int, act: Spec, lookup_init: LookupInit, *, bias: bool = True) -> nn.Linear:
     """Give a linear layer, initialised for the activation behind it.
 
     Example:
@@ -121,7 +121,7 @@ class LorentzBlock(nn.Module):
     """
 
     def __init__(
-        self, width: int, c: float, *, act: str, bn_class: NormSpec, lookup_init: LookupInit, lookup_act: LookupAct
+        self, width: int, c: float, *, act: Spec, bn_class: NormSpec, lookup_init: LookupInit, lookup_act: LookupAct
     ) -> None:
         super().__init__()
         self.width = width

@@ -37,7 +37,7 @@ from lumin_core.checks import check_positive
 from lumin_core.model import lookup_act, normal_initialiser
 from lumin_plugin_gnn.blocks import Extractor
 from lumin_plugin_gnn.constituent_features import momentum_columns
-from lumin_plugin_gnn.layers import only_present, preset_of
+from lumin_plugin_gnn.layers import in_doubles, only_present, preset_of
 from lumin_plugin_gnn.lorentz_block import LorentzBlock, dense, product, psi
 from lumin_plugin_gnn.ordered_pairs import GridOfPairs, ListedPairs, OrderedPairs
 from lumin_plugin_gnn.pairs import PAIRS_PER_PIECE
@@ -45,7 +45,7 @@ from lumin_plugin_gnn.pairs import PAIRS_PER_PIECE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 PRESETS: dict[str, dict[str, int]] = {"paper": {"width": 72, "n_layers": 6}, "lite": {"width": 16, "n_layers": 2}}
 BEAMS = ((0.0, 0.0, 1.0, 1.0), (0.0, 0.0, -1.0, 1.0))
@@ -118,7 +118,7 @@ class LorentzNet(Extractor):
         n_layers: int | None = None,
         c_weight: float = 5e-3,
         beams: bool = True,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
@@ -164,8 +164,7 @@ class LorentzNet(Extractor):
         return self.width
 
     def _scalars(self, mask: Tensor, matrix: Tensor, layout: type[OrderedPairs]) -> Tensor:
-        precise = torch.float32 if matrix.device.type == "mps" else torch.float64
-        momenta = matrix.index_select(-1, self._columns).to(precise)
+        momenta = in_doubles(matrix.index_select(-1, self._columns))
         mass2 = product(momenta, momenta).to(matrix.dtype)
         h = torch.cat((psi(mass2).unsqueeze(-1), matrix.index_select(-1, self._rest)), dim=-1)
         h, momenta, present = self._with_beams(h, momenta, mask) if len(self._beams) else (h, momenta, mask)

@@ -5,17 +5,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lumin_plugin_gnn.layers import mean
+
 FEW = 8
 """So many dimensions are few."""
 
 
 @torch.no_grad()
-def squared_distances(coords: Tensor) -> Tensor:
+def squared_distances(coords: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the squared distances between all objects, to find neighbours by.
 
-    ``(B, N, D)`` gives ``(B, N, N)``. In few dimensions they are sums of squared differences; in
-    many these would be slow, and the difference of squares and products is taken, which is exact to
-    the rounding of the squares. They have no gradient.
+    In few dimensions they are sums of squared differences; in many these would be slow, and the
+    difference of squares and products is taken, seen from the mean of the present objects: it is
+    exact to the rounding of those squares. They have no gradient.
+
+    Args:
+        coords: Shape ``(B, N, D)``.
+        mask: Shape ``(B, N)``, true = present; by default all are.
+
+    Returns:
+        Shape ``(B, N, N)``.
 
     Example:
         >>> import torch
@@ -30,6 +39,8 @@ def squared_distances(coords: Tensor) -> Tensor:
             difference = x.unsqueeze(2) - x.unsqueeze(1)
             total.addcmul_(difference, difference)
         return total
+    centre = coords.mean(1) if mask is None else mean(coords, mask)
+    coords = coords - centre.unsqueeze(1)
     squares = coords.square().sum(-1)
     products = torch.baddbmm(squares.unsqueeze(1), coords, coords.transpose(1, 2), alpha=-2)
     return (products + squares.unsqueeze(2)).clamp_min(0)
@@ -41,7 +52,8 @@ def without_ties(distances: Tensor, x: Tensor) -> Tensor:
 
     So no choice depends on the order of objects. Distances that agree in the first twelve bits
     count as equal: on a grid of cells rounding would else decide. Then the neighbour whose features
-    have the smaller sum is nearer.
+    have the smaller sum is nearer, each feature times the cosine of its number, so that features
+    that add up to the same, such as marks of a kind, tell objects apart.
 
     Args:
         distances: Shape ``(B, N, N)``, squared or not.
@@ -58,7 +70,9 @@ def without_ties(distances: Tensor, x: Tensor) -> Tensor:
     distances = distances.to(torch.float32)
     split = distances * (2**12 + 1)
     rounded = split - (split - distances)
-    rank = x.sum(-1).argsort(1).argsort(1).unsqueeze(1)  # (B, 1, N)
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    sums = (x * torch.arange(x.shape[-1], dtype=x.dtype, device=x.device).cos()).sum(-1)
+    rank = sums.argsort(1).argsort(1).unsqueeze(1)  # (B, 1, N)
     return rounded * (1 + rank * 2**-22) + rank * 1e-30  # the latter for distances of 0
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 
 class NodePredictor(Collapser):
@@ -69,7 +69,7 @@ class NodePredictor(Collapser):
         n_v: int,
         n_fpv: int,
         n_out: int = 1,
-        out_act: str = "core/sigmoid",
+        out_act: Spec = "core/sigmoid",
         transpose_out: bool = False,
         f_initial_outs: int | Sequence[int] | None = None,
         n_sa_layers: int = 0,
@@ -78,7 +78,7 @@ class NodePredictor(Collapser):
         global_feat_vec: bool = False,
         do: float = 0,
         bn: bool = False,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn_class: NormSpec = "core/batch_norm1d",
         sa_class: object = "gnn/self_attention",
         lookup_init: LookupInit = normal_initialiser,

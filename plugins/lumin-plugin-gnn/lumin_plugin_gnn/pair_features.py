@@ -25,12 +25,12 @@ from torch import Tensor, nn
 
 from lumin_core.model import LCBatchNorm1d, by_bare_name
 from lumin_plugin_gnn.constituent_features import SMALL, pt_eta_phi, wrapped
-from lumin_plugin_gnn.layers import norm_rows
+from lumin_plugin_gnn.layers import in_doubles, norm_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 
 def pair_features(a: Tensor, b: Tensor) -> Tensor:
@@ -49,14 +49,15 @@ def pair_features(a: Tensor, b: Tensor) -> Tensor:
         >>> pair_features(torch.tensor([3.0, 4.0, 0.0, 5.0]), torch.tensor([5.0, 0.0, 0.0, 5.0]))
         tensor([-0.0755,  1.5340, -0.6931,  2.9957])
     """
-    return _of_pairs(_with_coordinates(a), _with_coordinates(b))
+    return _of_pairs(_with_coordinates(a), _with_coordinates(b), a.dtype)
 
 
 def _with_coordinates(p: Tensor) -> Tensor:
-    """Append transverse momentum, rapidity and azimuth.
+    """Append transverse momentum, rapidity and azimuth, all in double precision.
 
     Once for each particle, for they cost more than all of a pair.
     """
+    p = in_doubles(p)
     pt, _, phi = pt_eta_phi(p)
     pz, energy = p[..., 2], p[..., 3]
     transverse_mass2 = torch.maximum((energy - pz) * (energy + pz), pt.square())  # rounding makes masses imaginary
@@ -64,25 +65,21 @@ def _with_coordinates(p: Tensor) -> Tensor:
     return torch.cat((p, torch.stack((pt, rapidity, phi), dim=-1)), dim=-1)
 
 
-def _of_pairs(a: Tensor, b: Tensor) -> Tensor:
+def _of_pairs(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
+    """Compute the features, the logarithms alone in the precision of the result."""
     both = a[..., :4] + b[..., :4]
     mass2 = both[..., 3].square() - both[..., :3].square().sum(-1)
     (pt_a, y_a, phi_a), (pt_b, y_b, phi_b) = a[..., 4:].unbind(-1), b[..., 4:].unbind(-1)
     distance2 = (y_a - y_b).square() + wrapped(phi_a - phi_b).square()  # without a root, whose slope is infinite at 0
     smaller = torch.minimum(pt_a, pt_b)
-    return torch.stack(
-        (
-            0.5 * _log(distance2, SMALL**2),
-            0.5 * _log(smaller.square() * distance2, SMALL**2),
-            _log(smaller / (pt_a + pt_b), SMALL),
-            _log(mass2, SMALL),
-        ),
-        dim=-1,
+    arguments = (
+        distance2.clamp_min(SMALL**2),
+        (smaller.square() * distance2).clamp_min(SMALL**2),
+        (smaller / (pt_a + pt_b)).clamp_min(SMALL),
+        mass2.clamp_min(SMALL),
     )
-
-
-def _log(x: Tensor, smallest: float) -> Tensor:
-    return x.clamp_min(smallest).log()
+    logs = torch.stack(arguments, dim=-1).to(dtype).log()
+    return logs * logs.new_tensor((0.5, 0.5, 1, 1))
 
 
 class PairEmbedding(nn.Module):
@@ -113,7 +110,7 @@ class PairEmbedding(nn.Module):
     """
 
     def __init__(
-        self, widths: Sequence[int], act: str, bn_class: NormSpec, lookup_init: LookupInit, lookup_act: LookupAct
+        self, widths: Sequence[int], act: Spec, bn_class: NormSpec, lookup_init: LookupInit, lookup_act: LookupAct
     ) -> None:
         super().__init__()
         ins = [4, *widths[:-1]]
@@ -131,7 +128,8 @@ class PairEmbedding(nn.Module):
         one, other = torch.tril_indices(n, n, device=momenta.device)
         with torch.autocast(momenta.device.type, enabled=False):  # 16 bits are too coarse for differences of momenta
             particles = _with_coordinates(momenta)
-            features = _of_pairs(particles.index_select(1, one), particles.index_select(1, other))
+            one_s, other_s = particles.index_select(1, one), particles.index_select(1, other)
+            features = _of_pairs(one_s, other_s, torch.promote_types(momenta.dtype, torch.float32))
         if self.training:  # only present pairs may enter statistics
             places = (mask.index_select(1, one) & mask.index_select(1, other)).flatten().nonzero().squeeze(1)
             rows = self._embed(features.flatten(0, 1).index_select(0, places))

@@ -19,7 +19,7 @@ from lumin_plugin_hep.masked_norm import MaskedBatchNorm1d
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model import Inputs, LookupAct, LookupInit
+    from lumin_core.model import Inputs, LookupAct, LookupInit, Spec
 
 
 class AutoExtractLorentzBoostNet(LorentzBoostHead):
@@ -41,7 +41,7 @@ class AutoExtractLorentzBoostNet(LorentzBoostHead):
         width: Columns of the layers before that.
         n_singles: Number of features of each particle; 0 for none.
         n_pairs: Number of features of each pair; 0 for none.
-        act: Name of the activation, behind the last layer too.
+        act: The activation, behind the last layer too.
         do: Dropout rate, in [0, 1).
         bn: Whether to normalise within the networks; what goes into them always is.
         row_wise: Whether an object is a row of a matrix, or a column.
@@ -80,7 +80,7 @@ class AutoExtractLorentzBoostNet(LorentzBoostHead):
         width: int,
         n_singles: int = 0,
         n_pairs: int = 0,
-        act: str = "core/swish",
+        act: Spec = "core/swish",
         do: float = 0,
         bn: bool = False,
         row_wise: bool = True,

@@ -83,19 +83,33 @@ class LorentzBoostHead(MatrixHead):
     def get_boosted(self, x: Inputs) -> tuple[Tensor, Tensor]:
         """Give the boosted particles, and which events have any object.
 
-        In an event without objects they are 0. Computed in no less than float32, mixed
-        precision or not.
+        In an event without objects they are 0.
 
         Args:
             x: What `MatrixHead.get_matrix` takes.
 
         Returns:
-            ``(px, py, pz, E)`` [GeV], shape ``(B, n_particles, 4)``, and a mask of shape ``(B,)``.
+            ``(px, py, pz, E)`` [GeV], shape ``(B, n_particles, 4)``, float32 at least, and a mask
+            of shape ``(B,)``.
+        """
+        momenta, present = self.get_precise(x)
+        return momenta.to(self.weight.dtype), present
+
+    def get_precise(self, x: Inputs) -> tuple[Tensor, Tensor]:
+        """Give what `get_boosted` gives, in double precision where the device has it.
+
+        The mass of a frame is a small difference of large squares: of particles of some TeV, or in
+        one narrow jet, single precision leaves nothing of it. Mixed precision does not matter.
+
+        Args:
+            x: What `MatrixHead.get_matrix` takes.
         """
         matrix, present = self.get_matrix(x)
-        with torch.autocast(matrix.device.type, enabled=False):  # squares of 256 GeV overflow in float16
-            momenta = complete_energy(matrix.index_select(-1, self._axes))  # (B, N, 4)
-            sums = linear(momenta.transpose(1, 2), self.weight.abs().flatten(0, 1))  # (B, 4, 2 P)
+        precise = torch.float32 if matrix.device.type == "mps" else torch.float64
+        with torch.autocast(matrix.device.type, enabled=False):
+            momenta = complete_energy(matrix.index_select(-1, self._axes).to(precise))  # (B, N, 4)
+            weight = self.weight.abs().to(precise).flatten(0, 1)
+            sums = linear(momenta.transpose(1, 2), weight)  # (B, 4, 2 P)
             particles, frames = sums.transpose(1, 2).chunk(2, dim=1)
             return boost_to_rest(particles, frames), present.any(1)
 

@@ -18,7 +18,7 @@ Numerical guards, with the relative precision :math:`\epsilon` of the numbers (1
 
 A frame of massless collinear particles thus has :math:`\gamma \le 1 / \sqrt{8 \epsilon}`, about
 1000 in float32, and what is applied always is a Lorentz boost. Where there is no particle at all
-momenta stay 0.
+momenta stay 0. The heads call these functions in float64, whatever the precision of the data.
 """
 
 from __future__ import annotations

@@ -108,8 +108,12 @@ class LorentzBoostNet(LorentzBoostHead):
 
     def forward(self, x: Inputs) -> Tensor:
         """Turn what `MatrixHead.get_matrix` takes into features ``(B, get_out_size())``."""
-        momenta, present = self.get_boosted(x)
-        features: Tensor = self.feat_extractor(momenta)
+        if self.feat_extractor is momenta_and_cosines:
+            momenta, present = self.get_precise(x)
+            features = momenta_and_cosines(momenta).to(self.weight.dtype)
+        else:
+            momenta, present = self.get_boosted(x)
+            features = self.feat_extractor(momenta)
         return features if self.bn is None else self.bn(features, present)
 
     def get_out_size(self) -> int:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm
 
 
 class MaskedBatchNorm1d(nn.Module):
@@ -62,15 +61,20 @@ class MaskedBatchNorm1d(nn.Module):
         return normed.to(x.dtype).view(x.shape)
 
     def _evaluate(self, rows: Tensor) -> Tensor:
-        return batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return self._scaled(rows - self.running_mean, self.running_var)
 
     def _train(self, rows: Tensor, weights: Tensor) -> Tensor:
         n = weights.sum()
         weights = weights / n.clamp_min(1)
-        mean = weights @ rows
-        deviations = rows - mean
+        near = (weights @ rows).detach()  # rounded as large numbers are
+        deviations = rows - near
+        rest = weights @ deviations
+        deviations = deviations - rest
         variance = weights @ deviations.square()
-        self._update(mean, variance, n)
+        self._update(near + rest, variance, n)
+        return self._scaled(deviations, variance)
+
+    def _scaled(self, deviations: Tensor, variance: Tensor) -> Tensor:
         return deviations * (self.weight * (variance + self.eps).rsqrt()) + self.bias
 
     @torch.no_grad()

@@ -20,7 +20,7 @@ from lumin_plugin_sequence.conv_step import ConvStep, zero_bias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 
 class ConvLayer(nn.Module, ABC):
@@ -119,7 +119,7 @@ class Conv(ConvLayer):
         stride: int = 1,
         padding: int | Literal["auto"] = "auto",
         groups: int = 1,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn: bool = False,
         bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
@@ -231,7 +231,7 @@ class Res(_Residual):
         out_c: int,
         kernel_sz: int = 3,
         stride: int = 1,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn: bool = False,
         bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,
@@ -287,7 +287,7 @@ class Resnext(_Residual):
         cardinality: int = 4,
         kernel_sz: int = 3,
         stride: int = 1,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn: bool = False,
         bn_class: NormSpec = "core/batch_norm1d",
         lookup_init: LookupInit = normal_initialiser,

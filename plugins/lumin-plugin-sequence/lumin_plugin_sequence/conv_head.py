@@ -14,7 +14,7 @@ from lumin_core.registry import build, resolve
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lumin_core.model import Inputs, LookupAct, LookupInit, NormSpec
+    from lumin_core.model import Inputs, LookupAct, LookupInit, NormSpec, Spec
     from lumin_plugin_sequence.conv_blocks import ConvLayer
 
 LAYERS = (
@@ -77,7 +77,7 @@ class Conv1dHead(MatrixHead):
         vecs: Sequence[str],
         feats_per_vec: Sequence[str],
         layers: object = LAYERS,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         bn: bool = False,
         row_wise: bool = True,
         bn_class: NormSpec = "core/batch_norm1d",

@@ -28,7 +28,7 @@ from lumin_core.model import LCBatchNorm1d, by_bare_name, canonical_act
 from lumin_plugin_sequence.checks import check_axes, check_padding
 
 if TYPE_CHECKING:
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 
 def zero_bias(layer: nn.Conv1d) -> None:
@@ -53,7 +53,7 @@ class ConvStep(nn.Module):
         padding: int | Literal["auto"] = "auto",
         groups: int = 1,
         first: bool = False,
-        act: str,
+        act: Spec,
         bn: bool,
         bn_class: NormSpec,
         lookup_init: LookupInit,

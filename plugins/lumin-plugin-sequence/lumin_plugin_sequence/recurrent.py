@@ -16,12 +16,13 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lumin_core.checks import check_positive, nearest
 from lumin_core.errors import ConfigError
-from lumin_core.model import MatrixHead
+from lumin_core.model import MatrixHead, canonical_act
+from lumin_core.registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.model import Inputs
+    from lumin_core.model import Inputs, Spec
 
 NETWORKS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -76,7 +77,7 @@ class RecurrentHead(MatrixHead):
         bidirectional: bool = False,
         rnn: str | type[nn.RNNBase] = "rnn",
         do: float = 0,
-        act: str = "tanh",
+        act: Spec = "tanh",
         stateful: bool = False,
         row_wise: bool = True,
         freeze: bool = False,
@@ -152,12 +153,13 @@ def _network(rnn: str | type[nn.RNNBase]) -> type[nn.RNNBase]:
     return NETWORKS[rnn.lower()]
 
 
-def _act_option(network: type[nn.RNNBase], act: str) -> dict[str, str]:
+def _act_option(network: type[nn.RNNBase], act: Spec) -> dict[str, str]:
+    name = canonical_act(act)
     if issubclass(network, nn.RNN):
-        if act not in ("tanh", "relu"):
-            raise ConfigError(f"act of recurrent_head must be 'tanh' or 'relu', got {act!r}")
-        return {"nonlinearity": act}
-    if act != "tanh":
+        if name not in ("tanh", "relu") or resolve("activation", act).keywords:
+            raise ConfigError(f"act of recurrent_head must be 'tanh' or 'relu', without options, got {act!r}")
+        return {"nonlinearity": name}
+    if name != "tanh":
         raise ConfigError(f"act={act!r} is for rnn='rnn' alone: {network.__name__} has activations of its own")
     return {}
 

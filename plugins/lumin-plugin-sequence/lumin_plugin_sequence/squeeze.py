@@ -18,7 +18,7 @@ from lumin_plugin_sequence.checks import check_axes
 from lumin_plugin_sequence.conv_blocks import ConvLayer
 
 if TYPE_CHECKING:
-    from lumin_core.model import LookupAct, LookupInit
+    from lumin_core.model import LookupAct, LookupInit, Spec
 
 
 class SEBlock1d(nn.Module):
@@ -50,7 +50,7 @@ class SEBlock1d(nn.Module):
         self,
         n_in: int,
         r: int = 16,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:
@@ -133,7 +133,7 @@ class SqueezeExcitation(ConvLayer):
         in_c: int,
         length: int,
         r: int = 16,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
     ) -> None:

@@ -29,7 +29,7 @@ from lumin_core.registry import build
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lumin_core.model import LookupAct, LookupInit, NormSpec
+    from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
 
 class FullyConnected(Body):
@@ -43,7 +43,7 @@ class FullyConnected(Body):
         do: Dropout rate, in [0, 1).
         bn: Whether to normalise; with ``res`` behind each addition too, instead of behind the
             layer before it.
-        act: Name of the activation.
+        act: The activation: its name, a dict with options, a class or a partial.
         res: Whether to skip every two layers, and add.
         dense: Whether every layer is given the inputs and the outputs of all before it.
         growth_rate: Layer ``d`` is ``width + int(width * d * growth_rate)`` wide, at least 1;
@@ -75,7 +75,7 @@ class FullyConnected(Body):
         width: int = 100,
         do: float = 0,
         bn: bool = False,
-        act: str = "core/relu",
+        act: Spec = "core/relu",
         res: bool = False,
         dense: bool = False,
         growth_rate: float = 0,

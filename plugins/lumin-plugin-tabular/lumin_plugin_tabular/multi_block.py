@@ -32,7 +32,7 @@ class MultiBlock(Body):
         feats_per_block: For each block its features, by name or by a pattern such as ``"jet_*"``. A
             feature may go to several blocks.
         bottleneck_sz: Number of combinations for each block; 0 for none.
-        bottleneck_act: Name of their activation; linear by default.
+        bottleneck_act: Their activation; linear by default.
         lookup_init: Gives the initialiser of the weights for an activation; the blocks get it.
         lookup_act: Gives the activation layer by its name; the blocks get it.
         freeze: Whether the parameters of blocks and bottlenecks stay as they are.
@@ -62,7 +62,7 @@ class MultiBlock(Body):
         blocks: Sequence[Spec],
         feats_per_block: Sequence[Sequence[str]],
         bottleneck_sz: int = 0,
-        bottleneck_act: str | None = None,
+        bottleneck_act: Spec | None = None,
         lookup_init: LookupInit = normal_initialiser,
         lookup_act: LookupAct = lookup_act,
         freeze: bool = False,
@@ -135,7 +135,7 @@ class _Columns(nn.Module):
 
 
 def _check(
-    blocks: Sequence[Spec], feats_per_block: Sequence[object], bottleneck_sz: int, bottleneck_act: str | None
+    blocks: Sequence[Spec], feats_per_block: Sequence[object], bottleneck_sz: int, bottleneck_act: Spec | None
 ) -> None:
     if not blocks or len(blocks) != len(feats_per_block):
         msg = "multi_block needs at least one block and a list of features for each, "

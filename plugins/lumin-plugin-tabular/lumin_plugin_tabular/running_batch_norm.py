@@ -10,6 +10,12 @@ With the sums :math:`s = \sum x`, :math:`q = \sum x^2` and the count :math:`c` o
 and the inputs are normalised by mean :math:`S / C` and variance :math:`Q / C - (S / C)^2`.
 Gradients flow through the part of the current batch.
 
+That difference is one of large numbers: at a mean of a thousand standard deviations single
+precision has nothing left of it. So a batch is summed around its own mean, the running sums are
+doubles, and the mean is subtracted before anything is scaled: up to a million standard deviations
+the result is right to a part in a thousand. Apple's GPUs have no doubles; there a hundred standard
+deviations are the limit.
+
 References:
     J. Howard, "Running batch norm", fast.ai course v3 part 2, lesson 10 (2019),
     https://github.com/fastai/course-v3/blob/master/nbs/dl2/07_batchnorm.ipynb. Ours takes batches
@@ -19,12 +25,15 @@ References:
 from __future__ import annotations
 
 from math import sqrt
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WARMUP_VARIANCE = 0.01
 
@@ -61,21 +70,36 @@ class _RunningBatchNorm(nn.Module):
         self.sqrs: Tensor
         self.count: Tensor
         self.batch: Tensor
-        self.register_buffer("sums", torch.zeros(1, *channels))
-        self.register_buffer("sqrs", torch.zeros(1, *channels))
-        self.register_buffer("batch", torch.tensor(0.0))
-        self.register_buffer("count", torch.tensor(0.0))
+        for name, shape in (("sums", (1, *channels)), ("sqrs", (1, *channels)), ("batch", ()), ("count", ())):
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x``, of shape ``(B, C, ...)``, per channel; the shape stays."""
-        full = self._with_axes(x).to(self.sums.dtype)
-        is_learning = self.training and len(x) > 0
+        full = self._with_axes(x)
+        full = full.to(torch.promote_types(x.dtype, torch.float32))
+        is_learning = self.training and x.numel() > 0
         mean, variance = self._moments(*(self._updated(full) if is_learning else self._stored()))
-        factor = (variance + self.eps).rsqrt()
+        centre = mean.detach().to(full.dtype)
+        rest = (mean - centre).to(full.dtype)  # what single precision cannot say of a large mean
+        factor = (variance + self.eps).rsqrt().to(full.dtype)
         if self.weight is not None:
             factor = factor * self.weight
-        offset = -mean * factor if self.bias is None else self.bias - mean * factor
-        return (full * factor + offset).to(x.dtype).view(x.shape)
+        offset = -rest * factor if self.bias is None else self.bias - rest * factor
+        return ((full - centre) * factor + offset).to(x.dtype).view(x.shape)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move or convert, as modules do; the sums stay doubles, save where a device has none."""
+        sums = dict(self.named_buffers())
+        try:
+            super()._apply(fn, recurse)
+        except TypeError:
+            for name, values in sums.items():
+                setattr(self, name, values.float())
+            return super()._apply(fn, recurse)
+        for name, values in sums.items():
+            if values.dtype == torch.float64:
+                setattr(self, name, values.to(getattr(self, name).device))
+        return self
 
     def _with_axes(self, x: Tensor) -> Tensor:
         n_missing = self.n_axes + 2 - x.dim()
@@ -91,17 +115,28 @@ class _RunningBatchNorm(nn.Module):
 
     def _updated(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Take a batch into the running sums; give them with its graph, and store them without."""
-        axes = [axis for axis in range(x.dim()) if axis != 1]
         weight = 1 - (1 - self.mom) / sqrt(max(len(x) - 1, 1))
-        sums = self.sums.lerp(x.sum(axes, keepdim=True), weight)
-        sqrs = self.sqrs.lerp(x.square().sum(axes, keepdim=True), weight)
-        count = self.count + weight * (x.numel() / self.num_features - self.count)
+        n = x.numel() / self.num_features
+        batch_sums, batch_sqrs = self._sums_of(x, n)
+        sums = self.sums.lerp(batch_sums, weight)
+        sqrs = self.sqrs.lerp(batch_sqrs, weight)
+        count = self.count + weight * (n - self.count)
         with torch.no_grad():
             self.sums.copy_(sums)
             self.sqrs.copy_(sqrs)
             self.count.copy_(count)
             self.batch += len(x)
         return sums, sqrs, count
+
+    def _sums_of(self, x: Tensor, n: float) -> tuple[Tensor, Tensor]:
+        """Sum a batch and its squares, per channel, around its mean: nothing cancels."""
+        axes = [axis for axis in range(x.dim()) if axis != 1]
+        centre = x.detach().mean(axes, keepdim=True)
+        deviations = x - centre
+        centre = centre.to(self.sums.dtype)
+        first = deviations.sum(axes, keepdim=True).to(self.sums.dtype)
+        second = deviations.square().sum(axes, keepdim=True).to(self.sums.dtype)
+        return first + n * centre, second + centre * (2 * first + n * centre)
 
     def _moments(self, sums: Tensor, sqrs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """Give mean and variance, before the first batch 0 and 1; without waiting for a GPU."""

@@ -46,7 +46,7 @@ class _Estimated(Transform):
         return hasattr(self.estimator, "n_features_in_")
 
     def transform(self, x: Array) -> Array:
-        """Transform data of shape ``(n, F)``, float32 to float32; see the base class.
+        """Transform data of shape ``(n, F)``, float32 to float32, in double precision.
 
         Raises:
             ConfigError: If it is not fitted.
@@ -56,14 +56,16 @@ class _Estimated(Transform):
         x = self._known(x, self._n_in())
         if not len(x):  # which scikit-learn refuses
             return np.zeros((0, self._n_out()), dtype=x.dtype)
-        return np.asarray(self.estimator.transform(x)).astype(x.dtype, copy=False)
+        given = self.estimator.transform(x.astype(np.float64, copy=False))
+        return np.asarray(given).astype(x.dtype, copy=False)
 
     def inverse_transform(self, x: Array) -> Array:
         """Undo `transform`, which may have lost information if it gives fewer columns."""
         x = self._known(x, self._n_out())
         if not len(x):
             return np.zeros((0, self._n_in()), dtype=x.dtype)
-        return np.asarray(self.estimator.inverse_transform(x)).astype(x.dtype, copy=False)
+        given = self.estimator.inverse_transform(x.astype(np.float64, copy=False))
+        return np.asarray(given).astype(x.dtype, copy=False)
 
     def to_config(self) -> dict[str, object]:
         """Give the options, and if fitted what was learned, as plain values and lists."""
@@ -229,7 +231,7 @@ class PCA(_Estimated):
         """
         x = check_values(x, allow_nan=False)
         try:
-            self.estimator.fit(x)
+            self.estimator.fit(x.astype(np.float64, copy=False))
         except ValueError as error:
             msg = f"pca cannot be fitted to data of shape {x.shape}: {error}"
             raise ConfigError(msg) from error

@@ -1,4 +1,5 @@
 import pickle
+from functools import partial
 from math import sqrt
 
 import pytest
@@ -6,8 +7,16 @@ import torch
 from torch import nn
 
 from lumin_core import registry
-from lumin_core.errors import ShapeError, UnknownComponent
-from lumin_core.model.lookups import by_bare_name, canonical_act, lookup_act, normal_initialiser, uniform_initialiser
+from lumin_core.errors import ConfigError, ShapeError, UnknownComponent
+from lumin_core.model.lookups import (
+    act_by_bare_name,
+    act_name,
+    by_bare_name,
+    canonical_act,
+    lookup_act,
+    normal_initialiser,
+    uniform_initialiser,
+)
 
 VARIANCES = [("relu", 2 / 80), ("swish", 2 / 80), ("selu", 1 / 80), ("sigmoid", 2 / 120), ("linear", 2 / 120)]
 
@@ -97,3 +106,49 @@ def test_by_bare_name_leaves_the_registry_s_look_up_as_it_is():
 
 def test_by_bare_name_of_a_function_can_be_pickled():
     assert pickle.loads(pickle.dumps(by_bare_name(normal_initialiser)))("core/relu")
+
+
+FORMS = [
+    "prelu",
+    {"name": "core/prelu", "init": 0.3},
+    nn.PReLU,
+    partial(nn.PReLU, init=0.3),
+]
+
+
+@pytest.mark.parametrize("act", FORMS)
+def test_an_activation_is_given_in_any_form(act):
+    layer = lookup_act(act)
+    assert isinstance(layer, nn.PReLU)
+    assert layer.weight.item() == pytest.approx(0.25 if act in ("prelu", nn.PReLU) else 0.3)
+    assert act_name(act) == "prelu"
+    assert normal_initialiser(act)(torch.empty(200, 80)).var().item() == pytest.approx(2 / 80, rel=0.05)
+
+
+def test_a_class_without_a_name_counts_as_a_rectifier_of_its_own_name():
+    class Mine(nn.Module): ...
+
+    assert (act_name(Mine), canonical_act(nn.SELU), canonical_act({"name": "linear"})) == ("Mine", "selu", "linear")
+
+
+@pytest.mark.parametrize("act", [3, {"negative_slope": 0.3}, None])
+def test_what_is_no_activation_is_refused(act):
+    with pytest.raises(ConfigError, match="an activation is given as a name, a dict"):
+        act_name(act)
+
+
+def test_fault_functions_of_the_user_are_asked_by_name_and_the_registry_for_the_rest():
+    asked = []
+
+    def mine(name):
+        asked.append(name)
+        return nn.Tanh()
+
+    lookup = act_by_bare_name(mine)
+    assert isinstance(lookup("core/relu"), nn.Tanh)
+    assert isinstance(lookup({"name": "prelu"}), nn.Tanh)
+    assert isinstance(lookup({"name": "prelu", "init": 0.1}), nn.PReLU)
+    assert isinstance(lookup(nn.ReLU), nn.ReLU)
+    assert asked == ["relu", "prelu"]
+    assert by_bare_name(asked.append)({"name": "core/prelu", "init": 0.1}) is None
+    assert asked[-1] == "prelu"
