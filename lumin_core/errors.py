@@ -16,6 +16,7 @@ and the way out.
     ├── FoldFileError       (OSError)       a fold file that cannot be read or written
     ├── ShapeError          (ValueError)    an array or tensor of the wrong shape
     ├── DataError           (ValueError)    values that cannot be trained on
+    │   └── Diverged                        losses or outputs that are not finite: a training gone wrong
     ├── ConfigError         (ValueError)    an option that is unknown, contradictory or out of range
     ├── SavedModelError     (ValueError)    a saved model that cannot be read or does not match
     └── TrainingFailed      (RuntimeError)  models of a run that failed; the others are finished
@@ -86,6 +87,10 @@ class DataError(LuminError, ValueError):
     """Values that cannot be trained on: NaN targets, infinite inputs, text in a numeric column."""
 
 
+class Diverged(DataError):
+    """A training has diverged: its losses, or the network's weights or outputs, are not finite."""
+
+
 class ConfigError(LuminError, ValueError):
     """An option is unknown, given twice, contradictory or out of range."""
 
@@ -109,7 +114,7 @@ def option(name: str) -> str:
         >>> option("resume")
         'resume=True'
     """
-    return f"--{name}" if _AS_FLAGS.get() else f"{name}=True"
+    return f"--{name.replace('_', '-')}" if _AS_FLAGS.get() else f"{name}=True"
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from attrs import define, field
 
 from lumin_core import registry, seeds
 from lumin_core.data.values import check_finite
-from lumin_core.errors import ConfigError, UnknownComponent
+from lumin_core.errors import ConfigError, Diverged, UnknownComponent
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.runs.folder import differences
+from lumin_core.runs.result import result_of, without_model
 from lumin_core.training import fitting
 from lumin_core.training.callback import CyclicCallback
 from lumin_core.training.evaluation import check_targets
@@ -19,12 +20,14 @@ from lumin_core.training.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import numpy as np
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.registry import Component
-    from lumin_core.runs.folder import Record, Result, RunFolder
+    from lumin_core.runs.folder import Record, RunFolder
+    from lumin_core.runs.result import Result
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.metric import EvalMetric
 
@@ -137,11 +140,23 @@ class RunPlan:
                 folder.finish(number, self._train(folder, number, device, visible_bar))
 
     def _train(self, run: RunFolder, number: int, device: str | None, visible_bar: bool) -> Result:
-        trn_idxs, val_idx = self.folds[number]
         folder = run.of_model(number)
         folder.mkdir(exist_ok=True)
-        init, fit = (seeds.seed_of(self.seed, purpose, number) for purpose in ("initialisation", "fit"))
+        seed = (run.retry(number) or {"seed": self.seed})["seed"]
+        init, fit = (seeds.seed_of(seed, purpose, number) for purpose in ("initialisation", "fit"))
         model = Model(ModelBuilder.from_model_builder(self.builder, seed=init), device)
+        try:
+            self._fit(model, number, folder, visible_bar=visible_bar, seed=fit)
+        except Diverged:
+            fit_params = cast("FitParams", model.fit_params)
+            if fit_params.failed is None:  # raised by something else in the fit
+                raise
+            return without_model(fit_params)
+        model.save(folder / "model")
+        return _result(cast("FitParams", model.fit_params))
+
+    def _fit(self, model: Model, number: int, folder: Path, *, visible_bar: bool, seed: int) -> None:
+        trn_idxs, val_idx = self.folds[number]
         model.fit(
             self.n_epochs,
             self.fy,
@@ -154,23 +169,14 @@ class RunPlan:
             metrics=self.metrics,
             cb_savepath=folder,
             visible_bar=visible_bar,
-            seed=fit,
+            seed=seed,
             resume=True,
         )
-        model.save(folder / "model")
-        return _result(cast("FitParams", model.fit_params))
 
 
 def _result(fit_params: FitParams) -> Result:
-    """Say how good the model is that a fit ended with."""
-    last = {name: values[-1] for name, values in fit_params.history["valid"].items()}
-    kept = last if fit_params.kept is None else fit_params.kept  # of what save_best, say, put in place
     cycles = _cycle_savers(fit_params.cbs)
-    return {
-        **{name: float(value) for name, value in kept.items()},
-        "history": fit_params.history,
-        "cycle_losses": [float(loss) for loss in cycles[0].cycle_losses] if cycles else [],
-    }
+    return result_of(fit_params, [float(loss) for loss in cycles[0].cycle_losses] if cycles else [])
 
 
 def _cycle_savers(callbacks: Iterable[object]) -> list[CyclicCallback]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from math import isnan
+from typing import TYPE_CHECKING, TypeVar
 
 from lumin_core import registry
 from lumin_core.data.batch_yielder import BatchYielder
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from lumin_core.registry import Component
     from lumin_core.runs.folder import Record, RunFolder
+
+C = TypeVar("C")
 
 
 def describe(plan: RunPlan, directions: Mapping[str, str], components: Iterable[Component]) -> Record:
@@ -154,16 +157,29 @@ def _unnamed_data(reason: str) -> Record:
 
 def _builder_config(builder: ModelBuilder) -> Record:
     try:
-        return builder.to_config()
+        return _without_nan(builder.to_config())
     except registry.UnnamedComponent as error:
         return _unnamed(error, **vars(builder))
 
 
 def _spec_config(kind: str, spec: object) -> str | Record:
     try:
-        return registry.to_config(kind, spec)
+        return _without_nan(registry.to_config(kind, spec))
     except registry.UnnamedComponent as error:
         return _unnamed(error, given=spec)
+
+
+def _without_nan(config: C) -> C:
+    """Refuse NaN among options: JSON has none, and null is another value."""
+    if _has_nan(config):
+        raise registry.UnnamedComponent("an option is NaN, which has no plain form")
+    return config
+
+
+def _has_nan(value: object) -> bool:
+    if isinstance(value, dict | list | tuple):
+        return any(map(_has_nan, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and isnan(value)
 
 
 def _unnamed(error: registry.UnnamedComponent, **options: object) -> Record:

@@ -234,7 +234,8 @@ class LRFinder(Callback):
 
     def on_fold_end(self, fit_params: FitParams) -> None:
         """End the training with the test, before anything is validated or saved."""
-        if fit_params.state == "train" and self.finished:
+        if fit_params.state == "train" and (self.finished or fit_params.failed is not None):
+            self._look()
             self._end(fit_params)
 
     def on_train_end(self, fit_params: FitParams) -> None:
@@ -266,6 +267,7 @@ class LRFinder(Callback):
 
     def _end(self, fit_params: FitParams) -> None:
         fit_params.stop = self.finished = True
+        fit_params.failed = None  # a test may diverge
         if self._kept is not None:
             fit_params.model.load_training_state(self._kept)
             self._kept = None
