@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 AUTO = {"classification": "core/bce_loss", "multiclass": "core/nll_loss", "regression": "core/mse_loss"}
 
-WAY_OUT = "take a smaller learning rate, clip gradients (grad_clip), or look for extreme values in inputs, targets and weights"
+WAY_OUT = (
+    "take a smaller learning rate, clip gradients (grad_clip), or look for extreme values in inputs, targets and "
+    "weights"
+)
 """What to do about a training that has diverged, for messages."""
 
 # Without weights torch's own mean over all values is the same number, in one call forwards and
@@ -119,7 +122,7 @@ def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor
         tensor([1., 1.])
     """
     values = _called(loss, y_pred, y)
-    _check_rows(values, loss, y_pred.shape[0])
+    check_rows(values, loss, y_pred.shape[0])
     return _per_event(values)
 
 
@@ -139,7 +142,7 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
 
     Raises:
         ShapeError: If the loss does not give one row an event.
-        DataError: If it cannot take the outputs; `Diverged` where these are NaN or infinite.
+        DataError: If it cannot take the outputs; `Diverged` where these are not finite.
 
     Example:
         >>> import torch
@@ -178,8 +181,17 @@ def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
         raise Diverged(f"the network's outputs are NaN or infinite: the training has diverged; {WAY_OUT}") from error
 
 
-def _check_rows(values: Tensor, loss: object, n_events: int) -> None:
-    """Refuse what is no row an event."""
+def check_rows(values: Tensor, loss: object, n_events: int) -> None:
+    """Refuse what is not one row an event.
+
+    Args:
+        values: What the loss gave.
+        loss: The loss, for the message.
+        n_events: How many events it was of.
+
+    Raises:
+        ShapeError: If it is not.
+    """
     if values.dim() == 0 or values.shape[0] != n_events:
         raise ShapeError(
             f"a loss must give one value per event, ({n_events}, ...), got {tuple(values.shape)} from {loss!r}; "

@@ -32,6 +32,7 @@ from lumin_core.training.evaluation import (
     validation_values,
 )
 from lumin_core.training.interrupt import CtrlC, Interrupted, keep_interrupted
+from lumin_core.training.look import look
 from lumin_core.training.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ class _Loop:
         self.calls = fit.plan.calls
         self.given = fit
         self.ctrl_c = ctrl_c
+        self.has_looked = False
         self.n_folds = len(params.trn_idxs) + (params.val_idx is not None)
         total = params.n_epochs * self.n_folds
         self.bar = progress_bar(total=total, desc="Training", unit="fold", visible=fit.visible_bar)
@@ -327,6 +329,9 @@ class _Loop:
         """Open a fold; what is trained on is what callbacks made of it."""
         self.call("on_fold_begin")
         check_targets(self.fit.by.targets, self.fit.model)
+        if not self.has_looked:
+            look(self.fit)
+            self.has_looked = True
 
     def _end_fold(self) -> None:
         """Close a fold, and let go of its data before the next is loaded."""
