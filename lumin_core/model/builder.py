@@ -241,6 +241,7 @@ class ModelBuilder:
             ``nn.Sequential(head, body, tail)``.
         """
         head = self.get_head(cont_feats)
+        features.check_map(head)
         body = self.get_body(head.get_out_size(), head.feat_map)
         model = nn.Sequential(head, body, self.get_tail(body.get_out_size()))
         if self.pretrain_file is not None:
