@@ -13,7 +13,7 @@ What stands in it, when a model is finished, and what an earlier run there means
         model_<i>/training.log       what a training in another process had to say
         model_<i>/checkpoint/        the state after the last epoch; until the model is finished
         model_<i>/result.json        written last: the model is finished, or its training has failed
-        model_<i>/retry.json         the seed that it is trained again with, and why it failed before
+        model_<i>/retry.json         the seed it is trained again with, and why it failed before
 
 Every file is written under another name and renamed, so that a run may die between any two of
 these and go on. Two processes may train different models of one run at the same time: a lock is
@@ -33,7 +33,7 @@ from attrs import define
 
 from lumin_core import seeds
 from lumin_core.errors import ConfigError, option
-from lumin_core.files import locked, read_json, write_json
+from lumin_core.files import check_folder, locked, read_json, write_json
 from lumin_core.runs.result import result_from_json, result_to_json
 from lumin_core.training import checkpoint
 
@@ -119,6 +119,19 @@ class RunFolder:
             raise ConfigError(f"{self.path} holds no run; plan_run(..., savepath=...) begins one")
         return record
 
+    def check(self) -> None:
+        """Refuse a folder that cannot be made or written to; nothing is made.
+
+        Raises:
+            ConfigError: If it is a file, or its place is none to write to.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"savepath {self.path} is a file; give a folder")
+        try:
+            check_folder(self.path)
+        except ConfigError as error:
+            raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Make the folder, and keep other processes from planning in it, inside the block.
@@ -126,8 +139,7 @@ class RunFolder:
         Raises:
             ConfigError: If it cannot be written to, or another process does so.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise ConfigError(f"savepath {self.path} is a file; give a folder")
+        self.check()
         with ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -261,7 +273,7 @@ class RunFolder:
         return {**content, "path": content.get("path", folder / "model.safetensors")}
 
     def _forget_failure(self, number: int, seed: int) -> None:
-        """Let a model that failed be trained again, with another seed, which is written down first."""
+        """Let a model that failed be trained again; its other seed is written down first."""
         if not self.is_finished(number) or (why := self.result(number).get("failed")) is None:
             return
         with self.training(number):

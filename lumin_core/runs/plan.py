@@ -17,6 +17,7 @@ from lumin_core.training.callback import CyclicCallback
 from lumin_core.training.evaluation import check_targets
 from lumin_core.training.hook_plan import HookPlan
 from lumin_core.training.model import Model
+from lumin_core.training.suitability import check_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,8 +67,11 @@ class RunPlan:
     components: Sequence[Component] = ()
     record: Record = field(factory=dict, repr=False)
 
-    def check(self) -> tuple[dict[str, str], list[Component]]:
+    def check(self, folder: Path) -> tuple[dict[str, str], list[Component]]:
         """Refuse what would fail later, before anything is written.
+
+        Args:
+            folder: That of the run.
 
         Returns:
             What is better, by metric; and the registered components that the plan uses.
@@ -84,8 +88,30 @@ class RunPlan:
             metrics, plan = self._check_parts()
             model = Model(self.builder, device="cpu")
         _ = self.fy.preprocessing_config  # raises where it cannot be stored with the models
-        self._check_targets(model, replaced=bool(plan.calls["on_fold_begin"]))
+        replaced = bool(plan.calls["on_fold_begin"])
+        self._check_targets(model, replaced=replaced)
+        self._prepare(model, 0, folder, seed=self.seed)
+        if not replaced:
+            for val_idx in sorted({val_idx for _, val_idx in self.folds[1:]} - {self.folds[0][1]}):
+                check_metrics(model, self.fy, val_idx, metrics, use_weights=self.train_on_weights)
         return {metric.label: metric.better for metric in metrics}, used
+
+    def _prepare(self, model: Model, number: int, folder: Path, *, seed: int) -> None:
+        """Prepare the fit of a model, which refuses what would fail later, and forget it."""
+        trn_idxs, val_idx = self.folds[number]
+        fitting.prepare_fit(
+            model,
+            self.n_epochs,
+            self.fy,
+            self.bs,
+            train_on_weights=self.train_on_weights,
+            trn_idxs=trn_idxs,
+            val_idx=val_idx,
+            cbs=self.callbacks,
+            metrics=self.metrics,
+            cb_savepath=folder / f"model_{number}",
+            seed=seed,
+        )
 
     def _check_parts(self) -> tuple[list[EvalMetric], HookPlan]:
         """Build callbacks and metrics once."""

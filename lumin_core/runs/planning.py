@@ -99,6 +99,7 @@ def plan_run(
     if retry_failed and not resume:
         raise ConfigError(f"{option('retry_failed')} is for a run that goes on: give {option('resume')}, too")
     folder = RunFolder.at(savepath)
+    folder.check()
     recorded = folder.recorded() if resume and seed is None else None
     plan = RunPlan(
         fy=fy,
@@ -112,7 +113,7 @@ def plan_run(
         bulk_move=bulk_move,
         seed=seeds.check(recorded["seed"] if recorded else seed),
     )
-    directions, used = plan.check()
+    directions, used = plan.check(folder.path)
     plan = attrs.evolve(plan, components=used, record=run_record.describe(plan, directions, used))
     if ready is not None:
         ready(plan)

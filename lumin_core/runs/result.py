@@ -56,8 +56,8 @@ def result_to_json(result: Result) -> Result:
 
     Example:
         >>> from lumin_core.runs.result import result_to_json
-        >>> result_to_json({"loss": float("nan"), "history": {"valid": {"loss": [0.5, float("inf")]}}})
-        {'loss': None, 'history': {'valid': {'loss': [0.5, None]}}}
+        >>> result_to_json({"loss": float("nan"), "cycle_losses": [0.5, float("inf")]})
+        {'loss': None, 'cycle_losses': [0.5, None]}
     """
     return cast("Result", _replaced(result, float, lambda value: value if isfinite(value) else None))
 

@@ -80,8 +80,8 @@ class Results(Sequence[Result]):
 
         The error is :math:`s / \sqrt{n}`. The error tells how much another set of as many models
         would differ. It is the spread of trainings and validation folds alone: the models share
-        most of their training data. A model whose value is not finite is left out, which is said; so
-        is one whose training diverged.
+        most of their training data. A model whose value is not finite is left out, which is said;
+        so is one whose training diverged.
         """
         if not self._good():
             return "none, as all failed"

@@ -33,8 +33,8 @@ class Assembly:
     """Base of `Network`: head, body and tail with their loss and optimiser.
 
     Arguments and attributes are those of `lumin_core.Model`, and `scaler`: what scales the loss
-    where the precision is ``"16"``, else ``None``; and `is_new`: whether the weights are still those
-    that the builder drew, neither trained nor loaded.
+    where the precision is ``"16"``, else ``None``; and `is_new`: whether the weights are still
+    those that the builder drew, neither trained nor loaded.
     """
 
     def __init__(

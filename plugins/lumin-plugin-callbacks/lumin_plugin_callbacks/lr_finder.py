@@ -197,9 +197,12 @@ class LRFinder(Callback):
         losses[0, : len(self._losses)] = self._losses
         return LRFindResult(self._rates, losses)
 
+    def check_fit(self, fit_params: FitParams) -> None:
+        """Refuse a second callback that sets the learning rate."""
+        check_alone(self, fit_params.cbs)
+
     def on_train_begin(self, fit_params: FitParams) -> None:
         """Begin anew, and keep the model as it is."""
-        check_alone(self, fit_params.cbs)
         nb = self.nb or _check_nb(fit_params.n_epochs * fit_params.batches_per_epoch)
         self._rates = np.geomspace(*self.lr_bounds, nb)
         self._reset()

@@ -50,12 +50,12 @@ _RESOLUTION = 1e-6  # what single precision tells apart, relative to the outputs
 class LsuvInit(Callback):
     """Initialises dense and convolutional layers to outputs of unit variance.
 
-    It does so on a batch of training data, before the first batch is trained. It acts on a new model
-    alone: one that was trained or loaded, or began with a ``pretrain_file``, is left as it is, which
-    is logged. All layers that the batch reaches are initialised, also that before the tail's activation, as in the paper. Left alone are
-    frozen weights, those that no data reach or that are not parameters of their own layer
-    (parametrisations), and all biases. Weights that several layers share are set for the
-    first of them.
+    It does so on a batch of training data, before the first batch is trained. It acts on a new
+    model alone: one that was trained or loaded, or began with a ``pretrain_file``, is left as it
+    is, which is logged. All layers that the batch reaches are initialised, also that before the
+    tail's activation, as in the paper. Left alone are frozen weights, those that no data reach or
+    that are not parameters of their own layer (parametrisations), and all biases. Weights that
+    several layers share are set for the first of them.
 
     The batch is what the loop would feed to the model, after input mask and callbacks listed
     before; the network works on it in single precision and as in training, dropout and batch norms
