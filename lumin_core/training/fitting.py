@@ -164,15 +164,25 @@ def check_fit(params: FitParams, *, replaced: bool, use_weights: bool) -> None:
     """
     network, fy = params.model, params.fy
     for callback in params.cbs:
-        check = getattr(callback, "check_fit", None)
-        if callable(check):
-            check(params)
+        _ask(callback, params)
     if params.bs == 1:
         check_batch_of_one(network, fy, params.trn_idxs[0])
     if not replaced:
         check_targets_of(network, fy, [*params.trn_idxs, *([] if params.val_idx is None else [params.val_idx])])
     if not replaced and params.val_idx is not None:
         check_metrics(network, fy, params.val_idx, params.metrics, use_weights=use_weights)
+
+
+def _ask(callback: object, params: FitParams) -> None:
+    """Let a callback refuse a fit; an error says whose it is, as in the points."""
+    check = getattr(callback, "check_fit", None)
+    if not callable(check):
+        return
+    try:
+        check(params)
+    except Exception as error:
+        error.add_note(f"raised by the callback {type(callback).__name__} in check_fit")
+        raise
 
 
 def _metrics_for(metrics: object, fy: FoldYielder, val_idx: int | None) -> list[EvalMetric]:

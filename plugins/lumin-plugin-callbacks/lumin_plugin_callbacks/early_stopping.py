@@ -45,12 +45,9 @@ class EarlyStopping(Callback):
         self.min_change = min_change
         self._reset()
 
-    def on_train_begin(self) -> None:
-        """Begin anew."""
+    def on_train_begin(self, fit_params: FitParams) -> None:
+        """Begin anew; refuse a fit without validation."""
         self._reset()
-
-    def check_fit(self, fit_params: FitParams) -> None:
-        """Refuse a fit without validation."""
         if fit_params.val_idx is None:
             raise ConfigError("early_stopping reads the validation loss: give val_idx, or leave it out")
 

@@ -85,6 +85,18 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(make_fy, make_builder, 
     assert [path.name for path in here.iterdir()] == ["a.hdf5"]
 
 
+def test_an_error_says_which_callback_refuses(fy, make_builder):
+    class Never(Callback):
+        def check_fit(self, fit_params):
+            raise ConfigError(f"not with bs={fit_params.bs}")
+
+        def on_epoch_end(self): ...
+
+    with pytest.raises(ConfigError, match="not with bs=8") as raised:
+        Model(make_builder(fy)).fit(1, fy, 8, seed=1, cbs=Never)
+    assert raised.value.__notes__ == ["raised by the callback Never in check_fit"]
+
+
 def test_single_events_are_trained_on_where_nothing_forbids_it(fy, make_builder):
     for body in ({"name": "fully_connected", "depth": 1}, Sample):
         model = Model(make_builder(fy, body=body))
