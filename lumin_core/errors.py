@@ -17,6 +17,7 @@ and the way out.
     ├── DataReplaced        (OSError)       a fold file in whose place there are other data
     ├── ShapeError          (ValueError)    an array or tensor of the wrong shape
     ├── DataError           (ValueError)    values that cannot be trained on
+    │   └── Diverged                        losses, weights or outputs that are not finite
     ├── ConfigError         (ValueError)    an option that is unknown, contradictory or out of range
     ├── SavedModelError     (ValueError)    a saved model that cannot be read or does not match
     └── TrainingFailed      (RuntimeError)  models of a run that failed; the others are finished
@@ -91,6 +92,10 @@ class DataError(LuminError, ValueError):
     """Values that cannot be trained on: NaN targets, infinite inputs, text in a numeric column."""
 
 
+class Diverged(DataError):
+    """A training has diverged: its losses, or the network's weights or outputs, are not finite."""
+
+
 class ConfigError(LuminError, ValueError):
     """An option is unknown, given twice, contradictory or out of range."""
 
@@ -114,7 +119,7 @@ def option(name: str) -> str:
         >>> option("resume")
         'resume=True'
     """
-    return f"--{name}" if _AS_FLAGS.get() else f"{name}=True"
+    return f"--{name.replace('_', '-')}" if _AS_FLAGS.get() else f"{name}=True"
 
 
 @contextmanager

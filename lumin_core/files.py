@@ -134,6 +134,26 @@ def refuse_existing(path: Path, *, overwrite: bool, error: type[FileError] = Fil
         raise error(f"{path} is read-only; make it writable, or copy it first")
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that could not be made, or not be written to; nothing is made.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        ConfigError: Saying which part of its path stands in the way.
+
+    Example:
+        >>> import pathlib
+        >>> from lumin_core.files import check_folder
+        >>> check_folder(pathlib.Path("no_such_folder"))
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "cannot be written to" if there.is_dir() else "is a file"
+        raise ConfigError(f"cannot save to the folder {folder}: {there} {what}; choose another")
+
+
 def stamp(path: Path) -> tuple[int, int, int] | None:
     """Return what tells a file from the one that takes its place: inode, time of change, size.
 

@@ -180,7 +180,8 @@ def _is_frozen(module: nn.Module) -> bool:
 class Head(Block):
     """Takes the inputs as they come from the data to a tensor of shape ``(B, get_out_size())``.
 
-    A subclass sets `feat_map`: for every input feature the columns of the output that depend on it.
+    A subclass sets `feat_map`: for every input feature the columns of the output that depend on it,
+    none for one that it does not use. It is looked at when a model is built.
 
     Args:
         cont_feats: Names of the continuous features, in the order of the first columns
@@ -197,7 +198,7 @@ class Head(Block):
         >>> class FirstOnly(Head):
         ...     def __init__(self, cont_feats):
         ...         super().__init__(cont_feats)
-        ...         self.feat_map = {cont_feats[0]: [0]}
+        ...         self.feat_map = dict.fromkeys(cont_feats, []) | {cont_feats[0]: [0]}
         ...     def forward(self, x):
         ...         return x[:, :1]
         ...     def get_out_size(self):

@@ -283,6 +283,7 @@ class ModelBuilder:
 
     def _build_blocks(self, cont_feats: Sequence[str] | None = None) -> nn.Sequential:
         head = self.get_head(cont_feats)
+        features.check_map(head)
         body = self.get_body(head.get_out_size(), head.feat_map)
         tail = self.get_tail(body.get_out_size())
         self._is_asked = True

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
 from lumin_core import registry, seeds
-from lumin_core.checks import check_keys, check_names
+from lumin_core.checks import check_keys, check_names, listed
 from lumin_core.errors import ConfigError
 from lumin_core.model.matrix_head import MatrixHead
 from lumin_core.model.options import with_options
 from lumin_core.model.targets import count_classes
+from lumin_core.registry.config import title
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.model.blocks import Head
     from lumin_core.model.embedding import CatEmbedder
 
 
@@ -64,6 +65,45 @@ def check(
     if rate is not None and not 0 < rate <= 1:
         raise ConfigError(f"cont_subsample_rate must be in (0, 1], got {rate!r}")
     check_keys(guaranteed, cont_feats, "cont_feats")
+
+
+def check_map(head: Head) -> None:
+    """Refuse a head whose `feat_map` does not say of each feature which columns depend on it.
+
+    Args:
+        head: The head, built.
+
+    Raises:
+        ConfigError: If features are missing, or their columns are no list of numbers below the
+            head's width.
+
+    Example:
+        >>> from lumin_core.model import Head, features
+        >>> class Forgetful(Head):
+        ...     def forward(self, x):
+        ...         return x
+        ...     def get_out_size(self):
+        ...         return 1
+        >>> features.check_map(Forgetful(["pt"]))
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: the head 'Forgetful' has no feat_map for pt; set ...
+    """
+    width, given = head.get_out_size(), head.feat_map
+    what, way_out = title("head", head), "set self.feat_map = {feature: [columns of the output], ...} for every feature"
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{what} must have a dict as feat_map, got {given!r}; {way_out}")
+    if missing := [feat for feat in (*head.cont_feats, *head.cat_feats) if feat not in given]:
+        raise ConfigError(f"{what} has no feat_map for {listed(missing)}; {way_out}, [] where none depends on it")
+    for feat, columns in given.items():
+        if not isinstance(columns, Sequence) or not all(_is_column(column, width) for column in columns):
+            raise ConfigError(
+                f"feat_map of {what} says {columns!r} for {feat!r}, which must be a list of columns from 0 to "
+                f"{width - 1}, as get_out_size() is {width}; {way_out}"
+            )
+
+
+def _is_column(column: object, width: int) -> bool:
+    return isinstance(column, SupportsIndex) and not isinstance(column, bool) and 0 <= column.__index__() < width
 
 
 def count_outputs(fy: FoldYielder, objective: str) -> int:

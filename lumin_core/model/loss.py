@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.errors import ConfigError, DataError, Diverged, ShapeError
 from lumin_core.model.options import copied, options_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 AUTO = {"classification": "core/bce_loss", "multiclass": "core/nll_loss", "regression": "core/mse_loss"}
+
+WAY_OUT = (
+    "take a smaller learning rate, clip gradients (grad_clip), or look for extreme values in inputs, targets and "
+    "weights"
+)
+"""What to do about a training that has diverged, for messages."""
 
 # Without weights torch's own mean over all values is the same number, in one call forwards and
 # backwards, not two.
@@ -50,6 +56,9 @@ class BatchLoss(nn.Module):
         is_weighted_sum: Whether it gives (1/B) Σ w l in training all the same, with an l that
             depends on the other events: then what is reported while training is divided by Σ w, as
             for losses per event.
+        may_be_undefined: Whether NaN, with a gradient of zero, says that it is not defined for a
+            batch. Such batches are left out of what is reported while training; otherwise NaN means
+            that the training has diverged.
 
     Example:
         >>> import torch
@@ -63,6 +72,7 @@ class BatchLoss(nn.Module):
     """
 
     is_weighted_sum: ClassVar[bool] = False
+    may_be_undefined: ClassVar[bool] = False
 
     def forward(self, y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
         """Compute the objective of a batch.
@@ -112,7 +122,7 @@ def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor
         tensor([1., 1.])
     """
     values = _called(loss, y_pred, y)
-    _check_rows(values, loss, y_pred.shape[0])
+    check_rows(values, loss, y_pred.shape[0])
     return _per_event(values)
 
 
@@ -132,7 +142,7 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
 
     Raises:
         ShapeError: If the loss does not give one row an event.
-        DataError: If it cannot take the outputs, as when these are NaN.
+        DataError: If it cannot take the outputs; `Diverged` where these are not finite.
 
     Example:
         >>> import torch
@@ -168,14 +178,20 @@ def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
     except (RuntimeError, IndexError) as error:
         if y_pred.isfinite().all():
             raise DataError(f"the loss {loss!r} cannot take these outputs and targets: {error}") from error
-        raise DataError(
-            "the network's outputs are NaN or infinite: the training has diverged; take a smaller learning rate, clip "
-            "gradients (grad_clip), or look for extreme values in inputs, targets and weights"
-        ) from error
+        raise Diverged(f"the network's outputs are NaN or infinite: the training has diverged; {WAY_OUT}") from error
 
 
-def _check_rows(values: Tensor, loss: object, n_events: int) -> None:
-    """Refuse what is no row an event."""
+def check_rows(values: Tensor, loss: object, n_events: int) -> None:
+    """Refuse what is not one row an event.
+
+    Args:
+        values: What the loss gave.
+        loss: The loss, for the message.
+        n_events: How many events it was of.
+
+    Raises:
+        ShapeError: If it is not.
+    """
     if values.dim() == 0 or values.shape[0] != n_events:
         raise ShapeError(
             f"a loss must give one value per event, ({n_events}, ...), got {tuple(values.shape)} from {loss!r}; "

@@ -68,6 +68,24 @@ def component_of(obj: object, kind: str | None = None) -> Component | None:
     return None
 
 
+def title(kind: str, obj: object) -> str:
+    """Say in a message what an object is: its kind, and its component's name or its class.
+
+    Args:
+        kind: The kind, in the singular.
+        obj: An object that was built, or a function.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.registry.config import title
+        >>> title("loss", torch.nn.MSELoss())
+        "the loss 'core/mse_loss'"
+    """
+    made_of = obj if inspect.isroutine(obj) else type(obj)
+    component = component_of(made_of, kind)
+    return f"the {kind} {component.qualified if component else made_of.__qualname__!r}"
+
+
 def _is(component: Component, obj: object) -> bool:
     if component.obj is not None:
         return component.obj is obj

@@ -16,6 +16,7 @@ from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry.config import component_of
 from lumin_core.registry.hints import suggestion
 from lumin_core.registry.lookup import find, find_kind
+from lumin_core.registry.making import check_made, make
 from lumin_core.registry.names import with_article
 from lumin_core.registry.record import record
 
@@ -64,7 +65,8 @@ def build(kind: str, spec: object, /, **given: object) -> object:
         ConfigError: If the specification is none, or options are unknown, missing or given twice.
         UnknownComponent: If there is no component of that kind and name.
         AmbiguousComponent: If several distributions have the name.
-        BrokenPlugin: If the component cannot be imported, or is no component of its kind.
+        BrokenPlugin: If the component cannot be imported, is no component of its kind, or forgets
+            the constructor of its base class.
         IncompatiblePlugin: If its plugin asks for another version of lumin-core.
 
     Example:
@@ -74,11 +76,13 @@ def build(kind: str, spec: object, /, **given: object) -> object:
     """
     known = find_kind(kind)
     if _is_instance(known, spec):
+        check_made(spec, f"{known.singular} {type(spec).__name__!r}", known.load_base())
         return spec
     plan = _plan(known, spec)
     if _is_loss_function(known, plan.constructor):
         return _loss(plan)
-    return plan.constructor(**plan.options, **_checked_given(plan, plan.label(known), given))
+    options = {**plan.options, **_checked_given(plan, plan.label(known), given)}
+    return make(plan.constructor, options, plan.label(known), known.load_base())
 
 
 def resolve(kind: str, spec: object, /) -> partial[Any]:

@@ -16,6 +16,7 @@ _HOMES = {
     "members": ["WEIGHTINGS"],
     "plan": ["RunPlan"],
     "planning": ["plan_run"],
+    "result": ["result_from_json"],
     "results": ["Results"],
     "submitting": ["Submitting"],
     "train": ["collect", "train_models", "train_one"],

@@ -9,6 +9,7 @@ from lumin_core.runs.greeting import introduce as introduce
 from lumin_core.runs.members import WEIGHTINGS as WEIGHTINGS
 from lumin_core.runs.plan import RunPlan as RunPlan
 from lumin_core.runs.planning import plan_run as plan_run
+from lumin_core.runs.result import result_from_json as result_from_json
 from lumin_core.runs.results import Results as Results
 from lumin_core.runs.submitting import Submitting as Submitting
 from lumin_core.runs.train import collect as collect

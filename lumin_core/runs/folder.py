@@ -12,7 +12,8 @@ What stands in it, when a model is finished, and what an earlier run there means
         model_<i>/cycle_<k>.safetensors, epoch_<k>.safetensors   what callbacks save
         model_<i>/training.log       what a training in another process had to say
         model_<i>/checkpoint/        the state after the last epoch; until the model is finished
-        model_<i>/result.json        written last: the model is finished
+        model_<i>/result.json        written last: the model is finished, or its training has failed
+        model_<i>/retry.json         the seed it is trained again with, and why it failed before
 
 Every file is written under another name and renamed, so that a run may die between any two of
 these and go on. Two processes may train different models of one run at the same time: a lock is
@@ -30,15 +31,17 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from lumin_core import registry
+from lumin_core import registry, seeds
 from lumin_core.errors import ConfigError, option
-from lumin_core.files import read_json, write_json
+from lumin_core.files import check_folder, read_json, write_json
 from lumin_core.locks import locked
+from lumin_core.runs.result import result_from_json, result_to_json
 from lumin_core.training import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lumin_core.runs.result import Result
 
 _log = logging.getLogger(__name__)
 
@@ -46,14 +49,10 @@ _log = logging.getLogger(__name__)
 Record = dict[str, Any]
 """What ``run.json`` holds: JSON values."""
 
-Result = dict[str, Any]
-"""What became of a model: numbers by name, ``path``, ``history`` and ``cycle_losses``."""
-
-
 SCHEMA = 1
 
 
-_NAMES = r"(model|best|interrupted|(epoch|cycle)_\d+)\.safetensors|result\.json|training\.log"
+_NAMES = r"(model|best|interrupted|(epoch|cycle)_\d+)\.safetensors|re(sult|try)\.json|training\.log"
 
 
 _OWN = re.compile(rf"({_NAMES})|\.({_NAMES})\.part(\.lock(ed)?)?|\.checkpoint\.lock(ed)?")
@@ -121,6 +120,19 @@ class RunFolder:
             raise ConfigError(f"{self.path} holds no run; plan_run(..., savepath=...) begins one")
         return record
 
+    def check(self) -> None:
+        """Refuse a folder that cannot be made or written to; nothing is made.
+
+        Raises:
+            ConfigError: If it is a file, or its place is none to write to.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"savepath {self.path} is a file; give a folder")
+        try:
+            check_folder(self.path)
+        except ConfigError as error:
+            raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Make the folder, and keep other processes from planning in it, inside the block.
@@ -128,8 +140,7 @@ class RunFolder:
         Raises:
             ConfigError: If it cannot be written to, or another process does so.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise ConfigError(f"savepath {self.path} is a file; give a folder")
+        self.check()
         with ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -155,13 +166,14 @@ class RunFolder:
                 raise ConfigError(f"model {number} of the run in {self.path} cannot be trained: {error}") from error
             yield
 
-    def begin(self, config: Record, *, resume: bool, overwrite: bool) -> None:
+    def begin(self, config: Record, *, resume: bool, overwrite: bool, retry_failed: bool = False) -> None:
         """Write ``run.json``, or find that the run that is there is this one.
 
         Args:
             config: What ``run.json`` says.
             resume: Whether a run that is there goes on.
             overwrite: Whether what it wrote is removed. Nothing else is.
+            retry_failed: Whether models of it that failed are to be trained again.
 
         Raises:
             ConfigError: If there is another run, or what is no run, or a model of what would be
@@ -169,6 +181,9 @@ class RunFolder:
         """
         with self.held():
             self._begin(config, resume=resume, overwrite=overwrite)
+            if retry_failed:
+                for number in range(config["n_models"]):
+                    self._forget_failure(number, config["seed"])
             self._tidy_all(config["n_models"])
 
     def _begin(self, config: Record, *, resume: bool, overwrite: bool) -> None:
@@ -218,19 +233,35 @@ class RunFolder:
         return [number for number in range(n_models) if not self.is_finished(number)]
 
     def is_finished(self, number: int) -> bool:
-        """Tell whether a model is finished."""
+        """Tell whether a model is finished, or its training has failed."""
         folder = self.of_model(number)
-        return (folder / "result.json").exists() and (folder / "model.safetensors").exists()
+        if not (folder / "result.json").exists():
+            return False
+        return (folder / "model.safetensors").exists() or self.result(number)["path"] is None
 
     def finish(self, number: int, result: Result) -> None:
         """Write down the result of a saved model, and remove what is no longer needed.
 
         Args:
             number: Which model.
-            result: JSON values.
+            result: See `lumin_core.runs.result`.
         """
-        write_json(self.of_model(number) / "result.json", result)
+        retry = self.retry(number)
+        write_json(
+            self.of_model(number) / "result.json", result_to_json(result | ({"retried": retry} if retry else {}))
+        )
         self._tidy(number)
+
+    def retry(self, number: int) -> Record | None:
+        """Return the ``seed`` that a model is trained again with, and why it ``failed`` before.
+
+        It is ``None`` for a model that was not.
+
+        Args:
+            number: Which model.
+        """
+        path = self.of_model(number) / "retry.json"
+        return _read_json(path) if path.exists() else None
 
     def result(self, number: int) -> Result:
         """Read the result of a finished model, with the path of its file.
@@ -239,7 +270,18 @@ class RunFolder:
             ConfigError: If it cannot be read.
         """
         folder = self.of_model(number)
-        return {**_read_json(folder / "result.json"), "path": folder / "model.safetensors"}
+        content = result_from_json(_read_json(folder / "result.json"))
+        return {**content, "path": content.get("path", folder / "model.safetensors")}
+
+    def _forget_failure(self, number: int, seed: int) -> None:
+        """Let a model that failed be trained again; its other seed is written down first."""
+        if not self.is_finished(number) or (why := self.result(number).get("failed")) is None:
+            return
+        with self.training(number):
+            failed = [*(self.retry(number) or {"failed": []})["failed"], why]
+            content = {"seed": seeds.seed_of(seed, "retry", number, len(failed)), "failed": failed}
+            write_json(self.of_model(number) / "retry.json", content)
+            self._remove_files(self.of_model(number), keep=("retry.json", "training.log"))
 
     def _tidy(self, number: int) -> None:
         checkpoint.remove(self.of_model(number))
@@ -256,13 +298,16 @@ class RunFolder:
         """
         self.results.unlink(missing_ok=True)
         for folder in models:
-            (folder / "result.json").unlink(missing_ok=True)
-            checkpoint.remove(folder)
-            for file in folder.iterdir():
-                if _OWN.fullmatch(file.name):
-                    file.unlink()
+            self._remove_files(folder)
             with suppress(OSError):  # files of others are in it
                 folder.rmdir()
+
+    def _remove_files(self, folder: Path, keep: tuple[str, ...] = ()) -> None:
+        (folder / "result.json").unlink(missing_ok=True)  # first: the others belong to it
+        checkpoint.remove(folder)
+        for file in folder.iterdir():
+            if _OWN.fullmatch(file.name) and file.name not in keep:
+                file.unlink()
 
 
 def _read_json(path: Path) -> Record:

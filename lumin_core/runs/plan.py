@@ -8,23 +8,27 @@ from attrs import define, field
 
 from lumin_core import registry, seeds
 from lumin_core.data.values import check_finite
-from lumin_core.errors import ConfigError, UnknownComponent
+from lumin_core.errors import ConfigError, Diverged, UnknownComponent
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.runs.folder import differences
+from lumin_core.runs.result import result_of, without_model
 from lumin_core.training import fitting
 from lumin_core.training.callback import CyclicCallback
 from lumin_core.training.evaluation import check_targets
 from lumin_core.training.hook_plan import HookPlan
 from lumin_core.training.model import Model
+from lumin_core.training.suitability import check_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import numpy as np
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.registry import Component
-    from lumin_core.runs.folder import Record, Result, RunFolder
+    from lumin_core.runs.folder import Record, RunFolder
+    from lumin_core.runs.result import Result
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.metric import EvalMetric
 
@@ -63,8 +67,11 @@ class RunPlan:
     components: Sequence[Component] = ()
     record: Record = field(factory=dict, repr=False)
 
-    def check(self) -> tuple[dict[str, str], list[Component]]:
+    def check(self, folder: Path) -> tuple[dict[str, str], list[Component]]:
         """Refuse what would fail later, before anything is written.
+
+        Args:
+            folder: That of the run.
 
         Returns:
             What is better, by metric; and the registered components that the plan uses.
@@ -81,8 +88,30 @@ class RunPlan:
             metrics, plan = self._check_parts()
             model = Model(self.builder, device="cpu")
         _ = self.fy.preprocessing_config  # raises where it cannot be stored with the models
-        self._check_targets(model, replaced=bool(plan.calls["on_fold_begin"]))
+        replaced = bool(plan.calls["on_fold_begin"])
+        self._check_targets(model, replaced=replaced)
+        self._prepare(model, 0, folder, seed=self.seed)
+        if not replaced:
+            for val_idx in sorted({val_idx for _, val_idx in self.folds[1:]} - {self.folds[0][1]}):
+                check_metrics(model, self.fy, val_idx, metrics, use_weights=self.train_on_weights)
         return {metric.label: metric.better for metric in metrics}, used
+
+    def _prepare(self, model: Model, number: int, folder: Path, *, seed: int) -> None:
+        """Prepare the fit of a model, which refuses what would fail later, and forget it."""
+        trn_idxs, val_idx = self.folds[number]
+        fitting.prepare_fit(
+            model,
+            self.n_epochs,
+            self.fy,
+            self.bs,
+            train_on_weights=self.train_on_weights,
+            trn_idxs=trn_idxs,
+            val_idx=val_idx,
+            cbs=self.callbacks,
+            metrics=self.metrics,
+            cb_savepath=folder / f"model_{number}",
+            seed=seed,
+        )
 
     def _check_parts(self) -> tuple[list[EvalMetric], HookPlan]:
         """Build callbacks and metrics once."""
@@ -137,11 +166,23 @@ class RunPlan:
                 folder.finish(number, self._train(folder, number, device, visible_bar))
 
     def _train(self, run: RunFolder, number: int, device: str | None, visible_bar: bool) -> Result:
-        trn_idxs, val_idx = self.folds[number]
         folder = run.of_model(number)
         folder.mkdir(exist_ok=True)
-        init, fit = (seeds.seed_of(self.seed, purpose, number) for purpose in ("initialisation", "fit"))
+        seed = (run.retry(number) or {"seed": self.seed})["seed"]
+        init, fit = (seeds.seed_of(seed, purpose, number) for purpose in ("initialisation", "fit"))
         model = Model(ModelBuilder.from_model_builder(self.builder, seed=init), device)
+        try:
+            self._fit(model, number, folder, visible_bar=visible_bar, seed=fit)
+        except Diverged:
+            fit_params = cast("FitParams", model.fit_params)
+            if fit_params.failed is None:  # raised by something else in the fit
+                raise
+            return without_model(fit_params)
+        model.save(folder / "model")
+        return _result(cast("FitParams", model.fit_params))
+
+    def _fit(self, model: Model, number: int, folder: Path, *, visible_bar: bool, seed: int) -> None:
+        trn_idxs, val_idx = self.folds[number]
         model.fit(
             self.n_epochs,
             self.fy,
@@ -154,23 +195,14 @@ class RunPlan:
             metrics=self.metrics,
             cb_savepath=folder,
             visible_bar=visible_bar,
-            seed=fit,
+            seed=seed,
             resume=True,
         )
-        model.save(folder / "model")
-        return _result(cast("FitParams", model.fit_params))
 
 
 def _result(fit_params: FitParams) -> Result:
-    """Say how good the model is that a fit ended with."""
-    last = {name: values[-1] for name, values in fit_params.history["valid"].items()}
-    kept = last if fit_params.kept is None else fit_params.kept  # of what save_best, say, put in place
     cycles = _cycle_savers(fit_params.cbs)
-    return {
-        **{name: float(value) for name, value in kept.items()},
-        "history": fit_params.history,
-        "cycle_losses": [float(loss) for loss in cycles[0].cycle_losses] if cycles else [],
-    }
+    return result_of(fit_params, [float(loss) for loss in cycles[0].cycle_losses] if cycles else [])
 
 
 def _cycle_savers(callbacks: Iterable[object]) -> list[CyclicCallback]:

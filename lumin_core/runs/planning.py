@@ -41,6 +41,7 @@ def plan_run(
     resume: bool = False,
     overwrite: bool = False,
     *,
+    retry_failed: bool = False,
     ready: Callable[[RunPlan], None] | None = None,
 ) -> RunPlan:
     """Plan a run: check everything, and write ``run.json`` into its folder.
@@ -66,6 +67,7 @@ def plan_run(
         seed: Seed of everything.
         resume: Whether a run that is there goes on.
         overwrite: Whether an earlier run is replaced.
+        retry_failed: Whether models of a run that goes on are trained again where they failed.
         ready: Called with the plan when all is checked and nothing is written: it may refuse.
 
     Returns:
@@ -94,7 +96,10 @@ def plan_run(
     if resume and overwrite:
         on, off = option("resume"), option("overwrite")
         raise ConfigError(f"{on} goes on with the run in savepath, {off} removes it: choose one")
+    if retry_failed and not resume:
+        raise ConfigError(f"{option('retry_failed')} is for a run that goes on: give {option('resume')}, too")
     folder = RunFolder.at(savepath)
+    folder.check()
     recorded = folder.recorded() if resume and seed is None else None
     plan = RunPlan(
         fy=fy,
@@ -108,11 +113,11 @@ def plan_run(
         bulk_move=bulk_move,
         seed=seeds.check(recorded["seed"] if recorded else seed),
     )
-    directions, used = plan.check()
+    directions, used = plan.check(folder.path)
     plan = attrs.evolve(plan, components=used, record=run_record.describe(plan, directions, used))
     if ready is not None:
         ready(plan)
-    folder.begin(plan.record, resume=resume, overwrite=overwrite)
+    folder.begin(plan.record, resume=resume, overwrite=overwrite, retry_failed=retry_failed)
     return plan
 
 

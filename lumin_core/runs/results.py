@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, overload
 from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
 from lumin_core.files import write_json
-from lumin_core.runs.folder import SCHEMA, Result
+from lumin_core.runs.folder import SCHEMA
+from lumin_core.runs.result import LISTS, Result, result_from_json, result_to_json
 from lumin_core.statistics import mean_as_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-_NO_COLUMNS = ("history", "cycle_losses")  # lists, which have no place in a cell
+_NO_COLUMNS = (*LISTS, "retried")  # what has no place in a cell
 
 
 class Results(Sequence[Result]):
@@ -27,6 +28,12 @@ class Results(Sequence[Result]):
     Each has ``loss`` (validation loss), every metric by its label, ``path`` (of the model's file),
     ``history``, and ``cycle_losses`` (validation losses of ``cycle_<k>.safetensors`` beside that
     file, from 1). Losses and metrics are those of the model in that file.
+
+    A training that diverged has the reason as ``failed``, which no other has. Its model is that of
+    its last good epoch, or the best of the good ones where `save_best` keeps that; where no epoch
+    was good, ``loss``, metrics and ``path`` are ``None``. Such a model enters neither means nor
+    rankings. One that was trained again has as ``retried`` its ``seed``, and why it ``failed``
+    before.
 
     Args:
         results: The dicts.
@@ -64,8 +71,7 @@ class Results(Sequence[Result]):
 
     def __repr__(self) -> str:
         """Show a line a model, and the summary."""
-        values = [", ".join(f"{name} {result[name]:.5g}" for name in self._names()) for result in self._results]
-        lines = [f"  {i}: {line}" for i, line in enumerate(values)]
+        lines = [f"  {i}: {self._line(result)}" for i, result in enumerate(self._results)]
         noun = "model" if len(self) == 1 else "models"
         return "\n".join([f"Results of {len(self)} {noun}", *lines, f"  mean: {self.summary()}"])
 
@@ -74,9 +80,30 @@ class Results(Sequence[Result]):
 
         The error is :math:`s / \sqrt{n}`. The error tells how much another set of as many models
         would differ. It is the spread of trainings and validation folds alone: the models share
-        most of their training data. A model whose value is not finite is left out, which is said.
+        most of their training data. A model whose value is not finite is left out, which is said;
+        so is one whose training diverged.
         """
-        return ", ".join(f"{name} {_mean([float(r[name]) for r in self._results])}" for name in self._names())
+        if not self._good():
+            return "none, as all failed"
+        return ", ".join(f"{name} {_mean([float(r[name]) for r in self._good()])}" for name in self._names())
+
+    def failures(self) -> dict[int, str]:
+        """Return why trainings diverged, by the number of the model.
+
+        Example:
+            >>> from lumin_core import Results
+            >>> Results([{"loss": 0.4}, {"loss": None, "failed": "..."}], {}).failures()
+            {1: '...'}
+        """
+        return {i: result["failed"] for i, result in enumerate(self._results) if result.get("failed") is not None}
+
+    def _good(self) -> list[Result]:
+        return [result for result in self._results if result.get("failed") is None]
+
+    def _line(self, result: Result) -> str:
+        values = [f"{name} {result[name]:.5g}" for name in self._names() if result[name] is not None]
+        why = result.get("failed")
+        return ", ".join(values) if why is None else f"failed: {'; '.join([why, *values])}"
 
     def _names(self) -> list[str]:
         return [name for name in self._directions if all(name in result for result in self._results)]
@@ -92,7 +119,7 @@ class Results(Sequence[Result]):
         return self._directions[metric]
 
     def best(self, size: int, metric: str = "loss") -> list[Result]:
-        """Give the best models, the best first.
+        """Give the best models, the best first, of those whose training did not diverge.
 
         Args:
             size: How many.
@@ -101,8 +128,10 @@ class Results(Sequence[Result]):
         Raises:
             ConfigError: If there are fewer, or the run had no such metric.
         """
-        if not is_positive(size) or size > len(self):
-            raise ConfigError(f"the run has {len(self)} models, from which {size!r} cannot be taken")
+        good = self._good()
+        if not is_positive(size) or size > len(good):
+            failed = f", {len(self) - len(good)} of which failed" if len(good) < len(self) else ""
+            raise ConfigError(f"the run has {len(self)} models{failed}, from which {size!r} cannot be taken")
         keys = {"lower": lambda v: v, "higher": lambda v: -v, "zero": abs}
         key = keys[self.direction(metric)]
 
@@ -110,10 +139,12 @@ class Results(Sequence[Result]):
             value = key(float(result[metric]))
             return math.inf if math.isnan(value) else value
 
-        return sorted(self._results, key=rank)[:size]
+        return sorted(good, key=rank)[:size]
 
     def get_df(self) -> pd.DataFrame:
         """Give a data frame: a row a model, with loss, metrics and ``path``.
+
+        Where a training diverged, ``failed`` says why.
 
         Example:
             >>> from lumin_core import Results
@@ -132,7 +163,7 @@ class Results(Sequence[Result]):
         Args:
             path: The file.
         """
-        results = [{**r, "path": Path(r["path"]).relative_to(path.parent).as_posix()} for r in self._results]
+        results = [result_to_json({**r, "path": _relative(r["path"], path.parent)}) for r in self._results]
         write_json(path, {"schema": SCHEMA, "directions": self._directions, "results": results})
 
     @classmethod
@@ -151,10 +182,16 @@ class Results(Sequence[Result]):
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["schema"] > SCHEMA:
                 raise ValueError(f"schema {content['schema']} is of a later lumin-core, which reads it")
-            results = [{**result, "path": path.parent / result["path"]} for result in content["results"]]
+            results = [result_from_json(result) for result in content["results"]]
+            for result in results:
+                result["path"] = None if result["path"] is None else path.parent / result["path"]
             return cls(results, content["directions"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"cannot read the results {path}: {error}; give the folder of a finished run") from error
+
+
+def _relative(path: str | Path | None, folder: Path) -> str | None:
+    return None if path is None else Path(path).relative_to(folder).as_posix()
 
 
 def _mean(values: list[float]) -> str:

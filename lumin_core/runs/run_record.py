@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import re
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from math import isnan
+from typing import TYPE_CHECKING, TypeVar
 
 from lumin_core import registry
 from lumin_core.data.batch_yielder import BatchYielder
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from lumin_core.registry import Component
     from lumin_core.runs.folder import Record, RunFolder
+
+C = TypeVar("C")
 
 
 _log = logging.getLogger(__name__)
@@ -162,7 +165,7 @@ def _unnamed_data(reason: str) -> Record:
 
 def _builder_config(builder: ModelBuilder) -> Record:
     try:
-        return builder.to_config()
+        return _without_nan(builder.to_config())
     except registry.UnsavableOption:
         raise  # else the models of the run could be loaded by who has the builder alone
     except registry.UnnamedComponent as error:
@@ -172,10 +175,23 @@ def _builder_config(builder: ModelBuilder) -> Record:
 
 def _spec_config(kind: str, spec: object) -> str | Record:
     try:
-        return registry.to_config(kind, spec)
+        return _without_nan(registry.to_config(kind, spec))
     except registry.UnnamedComponent as error:
         _log.warning("the run cannot be repeated from its folder alone: %s", error)
         return _unnamed(error, given=spec)
+
+
+def _without_nan(config: C) -> C:
+    """Refuse NaN among options: JSON has none, and null is another value."""
+    if _has_nan(config):
+        raise registry.UnnamedComponent("an option is NaN, which has no plain form")
+    return config
+
+
+def _has_nan(value: object) -> bool:
+    if isinstance(value, dict | list | tuple):
+        return any(map(_has_nan, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and isnan(value)
 
 
 def _unnamed(error: registry.UnnamedComponent, **options: object) -> Record:

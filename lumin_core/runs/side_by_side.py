@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
     from lumin_core.registry import Component
     from lumin_core.runs.executor import Executor
-    from lumin_core.runs.folder import Result, RunFolder
+    from lumin_core.runs.folder import RunFolder
     from lumin_core.runs.plan import RunPlan
+    from lumin_core.runs.result import Result
     from lumin_core.runs.submitting import Pool
 
 
@@ -212,7 +213,9 @@ class SideBySide:
                 failures[job.number] = error
                 _say(f"model {job.number} failed: {_cause(error)}")
             elif failures.pop(job.number, None):
-                _say(f"model {job.number}: {_values(folder.result(job.number))}, {outcome:.1f} s")
+                result = folder.result(job.number)
+                what = f"failed: {result['failed']}" if "failed" in result else _values(result)
+                _say(f"model {job.number}: {what}, {outcome:.1f} s")
 
         with _Progress(plan, folder):
             self.executor.train(self._jobs(plan, folder, numbers), report)

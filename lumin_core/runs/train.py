@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
-    from lumin_core.runs.folder import Record, Result
+    from lumin_core.runs.folder import Record
+    from lumin_core.runs.result import Result
 
 
 def train_models(
@@ -50,6 +51,8 @@ def train_models(
     resume: bool = False,
     overwrite: bool = False,
     executor: object = None,
+    *,
+    retry_failed: bool = False,
 ) -> Results:
     """Train several models, each with another validation fold, and keep them in a folder.
 
@@ -86,9 +89,12 @@ def train_models(
             `concurrent.futures.Executor` of processes that see `savepath`, or what follows the
             protocol `lumin_core.runs.Executor`. The cores are shared out among the workers. By
             default one model follows the other, here.
+        retry_failed: Whether models of the run that goes on are trained again, each with another
+            seed, where their training diverged; otherwise they stay as they are.
 
     Returns:
-        The results, in the order of the models; their mean is shown at the end.
+        The results, in the order of the models; their mean is shown at the end. A model whose
+        training diverged says so as ``failed``, see `Results`.
 
     Raises:
         ConfigError: If an option is out of range, a callback or metric is an instance, `savepath`
@@ -147,6 +153,7 @@ def train_models(
             seed,
             resume,
             overwrite,
+            retry_failed=retry_failed,
             ready=None if crew is None else crew.meet,
         )
         with _saying_how_to_go_on(folder):
@@ -157,8 +164,17 @@ def train_models(
                 for number in missing:
                     plan.train(folder, number)
             results = _gathered(folder, plan.record)
-    tqdm.write(f"mean of {len(results)} models: {results.summary()}", file=sys.stderr)
+    _show(results)
     return results
+
+
+def _show(results: Results) -> None:
+    """Show the mean of the results, and which models failed."""
+    lines = [f"model {number} failed: {why}" for number, why in results.failures().items()]
+    if lines:
+        lines.append(f"the same call with {option('resume')} and {option('retry_failed')} trains these again")
+    lines.append(f"mean of {len(results) - len(results.failures())} models: {results.summary()}")
+    tqdm.write("\n".join(lines), file=sys.stderr)
 
 
 def train_one(

@@ -34,7 +34,8 @@ class Assembly:
     """Base of `Network`: head, body and tail with their loss and optimiser.
 
     Arguments and attributes are those of `lumin_core.Model`, and `scaler`: what scales the loss
-    where the precision is ``"16"``, else ``None``.
+    where the precision is ``"16"``, else ``None``; and `is_new`: whether the weights are still
+    those that the builder drew, neither trained nor loaded.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Assembly:
         self.opt = built.opt
         self.loss = built.loss
         self.input_mask = built.input_mask
+        self.is_new = record is None and model_builder.pretrain_file is None
         self.record = record or ModelRecord(
             components=describe_components(built.components), seeds={"initialisation": built.seed}
         )
@@ -174,6 +176,7 @@ class Assembly:
         if isinstance(self.loss, nn.Module):
             loss = {k.removeprefix("loss."): v for k, v in state.items() if k.startswith("loss.")}
             load_state(self.loss, loss, f"the loss in {source}")
+        self.is_new = False
 
     def training_state(self) -> dict[str, Any]:
         """Return what a training goes on from, without copies.
@@ -212,6 +215,7 @@ class Assembly:
             SavedModelError: If names or shapes differ.
         """
         load_state(self.model, weights, "what was given")
+        self.is_new = False
 
     def get_lr(self) -> float:
         """Return the learning rate (of the first parameter group)."""

@@ -50,6 +50,16 @@ class Callback:
         """
         self.model = model
 
+    def check_fit(self, fit_params: FitParams) -> None:
+        """Refuse a fit that this callback could not follow; called before anything is written.
+
+        By default there is nothing to refuse. In a run of many models it is asked for each before
+        the first is trained, by callbacks that are made anew for their training.
+
+        Args:
+            fit_params: The state of the fit, before it begins; not to be changed.
+        """
+
 
 @runtime_checkable
 class CyclicCallback(Protocol):

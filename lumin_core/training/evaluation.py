@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from math import isfinite, nan
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     Labelled = tuple[Inputs, Tensor, Tensor | None]
 
 
-# Torch's losses that compare outputs and targets as they are, (B, n_out) with (B, n_targ) or (B,).
 class FoldLoss:
     r"""The loss of a fold, :math:`\sum_i w_i l_i / \sum_i w_i`, from the objectives of its batches.
+
+    Args:
+        leave_out_nan: Whether batches of which the loss is NaN are left out, unless all are.
 
     Example:
         >>> import torch
@@ -39,7 +42,8 @@ class FoldLoss:
         0.5
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, leave_out_nan: bool = False) -> None:
+        self._leave_out_nan = leave_out_nan
         self._losses: list[Tensor] = []
         self._sizes: list[int] = []
         self._weights: list[Tensor] = []
@@ -58,14 +62,18 @@ class FoldLoss:
             self._weights.append(w.sum())
 
     def value(self) -> float:
-        """Return the loss.
+        """Return the loss; NaN where there was no batch.
 
         Raises:
             DataError: If the weights sum to zero, for then it is undefined.
         """
-        losses = torch.stack(self._losses).double().cpu().numpy()
-        summed = float(losses @ np.array(self._sizes))
-        norm = float(torch.stack(self._weights).double().sum()) if self._weights else float(sum(self._sizes))
+        if not self._losses:
+            return nan
+        losses, sizes = torch.stack(self._losses).double().cpu().numpy(), np.array(self._sizes)
+        if self._leave_out_nan and not np.isnan(losses).all():
+            losses, sizes = losses[~np.isnan(losses)], sizes[~np.isnan(losses)]
+        summed = float(losses @ sizes)
+        norm = float(torch.stack(self._weights).double().sum()) if self._weights else float(sizes.sum())
         if norm == 0:
             raise DataError("the weights of the fold sum to 0, so that its weighted mean loss is undefined")
         return summed / norm
@@ -120,9 +128,13 @@ class Answers:
     def loss(self) -> float:
         """Return the loss: the weighted mean, or the fold's as one batch for a `BatchLoss`.
 
+        It is NaN where an output is, whatever the loss makes of that.
+
         Raises:
             DataError: If the weights sum to zero.
         """
+        if self.y_pred().isnan().any():
+            return nan
         if not isinstance(self._loss, BatchLoss):
             return self._total.value()
         weights = [w for *_, w in self._batches if w is not None]
@@ -186,9 +198,11 @@ def validation_values(fit_params: FitParams, answers: Answers) -> dict[str, floa
 
     Args:
         fit_params: The state of the fit, in a validation.
-        answers: What a network answered to its fold.
+        answers: What a network answered to its fold. Where its loss is not finite, metrics are NaN.
     """
     by, network, values = fit_params.by, fit_params.model, {"loss": answers.loss()}
+    if not isfinite(values["loss"]):
+        return {**undefined_values(fit_params), **values}
     if not fit_params.metrics or by.targets is None:
         return values
     preds = network.to_prediction(answers.y_pred()).cpu().numpy()
@@ -200,6 +214,11 @@ def validation_values(fit_params: FitParams, answers: Answers) -> dict[str, floa
         columns = {name: _column(fit_params, name, metric.label) for name in metric.columns}
         values[metric.label] = float(metric.evaluate(preds, targets, weights, columns))
     return values
+
+
+def undefined_values(fit_params: FitParams) -> dict[str, float]:
+    """Return NaN as the loss of the validation fold, and as every metric."""
+    return dict.fromkeys(["loss", *(metric.label for metric in fit_params.metrics)], nan)
 
 
 def _column(fit_params: FitParams, name: str, label: str) -> np.ndarray:

@@ -78,6 +78,10 @@ class FitParams:
         generator: Torch's generator for the shuffling of events, on the CPU.
         kept: Loss and metrics of the weights that a callback put in place at the end, as
             `save_best` does; ``None`` where the fit ends with its last weights.
+        failed: Why the training has diverged, ``None`` as long as it has not. The loop sets it
+            before ``on_fold_end`` where the loss of a fold is not finite; a callback that has put
+            the model in order there, or in ``on_train_end``, sets it back. ``on_epoch_end`` is not
+            called for such an epoch, and the fit ends with the last good one.
         events: For the fold in ``by``, the indices of its events in the file's fold, in their
             order, shape ``(n,)``: set by whoever takes events out, or other ones in. ``None`` for
             all in their order; forgotten after the fold.
@@ -121,6 +125,7 @@ class FitParams:
     rng: np.random.Generator = _UNSET
     generator: torch.Generator = _UNSET
     kept: Mapping[str, float] | None = None
+    failed: str | None = None
     events: np.ndarray | None = None
     data: dict[str, Any] = field(factory=dict)
 

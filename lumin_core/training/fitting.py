@@ -18,6 +18,7 @@ from lumin_core.model.features import model_features
 from lumin_core.training.checkpoint import Checkpoints
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.hook_plan import HookPlan
+from lumin_core.training.suitability import check_batch_of_one, check_metrics, check_targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,9 @@ def prepare_fit(
 
     Raises:
         ConfigError: If an option is out of range, or the features are not the builder's.
-        DataError: If a training fold is smaller than a batch.
+        DataError: If a training fold is smaller than a batch, or the data do not suit the model or
+            the metrics.
+        ShapeError: If the number of targets is not that of the outputs.
         HookError: If a callback has a point that does not exist.
     """
     for name, number in (("n_epochs", n_epochs), ("bs", bs)):
@@ -133,6 +136,7 @@ def prepare_fit(
     )
     plan = HookPlan(callbacks)
     hand_over(network, callbacks)
+    check_fit(params, replaced=bool(plan.calls["on_fold_begin"]), use_weights=train_on_weights)
     checkpoints = Checkpoints(params, seed, train_on_weights=train_on_weights) if resume else None
     seed = seeds.check(seed) if checkpoints is None else checkpoints.seed
     network.record_training(fy, trn_idxs, seed)
@@ -145,6 +149,40 @@ def prepare_fit(
         visible_bar=visible_bar,
         checkpoints=checkpoints,
     )
+
+
+def check_fit(params: FitParams, *, replaced: bool, use_weights: bool) -> None:
+    """Refuse what the data, or the callbacks, would refuse later.
+
+    Args:
+        params: The state of the fit, before it begins.
+        replaced: Whether a callback acts on folds: targets and weights are not judged then.
+        use_weights: Whether the weights of the file are used.
+
+    Raises:
+        LuminError: If something does not fit.
+    """
+    network, fy = params.model, params.fy
+    for callback in params.cbs:
+        _ask(callback, params)
+    if params.bs == 1:
+        check_batch_of_one(network, fy, params.trn_idxs[0])
+    if not replaced:
+        check_targets_of(network, fy, [*params.trn_idxs, *([] if params.val_idx is None else [params.val_idx])])
+    if not replaced and params.val_idx is not None:
+        check_metrics(network, fy, params.val_idx, params.metrics, use_weights=use_weights)
+
+
+def _ask(callback: object, params: FitParams) -> None:
+    """Let a callback refuse a fit; an error says whose it is, as in the points."""
+    check = getattr(callback, "check_fit", None)
+    if not callable(check):
+        return
+    try:
+        check(params)
+    except Exception as error:
+        error.add_note(f"raised by the callback {type(callback).__name__} in check_fit")
+        raise
 
 
 def _metrics_for(metrics: object, fy: FoldYielder, val_idx: int | None) -> list[EvalMetric]:

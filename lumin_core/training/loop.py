@@ -12,21 +12,31 @@ between.
 
 from __future__ import annotations
 
-import logging
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
+from math import isfinite, nan
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from lumin_core import seeds
+from lumin_core.errors import Diverged
 from lumin_core.model.loss import BatchLoss, weighted_loss
-from lumin_core.training.evaluation import Answers, FoldLoss, check_targets, labelled, validation_values
+from lumin_core.training.callback import scheduled
+from lumin_core.training.divergence import LastGood
+from lumin_core.training.evaluation import (
+    Answers,
+    FoldLoss,
+    check_targets,
+    labelled,
+    undefined_values,
+    validation_values,
+)
 from lumin_core.training.interrupt import CtrlC, Interrupted, keep_interrupted
+from lumin_core.training.look import look
 from lumin_core.training.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.data.folds import FoldData
@@ -35,9 +45,6 @@ if TYPE_CHECKING:
 
     Request = Callable[[FitParams], None]
     Steps = Generator[Request, None, None]
-
-
-_log = logging.getLogger(__name__)
 
 
 def forward(fit_params: FitParams) -> None:
@@ -76,6 +83,7 @@ def run_fit(fit: Fit) -> None:
         fit: From `lumin_core.training.prepare_fit`.
 
     Raises:
+        Diverged: If no epoch had finite losses.
         KeyboardInterrupt: After Ctrl-C, at the end of the batch; what was trained is saved.
     """
     params = fit.params
@@ -92,7 +100,8 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
 
     Between two stops it seeds torch's global generators for each epoch and draws from them, for
     the device's and the CPU's: who runs several fits in turns keeps the states of each apart.
-    Close it when the fit is over, or is given up: it then puts the network into evaluation mode.
+    Close it when the fit is over, or is given up: it then puts the network into evaluation mode,
+    and gives back rate and momentum where a callback scheduled them.
 
     Args:
         fit: From `lumin_core.training.prepare_fit`.
@@ -102,6 +111,7 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
         `forward`, `backward` or `step`: what is to be done before it goes on.
 
     Raises:
+        Diverged: If no epoch had finite losses.
         Interrupted: After the batch in which Ctrl-C came.
 
     Example:
@@ -116,10 +126,25 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
     was_training = network.model.training  # in a fit within a fit
     network.set_mode(training=True)
     try:
-        with loop.bar, nullcontext() if fit.checkpoints is None else fit.checkpoints.held():
+        kept = nullcontext() if fit.checkpoints is None else fit.checkpoints.held()
+        with loop.bar, kept, _rates_given_back(fit.params):
             yield from loop.run()
     finally:
         network.set_mode(training=was_training)
+        network.is_new = False
+
+
+@contextmanager
+def _rates_given_back(fit: FitParams) -> Iterator[None]:
+    """Put back after the block what callbacks schedule inside: learning rate, momentum or both."""
+    sets = {name for callback in fit.cbs for name in scheduled(callback)}
+    keys = [*(["lr"] if "lr" in sets else []), *(["momentum", "betas"] if "mom" in sets else [])]
+    before = [{key: group[key] for key in keys if key in group} for group in fit.opt.param_groups]
+    try:
+        yield
+    finally:
+        for group, values in zip(fit.opt.param_groups, before, strict=False):
+            group.update(values)
 
 
 class _Loop:
@@ -131,6 +156,7 @@ class _Loop:
         self.calls = fit.plan.calls
         self.given = fit
         self.ctrl_c = ctrl_c
+        self.has_looked = False
         self.n_folds = len(params.trn_idxs) + (params.val_idx is not None)
         total = params.n_epochs * self.n_folds
         self.bar = progress_bar(total=total, desc="Training", unit="fold", visible=fit.visible_bar)
@@ -142,15 +168,22 @@ class _Loop:
         if checkpoints is not None:
             checkpoints.restore(fit)
             self.bar.update(fit.epoch * self.n_folds)
+        self.good = LastGood(fit)
         while fit.epoch < fit.n_epochs and not (fit.epoch and fit.stop):  # it is looked at after a fold
             fit.epoch += 1
             _seed_epoch(fit, seed)
             yield from self.train_epoch(seeds.stream(seed, "fold order", fit.epoch).permutation(fit.trn_idxs).tolist())
-            if fit.val_idx is not None:
+            if fit.val_idx is not None and fit.failed is None:
                 yield from self.validate(fit.val_idx)
+            if fit.failed is not None:
+                self.good.put_back(fit)
+                break
+            self.good.keep(fit)
             if checkpoints is not None:
                 checkpoints.write(fit)
         self.call("on_train_end")
+        if fit.failed is not None:
+            self.good.tell(fit)
 
     def call(self, point: str) -> None:
         for call in self.calls[point]:
@@ -167,16 +200,16 @@ class _Loop:
             fit.by = self._batches(fold, shuffle=True)
             del fold  # which is not to be held while the next is read
             self._begin_fold()
-            total = FoldLoss()
-            yield from self._train_fold(total)
-            loss = total.value()
+            loss = yield from self._fold_loss()
             fit.history["train"]["loss"].append(loss)
+            self._judge(loss, f"the training loss of fold {fit.trn_idx}")
             self._end_fold()
-            if not np.isfinite(loss):
-                _log.warning("the training loss of fold %s in epoch %s is %s", fit.trn_idx, fit.epoch, loss)
-            if fit.stop:
+            if fit.stop or fit.failed is not None:
                 break
-        self.call("on_epoch_end")
+        if fit.failed is None and (name := self.good.spoiled(fit.model.state_dict())):
+            fit.failed = f"the weights {name} are not finite after epoch {fit.epoch}: the training has diverged"
+        if fit.failed is None:
+            self.call("on_epoch_end")
 
     def validate(self, val_idx: int) -> Steps:
         fit = self.fit
@@ -188,16 +221,42 @@ class _Loop:
             fit.by = self._batches(fold, shuffle=False)
             del fold
             self._begin_fold()
-        seen = Answers(fit.loss_func)
-        yield from self._validate_fold(seen)
+        values = yield from self._fold_values()
         with self._grads():
-            for name, value in validation_values(fit, seen).items():
+            for name, value in values.items():
                 fit.history["valid"].setdefault(name, []).append(value)
+            self._judge(values["loss"], f"the loss of the validation fold {val_idx}")
             by = fit.by
             self._end_fold()
             fit.by = by  # for `validated`
-            self.call("on_epoch_end")
+            if fit.failed is None:
+                self.call("on_epoch_end")
             fit.forget_batch()
+
+    def _judge(self, loss: float, what: str) -> None:
+        """Note a loss that is not finite; callbacks may see to it in ``on_fold_end``."""
+        if not isfinite(loss):
+            self.fit.failed = f"{what} in epoch {self.fit.epoch} is {loss}: the training has diverged"
+
+    def _fold_loss(self) -> Generator[Request, None, float]:
+        """Train on a fold and return its loss; NaN where the network's outputs cannot be taken."""
+        loss = self.fit.loss_func
+        total = FoldLoss(leave_out_nan=isinstance(loss, BatchLoss) and loss.may_be_undefined)
+        try:
+            yield from self._train_fold(total)
+        except Diverged:
+            return nan
+        return total.value()
+
+    def _fold_values(self) -> Generator[Request, None, dict[str, float]]:
+        """Validate on a fold and return loss and metrics, likewise."""
+        seen = Answers(self.fit.loss_func)
+        try:
+            yield from self._validate_fold(seen)
+            with self._grads():
+                return validation_values(self.fit, seen)
+        except Diverged:
+            return undefined_values(self.fit)
 
     def _grads(self) -> torch.set_grad_enabled:
         """Set whether validation has gradients; never across a stop, where others may run."""
@@ -271,6 +330,9 @@ class _Loop:
         """Open a fold; what is trained on is what callbacks made of it."""
         self.call("on_fold_begin")
         check_targets(self.fit.by.targets, self.fit.model)
+        if not self.has_looked:
+            look(self.fit)
+            self.has_looked = True
 
     def _end_fold(self) -> None:
         """Close a fold, and let go of its data before the next is loaded."""

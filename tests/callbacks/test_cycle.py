@@ -299,3 +299,26 @@ def test_every_optimiser_with_momentum_is_served(fit, make_model, opt, make_rate
     rates = make_rates()
     fit([CycleLR((0.0, 0.01)), CycleMom((0.8, 0.9)), rates], model=make_model(opt_args={"opt": opt}), n_epochs=2)
     assert rates.mom == CycleMom((0.8, 0.9)).values(4, 2)["mom"].tolist()
+
+
+@pytest.mark.parametrize("opt", ["adam", {"name": "sgd", "momentum": 0.5}])
+@pytest.mark.parametrize("ends", [None, "on_batch_end", "on_train_end"])
+def test_rate_and_momentum_are_given_back_when_the_fit_ends(fit, make_model, die_at, opt, ends):
+    model = make_model(opt_args={"opt": opt, "lr": 0.03})
+    before = (model.get_lr(), model.get_mom())
+    cbs = [CycleLR((1e-6, 1e-5)), CycleMom((0.1, 0.2))]
+    if ends is None:
+        fit(cbs, model=model, n_epochs=1)
+    else:
+        with pytest.raises(InterruptedError):
+            fit([*cbs, die_at(1, ends)], model=model, n_epochs=1, val_idx=None)
+    assert (model.get_lr(), model.get_mom()) == before
+
+
+def test_rates_that_nobody_schedules_stay_as_they_were_set(fit, model):
+    class Cool:
+        def on_epoch_begin(self, fit_params):
+            fit_params.model.set_lr(0.5)
+
+    fit([CycleMom((0.1, 0.2)), Cool()], n_epochs=1)
+    assert model.get_lr() == 0.5

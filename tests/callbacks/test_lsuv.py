@@ -311,20 +311,31 @@ def test_matrices_and_convolutions(tmp_path, begin):
     torch.testing.assert_close(gram / gram[0, 0], torch.eye(4), rtol=1e-5, atol=1e-5)
 
 
-def test_it_acts_once_a_fit_and_again_in_the_next(fit, make_model):
-    class Every:
-        def on_train_begin(self):
-            self.seen = []
+class Every:
+    def on_train_begin(self):
+        self.seen = []
 
-        def on_fold_begin(self, fit_params):
-            if fit_params.state == "train":
-                self.seen.append(fit_params.model.get_weights()["2.dense.weight"])
+    def on_fold_begin(self, fit_params):
+        if fit_params.state == "train":
+            self.seen.append(fit_params.model.get_weights()["2.dense.weight"])
 
+
+def test_it_acts_once_on_a_new_model_and_leaves_a_trained_one_alone(fit, make_model, caplog):
     lsuv, before, after, model = LsuvInit(), Every(), Every(), make_model()
-    for _ in range(2):
+    for first in (False, True):
         fit([before, lsuv, after], model=model, n_epochs=2)
         same = [torch.equal(a, b) for a, b in zip(before.seen, after.seen, strict=True)]
-        assert same == [False, True, True, True]
+        assert same == [first, True, True, True]
+        assert ("leaves the model alone" in caplog.text) is first
+
+
+def test_a_loaded_model_is_left_alone(fit, make_model, tmp_path):
+    loaded, given = Model.from_save(make_model().save(tmp_path / "own")), make_model()
+    given.set_weights(given.get_weights())
+    for model in (loaded, given):
+        before, begin = model.get_weights(), Every()
+        fit([LsuvInit(), begin], model=model, n_epochs=1)
+        assert torch.equal(begin.seen[0], before["2.dense.weight"])
 
 
 def test_a_resumed_fit_does_not_begin_again(fit, make_model, tmp_path):

@@ -75,9 +75,9 @@ class CycleStep(SingleCycle):
         self.frac_reduction = float(frac_reduction)
         self.patience = positive(patience, "patience")
 
-    def on_train_begin(self, fit_params: FitParams) -> None:
-        """Begin anew; refuse a fit without validation."""
-        super().on_train_begin(fit_params)
+    def check_fit(self, fit_params: FitParams) -> None:
+        """Refuse a fit without validation."""
+        super().check_fit(fit_params)
         if fit_params.val_idx is None:
             raise ConfigError("cycle_step reads the validation loss: give val_idx, or take one_cycle")
 

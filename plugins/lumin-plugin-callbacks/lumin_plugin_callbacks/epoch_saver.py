@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lumin_core import Callback
+from lumin_core.files import check_folder
 
 if TYPE_CHECKING:
     from lumin_core import FitParams
@@ -17,6 +18,10 @@ class EpochSaver(Callback):
         >>> from lumin_plugin_callbacks import EpochSaver
         >>> callbacks = ["metric_logger", EpochSaver()]
     """
+
+    def check_fit(self, fit_params: FitParams) -> None:
+        """Refuse a folder that cannot be written to."""
+        check_folder(fit_params.cb_savepath)
 
     def on_epoch_end(self, fit_params: FitParams) -> None:
         """Save, once an epoch: after its training, for validation does not change the model."""

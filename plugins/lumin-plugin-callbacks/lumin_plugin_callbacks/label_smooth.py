@@ -52,13 +52,16 @@ class BinaryLabelSmooth(Callback):
             )
         self.coefs = (float(pair[0]), float(pair[1]))
 
-    def on_train_begin(self, fit_params: FitParams) -> None:
+    def check_fit(self, fit_params: FitParams) -> None:
         """Refuse targets that are not binary."""
         if fit_params.model.objective != "classification":
             raise ConfigError(
                 "binary_label_smooth is for the objective 'classification', whose targets are 0 and 1; "
                 f"the model's is {fit_params.model.objective!r}: leave it out"
             )
+
+    def on_train_begin(self, fit_params: FitParams) -> None:
+        """Make the smoothed labels."""
         low, high = self.coefs[0], 1 - self.coefs[1]
         self._low = torch.tensor(low, dtype=torch.float32, device=fit_params.device)
         self._high = torch.tensor(high, dtype=torch.float32, device=fit_params.device)

@@ -197,9 +197,12 @@ class LRFinder(Callback):
         losses[0, : len(self._losses)] = self._losses
         return LRFindResult(self._rates, losses)
 
+    def check_fit(self, fit_params: FitParams) -> None:
+        """Refuse a second callback that sets the learning rate."""
+        check_alone(self, fit_params.cbs)
+
     def on_train_begin(self, fit_params: FitParams) -> None:
         """Begin anew, and keep the model as it is."""
-        check_alone(self, fit_params.cbs)
         nb = self.nb or _check_nb(fit_params.n_epochs * fit_params.batches_per_epoch)
         self._rates = np.geomspace(*self.lr_bounds, nb)
         self._reset()
@@ -234,7 +237,8 @@ class LRFinder(Callback):
 
     def on_fold_end(self, fit_params: FitParams) -> None:
         """End the training with the test, before anything is validated or saved."""
-        if fit_params.state == "train" and self.finished:
+        if fit_params.state == "train" and (self.finished or fit_params.failed is not None):
+            self._look()
             self._end(fit_params)
 
     def on_train_end(self, fit_params: FitParams) -> None:
@@ -266,6 +270,7 @@ class LRFinder(Callback):
 
     def _end(self, fit_params: FitParams) -> None:
         fit_params.stop = self.finished = True
+        fit_params.failed = None  # a test may diverge
         if self._kept is not None:
             fit_params.model.load_training_state(self._kept)
             self._kept = None

@@ -50,12 +50,12 @@ _RESOLUTION = 1e-6  # what single precision tells apart, relative to the outputs
 class LsuvInit(Callback):
     """Initialises dense and convolutional layers to outputs of unit variance.
 
-    It does so on a batch of training data. It acts once a fit, before the first batch is trained,
-    and replaces the weights that there are, those of a trained model too. All layers that the batch
-    reaches are initialised, also that before the tail's activation, as in the paper. Left alone are
-    frozen weights, those that no data reach or that are not parameters of their own layer
-    (parametrisations), and all biases. Weights that several layers share are set for the
-    first of them.
+    It does so on a batch of training data, before the first batch is trained. It acts on a new
+    model alone: one that was trained or loaded, or began with a ``pretrain_file``, is left as it
+    is, which is logged. All layers that the batch reaches are initialised, also that before the
+    tail's activation, as in the paper. Left alone are frozen weights, those that no data reach or
+    that are not parameters of their own layer (parametrisations), and all biases. Weights that
+    several layers share are set for the first of them.
 
     The batch is what the loop would feed to the model, after input mask and callbacks listed
     before; the network works on it in single precision and as in training, dropout and batch norms
@@ -100,13 +100,16 @@ class LsuvInit(Callback):
         """Initialise the model, on the first fold of the fit."""
         if self._is_done or fit_params.state != "train":
             return
+        self._is_done = True
+        if not fit_params.model.is_new:
+            _log.warning("lsuv_init leaves the model alone: it was trained or loaded before")
+            return
         model = fit_params.model.model
         with torch.no_grad(), seeds.torch_forked(fit_params.device):
             network = copy.deepcopy(model)  # modes, running means and gradients of the model's own stay as they are
             self._initialise(network, _first_inputs(fit_params.by))
             for own, new in zip(model.parameters(), network.parameters(), strict=True):
                 own.copy_(new)
-        self._is_done = True
 
     def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""

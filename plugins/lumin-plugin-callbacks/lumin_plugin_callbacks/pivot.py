@@ -141,10 +141,13 @@ class PivotTraining(Callback):
         self.main_pretrain_cb_partials = main_pretrain_cb_partials
         self._reset()
 
+    def check_fit(self, fit_params: FitParams) -> None:
+        """Refuse columns that the file does not have."""
+        check_columns(fit_params.fy, self.adv_targets, "pivot_training")
+
     def on_train_begin(self, fit_params: FitParams) -> None:
         """Begin anew, with a new adversary."""
         self._reset()
-        check_columns(fit_params.fy, self.adv_targets, "pivot_training")
         self._seed = int(fit_params.rng.integers(2**53))
         # torch.manual_seed also queues a call for each kind of device that is not in use yet:
         # 300 us a batch.

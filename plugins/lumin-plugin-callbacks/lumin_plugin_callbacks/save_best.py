@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lumin_core import Callback, best_offer, is_better
 from lumin_core.errors import ConfigError, SavedModelError
+from lumin_core.files import check_folder
 from lumin_core.model import save_path
 
 if TYPE_CHECKING:
@@ -51,9 +52,13 @@ class SaveBest(Callback):
         self._reset()
 
     def on_train_begin(self, fit_params: FitParams) -> None:
-        """Begin anew; refuse a fit without validation."""
+        """Begin anew."""
         self._reset()
         self._file = save_path(fit_params.cb_savepath / self.name)
+
+    def check_fit(self, fit_params: FitParams) -> None:
+        """Refuse a fit without validation, or one that cannot save."""
+        check_folder(fit_params.cb_savepath)
         if fit_params.val_idx is None:
             raise ConfigError("save_best reads the validation loss: give val_idx, or leave it out")
 

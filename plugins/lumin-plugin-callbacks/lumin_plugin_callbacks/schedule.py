@@ -23,6 +23,7 @@ import numpy as np
 from lumin_core import Callback
 from lumin_core.checks import did_you_mean, positive
 from lumin_core.errors import ConfigError
+from lumin_core.files import check_folder
 from lumin_core.training import scheduled
 
 if TYPE_CHECKING:
@@ -139,9 +140,14 @@ class Schedule(Callback, ABC):
         return {name: np.array([row[name] for row in rows]) for name in self.scheduled}
 
     def on_train_begin(self, fit_params: FitParams) -> None:
-        """Begin anew; refuse what would fail later."""
+        """Begin anew."""
         self._reset()
         self._n_batches = fit_params.batches_per_epoch
+
+    def check_fit(self, fit_params: FitParams) -> None:
+        """Refuse what would fail later."""
+        if self.cycle_save:
+            check_folder(fit_params.cb_savepath)
         check_alone(self, fit_params.cbs)
         if "mom" in self.scheduled:
             _check_momentum(fit_params.model)

@@ -85,8 +85,13 @@ class SWA(Averaging):
         return 0 if self.get_module() is None else round(self._average.n)
 
     def on_train_begin(self, fit_params: FitParams) -> None:
-        """Begin anew; refuse options that the fit cannot follow."""
+        """Begin anew."""
         super().on_train_begin(fit_params)
+        self._second = Average(fit_params.model.model) if self.renewal_period else None
+        self._n_kept = 0
+
+    def check_fit(self, fit_params: FitParams) -> None:
+        """Refuse options that the fit cannot follow."""
         if self.update_on_cycle_end and not _cyclic(fit_params):
             raise ConfigError(
                 "update_on_cycle_end=True needs a cyclic callback: add one, cycle_lr say, or leave it out"
@@ -95,8 +100,6 @@ class SWA(Averaging):
             raise ConfigError(
                 "renewal_period compares two averages on the validation fold: give val_idx, or leave it out"
             )
-        self._second = Average(fit_params.model.model) if self.renewal_period else None
-        self._n_kept = 0
 
     def on_epoch_end(self, fit_params: FitParams) -> None:
         """Let the weights enter after training, judge the average after validation."""

@@ -46,7 +46,7 @@ class TargReplace(Callback):
         if not self.targ_feats:
             raise ConfigError("targ_feats must name a column of the fold file, got none")
 
-    def on_train_begin(self, fit_params: FitParams) -> None:
+    def check_fit(self, fit_params: FitParams) -> None:
         """Refuse columns that the file does not have."""
         check_columns(fit_params.fy, self.targ_feats, "targ_replace")
 

@@ -191,11 +191,15 @@ def _finished(path: Path) -> list[Any]:
 
 
 def _run(path: Path, run: Mapping[str, Any], finished: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    from lumin_core.runs import result_from_json
     from lumin_core.statistics import mean_as_text
 
-    for label, value in finished[0].items() if finished else ():
+    good = [result_from_json(result) for result in finished if result.get("failed") is None]
+    for label, value in good[0].items() if good else ():
         if isinstance(value, int | float):
-            yield label, mean_as_text([float(result[label]) for result in finished])
+            yield label, mean_as_text([float(result[label]) for result in good])
+    if len(good) < len(finished):
+        yield "failed", f"{len(finished) - len(good)} of {len(finished)}"
     builder = run["model_builder"]
     yield "objective", str(builder.get("objective", "unknown: a component has no name"))
     yield "training", f"{run['n_epochs']} epochs at most, batches of {run['bs']}"

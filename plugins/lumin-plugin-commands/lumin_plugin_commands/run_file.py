@@ -91,7 +91,9 @@ class RunFile:
         path = Path(path).expanduser()
         return cls(path, read_values(path, changes or {}))
 
-    def run(self, *, resume: bool = False, overwrite: bool = False, executor: Any = None) -> Results:
+    def run(
+        self, *, resume: bool = False, overwrite: bool = False, executor: Any = None, retry_failed: bool = False
+    ) -> Results:
         """Train, and write all that was chosen into the run's folder.
 
         It is the run file ``run.toml``. With ``[ensemble]`` the ensemble is made of the results,
@@ -101,6 +103,7 @@ class RunFile:
             resume: As for `train_models`.
             overwrite: As for `train_models`.
             executor: As for `train_models`, in place of the file's.
+            retry_failed: As for `train_models`.
 
         Returns:
             The results.
@@ -116,7 +119,7 @@ class RunFile:
                 given, tables = _prepared(values | ({} if executor is None else {"executor": executor}), opened)
                 text = _as_toml(_resolved(values, given["model_builder"]))
                 _left_before(self.folder / NAME)
-            results = self._train(given, text, resume=resume, overwrite=overwrite)
+            results = self._train(given, text, resume=resume, overwrite=overwrite, retry_failed=retry_failed)
             self._finish(tables, results)
             return results
 

@@ -153,7 +153,7 @@ class Train(RunTable):
         ['n_models', 'bs', 'n_epochs']
     """
 
-    left_out: ClassVar[tuple[str, ...]] = ("fy", "model_builder", "resume", "overwrite")
+    left_out: ClassVar[tuple[str, ...]] = ("fy", "model_builder", "resume", "overwrite", "retry_failed")
 
     def __init__(self, **options: Any) -> None:
         self.options = options

@@ -21,11 +21,20 @@ _TOML_BEGINS = ("[", "{", '"', "'")
 @click.argument("run_file", type=click.Path(path_type=Path))
 @click.option("--resume", is_flag=True, help="Go on with the run that the folder holds.")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
+@click.option("--retry-failed", is_flag=True, help="With --resume, train models that failed with another seed.")
 @click.option("--executor", help="Train models side by side: processes, or another executor's name.")
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key: --set bs=64 --set opt_args.lr=3e-3"
 )
-def train(*, run_file: Path, resume: bool, overwrite: bool, executor: str | None, changes: tuple[str, ...]) -> None:
+def train(
+    *,
+    run_file: Path,
+    resume: bool,
+    overwrite: bool,
+    retry_failed: bool,
+    executor: str | None,
+    changes: tuple[str, ...],
+) -> None:
     """Train the models that a run file describes.
 
     RUN_FILE is TOML; docs/run_files.md lists its keys. Paths in it are relative to it, those of
@@ -36,7 +45,7 @@ def train(*, run_file: Path, resume: bool, overwrite: bool, executor: str | None
 
     loaded = RunFile.load(run_file, parsed)
     with options_as_flags():
-        results = loaded.run(resume=resume, overwrite=overwrite, executor=executor)
+        results = loaded.run(resume=resume, overwrite=overwrite, executor=executor, retry_failed=retry_failed)
     click.echo(f"{results!r}\n\n{_where(loaded, results)}")
 
 
@@ -62,6 +71,8 @@ def _where(run_file: RunFile, results: Results) -> str:
     from lumin_plugin_commands.run_tables import ENSEMBLE
 
     folder = _short(run_file.folder)
+    if len(results.failures()) == len(results):
+        return f"The run is in {folder}. Next: lumin train --resume --retry-failed, or another run"
     ensemble = run_file.values["ensemble"] is not None
     model = folder / ENSEMBLE if ensemble else _short(results.best(1)[0]["path"])
     return f"The run is in {folder}. Next: lumin predict {model} FOLDFILE"

@@ -38,7 +38,7 @@ class SignificanceLoss(BatchLoss):
     With `calc_ams_torch` it is the Asimov loss of the paper. It goes with objective
     ``classification`` and one output. A batch has to stand for all data, so take large ones. One
     that has no significance (a class is missing, or negative weights dominate it) gives NaN with a
-    gradient of zero, so that it is reported and harms nothing.
+    gradient of zero: it harms nothing, and is left out of the training loss.
 
     Unlike LUMIN's, it takes the weights of each batch and not once those of all events: it can be
     chosen by name.
@@ -65,6 +65,8 @@ class SignificanceLoss(BatchLoss):
         >>> loss(y_pred, y, None)  # s = 16, b = 100
         tensor(0.9181)
     """
+
+    may_be_undefined = True
 
     def __init__(
         self,

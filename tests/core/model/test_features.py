@@ -163,3 +163,48 @@ def test_features_that_make_no_model_are_refused(arguments, words):
 
 def test_categories_alone_are_inputs():
     features.check([], CatEmbedder(["k"], [3]), None, [])
+
+
+@pytest.mark.parametrize(
+    ("feat_map", "words"),
+    [
+        ({}, "has no feat_map for a, b"),
+        ({"a": [0]}, "has no feat_map for b"),
+        ({"a": [0], "b": [2]}, r"says \[2\] for 'b', which must be a list of columns from 0 to 1"),
+        ({"a": [0], "b": [-1]}, r"says \[-1\] for 'b'"),
+        ({"a": [0], "b": 1}, "says 1 for 'b'"),
+        ({"a": [0], "b": [0.5]}, r"says \[0.5\] for 'b'"),
+        ({"a": [0], "b": [True]}, r"says \[True\] for 'b'"),
+        ({"a": [0], "b": "1"}, "says '1' for 'b'"),
+        ([[0], [1]], "must have a dict as feat_map"),
+    ],
+)
+def test_the_map_of_a_head_is_looked_at_when_a_model_is_built(feat_map, words):
+    class Mapped(Head):
+        def __init__(self, cont_feats):
+            super().__init__(cont_feats)
+            self.feat_map = feat_map
+
+        def forward(self, x):
+            return x
+
+        def get_out_size(self):
+            return 2
+
+    with pytest.raises(ConfigError, match=rf"the head '.*Mapped'.*{words}|feat_map of the head '.*Mapped' {words}"):
+        ModelBuilder("regression", 1, ["a", "b"], head=Mapped).get_model()
+
+
+def test_features_without_a_column_are_mapped_to_none():
+    class Unused(Head):
+        def __init__(self, cont_feats):
+            super().__init__(cont_feats)
+            self.feat_map = {"a": (np.int64(0),), "b": []}
+
+        def forward(self, x):
+            return x[:, :1]
+
+        def get_out_size(self):
+            return 1
+
+    assert len(ModelBuilder("regression", 1, ["a", "b"], head=Unused).get_model().model) == 3

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -360,18 +361,20 @@ def test_without_save_best_the_last_model_is_kept(run, same_weights, tmp_path):
     assert same_weights(Model.from_save(results[0]["path"]), Model.from_save(tmp_path / "my run/model_0/epoch_3"))
 
 
-def test_losses_that_are_never_numbers_end_in_the_last_model(run, fy, make_builder, caplog, tmp_path):
+def test_losses_that_are_never_numbers_are_failures(run, fy, make_builder, caplog, tmp_path):
     class Nothing(torch.nn.Module):
         def forward(self, y_pred, y):
             return (y_pred - y) * float("nan") if not self.training else (y_pred - y).square()
 
     builder = make_builder(fy, loss=Nothing)
     results = run(2, 5, builder=builder, patience=2, metric_partials="roc_auc_score")
-    assert np.isnan(results[0]["loss"])
-    assert len(results[0]["history"]["valid"]["loss"]) == 2  # early stopping
     assert "save_best saved nothing" in caplog.text
-    assert np.isnan(Results.load(tmp_path / "my run")[0]["loss"])
-    with pytest.raises(ConfigError, match="training went wrong"):
+    loaded = Results.load(tmp_path / "my run")
+    for result in (*results, *loaded):
+        assert (result["loss"], result["roc_auc_score"], result["path"]) == (None, None, None)
+        assert np.isnan(result["history"]["valid"]["loss"]).tolist() == [True]
+        assert re.fullmatch(r"the loss of the validation fold \d in epoch 1 is nan: .* diverged", result["failed"])
+    with pytest.raises(ConfigError, match="2 models, 2 of which failed, from which 2 cannot be taken"):
         Ensemble.from_results(results, 2)
 
 

@@ -1,7 +1,6 @@
 """Model.fit: what it needs, refuses, records and leaves behind."""
 
 import gc
-import logging
 import tracemalloc
 import weakref
 
@@ -218,19 +217,6 @@ def test_a_model_that_is_frozen_altogether_is_refused(model, fy):
         model.fit(1, fy, 8, seed=1)
     model.unfreeze_layers()
     model.fit(1, fy, 8, seed=1)
-
-
-def test_a_loss_that_becomes_nan_is_logged(make_builder, fy, caplog):
-    class Spoil:
-        def on_forwards_end(self, fit_params):
-            fit_params.loss_val = fit_params.loss_val * float("nan")
-
-    model = Model(make_builder(fy, "regression"))
-    with caplog.at_level(logging.WARNING):
-        model.fit(1, fy, 8, seed=1, cbs=Spoil(), trn_idxs=[0])
-    assert "training loss of fold 0 in epoch 1 is nan" in caplog.text
-    with pytest.raises(DataError, match=r"outputs are NaN.*diverged; take a smaller learning rate"):
-        Model(make_builder(fy)).fit(1, fy, 8, seed=1, cbs=Spoil(), trn_idxs=[0])
 
 
 @pytest.mark.parametrize("precision", ["bf16", "16"])

@@ -1,0 +1,219 @@
+"""The look before the first batch: whether head, body, tail and loss give what they say they do.
+
+A few events of the first fold pass the blocks one by one, in evaluation mode, and then the loss,
+with gradient. All are copies, and random states are kept: the training that follows is the same as
+without. Shapes are looked at here, once a fit, so that the loop need not. The number of events is
+none of the widths: a loss that compares all events with each other gives itself away.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lumin_core import seeds
+from lumin_core.data.batch_yielder import BatchYielder
+from lumin_core.errors import ConfigError, LuminError, ShapeError
+from lumin_core.model.config import PARTS
+from lumin_core.model.loss import BatchLoss, check_rows
+from lumin_core.registry.config import title
+from lumin_core.training.callback import scheduled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lumin_core.model.blocks import Block, Inputs
+    from lumin_core.training.evaluation import Labelled
+    from lumin_core.training.fit_params import FitParams
+
+_NUMBERS = (5, 7, 11, 13, 17, 19, 23)
+_SOME = 10_000  # targets among which classes are looked for
+
+
+def look(fit: FitParams) -> None:
+    """Ask the blocks and the loss of a fit about a few events of its current fold.
+
+    A block that refuses a few events is asked about a whole batch before it is refused itself.
+    What a loss raises is not judged here: it may need more events. Nor is the loss where callbacks
+    act at the beginning of batches, schedules aside, as they may change targets.
+
+    Args:
+        fit: The state of the fit, a training fold begun; it stays as it is.
+
+    Raises:
+        ShapeError: If a block or the loss gives another shape than it should, by name.
+        ConfigError: If a block raises, or the loss has no gradient.
+    """
+    taken = {fit.model.n_out, *np.shape(fit.by.targets)[1:]}
+    few, more = [n for n in _NUMBERS if n not in taken][:2]
+    with _unnoticed(fit):
+        batch = _rows(fit, few)
+        if batch is None:
+            return
+        _check_inputs(fit, batch[0])
+        try:
+            y_pred = _passed(fit, batch, few)
+        except LuminError:
+            if few >= fit.bs or (batch := _rows(fit, fit.bs)) is None:
+                raise
+            y_pred = _passed(fit, batch, fit.bs)
+        if _is_plain(fit):
+            _check_loss(fit, y_pred, batch, more)
+
+
+@contextmanager
+def _unnoticed(fit: FitParams) -> Iterator[None]:
+    """Keep random states, and be silent."""
+    state, legacy = random.getstate(), np.random.get_state()  # blocks of others may draw from these
+    with seeds.torch_forked(fit.device), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            np.random.set_state(legacy)
+
+
+def _rows(fit: FitParams, n: int) -> Labelled | None:
+    """Return a batch of so many events; ``None`` where the batches can be had but once."""
+    if type(fit.by) is BatchYielder:
+        few, chosen = copy.copy(fit.by), _chosen(fit.by.targets, fit.by.n_events, n)
+        few.shuffle, few.drop_last, few.bs = False, False, n
+        for name in ("inputs", "matrix_inputs", "targets", "weights"):
+            values = getattr(few, name)
+            setattr(few, name, None if values is None else values[chosen])
+        return cast("Labelled", next(iter(few)))
+    return None if iter(fit.by) is fit.by else _first(fit, n)
+
+
+def _chosen(targets: np.ndarray | None, n_events: int, n: int) -> np.ndarray:
+    """Choose events, one of each class first, some more than once if there are too few."""
+    rows = np.arange(min(n_events, _SOME))
+    if targets is None:
+        return np.resize(rows, n)
+    _, classes = np.unique(np.asarray(targets[:_SOME]).reshape(len(rows), -1)[:, 0], return_index=True)
+    chosen = classes if len(classes) <= n else rows[:0]
+    return np.resize([*chosen, *np.setdiff1d(rows[: 2 * n], chosen)], n)
+
+
+def _first(fit: FitParams, n: int) -> Labelled:
+    """Return the first events that the batches yield; their order is drawn again afterwards."""
+    generator = getattr(fit.by, "generator", None)
+    state = None if generator is None else generator.get_state()
+    (x, y, w), *_ = [next(iter(fit.by))]
+    if generator is not None:
+        generator.set_state(state)
+    index = torch.arange(n, device=cast("Tensor", y).device) % len(cast("Tensor", y))
+    flat = tuple(part[index] for part in x) if isinstance(x, tuple) else x[index]
+    return cast("Inputs", flat), cast("Tensor", y)[index], None if w is None else w[index]
+
+
+def _check_inputs(fit: FitParams, x: Inputs) -> None:
+    flat, mask = x[0] if isinstance(x, tuple) else x, fit.model.input_mask
+    cats = fit.fy.get_use_cat_feats()
+    n_columns = len(fit.fy.get_use_cont_feats()) + len(cats) if mask is None else len(mask)
+    if flat.shape[1] != n_columns:
+        raise ShapeError(
+            f"the batches have {flat.shape[1]} columns of flat inputs, but the model is given {n_columns} features; "
+            "callbacks (on_fold_begin) and augmentations must keep the number of columns"
+        )
+
+
+def _passed(fit: FitParams, batch: Labelled, n: int) -> Tensor:
+    """Pass events through the blocks, and return the outputs."""
+    x: Inputs = batch[0]
+    for part, block in zip(PARTS, _copied(fit.model.model).eval(), strict=True):
+        answer = _answer(fit, part, cast("Block", block), x)
+        _check_block(part, cast("Block", block), answer, n, fit.model.n_out)
+        x = cast("Tensor", answer)
+    return cast("Tensor", x)
+
+
+def _copied(network: nn.Sequential) -> nn.Sequential:
+    try:
+        return copy.deepcopy(network)
+    except Exception:  # noqa: BLE001  (whatever a block holds that has no copy)
+        return nn.Sequential(*network)
+
+
+def _answer(fit: FitParams, part: str, block: Block, x: Inputs) -> object:
+    try:
+        with torch.no_grad():
+            return fit.model.forward(x, block)
+    except LuminError:
+        raise
+    except Exception as error:
+        shape = " and ".join(str(tuple(entry.shape)) for entry in (x if isinstance(x, tuple) else (x,)))
+        raise ConfigError(f"{title(part, block)} cannot take inputs of shape {shape}: {error}") from error
+
+
+def _check_block(part: str, block: Block, answer: object, n: int, n_out: int) -> None:
+    width = n_out if part == "tail" else block.get_out_size()
+    wanted = f"(B, {'n_out' if part == 'tail' else 'get_out_size()'}), here ({n}, {width})"
+    if not isinstance(answer, Tensor):
+        raise ShapeError(f"{title(part, block)} must return a tensor {wanted}, got {type(answer).__name__}")
+    if answer.dim() < 2 or (len(answer), answer.shape[-1]) != (n, width) or (part == "tail" and answer.dim() > 2):
+        raise ShapeError(
+            f"{title(part, block)} gave shape {tuple(answer.shape)} for {n} events; it must return {wanted}"
+        )
+
+
+def _is_plain(fit: FitParams) -> bool:
+    return not any(hasattr(callback, "on_batch_begin") and not scheduled(callback) for callback in fit.cbs)
+
+
+def _check_loss(fit: FitParams, y_pred: Tensor, batch: Labelled, more: int) -> None:
+    value = _loss_value(fit.loss_func, y_pred, batch)
+    if value is None:
+        return
+    name, n = title("loss", fit.loss_func), len(y_pred)
+    if not isinstance(value, Tensor):
+        raise ConfigError(f"{name} must return a tensor, got {type(value).__name__}")
+    if isinstance(fit.loss_func, BatchLoss):
+        if value.dim():
+            raise ShapeError(f"{name} is a BatchLoss, which returns a scalar, but gave shape {tuple(value.shape)}")
+    else:
+        check_rows(value, fit.loss_func, n)
+        _check_pairs(fit, value, y_pred, batch, more)
+    if not value.requires_grad:
+        raise ConfigError(
+            f"{name} has no gradient: it must be computed from y_pred in torch, without detach(), item() or numpy"
+        )
+
+
+def _check_pairs(fit: FitParams, value: Tensor, y_pred: Tensor, batch: Labelled, more: int) -> None:
+    """Refuse a loss with an axis of the number of events beside that of the events."""
+    n, (_, y, w) = len(y_pred), batch
+    suspects = [axis for axis in range(1, value.dim()) if value.shape[axis] == n]
+    if not suspects:
+        return
+    rows = torch.arange(more, device=y.device) % n
+    again = _loss_value(fit.loss_func, y_pred.detach()[rows], (y_pred, y[rows], None if w is None else w[rows]))
+    if isinstance(again, Tensor) and any(axis < again.dim() and again.shape[axis] == more for axis in suspects):
+        raise ShapeError(
+            f"{title('loss', fit.loss_func)} gave shape {tuple(value.shape)} for {n} events: it compares all with "
+            f"each other, as y_pred is {_shape(y_pred)} and y {_shape(y)}; bring both to one shape, and return (B,) or "
+            "(B, *)"
+        )
+
+
+def _shape(values: Tensor) -> str:
+    return f"({', '.join(['B', *map(str, values.shape[1:])])}{',' * (values.dim() == 1)})"
+
+
+def _loss_value(loss: Callable[..., Tensor], y_pred: Tensor, batch: Labelled) -> object:
+    """Ask a copy of the loss; ``None`` where it has no copy, or raises."""
+    _, y, w = batch
+    try:
+        own, asked = copy.deepcopy(loss), y_pred.detach().requires_grad_()
+        with torch.enable_grad():
+            return own(asked, y, w) if isinstance(loss, BatchLoss) else own(asked, y)
+    except Exception:  # noqa: BLE001  (the first batch will tell, if it is more than a matter of few events)
+        return None

@@ -1,0 +1,135 @@
+"""Whether the data suit what is asked of them, before a fit begins and anything is written."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from lumin_core import seeds
+from lumin_core.errors import ConfigError, DataError
+from lumin_core.model.loss import BatchLoss
+from lumin_core.training.evaluation import check_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.training.metric import EvalMetric
+    from lumin_core.training.network import Network
+
+
+def check_targets_of(network: Network, fy: FoldYielder, folds: Iterable[int]) -> None:
+    """Refuse targets that do not suit objective, outputs or loss.
+
+    Args:
+        network: Who learns them.
+        fy: The data.
+        folds: Indices of the folds.
+
+    Raises:
+        DataError: If there are none, or they are out of range.
+        ShapeError: If their number is not that of the outputs.
+    """
+    for i in folds:
+        check_targets(fy.get_column("targets", fold_idx=i, add_newaxis=True), network)
+
+
+def check_batch_of_one(network: Network, fy: FoldYielder, fold: int) -> None:
+    """Refuse to train on single events where the network normalises over the batch.
+
+    Args:
+        network: The network; it stays as it is.
+        fy: The data.
+        fold: Index of a fold that is trained on.
+
+    Raises:
+        ConfigError: If it cannot be trained on one event.
+    """
+    norms = [name for name, part in network.model.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    inputs = fy.get_fold(fold)["inputs"]
+    one = tuple(part[:1] for part in inputs) if isinstance(inputs, tuple) else inputs[:1]
+    ((x, _, _),) = network.batches(one)
+    with torch.no_grad(), seeds.torch_forked(network.device):
+        try:
+            network.forward(x, copy.deepcopy(network.model).train())
+        except ValueError as error:  # torch's
+            raise ConfigError(
+                f"bs=1 does not go with batch norm, which takes the spread over the events of a batch ({norms[0]}: "
+                f"{error}); take a larger bs, or bn=False"
+            ) from error
+
+
+def check_metrics(
+    network: Network, fy: FoldYielder, val_idx: int, metrics: Sequence[EvalMetric], *, use_weights: bool = True
+) -> None:
+    """Refuse metrics that the validation fold does not allow, as an AUC of one class.
+
+    They are tried on predictions that were made up: drawn at random, then as good as can be.
+
+    Args:
+        network: Who is going to be validated.
+        fy: The data.
+        val_idx: Index of the validation fold.
+        metrics: The metrics; copies are asked.
+        use_weights: Whether the weights of the file are used.
+
+    Raises:
+        DataError: Naming metric and fold, with the cause.
+    """
+    if not metrics:
+        return
+    targets = np.asarray(fy.get_column("targets", fold_idx=val_idx, add_newaxis=True))
+    targets = targets.reshape(-1) if network.objective == "multiclass" else targets
+    if isinstance(network.loss, BatchLoss):
+        targets = network.loss.main_targets(targets)
+    weights = fy.get_column("weights", fold_idx=val_idx, add_newaxis=True) if use_weights else None
+    tries = _made_up(network.objective, network.n_out, targets)
+    for metric in metrics:
+        columns = {name: fy.get_column(name, fold_idx=val_idx) for name in metric.columns}
+        if any(column is None for column in columns.values()):
+            raise DataError(f"the metric {metric.label!r} needs {list(columns)}, which fold {val_idx} lacks; add them")
+        errors = [_error(metric, preds, targets, weights, cast("Mapping[str, np.ndarray]", columns)) for preds in tries]
+        if all(errors):
+            raise DataError(
+                f"the metric {metric.label!r} cannot be computed on the validation fold {val_idx}: {errors[-1]}"
+            ) from errors[-1]
+
+
+def _error(
+    metric: EvalMetric,
+    preds: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+    columns: Mapping[str, np.ndarray],
+) -> Exception | None:
+    try:
+        own = copy.deepcopy(metric)
+    except Exception:  # noqa: BLE001  (what has no copy is not tried)
+        return None
+    try:
+        own.evaluate(preds, targets.copy(), weights, columns)
+    except Exception as error:  # noqa: BLE001  (whatever it is, it would end the fit)
+        return error
+    return None
+
+
+def _made_up(objective: str, n_out: int, targets: np.ndarray) -> list[np.ndarray]:
+    """Make predictions of shape ``(n, n_out)``: at random, and near the targets."""
+    rng, shape = np.random.default_rng(0), (len(targets), n_out)
+    if objective == "multiclass":
+        random = rng.exponential(size=shape)
+        good = 0.01 * random + (targets[:, None] == np.arange(n_out))
+        made = [values / values.sum(1, keepdims=True) for values in (random, good)]
+    elif objective == "classification":
+        random = rng.uniform(0.01, 0.99, size=shape)
+        made = [random, 0.98 * np.broadcast_to(targets, shape) + 0.01 * random]
+    else:
+        noise = rng.normal(size=shape) * (targets.std() or 1.0)
+        made = [targets.mean() + noise, np.broadcast_to(targets, shape) + 0.01 * noise]
+    return [values.astype(np.float32) for values in made]

@@ -1,0 +1,143 @@
+"""What is refused before a fit or a run begins, and that nothing is left behind then."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lumin_core import Body, Callback, EvalMetric, FoldFileWriter, FoldYielder, Model, ModelBuilder, train_models
+from lumin_core.errors import ConfigError, DataError, LuminError, ShapeError
+
+
+def one_class(fold, columns):
+    if fold == 1:
+        columns["targets"] = np.ones_like(columns["targets"])
+
+
+def out_of_range(fold, columns):
+    if fold == 2:
+        columns["targets"] = columns["targets"] + 1
+
+
+class Sample(Body):
+    """Normalises over objects of one event too, which goes with single events."""
+
+    def __init__(self, n_in, feat_map):
+        super().__init__(n_in, feat_map)
+        self.norm = nn.BatchNorm1d(1)
+
+    def forward(self, x):
+        return self.norm(x[:, None]).squeeze(1)
+
+    def get_out_size(self):
+        return self.n_in
+
+
+class Fussy(EvalMetric):
+    """Says something of predictions that nothing but a training gives."""
+
+    better = "lower"
+
+    def evaluate(self, preds, targets, weights, columns):
+        if (preds > 0.98).mean() < 0.1:
+            raise ValueError("these are not good enough")
+        return 1.0
+
+
+class Lacking(EvalMetric):
+    better, columns = "lower", ("no_such_column",)
+
+    def evaluate(self, preds, targets, weights, columns):
+        return 1.0
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+CASES = [
+    (None, {"bs": 1, "body": {"name": "fully_connected", "bn": True}}, ConfigError, "bs=1 does not go with batch norm"),
+    (one_class, {"metrics": "roc_auc_score"}, DataError, "'roc_auc_score' cannot be computed on the validation fold 1"),
+    (out_of_range, {}, DataError, r"must be in \[0, 1\], got 1"),
+    (None, {"metrics": Lacking}, ConfigError, "has no 'no_such_column'"),
+    (None, {"n_targ": 2, "n_out": 3}, ShapeError, "n_out=3 outputs, but the data have 2"),
+    (None, {"cbs": {"name": "targ_replace", "targ_feats": "no_such"}}, ConfigError, "needs the column 'no_such'"),
+    (None, {"cbs": [{"name": "cycle_lr", "lr_range": (0, 1)}] * 2}, ConfigError, "both set the learning rate"),
+    (None, {"cbs": {"name": "cycle_lr", "lr_ranges": (0, 1)}}, ConfigError, "no option 'lr_ranges'"),
+    (None, {"cbs": {"name": "cycle_mom", "mom_range": (0.1, 0.2)}, "opt": "adagrad"}, ConfigError, "has no momentum"),
+]
+
+
+@pytest.mark.parametrize(("change", "options", "kind", "words"), CASES)
+def test_what_does_not_fit_is_refused_and_leaves_nothing(make_fy, make_builder, here, change, options, kind, words):
+    with make_fy(here / "a.hdf5", change=change, n_targ=options.get("n_targ", 1)) as fy:
+        given = {"opt_args": {"opt": options.get("opt", "sgd"), "lr": 0.1}, "n_out": options.get("n_out")}
+        builder = make_builder(fy, body=options.get("body"), **given)
+        parts = {"cbs": options.get("cbs"), "metrics": options.get("metrics")}
+        bs = options.get("bs", 8)
+        with pytest.raises(kind, match=words):
+            Model(builder).fit(1, fy, bs, val_idx=1, seed=1, cb_savepath=here / "fit", resume=True, **parts)
+        runs = {"cb_partials": parts["cbs"], "metric_partials": parts["metrics"]}
+        with pytest.raises(kind, match=words):
+            train_models(fy, 2, bs, builder, 1, savepath=here / "deep/run", seed=1, **runs)
+    assert [path.name for path in here.iterdir()] == ["a.hdf5"]
+
+
+def test_an_error_says_which_callback_refuses(fy, make_builder):
+    class Never(Callback):
+        def check_fit(self, fit_params):
+            raise ConfigError(f"not with bs={fit_params.bs}")
+
+        def on_epoch_end(self): ...
+
+    with pytest.raises(ConfigError, match="not with bs=8") as raised:
+        Model(make_builder(fy)).fit(1, fy, 8, seed=1, cbs=Never)
+    assert raised.value.__notes__ == ["raised by the callback Never in check_fit"]
+
+
+def test_single_events_are_trained_on_where_nothing_forbids_it(fy, make_builder):
+    for body in ({"name": "fully_connected", "depth": 1}, Sample):
+        model = Model(make_builder(fy, body=body))
+        before = model.model.state_dict()["1.norm.running_mean"].clone() if body is Sample else None
+        model.fit(1, fy, 1, seed=1, trn_idxs=[0])
+        assert before is None or not torch.equal(before, model.model.state_dict()["1.norm.running_mean"])
+
+
+def test_a_metric_that_is_fussy_about_predictions_is_let_through(fy, make_builder, here):
+    model = Model(make_builder(fy))
+    with pytest.raises(ValueError, match="not good enough") as raised:
+        model.fit(1, fy, 8, val_idx=0, seed=1, metrics=Fussy)
+    assert not isinstance(raised.value, LuminError)
+
+
+def test_targets_that_a_callback_makes_are_not_judged_before(make_fy, make_builder, here):
+    class Both(Callback):
+        def on_fold_begin(self, fit_params):
+            fit_params.by.targets = np.arange(fit_params.by.n_events) % 2
+
+    with make_fy(here / "a.hdf5", change=out_of_range) as fy:
+        Model(make_builder(fy)).fit(1, fy, 8, val_idx=1, seed=1, cbs=Both, metrics="roc_auc_score")
+
+
+@pytest.mark.parametrize(
+    "cbs", ["save_best", "epoch_saver", {"name": "cycle_lr", "lr_range": (0, 1), "cycle_save": True}]
+)
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_first_batch(fy, make_builder, here, cbs):
+    (here / "file").touch()
+    model = Model(make_builder(fy))
+    with pytest.raises(ConfigError, match=r"cannot save to the folder .*file/deep: .*file is a file; choose another"):
+        model.fit(1, fy, 8, val_idx=0, seed=1, cbs=cbs, cb_savepath=here / "file/deep")
+    assert model.fit_params is None
+    model.fit(1, fy, 8, seed=1, cb_savepath=here / "file/deep")  # who saves nothing needs no place
+
+
+def test_regression_metrics_are_tried_on_targets_of_any_scale(here):
+    rng = np.random.default_rng(1)
+    with FoldFileWriter("a", cont_feats=["a"], targ_feats="mass") as file:
+        for i in range(2):
+            file.append(i, inputs=rng.normal(size=(16, 1)), targets=rng.uniform(1e5, 1e6, 16))
+    with FoldYielder("a") as fy:
+        model = Model(ModelBuilder.from_fy(fy, "regression", opt_args={"lr": 1e-9}, seed=1))
+        model.fit(1, fy, 8, val_idx=0, seed=1, metrics=["r2", {"name": "reg_pull", "return_mean": True}])
