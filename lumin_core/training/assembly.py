@@ -14,6 +14,7 @@ from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.errors import ConfigError
 from lumin_core.model.record import ModelRecord, describe_components
 from lumin_core.model.tensor_file import load_state
+from lumin_core.training.use import Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +33,8 @@ _DTYPES = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
 class Assembly:
     """Base of `Network`: head, body and tail with their loss and optimiser.
 
-    Arguments and attributes are those of `lumin_core.Model`, and `scaler`: what scales the loss
-    where the precision is ``"16"``, else ``None``.
+    Arguments and attributes are those of `lumin_core.Model`, `use`: the threads that fit or ask it,
+    and `scaler`: what scales the loss where the precision is ``"16"``, else ``None``.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Assembly:
         self.scaler = torch.amp.GradScaler(self.device.type) if precision == "16" else None
         self._dtype = _DTYPES[precision]
         self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if compile else self.model
+        self.use = Use()
         self.set_mode(training=False)
 
     @property

@@ -24,6 +24,7 @@ from lumin_core.model.loss import BatchLoss, weighted_loss
 from lumin_core.training.evaluation import Answers, FoldLoss, check_targets, labelled, validation_values
 from lumin_core.training.interrupt import CtrlC, Interrupted, keep_interrupted
 from lumin_core.training.progress import progress_bar
+from lumin_core.training.use import only_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -77,9 +78,10 @@ def run_fit(fit: Fit) -> None:
 
     Raises:
         KeyboardInterrupt: After Ctrl-C, at the end of the batch; what was trained is saved.
+        TrainingFailed: If another thread runs a fit.
     """
     params = fit.params
-    with seeds.torch_forked(params.device), CtrlC() as ctrl_c, closing(fit_steps(fit, ctrl_c)) as steps:
+    with only_fit(), seeds.torch_forked(params.device), CtrlC() as ctrl_c, closing(fit_steps(fit, ctrl_c)) as steps:
         try:
             for request in steps:
                 request(params)
@@ -103,6 +105,7 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
 
     Raises:
         Interrupted: After the batch in which Ctrl-C came.
+        ConfigError: If another thread fits or asks the network.
 
     Example:
         >>> from lumin_core.training import fit_steps, prepare_fit
@@ -113,13 +116,14 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
     """
     loop = _Loop(fit, CtrlC() if ctrl_c is None else ctrl_c)
     network = fit.params.model
-    was_training = network.model.training  # in a fit within a fit
-    network.set_mode(training=True)
-    try:
-        with loop.bar:
-            yield from loop.run()
-    finally:
-        network.set_mode(training=was_training)
+    with network.use.fitting():
+        was_training = network.model.training  # in a fit within a fit
+        network.set_mode(training=True)
+        try:
+            with loop.bar:
+                yield from loop.run()
+        finally:
+            network.set_mode(training=was_training)
 
 
 class _Loop:
