@@ -13,6 +13,7 @@ References:
 from __future__ import annotations
 
 import secrets
+import threading
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import torch
 
 _BITS = 53  # fits a float64, JSON and TOML exactly
+
+_seeding = threading.RLock()
 
 
 def fresh() -> int:
@@ -116,7 +119,7 @@ def torch_forked(device: str | torch.device = "cpu") -> Iterator[None]:
     """Restore torch's global generators, the CPU's and a device's, at the end of the block.
 
     Dropout and the initialisation of layers draw from these and take no other; whoever seeds
-    them works inside.
+    them works inside. They belong to all threads: see `torch_seeded` for short blocks.
 
     Args:
         device: The device whose generator is restored too.
@@ -134,6 +137,31 @@ def torch_forked(device: str | torch.device = "cpu") -> Iterator[None]:
 
     kind = torch.device(device).type
     with torch.random.fork_rng([] if kind == "cpu" else [device], device_type="cuda" if kind == "cpu" else kind):
+        yield
+
+
+@contextmanager
+def torch_seeded(seed: int) -> Iterator[None]:
+    """Draw from torch's global generators as seeded, inside a short block, and restore them.
+
+    Threads wait for each other, so that each has the numbers of its own seed.
+
+    Args:
+        seed: An integer, as from `seed_of`.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core import seeds
+        >>> with seeds.torch_seeded(1):
+        ...     a = torch.rand(3)
+        >>> with seeds.torch_seeded(1):
+        ...     torch.equal(a, torch.rand(3))
+        True
+    """
+    import torch
+
+    with _seeding, torch_forked():
+        torch.manual_seed(seed)
         yield
 
 

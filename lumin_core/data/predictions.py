@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING
 
 from lumin_core.checks import listed
@@ -47,23 +48,26 @@ class Predictions:
 
     def __init__(self, reader: FoldReader) -> None:
         self._reader = reader
-        self._gathered: Gathered | None = None
+        self._mine = _Mine()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Gather what is saved inside the block, and write it at the end; see the yielder's."""
-        if self._gathered is not None:  # inside another block, which writes
+        """Gather what is saved inside the block, and write it at the end; see the yielder's.
+
+        What other threads save is not gathered with it: they are other writers.
+        """
+        if self._mine.gathered is not None:  # inside another block, which writes
             yield
             return
         path = self._reader.path
         refuse_existing(path, overwrite=True, error=FoldFileError)
         with locked(path, FoldFileError):
-            self._gathered = {}
+            self._mine.gathered = {}
             try:
                 yield
-                self._write(self._gathered)
+                self._write(self._mine.gathered)
             finally:
-                self._gathered = None
+                self._mine.gathered = None
 
     def _write(self, gathered: Gathered) -> None:
         if not gathered:
@@ -98,18 +102,24 @@ class Predictions:
     def save(self, pred: ArrayLike, fold_idx: int, pred_name: str, *, overwrite: bool = False) -> None:
         """Save the predictions of a fold; see `FoldYielder.save_fold_pred`, which this does."""
         idx = self._reader.fold_number(fold_idx)
-        if pred_name not in (self._gathered or {}):  # not for every fold again
+        if pred_name not in (self._mine.gathered or {}):  # not for every fold again
             self.check_name(pred_name, overwrite=overwrite)
         values, n = to_float32(pred, f"predictions of fold {idx}"), self._reader.sizes[idx]
         if values.ndim == 0 or len(values) != n:
             raise ShapeError(f"predictions of fold {idx} must have {n} rows, got shape {values.shape}")
         with self.writing():
-            if self._gathered is not None:
-                self._gathered.setdefault(pred_name, {})[idx] = values.copy()
+            if self._mine.gathered is not None:
+                self._mine.gathered.setdefault(pred_name, {})[idx] = values.copy()
 
-    def __getstate__(self) -> dict[str, object]:
-        """Return everything but what was gathered, which stays here."""
-        return {**self.__dict__, "_gathered": None}
+    def __reduce__(self) -> tuple[type[Predictions], tuple[FoldReader]]:
+        """Pickle without what was gathered, which stays here."""
+        return Predictions, (self._reader,)
+
+
+class _Mine(threading.local):
+    """What a thread has gathered; ``None`` outside of its blocks."""
+
+    gathered: Gathered | None = None
 
 
 def _write_column(group: h5py.Group, name: str, values: np.ndarray) -> None:

@@ -272,8 +272,7 @@ class ModelBuilder:
         seed = seeds.check(self.seed)
         mask = self._draw_mask(seed) if input_mask is None else np.asarray(input_mask, dtype=np.int64)
         feats = self.cont_feats if mask is None else [self.cont_feats[i] for i in mask if i < len(self.cont_feats)]
-        with registry.recording() as used, seeds.torch_forked():
-            torch.manual_seed(seeds.seed_of(seed, "initialisation"))
+        with registry.recording() as used, seeds.torch_seeded(seeds.seed_of(seed, "initialisation")):
             model = self.build_model(feats).to(device)
             loss = build_loss(self.loss, self.objective)
             opt = build_optimiser(self.opt_args, model.parameters())

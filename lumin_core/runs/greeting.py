@@ -10,11 +10,19 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
+import time
+from typing import TYPE_CHECKING
 
 from attrs import define
 
 from lumin_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MOMENT = 0.1  # seconds
 
 
 @define(frozen=True)
@@ -28,6 +36,9 @@ class Greeting:
         threads: How many threads it may use: the cores that are open to it.
         devices: Where it can train: what ``LUMIN_DEVICE`` says there, else its GPUs, else
             ``"mps"`` or ``"cpu"``.
+        is_main: Whether it is the main thread of its process that answers.
+        is_fork: Whether its process is a fork of one that had loaded torch, whose threads a fork
+            does not have: it would wait for them for ever.
 
     Example:
         >>> import os
@@ -41,6 +52,8 @@ class Greeting:
     thread: int
     threads: int
     devices: tuple[str, ...]
+    is_main: bool = True
+    is_fork: bool = False
 
     @property
     def is_here(self) -> bool:
@@ -64,7 +77,27 @@ def introduce() -> Greeting:
         >>> introduce().is_here
         True
     """
-    return Greeting(os.getpid(), socket.gethostname(), threading.get_ident(), available_cores(), _devices())
+    return Greeting(
+        process=os.getpid(),
+        host=socket.gethostname(),
+        thread=threading.get_ident(),
+        threads=available_cores(),
+        devices=_devices(),
+        is_main=threading.current_thread() is threading.main_thread(),
+        is_fork=bool(_forks),
+    )
+
+
+def linger() -> Greeting:
+    """Answer a greeting slowly, so that another thread has to answer the next.
+
+    Example:
+        >>> from lumin_core.runs.greeting import linger
+        >>> linger().is_main
+        True
+    """
+    time.sleep(_MOMENT)
+    return introduce()
 
 
 def available_cores() -> int:
@@ -108,6 +141,47 @@ def check_greeting(greeting: Greeting, name: str) -> None:
         f"threads share torch's random numbers, so that executor must be one of processes, and {name} is one of "
         "threads; say executor='processes'"
     )
+
+
+def check_apart(greetings: Iterable[Greeting], name: str) -> None:
+    """Refuse workers that are threads of one process.
+
+    Args:
+        greetings: What was said at the same time.
+        name: What the executor is called.
+
+    Raises:
+        ConfigError: If two answered from one process.
+
+    Example:
+        >>> import attrs
+        >>> from lumin_core.runs import introduce
+        >>> from lumin_core.runs.greeting import check_apart
+        >>> one = introduce()
+        >>> check_apart([one, attrs.evolve(one, thread=one.thread + 1)], "Mine")
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: two workers of Mine are threads of one process (...
+    """
+    seen: dict[tuple[str, int], int] = {}
+    for said in greetings:
+        if seen.setdefault((said.host, said.process), said.thread) != said.thread:
+            raise ConfigError(
+                f"two workers of {name} are threads of one process ({said.process} on {said.host}) and would share "
+                "torch's random numbers; give each process one thread (dask worker --nthreads 1), or say "
+                "executor={'name': 'dask', 'cluster': ...}, which gives a process one model at a time"
+            )
+
+
+_forks: list[int] = []  # the processes that this one descends from without exec, torch loaded
+
+
+def _note_fork() -> None:
+    if "torch" in sys.modules:
+        _forks.append(os.getppid())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
 
 
 def _devices() -> tuple[str, ...]:

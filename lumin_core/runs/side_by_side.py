@@ -160,6 +160,8 @@ def greet(executor: Executor, jobs: int) -> Greeting | None:
     name = type(executor.pool if isinstance(executor, Submitting) else executor).__name__
     try:
         greeting = ask(jobs)
+    except ConfigError:  # says what to do
+        raise
     except Exception as error:
         raise ConfigError(
             f"no worker of {name} answered, and nothing was written: {_cause(error)}; its processes must start, and "
@@ -223,10 +225,16 @@ class SideBySide:
             raise _failed(failures, plan) from failures[min(failures)]
 
     def _jobs(self, plan: RunPlan, folder: RunFolder, numbers: Sequence[int]) -> list[Job]:
-        """Give each model its share of the cores, and the devices in turn."""
+        """Give each model its share of the cores, and the devices in turn.
+
+        A fork lacks the threads that torch started before, and would wait for them for ever.
+        """
         said = self.greeting
         cores = available_cores() if said is None else said.threads
         threads = threads_each(self.executor, len(numbers), cores) if said is None or said.is_local else None
+        if said is not None and said.is_fork and threads != 1:
+            _say("the workers are forks of this process, where torch has one thread; those of 'processes' have more")
+            threads = 1
         devices = said.devices if said is not None and len(said.devices) > 1 else (None,)
         return [
             Job(number, folder, plan, self.components, threads, devices[i % len(devices)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from tqdm import tqdm
 
 from lumin_core.errors import ConfigError
-from lumin_core.runs.greeting import introduce
+from lumin_core.runs.greeting import check_apart, introduce, linger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 PATIENCE = 120.0
 """Seconds within which a worker must answer a greeting: it starts, and imports torch."""
+
+_TOGETHER = 16
+"""How many threads at most are asked at the same time whether they are of one process."""
 
 _LOOK_EVERY = 0.5  # seconds: on Windows Ctrl-C is not seen by who waits without end
 
@@ -71,10 +74,17 @@ class Submitting:
 
         Raises:
             TimeoutError: If none does within two minutes.
-            ConfigError: If the pool gives no future.
+            ConfigError: If the pool gives no future, or its workers are threads of one process.
             Exception: Whatever else went wrong.
         """
-        futures = [self._introduction() for _ in range(max(1, min(self.workers, jobs)))]
+        said = self._greet(max(1, min(self.workers, jobs)))
+        if not (said.is_main or said.is_here):
+            together = [self._asked(linger) for _ in range(min(jobs, _TOGETHER))]
+            check_apart([future.result(PATIENCE) for future in together], type(self.pool).__name__)
+        return said
+
+    def _greet(self, n: int) -> Greeting:
+        futures = [self._asked(introduce) for _ in range(n)]
         answered, _ = wait(futures, timeout=PATIENCE, return_when=FIRST_COMPLETED)
         for future in answered:
             return future.result()
@@ -82,10 +92,13 @@ class Submitting:
             future.cancel()
         raise TimeoutError(f"there was no answer within {PATIENCE:g} s")
 
-    def _introduction(self) -> Future[Greeting]:
-        future = self.pool.submit(introduce)
+    def _asked(self, greeting: Callable[[], Greeting]) -> Future[Greeting]:
+        future = self.pool.submit(greeting)
         if not isinstance(future, Future):
-            raise ConfigError(f"submit() must return a concurrent.futures.Future, got {future!r}")
+            raise ConfigError(
+                f"submit() must return a concurrent.futures.Future, got {future!r}; a client of Dask is given as "
+                "executor={'name': 'dask', 'cluster': client}"
+            )
         return future
 
     def train(self, jobs: Sequence[Job], report: Report) -> None:

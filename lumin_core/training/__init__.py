@@ -32,6 +32,7 @@ _HOMES = {
     "hook_plan": ["HookPlan"],
     "hookspecs": ["LuminSpec", "POINTS", "hookimpl"],
     "inputs": ["InputReader"],
+    "interrupt": ["stop_fits"],
     "loop": ["backward", "fit_steps", "forward", "run_fit", "step"],
     "metric": ["Direction", "EvalMetric", "is_better"],
     "model": ["Model"],

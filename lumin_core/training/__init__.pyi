@@ -28,6 +28,7 @@ from lumin_core.training.hookspecs import POINTS as POINTS
 from lumin_core.training.hookspecs import LuminSpec as LuminSpec
 from lumin_core.training.hookspecs import hookimpl as hookimpl
 from lumin_core.training.inputs import InputReader as InputReader
+from lumin_core.training.interrupt import stop_fits as stop_fits
 from lumin_core.training.loop import backward as backward
 from lumin_core.training.loop import fit_steps as fit_steps
 from lumin_core.training.loop import forward as forward

@@ -15,6 +15,7 @@ from lumin_core.errors import ConfigError
 from lumin_core.model.blocks import set_frozen
 from lumin_core.model.record import ModelRecord, describe_components
 from lumin_core.model.tensor_file import load_state
+from lumin_core.training.use import Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,9 +34,9 @@ _DTYPES = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
 class Assembly:
     """Base of `Network`: head, body and tail with their loss and optimiser.
 
-    Arguments and attributes are those of `lumin_core.Model`, and `scaler`: what scales the loss
-    where the precision is ``"16"``, else ``None``; and `is_new`: whether the weights are still
-    those that the builder drew, neither trained nor loaded.
+    Arguments and attributes are those of `lumin_core.Model`, `use`: the threads that fit or ask it,
+    `scaler`: what scales the loss where the precision is ``"16"``, else ``None``, and `is_new`:
+    whether the weights are still those that the builder drew, neither trained nor loaded.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Assembly:
         self.scaler = torch.amp.GradScaler(self.device.type) if precision == "16" else None
         self._dtype = _DTYPES[precision]
         self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if compile else self.model
+        self.use = Use()
         self.set_mode(training=False)
 
     @property

@@ -81,19 +81,15 @@ class FoldLoss:
 
 @contextmanager
 def evaluating(network: Network, *others: nn.Module) -> Iterator[None]:
-    """Put networks and loss into evaluation mode, and back.
+    """Have networks and loss in evaluation mode, and back where they were not.
 
     Callbacks may ask the model in the middle of a training.
+
+    Raises:
+        ConfigError: If another thread fits the network.
     """
-    parts = [part for part in (network.model, network.loss, *others) if isinstance(part, nn.Module)]
-    modes = [(module, module.training) for part in parts for module in part.modules()]
-    for part in parts:
-        part.eval()
-    try:
+    with network.use.asking([part for part in (network.model, network.loss, *others) if isinstance(part, nn.Module)]):
         yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 class Answers:

@@ -139,7 +139,8 @@ def prepare_fit(
     check_fit(params, replaced=bool(plan.calls["on_fold_begin"]), use_weights=train_on_weights)
     checkpoints = Checkpoints(params, seed, train_on_weights=train_on_weights) if resume else None
     seed = seeds.check(seed) if checkpoints is None else checkpoints.seed
-    network.record_training(fy, trn_idxs, seed)
+    with network.use.fitting():  # another thread's fit or question is in the way before anything is changed
+        network.record_training(fy, trn_idxs, seed)
     return Fit(
         params=params,
         plan=plan,

@@ -26,7 +26,7 @@ class CtrlC:
     """Note the first Ctrl-C, inside the block; a second raises `KeyboardInterrupt` there and then.
 
     Signals reach the main thread alone: in another one, or where somebody handles them already,
-    nothing is changed.
+    nothing is changed, and `stop_fits` does what the first Ctrl-C would.
 
     Attributes:
         asked: Whether Ctrl-C came.
@@ -48,10 +48,12 @@ class CtrlC:
         if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._note)
             self._installed = True
+        _inside.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Give back."""
+        _inside.remove(self)
         if self._installed:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -60,6 +62,20 @@ class CtrlC:
             signal.default_int_handler(number, frame)
         self.asked = True
         tqdm.write("Ctrl-C: stopping after this batch; once more stops at once", file=sys.stderr)
+
+
+_inside: list[CtrlC] = []
+
+
+def stop_fits() -> None:
+    """End the fits of this process after their batch, in whatever thread, as Ctrl-C does.
+
+    Example:
+        >>> from lumin_core.training import stop_fits
+        >>> stop_fits()
+    """
+    for ctrl_c in list(_inside):
+        ctrl_c.asked = True
 
 
 def keep_interrupted(fit: FitParams, checkpoints: Checkpoints | None) -> str:

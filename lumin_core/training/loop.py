@@ -34,6 +34,7 @@ from lumin_core.training.evaluation import (
 from lumin_core.training.interrupt import CtrlC, Interrupted, keep_interrupted
 from lumin_core.training.look import look
 from lumin_core.training.progress import progress_bar
+from lumin_core.training.use import only_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -85,9 +86,10 @@ def run_fit(fit: Fit) -> None:
     Raises:
         Diverged: If no epoch had finite losses.
         KeyboardInterrupt: After Ctrl-C, at the end of the batch; what was trained is saved.
+        TrainingFailed: If another thread runs a fit.
     """
     params = fit.params
-    with seeds.torch_forked(params.device), CtrlC() as ctrl_c, closing(fit_steps(fit, ctrl_c)) as steps:
+    with only_fit(), seeds.torch_forked(params.device), CtrlC() as ctrl_c, closing(fit_steps(fit, ctrl_c)) as steps:
         try:
             for request in steps:
                 request(params)
@@ -113,6 +115,7 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
     Raises:
         Diverged: If no epoch had finite losses.
         Interrupted: After the batch in which Ctrl-C came.
+        ConfigError: If another thread fits or asks the network.
 
     Example:
         >>> from lumin_core.training import fit_steps, prepare_fit
@@ -123,15 +126,16 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
     """
     loop = _Loop(fit, CtrlC() if ctrl_c is None else ctrl_c)
     network = fit.params.model
-    was_training = network.model.training  # in a fit within a fit
-    network.set_mode(training=True)
-    try:
-        kept = nullcontext() if fit.checkpoints is None else fit.checkpoints.held()
-        with loop.bar, kept, _rates_given_back(fit.params):
-            yield from loop.run()
-    finally:
-        network.set_mode(training=was_training)
-        network.is_new = False
+    kept = nullcontext() if fit.checkpoints is None else fit.checkpoints.held()
+    with network.use.fitting():
+        was_training = network.model.training  # in a fit within a fit
+        network.set_mode(training=True)
+        try:
+            with loop.bar, kept, _rates_given_back(fit.params):
+                yield from loop.run()
+        finally:
+            network.set_mode(training=was_training)
+            network.is_new = False
 
 
 @contextmanager

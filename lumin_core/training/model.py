@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Model(Network):
     """A network of head, body and tail, with its loss and optimiser.
 
-    Outside of a fit it is in evaluation mode.
+    Outside of a fit it is in evaluation mode, and any number of threads may ask it; while one fits
+    it, others are refused.
 
     Args:
         model_builder: What to build.
@@ -105,7 +106,9 @@ class Model(Network):
             The callbacks, in the order of `cbs`.
 
         Raises:
-            ConfigError: If an option is out of range, or the features are not the builder's.
+            ConfigError: If an option is out of range, the features are not the builder's, or
+                another thread fits or asks this model.
+            TrainingFailed: If another thread fits another model.
             DataError: If a fold is smaller than a batch, or holds what cannot be trained on.
             HookError: If a callback has a point that does not exist.
             KeyboardInterrupt: After Ctrl-C: the first ends the fit after the batch and saves the
@@ -163,7 +166,7 @@ class Model(Network):
         Raises:
             DataError: If columns are missing, or inputs are infinite.
             ShapeError: If inputs have another number of columns.
-            ConfigError: If `raw` is asked for and nothing is recorded.
+            ConfigError: If `raw` is asked for and nothing is recorded, or another thread fits it.
         """
         question = Question(make_handler=PredHandler if pred_cb is None else lambda: pred_cb, cbs=cbs, bs=bs, raw=raw)
         answers = deliver(predictions([self], inputs, question), [pred_name], inputs, as_np=as_np)
@@ -189,6 +192,7 @@ class Model(Network):
 
         Raises:
             DataError: If there are no targets, or the weights sum to zero.
+            ConfigError: If another thread fits it.
         """
         by = as_batches(self, inputs, bs, targets=targets, weights=weights)
         evaluation.check_targets(by.targets, self)

@@ -10,6 +10,8 @@ One network is the case of one: the mean is its answer, bit for bit.
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,10 +34,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lumin_core.data.batch_yielder import BatchYielder
+    from lumin_core.model.blocks import Inputs
     from lumin_core.training.network import Events, Network, PredCallback
 
     Answer = ArrayLike | Tensor
     Prediction = tuple[int, Answer, np.ndarray]
+
+_ROWS = 16
+_lock = threading.Lock()
+_at_work: set[int] = set()  # the handlers that collect
 
 
 @define(frozen=True, kw_only=True)
@@ -90,7 +97,8 @@ def predictions(
         For each fold its number, the mean, shape ``(n, n_out)``, and the spread, of the same shape.
 
     Raises:
-        ConfigError: If a file has other features than a network, or ``raw`` is asked for it.
+        ConfigError: If a file has other features than a network, or ``raw`` is asked for it; if
+            another thread fits a network.
 
     Example:
         >>> import numpy as np
@@ -105,8 +113,16 @@ def predictions(
     shares = np.ones(len(networks)) if weights is None else weights
     numbers = chosen or (lambda _: range(len(networks)))
     if isinstance(inputs, FoldYielder):
-        return _of_folds(askers, inputs, shares, numbers)
-    return _of_events(askers, inputs, shares, numbers(0))
+        return _unchanged(networks, _of_folds(askers, inputs, shares, numbers))
+    return _unchanged(networks, _of_events(askers, inputs, shares, numbers(0)))
+
+
+def _unchanged(networks: Sequence[Network], found: Iterator[Prediction]) -> Iterator[Prediction]:
+    """Keep other threads' fits out from the first fold to the last."""
+    with ExitStack() as stack:
+        for network in networks:
+            stack.enter_context(evaluating(network))
+        yield from found
 
 
 def deliver(found: Iterator[Prediction], names: Sequence[str], fy: object, *, as_np: bool) -> list[np.ndarray | Tensor]:
@@ -150,8 +166,25 @@ class _Asker:
         if fy is not None:
             params.fy = fy
         hand_over(network, cbs)
-        run_predict(params, plan)
-        return handler.get_preds()
+        with _collecting(handler):
+            run_predict(params, plan)
+            return handler.get_preds()
+
+
+@contextmanager
+def _collecting(handler: PredCallback) -> Iterator[None]:
+    """Refuse a handler that collects the batches of another prediction meanwhile."""
+    with _lock:
+        if id(handler) in _at_work:
+            raise ConfigError(
+                f"this pred_cb collects another prediction just now, and would mix the two: {handler!r}; "
+                "make one for each prediction"
+            )
+        _at_work.add(id(handler))
+    try:
+        yield
+    finally:
+        _at_work.remove(id(handler))
 
 
 def _of_events(
@@ -222,7 +255,7 @@ def run_predict(fit_params: FitParams, plan: HookPlan) -> None:
             for fit.batch, (fit.x, fit.y, fit.w) in enumerate(labelled(fit.by), 1):  # noqa: B020  (sets attributes)
                 for call in calls["on_batch_begin"]:
                     call(fit)
-                fit.y_pred = fit.model.to_prediction(fit.model.forward(fit.x))
+                fit.y_pred = fit.model.to_prediction(_asked(fit.model, fit.x))
                 for call in calls["on_forwards_end"]:
                     call(fit)
                 for call in calls["on_batch_end"]:
@@ -230,3 +263,15 @@ def run_predict(fit_params: FitParams, plan: HookPlan) -> None:
         for call in calls["on_pred_end"]:
             call(fit)
     fit.forget_batch()
+
+
+def _asked(network: Network, x: Inputs) -> Tensor:
+    """Ask about a batch, flat inputs in whole rows of vector units.
+
+    The last rows of another number are rounded otherwise, so that what an event is given would
+    depend on how many are asked about with it.
+    """
+    if not isinstance(x, torch.Tensor) or len(x) % _ROWS == 0:
+        return network.forward(x)
+    lacking = -len(x) % _ROWS
+    return network.forward(torch.cat([x, x[-1:].expand(lacking, -1)]))[: len(x)]

@@ -203,6 +203,17 @@ def test_a_script_that_would_start_itself_again_is_refused(tmp_path, lines, refu
     assert done.stderr.count("Traceback") == 1  # the worker itself says nothing
 
 
+def test_scripts_from_standard_input_and_of_c_work():
+    """They are in no file that workers could import."""
+    code = (
+        "from lumin_plugin_farm import Processes\nwith Processes(1) as pool: print(pool.submit(divmod, 7, 2).result())"
+    )
+    for how, given in (("-", code), ("-c", None)):
+        command = [sys.executable, how, *([] if given else [code])]
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=200)
+        assert (done.stdout, done.stderr) == ("(3, 1)\n", "")
+
+
 UNGUARDED = """from lumin_plugin_farm import Processes
 def run():
     with Processes(1) as executor: executor.greet()

@@ -11,5 +11,5 @@ from __future__ import annotations
 
 from lumin_core import lazy
 
-_HOMES = {"processes": ["Processes"]}
+_HOMES = {"dask": ["Dask"], "processes": ["Processes"]}
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

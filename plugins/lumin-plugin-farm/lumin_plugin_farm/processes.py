@@ -17,7 +17,6 @@ import os
 import pickle
 import queue
 import signal
-import sys
 import threading
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -28,13 +27,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, TrainingFailed
 from lumin_core.runs import Submitting, available_cores
+from lumin_plugin_farm import main_module
 from lumin_plugin_farm.worker import block_ctrl_c, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
-    from types import FrameType
 
     from lumin_core.runs import Greeting, Job, Report
 
@@ -42,7 +41,6 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 _Task = tuple["Future[Any]", bytes]
-_STARTS_AGAIN = 78  # exit code of a worker whose script would start workers
 
 
 class Processes(Executor):
@@ -68,14 +66,14 @@ class Processes(Executor):
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
-        if _is_imported_by_worker():
-            raise SystemExit(_STARTS_AGAIN)  # in place of workers of workers without end; who started it says why
+        main_module.may_start_workers()
+        main_module.forget_no_file()
         self._max_workers = available_cores() if max_workers is None else positive(max_workers, "max_workers")
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
-        self._script = _script()
+        self._script = main_module.script()
 
     @property
     def workers(self) -> int:
@@ -268,39 +266,15 @@ class _Pickler(pickle.Pickler):
     """Looks at every class and function on the way."""
 
     def persistent_id(self, obj: object) -> None:
-        if isinstance(obj, type | FunctionType) and obj.__module__ == "__main__" and not _main_is_a_file():
+        if isinstance(obj, type | FunctionType) and obj.__module__ == "__main__" and not main_module.is_file():
             raise pickle.PicklingError(
                 f"{obj.__qualname__} was written in a notebook or at the prompt; put it into a module and import it"
             )
 
 
-def _main_is_a_file() -> bool:
-    main = sys.modules["__main__"]
-    return hasattr(main, "__file__") or getattr(getattr(main, "__spec__", None), "name", None) is not None
-
-
-def _is_imported_by_worker() -> bool:
-    """Tell whether this process is a worker that imports the script of who started it."""
-    imported = sys.modules.get("__mp_main__")  # the name that multiprocessing gives the script there
-    return imported is not None and imported is not sys.modules["__main__"]
-
-
-def _script() -> str:
-    """Name the script that workers will import, and the line of it that is at work."""
-    frame: FrameType | None = sys._getframe()
-    while frame and (frame.f_code.co_name, frame.f_globals.get("__name__")) != ("<module>", "__main__"):
-        frame = frame.f_back
-    if frame is None:
-        return f"{getattr(sys.modules['__main__'], '__file__', 'the script')}, which"
-    return f"{frame.f_code.co_filename}, whose line {frame.f_lineno}"
-
-
 def _cause_of_death(code: int | None, script: str) -> str:
-    if code == _STARTS_AGAIN:
-        return (
-            f"every worker imports {script} would start workers again; "
-            'put what the script does below the line   if __name__ == "__main__":'
-        )
+    if code == main_module.STARTS_AGAIN:
+        return main_module.starts_again(script)
     if code is None or code >= 0:
         return f"its process ended with exit code {code}"
     hint = ", as the system does when memory runs out" if code == -getattr(signal, "SIGKILL", 0) else ""

@@ -54,10 +54,10 @@ def _answer(payload: bytes) -> bytes:
         return pickle.dumps((value, None))
     except BaseException as error:  # noqa: BLE001  (whatever it is, it is the answer)
         error.add_note(f"In the worker:\n{traceback.format_exc()}")
-        return pickle.dumps((None, _portable(error)))
+        return pickle.dumps((None, portable(error)))
 
 
-def _portable(error: BaseException) -> BaseException:
+def portable(error: BaseException) -> BaseException:
     """Give the exception, or where it cannot be pickled one that says the same."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301

@@ -170,4 +170,4 @@ def test_what_was_gathered_stays_in_its_process(path):
     with predictions.writing():
         predictions.save(np.ones(10), 0, "pred")
         again = pickle.loads(pickle.dumps(predictions))
-    assert again._gathered is None
+    assert again._mine.gathered is None

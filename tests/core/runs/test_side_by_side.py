@@ -185,6 +185,8 @@ def folder(tmp_path):
 
 
 def test_jobs_get_their_share_and_their_device(folder, monkeypatch):
+    said = []
+    monkeypatch.setattr(side_by_side, "_say", said.append)
     monkeypatch.setattr(side_by_side, "_failure", lambda job, outcome: None)
     monkeypatch.setattr(type(folder), "result", lambda self, number: {})
     here = introduce()
@@ -199,6 +201,10 @@ def test_jobs_get_their_share_and_their_device(folder, monkeypatch):
     gpus = attrs.evolve(here, devices=("cuda:0", "cuda:1"))
     assert shares(gpus) == [(half, "cuda:0"), (half, "cuda:1"), (half, "cuda:0")]
     assert shares(attrs.evolve(here, host="elsewhere")) == [(None, None)] * 3
+    assert shares(attrs.evolve(here, threads=8)) == [(4, None)] * 3
+    assert not any("forks" in line for line in said)
+    assert shares(attrs.evolve(here, threads=8, is_fork=True)) == [(1, None)] * 3  # it would wait for ever with two
+    assert "the workers are forks of this process, where torch has one thread; those of 'processes' have more" in said
 
 
 def test_what_is_not_reported_or_left_no_result_has_failed(folder, capsys):

@@ -1,8 +1,10 @@
 """Pools as executors: futures are handed out, watched, and stopped."""
 
+import itertools
 import threading
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 
+import attrs
 import pytest
 
 from lumin_core.errors import ConfigError
@@ -140,3 +142,23 @@ def test_what_gives_no_future_is_refused():
 
     with pytest.raises(ConfigError, match=r"submit\(\) must return a concurrent.futures.Future, got Greeting"):
         Submitting(Odd()).greet()
+
+
+@pytest.mark.parametrize(("n_threads", "jobs", "refused"), [(2, 2, True), (2, 1, False), (1, 3, False)])
+def test_threads_of_another_process_are_refused_where_jobs_would_meet(n_threads, jobs, refused):
+    class Away(Pool):
+        """Calls in another process, in one of its threads after the other."""
+
+        threads = itertools.cycle(range(n_threads))
+
+        def submit(self, fn):
+            said = fn()
+            future = Future()
+            future.set_result(attrs.evolve(said, process=-1, is_main=False, thread=next(self.threads)))
+            return future
+
+    if not refused:
+        assert Submitting(Away()).greet(jobs).process == -1
+        return
+    with pytest.raises(ConfigError, match="two workers of Away are threads of one process"):
+        Submitting(Away()).greet(jobs)

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from lumin_core import Callback, Model
-from lumin_core.training.interrupt import CtrlC
+from lumin_core.training.interrupt import CtrlC, stop_fits
 
 
 def press():
@@ -79,3 +79,25 @@ def test_a_fit_ends_after_the_batch_and_says_how_to_go_on(make_builder, fy, tmp_
     assert way in str(caught.value)
     assert (tmp_path / "interrupted.safetensors").is_file()
     assert not model.model.training
+
+
+def test_fits_of_any_thread_are_stopped_as_by_ctrl_c(fy, make_builder, tmp_path):
+    class Stopping(Callback):
+        def on_batch_end(self):
+            stop_fits()
+
+    raised = []
+
+    def fit():
+        try:
+            model.fit(9, fy, 8, cbs=Stopping(), cb_savepath=tmp_path, visible_bar=False)
+        except KeyboardInterrupt as error:
+            raised.append(str(error))
+
+    model = Model(make_builder(fy))
+    thread = threading.Thread(target=fit)
+    thread.start()
+    thread.join()
+    assert "interrupted in epoch 1 of 9, after batch 1 of 2" in raised[0]
+    stop_fits()  # there is none any more
+    model.fit(1, fy, 8, trn_idxs=[0], cb_savepath=tmp_path, visible_bar=False)

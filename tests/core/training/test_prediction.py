@@ -470,3 +470,12 @@ def test_folds_are_given_with_their_source(model, shared_path, tmp_path):
         model.predict(fy, cbs=Look())
         Ensemble([model]).predict(fy, cbs=Look())
         assert seen == [fy] * 6
+
+
+def test_what_an_event_is_given_does_not_depend_on_how_many_are_asked(make_builder, fy):
+    model = Model(make_builder(fy, body={"name": "fully_connected", "width": 64}))
+    x = np.random.default_rng(1).normal(size=(640, 4))
+    x[:, 3] = 0
+    whole = model.predict(x)
+    for n in (1, 2, 3, 7, 29, 92, 134, 295, 302, 491):
+        assert np.array_equal(model.predict(x[:n]), whole[:n])
