@@ -149,7 +149,26 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
     if w is None and (mean := _torch_mean(loss)) is not None:
         return _called(mean, y_pred, y)
     values = event_loss(loss, y_pred, y)
-    return values.mean() if w is None else torch.dot(values, w.reshape(-1)) / values.shape[0]
+    if w is None:
+        return values.mean()
+    if torch.is_grad_enabled():
+        return torch.dot(values, w.reshape(-1)) / values.shape[0]
+    return (summed(values * w.reshape(-1)) / values.shape[0]).to(values.dtype)  # of a whole fold, perhaps
+
+
+def summed(values: Tensor) -> Tensor:
+    """Sum in double precision, where the device has it: Apple's GPUs have not.
+
+    Args:
+        values: Any shape, such as the weights of a fold.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.loss import summed
+        >>> summed(torch.tensor([2.0**24, 1.0]))
+        tensor(16777217., dtype=torch.float64)
+    """
+    return values.sum(dtype=torch.float32 if values.device.type == "mps" else torch.float64)
 
 
 def _torch_mean(loss: object) -> Callable[..., Tensor] | None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lumin_core.errors import ConfigError, DataError
-from lumin_core.model.loss import BatchLoss, weighted_loss
+from lumin_core.model.loss import BatchLoss, summed, weighted_loss
 from lumin_core.model.targets import check_targets as check_for_loss
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FoldLoss:
         self._losses.append(loss_val.detach())
         self._sizes.append(n_events)
         if w is not None:
-            self._weights.append(w.sum())
+            self._weights.append(summed(w))
 
     def value(self) -> float:
         """Return the loss.
