@@ -20,6 +20,7 @@ _HOMES = {
     "splitting": ["split_events"],
     "transforms": [
         "Pipe",
+        "Step",
         "Steps",
         "Transform",
         "apply_chain",
