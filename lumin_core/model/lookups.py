@@ -92,9 +92,10 @@ def act_name(act: Spec) -> str:
         ('prelu', 'selu')
     """
     what: object = act.func if isinstance(act, partial) else act
-    name = what.get("name") if isinstance(what, Mapping) else what
-    if isinstance(name, str):
-        return bare_name(name)
+    if isinstance(what, str):
+        return bare_name(what)
+    if isinstance(what, Mapping) and isinstance(given := what.get("name"), str):
+        return bare_name(given)
     if isinstance(what, Mapping) or not callable(what):
         raise ConfigError(
             f"an activation is given as a name, a dict with 'name' and options, a class or a partial; got {act!r}"

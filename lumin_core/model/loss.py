@@ -36,6 +36,7 @@ _MEANS: dict[type[object], Callable[..., Tensor]] = {
     nn.L1Loss: functional.l1_loss,
     nn.MSELoss: functional.mse_loss,
 }
+_MANY = 2**16  # events, more than a batch of a training has
 
 
 class BatchLoss(nn.Module):
@@ -151,24 +152,28 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
     values = event_loss(loss, y_pred, y)
     if w is None:
         return values.mean()
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() or len(values) <= _MANY:
         return torch.dot(values, w.reshape(-1)) / values.shape[0]
-    return (summed(values * w.reshape(-1)) / values.shape[0]).to(values.dtype)  # of a whole fold, perhaps
+    return (summed(values * w.reshape(-1)) / values.shape[0]).to(values.dtype)
 
 
 def summed(values: Tensor) -> Tensor:
-    """Sum in double precision, where the device has it: Apple's GPUs have not.
+    """Sum the values of events, of a whole fold in double precision.
+
+    Single precision does for a batch of a training, whose reported losses thus keep their bits, and
+    has to do on Apple's GPUs.
 
     Args:
-        values: Any shape, such as the weights of a fold.
+        values: Any shape, such as weights.
 
     Example:
         >>> import torch
         >>> from lumin_core.model.loss import summed
-        >>> summed(torch.tensor([2.0**24, 1.0]))
-        tensor(16777217., dtype=torch.float64)
+        >>> summed(torch.ones(100_000)).dtype
+        torch.float64
     """
-    return values.sum(dtype=torch.float32 if values.device.type == "mps" else torch.float64)
+    single = values.numel() <= _MANY or values.device.type == "mps"
+    return values.sum() if single else values.sum(dtype=torch.float64)
 
 
 def _torch_mean(loss: object) -> Callable[..., Tensor] | None:

@@ -55,7 +55,7 @@ class FoldLoss:
         self._losses.append(loss_val.detach())
         self._sizes.append(n_events)
         if w is not None:
-            self._weights.append(summed(w))
+            self._weights.append(summed(w).reshape(1))
 
     def value(self) -> float:
         """Return the loss.
@@ -65,7 +65,7 @@ class FoldLoss:
         """
         losses = torch.stack(self._losses).double().cpu().numpy()
         summed = float(losses @ np.array(self._sizes))
-        norm = float(torch.stack(self._weights).double().sum()) if self._weights else float(sum(self._sizes))
+        norm = float(torch.cat(self._weights).double().sum()) if self._weights else float(sum(self._sizes))
         if norm == 0:
             raise DataError("the weights of the fold sum to 0, so that its weighted mean loss is undefined")
         return summed / norm
