@@ -94,13 +94,14 @@ def act_name(act: Spec) -> str:
     what: object = act.func if isinstance(act, partial) else act
     if isinstance(what, str):
         return bare_name(what)
-    if isinstance(what, Mapping) and isinstance(given := what.get("name"), str):
+    given: object = what.get("name") if isinstance(what, Mapping) else None
+    if isinstance(given, str):
         return bare_name(given)
     if isinstance(what, Mapping) or not callable(what):
         raise ConfigError(
             f"an activation is given as a name, a dict with 'name' and options, a class or a partial; got {act!r}"
         )
-    return bare_name(qualified_name(what) or getattr(what, "__name__", type(what).__name__))
+    return bare_name(qualified_name(what) or str(getattr(what, "__name__", what)))
 
 
 def by_bare_name(lookup: Callable[..., T]) -> Callable[..., T]:
