@@ -22,6 +22,7 @@ _HOMES = {
     "tables": ["as_frame"],
     "transforms": [
         "Pipe",
+        "Step",
         "Steps",
         "Transform",
         "apply_chain",

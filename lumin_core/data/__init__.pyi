@@ -23,6 +23,7 @@ from lumin_core.data.schema import TensorSchema as TensorSchema
 from lumin_core.data.splitting import split_events as split_events
 from lumin_core.data.tables import as_frame as as_frame
 from lumin_core.data.transforms import Pipe as Pipe
+from lumin_core.data.transforms import Step as Step
 from lumin_core.data.transforms import Steps as Steps
 from lumin_core.data.transforms import Transform as Transform
 from lumin_core.data.transforms import apply_chain as apply_chain

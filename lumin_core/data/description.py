@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lumin_core.checks import as_list
 from lumin_core.data import structure
@@ -96,7 +96,8 @@ def preprocessing_configs(preprocessing: Steps | Mapping[str, Steps] | None) -> 
     """
     if preprocessing is None:
         return {}
-    chains = preprocessing if isinstance(preprocessing, Mapping) else {"inputs": preprocessing}
+    by_part = isinstance(preprocessing, Mapping) and "name" not in preprocessing  # else one transform as a dict
+    chains = cast("Mapping[str, Steps]", preprocessing if by_part else {"inputs": preprocessing})
     for name in chains:
         if name not in ("inputs", "targets", "matrix"):
             raise ConfigError(f"preprocessing is for 'inputs', 'targets' or 'matrix', got {name!r}")

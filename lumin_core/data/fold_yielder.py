@@ -40,8 +40,9 @@ class FoldYielder(FoldColumns):
         cont_feats: Continuous features; only for files without meta data.
         cat_feats: Categorical features; only for files without meta data.
         ignore_feats: Inputs to leave out.
-        input_pipe: Transforms that the continuous features went through: a chain, one transform, or
-            an object with ``transform`` and ``inverse_transform``. By default what the file holds.
+        input_pipe: Transforms that the continuous features went through: a chain, one transform,
+            its name, a dict with its name and what it learned, or an object with ``transform`` and
+            ``inverse_transform``. By default what the file holds.
         output_pipe: The same, for the targets.
         yield_matrix: Whether matrix inputs are yielded where there are any.
         matrix_pipe: The same as ``input_pipe``, for the existing columns of the flattened matrix.

@@ -27,7 +27,7 @@ class Pipelines:
 
     def __init__(self, reader: FoldReader) -> None:
         self._reader = reader
-        self._given: dict[str, Steps] = {}
+        self._given: dict[str, Pipe | list[Pipe]] = {}
 
     def give(self, part: str, pipe: Steps | None) -> None:
         """Set the steps of a part, in memory; ``None`` for those of the file.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 from lumin_core.data.numbers import as_numbers
@@ -104,7 +105,9 @@ class Pipe(Protocol):
         """Undo `transform`."""
 
 
-Steps = Pipe | Sequence[Pipe]
+Step = Pipe | str | Mapping[str, object]
+"""A transform, by itself, by name, or as a dict with its name beside options or what it learned."""
+Steps = Step | Sequence[Step]
 """What went before: one step, several, or a pipeline of another library."""
 
 
@@ -148,19 +151,20 @@ def invert_chain(chain: Sequence[Pipe], x: np.ndarray) -> np.ndarray:
     return x
 
 
-def check_pipe(pipe: object) -> Steps:
-    """Refuse what is not a pipeline.
+def check_pipe(pipe: object) -> Pipe | list[Pipe]:
+    """Refuse what is not a pipeline, and build what is given by name.
 
     A pipeline is transforms, or an object with ``transform`` and ``inverse_transform``.
 
     Args:
-        pipe: A transform, a list of them, or such an object.
+        pipe: A transform, its name, a dict with its name, a list of these, or such an object.
 
     Returns:
-        The same; a list for a list or tuple.
+        The same, built; a list for a list or tuple.
 
     Raises:
         ConfigError: If it is something else, such as the name of a pickled file.
+        UnknownComponent: If there is no transform of that name.
 
     Example:
         >>> from lumin_core.data.transforms import check_pipe
@@ -179,12 +183,39 @@ def check_pipe(pipe: object) -> Steps:
 def _checked_step(pipe: object) -> Pipe:
     if isinstance(pipe, Pipe) and not isinstance(pipe, type):
         return pipe
+    is_file = hasattr(pipe, "__fspath__") or (isinstance(pipe, str) and "." in pipe)
+    if isinstance(pipe, str | Mapping) and not is_file:
+        return chosen(pipe)
     hint = ""
-    if isinstance(pipe, str) or hasattr(pipe, "__fspath__"):
+    if is_file:
         hint = "; pickled files are not opened, since they can run code: load it yourself if you trust it, and pass it"
     raise ConfigError(
         f"a pipeline must be transforms or an object with transform and inverse_transform, got {pipe!r}{hint}"
     )
+
+
+def chosen(spec: object) -> Transform:
+    """Build a transform that is chosen by name.
+
+    Args:
+        spec: Its name, a dict with its name beside its options or, as it is stored, what it
+            learned; a class or a partial.
+
+    Returns:
+        A new transform.
+
+    Raises:
+        UnknownComponent: If there is no transform of that name.
+        ConfigError: If it is none of these, or an option is unknown.
+
+    Example:
+        >>> from lumin_core.data.transforms import chosen
+        >>> chosen({"name": "standard_scaler", "with_mean": False}).to_config()
+        {'with_mean': False, 'with_std': True}
+    """
+    from lumin_core import registry
+
+    return _build(spec) if isinstance(spec, Mapping) else registry.build("transform", spec)
 
 
 def as_chain(pipe: object) -> list[Transform]:
@@ -194,13 +225,14 @@ def as_chain(pipe: object) -> list[Transform]:
     `Transform.convert` of the installed transforms.
 
     Args:
-        pipe: As for `check_pipe`.
+        pipe: As for `check_pipe`; steps may be classes and partials, too.
 
     Returns:
         The chain.
 
     Raises:
         ConfigError: If no installed transform knows a step; it serves in memory only.
+        UnknownComponent: If there is no transform of a name.
 
     Example:
         >>> from lumin_core.data.transforms import as_chain
@@ -214,7 +246,7 @@ def as_chain(pipe: object) -> list[Transform]:
         return [transform for step in steps for transform in as_chain(step)]
     if isinstance(pipe, str) and pipe == "passthrough":  # scikit-learn's empty step
         return []
-    return [_converted(pipe)]
+    return [chosen(pipe) if isinstance(pipe, str | Mapping | type | partial) else _converted(pipe)]
 
 
 def _converted(step: object) -> Transform:

@@ -91,16 +91,17 @@ def act_name(act: Spec) -> str:
         >>> act_name({"name": "core/prelu", "init": 0.1}), act_name(torch.nn.SELU)
         ('prelu', 'selu')
     """
-    if isinstance(act, partial):
-        return act_name(act.func)
-    name = act.get("name") if isinstance(act, Mapping) else act
-    if isinstance(name, str):
-        return bare_name(name)
-    if isinstance(act, Mapping) or not callable(act):
+    what: object = act.func if isinstance(act, partial) else act
+    if isinstance(what, str):
+        return bare_name(what)
+    given: object = what.get("name") if isinstance(what, Mapping) else None
+    if isinstance(given, str):
+        return bare_name(given)
+    if isinstance(what, Mapping) or not callable(what):
         raise ConfigError(
             f"an activation is given as a name, a dict with 'name' and options, a class or a partial; got {act!r}"
         )
-    return bare_name(qualified_name(act) or act.__name__)
+    return bare_name(qualified_name(what) or str(getattr(what, "__name__", what)))
 
 
 def by_bare_name(lookup: Callable[..., T]) -> Callable[..., T]:

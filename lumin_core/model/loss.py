@@ -42,6 +42,7 @@ _MEANS: dict[type[object], Callable[..., Tensor]] = {
     nn.L1Loss: functional.l1_loss,
     nn.MSELoss: functional.mse_loss,
 }
+_MANY = 2**16  # events, more than a batch of a training has
 
 
 class BatchLoss(nn.Module):
@@ -159,7 +160,30 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
     if w is None and (mean := _torch_mean(loss)) is not None:
         return _called(mean, y_pred, y)
     values = event_loss(loss, y_pred, y)
-    return values.mean() if w is None else torch.dot(values, w.reshape(-1)) / values.shape[0]
+    if w is None:
+        return values.mean()
+    if torch.is_grad_enabled() or len(values) <= _MANY:
+        return torch.dot(values, w.reshape(-1)) / values.shape[0]
+    return (summed(values * w.reshape(-1)) / values.shape[0]).to(values.dtype)
+
+
+def summed(values: Tensor) -> Tensor:
+    """Sum the values of events, of a whole fold in double precision.
+
+    Single precision does for a batch of a training, whose reported losses thus keep their bits, and
+    has to do on Apple's GPUs.
+
+    Args:
+        values: Any shape, such as weights.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.loss import summed
+        >>> summed(torch.ones(100_000)).dtype
+        torch.float64
+    """
+    single = values.numel() <= _MANY or values.device.type == "mps"
+    return values.sum() if single else values.sum(dtype=torch.float64)
 
 
 def _torch_mean(loss: object) -> Callable[..., Tensor] | None:

@@ -11,6 +11,7 @@ losses and metrics keep the unit of the file.
 from __future__ import annotations
 
 import inspect
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from lumin_core import registry
 from lumin_core.errors import SavedModelError
-from lumin_core.model.options import options_of, with_options
+from lumin_core.model.options import options_of, with_options, without
 from lumin_core.model.targets import TORCH_LOSSES, of_the_targets_unit
 from lumin_core.model.tensor_file import SUFFIX, existing, read_tensors
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
+
+_log = logging.getLogger(__name__)
 
 SCALE = ("y_range", "y_mean", "y_std")
 """Options of a tail that rescale its outputs."""
@@ -137,6 +140,28 @@ def _pretrained_scale(path: Path) -> dict[str, object]:
 
 def _scale_of(tail: object) -> dict[str, object]:
     return {key: value for key, value in options_of(tail).items() if key in SCALE and value is not None}
+
+
+def as_begun(builder: ModelBuilder, config: object) -> ModelBuilder:
+    """Leave out the targets' scale where a run was begun without, as earlier versions did.
+
+    Args:
+        builder: The builder that the run is to go on with.
+        config: That of the builder that it was begun with, as far as it is known.
+
+    Returns:
+        The builder, or one whose tail has neither ``y_mean`` nor ``y_std``.
+    """
+    tail, told = builder.specs["tail"], {"y_mean", "y_std"}
+    was = config.get("tail") if isinstance(config, dict) else None
+    if was is None or not told <= options_of(tail).keys() or told & options_of(was).keys():
+        return builder
+    _log.warning("the run was begun by a version that did not tell y_mean and y_std to the tail, and goes on without")
+    left = without(without(tail, "y_mean"), "y_std")
+    if isinstance(left, dict) and left.keys() == {"name"}:
+        left = left["name"]
+    args = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() != "tail"}
+    return type(builder).from_model_builder(builder, tail=left, model_args=args)
 
 
 def check_same_scale(config: Mapping[str, object] | None, builder: ModelBuilder, source: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from lumin_core import registry, seeds
 from lumin_core.checks import as_list, positive
 from lumin_core.errors import ConfigError, option
+from lumin_core.model.target_scale import as_begun
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.plan import RunPlan
@@ -100,18 +101,18 @@ def plan_run(
         raise ConfigError(f"{option('retry_failed')} is for a run that goes on: give {option('resume')}, too")
     folder = RunFolder.at(savepath)
     folder.check()
-    recorded = folder.recorded() if resume and seed is None else None
+    recorded = folder.recorded() if resume else None
     plan = RunPlan(
         fy=fy,
         folds=split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs),
-        builder=model_builder,
+        builder=as_begun(model_builder, recorded.get("model_builder")) if recorded else model_builder,
         n_epochs=positive(n_epochs, "n_epochs"),
         bs=positive(bs, "bs"),
         callbacks=registry.noting(_callbacks(cb_partials, patience, save_best)),
         metrics=registry.noting(as_list(metric_partials)),
         train_on_weights=train_on_weights,
         bulk_move=bulk_move,
-        seed=seeds.check(recorded["seed"] if recorded else seed),
+        seed=seeds.check(recorded["seed"] if recorded and seed is None else seed),
     )
     directions, used = plan.check(folder.path)
     plan = attrs.evolve(plan, components=used, record=run_record.describe(plan, directions, used))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from lumin_core.errors import ConfigError, DataError
-from lumin_core.model.loss import BatchLoss, weighted_loss
+from lumin_core.model.loss import BatchLoss, summed, weighted_loss
 from lumin_core.model.targets import check_targets as check_for_loss
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class FoldLoss:
         self._losses.append(loss_val.detach())
         self._sizes.append(n_events)
         if w is not None:
-            self._weights.append(w.sum())
+            self._weights.append(summed(w).reshape(1))
 
     def value(self) -> float:
         """Return the loss; NaN where there was no batch.
@@ -72,11 +72,11 @@ class FoldLoss:
         losses, sizes = torch.stack(self._losses).double().cpu().numpy(), np.array(self._sizes)
         if self._leave_out_nan and not np.isnan(losses).all():
             losses, sizes = losses[~np.isnan(losses)], sizes[~np.isnan(losses)]
-        summed = float(losses @ sizes)
-        norm = float(torch.stack(self._weights).double().sum()) if self._weights else float(sizes.sum())
+        total = float(losses @ sizes)
+        norm = float(torch.cat(self._weights).double().sum()) if self._weights else float(sizes.sum())
         if norm == 0:
             raise DataError("the weights of the fold sum to 0, so that its weighted mean loss is undefined")
-        return summed / norm
+        return total / norm
 
 
 @contextmanager

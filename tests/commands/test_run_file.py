@@ -17,12 +17,30 @@ from lumin_core import (
     FoldYielder,
     Model,
     ModelBuilder,
+    Transform,
     registry,
     train_models,
 )
 from lumin_core.errors import ConfigError, DataError, FoldFileError, LuminError, UnknownComponent
 from lumin_plugin_commands import RunFile
+from lumin_plugin_commands.run_tables import find_table
 from lumin_plugin_commands.run_tables import flat_keys as keys
+
+
+class Halves(Transform):
+    """A transform of the session."""
+
+    def __init__(self, factor=0.5):
+        self.factor = factor
+
+    def transform(self, x):
+        return x * self.factor
+
+    def inverse_transform(self, x):
+        return x / self.factor
+
+    def to_config(self):
+        return {"factor": self.factor}
 
 
 def contents(folder):
@@ -281,3 +299,16 @@ def test_executor_of_the_call_takes_the_place_of_the_files(write):
         run_file.run()
     with pytest.raises(LuminError, match="of_the_call"):
         run_file.run(executor="of_the_call")
+
+
+def test_fault_transforms_are_chosen_by_name(write):
+    registry.register("transform", "halves", Halves)
+    stored = [{"name": "session/halves", "factor": 0.5}]
+    for value in ('"halves"', '["halves"]', '[{name = "halves", factor = 0.5}]'):
+        values = RunFile.load(write(f"input_pipe = {value}")).values
+        assert (
+            find_table("data")(**{key: values[key] for key in ("foldfile", "input_pipe")})
+            .arguments(values)["fy"]
+            .preprocessing_config
+            == stored
+        )

@@ -61,7 +61,7 @@ def test_changes_take_the_place_of_what_is_there(write, name, value, key, expect
     [
         ("n_epoch = 3", r"run\.toml: a run file has no 'n_epoch'; did you mean 'n_epochs'\?"),
         ("resume = true", r"run\.toml: resume is no key, but an option of the call: lumin train --resume"),
-        ("input_pipe = 3", r"a run file has no 'input_pipe'"),
+        ("input_pipe = 3", r"run\.toml: input_pipe must be text or a table or a list.*, got 3"),
         ("patience = '5'", r"run\.toml: patience must be an integer, got '5'"),
         ("patience = 2.0", r"patience must be an integer, got 2\.0"),
         ("patience = true", r"patience must be an integer, got True"),

@@ -108,7 +108,8 @@ def test_fault_reg_pull_as_main_metric_keeps_the_model_closest_to_zero(folds, ma
     """Predictions begin near zero, far below the targets, and that must not beat what comes later."""
     fy = folds("regression", SHIFT)
     bias = {"name": "reg_pull", "return_mean": True, "use_pull": False, "main_metric": True}
-    builder = make_builder(fy, "regression", opt_args={"opt": "sgd", "lr": 0.02})
+    tail = {"name": "class_reg_multi", "y_mean": 0, "y_std": 1}  # from_fy would begin near the targets
+    builder = make_builder(fy, "regression", tail=tail, opt_args={"opt": "sgd", "lr": 0.02})
     results = train_models(fy, 1, 8, builder, 6, metric_partials=bias, savepath=tmp_path / "run", seed=1)
     history = results[0]["history"]["valid"]["reg_pull"]
     assert min(history) < -1

@@ -1,12 +1,13 @@
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import decomposition, pipeline, preprocessing
 
-from lumin_core import FoldYielder, df2foldfile
-from lumin_core.errors import ConfigError, DataError
+from lumin_core import FoldYielder, Transform, df2foldfile, register, registry
+from lumin_core.errors import ConfigError, DataError, UnknownComponent
 from lumin_plugin_tabular import (
     PCA,
     Chain,
@@ -221,3 +222,63 @@ def test_columns_that_come_twice_are_refused(df):
     for twice in ("eta", "w"):
         with pytest.raises(DataError, match=f"the data have 2 columns '{twice}'; rename or drop all but one"):
             fit_input_pipe(pd.concat([df, df[[twice]]], axis=1), FEATS, wgt_feat="w")
+
+
+@pytest.mark.parametrize("key", ["steps", "input_pipe"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "standard_scaler",
+        {"name": "tabular/standard_scaler", "with_mean": True},
+        ["standard_scaler"],
+        StandardScaler,
+        [partial(StandardScaler, with_std=True)],
+    ],
+)
+def test_fault_transforms_are_chosen_by_name(key, spec, df):
+    chain = fit_input_pipe(df, "pt", **{key: spec})
+    expected = fit_input_pipe(df, "pt")
+    np.testing.assert_array_equal(chain.transform(df[["pt"]]), expected.transform(df[["pt"]]))
+
+
+def test_a_registered_transform_is_named_stored_and_read_back(df, tmp_path):
+    class Logarithm(Transform):
+        def __init__(self, base=np.e):
+            self.base = base
+
+        def transform(self, x):
+            return np.log(x) / np.log(self.base)
+
+        def inverse_transform(self, x):
+            return self.base**x
+
+        def to_config(self):
+            return {"base": self.base}
+
+    df = df[["pt"]].abs() + 1
+    with registry.temporary():
+        register("transform", "logarithm", Logarithm)
+        chain = fit_input_pipe(
+            df, "pt", tmp_path / "pipe", steps=[{"name": "logarithm", "base": 10.0}, "standard_scaler"]
+        )
+        assert load_pipe(tmp_path / "pipe")[0].base == 10.0
+        x = chain.transform(df[["pt"]])
+        np.testing.assert_allclose(chain.inverse_transform(x), df[["pt"]], rtol=1e-6)
+        named = fit_output_pipe(df, "pt", steps="logarithm")
+        np.testing.assert_allclose(named.transform(df[["pt"]]), np.log(df[["pt"]]))
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "words"),
+    [
+        ("standart_scaler", UnknownComponent, "standard_scaler"),
+        ({"name": "standard_scaler", "with_meen": 1}, ConfigError, "has no option 'with_meen'"),
+        ({"with_mean": 1}, ConfigError, "must be"),
+        (int, ConfigError, "subclass of"),
+    ],
+)
+def test_names_and_options_that_there_are_not_are_refused(steps, error, words, df):
+    with pytest.raises(error, match=words):
+        fit_input_pipe(df, "pt", steps=steps)
+    with pytest.raises(ConfigError, match="give one of them"):
+        fit_input_pipe(df, "pt", steps=steps, input_pipe="standard_scaler")

@@ -16,6 +16,7 @@ from typing import Any
 
 from attrs import define
 
+from lumin_core.data import Step
 from lumin_core.errors import BrokenPlugin, ConfigError
 
 _ANYTHING = frozenset({Any, object})
@@ -112,6 +113,7 @@ _CHECKS: dict[Any, Check] = {
     Path: ("text", is_text),
     Sequence[int]: ("a list of integers", _is_list_of(_is_int)),
     Sequence[str]: ("a list of text", _is_list_of(is_text)),
+    Sequence[Step]: ("a list", lambda value: isinstance(value, list | tuple)),
     Mapping: ("a table", lambda value: isinstance(value, dict)),
 }
 

@@ -98,7 +98,7 @@ class Data(RunTable):
     """
 
     gives = ("fy",)
-    left_out: ClassVar[tuple[str, ...]] = ("input_pipe", "output_pipe", "matrix_pipe", "batch_yielder_type", "seed")
+    left_out: ClassVar[tuple[str, ...]] = ("batch_yielder_type", "seed")
 
     def __init__(self, **options: Any) -> None:
         self.options = options

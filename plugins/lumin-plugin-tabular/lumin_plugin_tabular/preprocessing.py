@@ -221,6 +221,8 @@ def fit_input_pipe(
     with_std: bool = True,
     n_components: int | None = None,
     wgt_feat: str | None = None,
+    *,
+    steps: Any = None,
 ) -> Chain:
     """Fit a pipeline to continuous features.
 
@@ -229,7 +231,8 @@ def fit_input_pipe(
         cont_feats: The columns, in the order of the inputs, or the name of one.
         savename: File to save it to, as JSON; ``.json`` is added where it is missing.
         input_pipe: Pipeline to fit, of ours or of scikit-learn; a copy is fitted. If given, it
-            takes the place of the options of `get_pre_proc_pipes`.
+            takes the place of the options of `get_pre_proc_pipes`. A step may be a name, a dict
+            with a name and options, a class or a partial.
         norm_in: See `get_pre_proc_pipes`.
         pca: See `get_pre_proc_pipes`.
         whiten: See `get_pre_proc_pipes`.
@@ -237,6 +240,7 @@ def fit_input_pipe(
         with_std: See `get_pre_proc_pipes`.
         n_components: See `get_pre_proc_pipes`.
         wgt_feat: Column of event weights; by default every event counts the same.
+        steps: The same as `input_pipe`, one or a list.
 
     Returns:
         The fitted pipeline.
@@ -245,6 +249,7 @@ def fit_input_pipe(
         DataError: If a column is missing or there twice, holds anything but numbers, infinities or
             no value at all; or if a weight is missing.
         ConfigError: If options contradict, or there are weights and a step takes none.
+        UnknownComponent: If there is no transform of a name.
 
     Example:
         >>> import pandas as pd
@@ -252,7 +257,12 @@ def fit_input_pipe(
         >>> df = pd.DataFrame({"pt": [30.0, 50.0]})
         >>> fit_input_pipe(df, "pt").transform(df[["pt"]]).ravel().tolist()
         [-1.0, 1.0]
+        >>> steps = [{"name": "standard_scaler", "with_std": False}]
+        >>> shifted = fit_input_pipe(df, "pt", steps=steps)
+        >>> shifted.transform(df[["pt"]]).ravel().tolist()
+        [-10.0, 10.0]
     """
+    input_pipe = _one_of("input_pipe", input_pipe, steps)
     if input_pipe is None:
         input_pipe, _ = get_pre_proc_pipes(
             norm_in, pca=pca, whiten=whiten, with_mean=with_mean, with_std=with_std, n_components=n_components
@@ -267,10 +277,13 @@ def fit_output_pipe(
     output_pipe: Any = None,
     norm_out: bool = True,
     wgt_feat: str | None = None,
+    *,
+    steps: Any = None,
 ) -> Chain:
     """Fit a pipeline to targets.
 
-    ``class_reg_multi`` rescales too, and needs no pipeline: ``y_range``, ``y_mean``.
+    It is not needed: ``class_reg_multi`` rescales by ``y_mean`` and ``y_std``, which
+    ``ModelBuilder.from_fy`` tells it, or by ``y_range``.
 
     Args:
         df: As in `fit_input_pipe`.
@@ -280,6 +293,7 @@ def fit_output_pipe(
             of ``norm_out``.
         norm_out: Whether to standardise; if not, the pipeline changes nothing.
         wgt_feat: As in `fit_input_pipe`.
+        steps: The same as `output_pipe`, one or a list.
 
     Returns:
         The fitted pipeline.
@@ -294,9 +308,16 @@ def fit_output_pipe(
         >>> fit_output_pipe(df, "mass").inverse_transform([[0.0]]).tolist()
         [[125.0]]
     """
+    output_pipe = _one_of("output_pipe", output_pipe, steps)
     if output_pipe is None:
         _, output_pipe = get_pre_proc_pipes(norm_out=norm_out)
     return _fit(df, targ_feats, "targ_feats", output_pipe, wgt_feat, savename)
+
+
+def _one_of(name: str, pipe: Any, steps: Any) -> Any:
+    if pipe is not None and steps is not None:
+        raise ConfigError(f"{name} and steps are the same: give one of them")
+    return pipe if steps is None else steps
 
 
 def _fit(

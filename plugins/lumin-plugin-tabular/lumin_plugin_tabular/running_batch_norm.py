@@ -25,7 +25,7 @@ References:
 from __future__ import annotations
 
 from math import sqrt
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -89,13 +89,13 @@ class _RunningBatchNorm(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Move or convert, as modules do; the sums stay doubles, save where a device has none."""
-        sums = dict(self.named_buffers())
+        sums, apply = dict(self.named_buffers()), cast("Callable[..., Self]", super()._apply)
         try:
-            super()._apply(fn, recurse)
+            apply(fn, recurse)
         except TypeError:
             for name, values in sums.items():
                 setattr(self, name, values.float())
-            return super()._apply(fn, recurse)
+            return apply(fn, recurse)
         for name, values in sums.items():
             if values.dtype == torch.float64:
                 setattr(self, name, values.to(getattr(self, name).device))

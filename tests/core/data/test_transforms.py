@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import numpy as np
+import pandas as pd
 import pytest
 
 from lumin_core import registry
@@ -176,3 +177,20 @@ def test_the_writer_stores_chains_for_inputs_targets_and_matrix(tmp_path, names)
     assert (len(fy.get_pipes("inputs")), len(fy.get_pipes("targets")), len(fy.get_pipes("matrix"))) == (2, 1, 0)
     with pytest.raises(ConfigError, match="'inputs', 'targets' or 'matrix'"):
         FoldFileWriter(tmp_path / "b", cont_feats=["pt"], targ_feats="y", preprocessing={"output": CHAIN})
+
+
+@pytest.mark.parametrize(
+    "pipe", ["shift_for_test", {"name": "scale_for_test", "factor": [2.0, 4.0]}, ["session/shift-for-test", Shift()]]
+)
+def test_fault_a_yielder_takes_transforms_by_name_and_stores_them(path, names, pipe):
+    fy = FoldYielder(path, input_pipe=pipe)
+    assert all(isinstance(step, Transform) for step in fy.preprocessing)
+    add_preprocessing(path, input_pipe=pipe)
+    assert FoldYielder(path).preprocessing_config == fy.preprocessing_config
+    before = fy.get_df(inc_inputs=True, deprocess=True)
+    pd.testing.assert_frame_equal(FoldYielder(path).get_df(inc_inputs=True, deprocess=True), before)
+
+
+def test_a_name_that_there_is_not_is_suggested(path, names):
+    with pytest.raises(UnknownComponent, match="shift_for_test"):
+        FoldYielder(path, input_pipe="shift_for_tests")

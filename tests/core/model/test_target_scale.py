@@ -6,7 +6,7 @@ from torch import nn
 
 from lumin_core import FoldYielder, Model, ModelBuilder
 from lumin_core.errors import SavedModelError
-from lumin_core.model.target_scale import target_scale
+from lumin_core.model.target_scale import as_begun, target_scale
 
 SMALL = {"name": "fully_connected", "depth": 1, "width": 8}
 
@@ -118,3 +118,13 @@ def test_pretrained_weights_keep_the_scale_that_they_were_trained_with(fy, tmp_p
         path = Model(builder).save(tmp_path / "model")
         found = tail_of(fy, "regression", pretrain_file=path)
         assert found == (expected if isinstance(expected, dict) else "tabular/class_reg_multi")
+
+
+@pytest.mark.parametrize("tail", ["class_reg_multi", {"name": "class_reg_multi", "freeze": True}])
+def test_a_run_that_was_begun_without_goes_on_without(fy, tail, caplog):
+    config = ModelBuilder("regression", 2, ["a", "b", "c"], tail=tail, seed=1).to_config()
+    builder = ModelBuilder.from_fy(fy, "regression", tail=tail, seed=1)
+    assert as_begun(builder, config).to_config() == config
+    assert "goes on without" in caplog.text
+    for other in (builder.to_config(), {"unnamed": "a reason"}, None):
+        assert as_begun(builder, other) is builder

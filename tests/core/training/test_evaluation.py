@@ -8,6 +8,7 @@ from torch import nn
 
 from lumin_core import BatchLoss, Callback, EvalMetric, FoldYielder, Model, validated
 from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.model.loss import weighted_loss
 from lumin_core.training.evaluation import Answers, FoldLoss, check_targets, evaluate, evaluating
 
 
@@ -156,3 +157,18 @@ def test_ranges_are_those_of_the_objective(model):
     for nothing, words in ((None, "no targets"), (np.zeros((0, 1)), "no events")):
         with pytest.raises(DataError, match=words):
             check_targets(nothing, of(model, Own(), 1))
+
+
+@pytest.mark.parametrize("small", [1e-9, 1e-4])
+def test_ten_million_weights_are_summed_in_double_precision(small):
+    """Beside ones, small weights, or a difference of large sums, were lost in single precision."""
+    w = torch.ones(10_000_000, 1)
+    w[1::2] = small
+    w[0] = -4_999_999 + 3  # the ones sum up to 3
+    loss, zeros = torch.nn.L1Loss(reduction="none"), torch.zeros_like(w)
+    total, expected = FoldLoss(), float(w.double().sum())
+    with torch.no_grad():
+        total.add(weighted_loss(loss, zeros + 2, zeros, w), len(w), w)
+        total.add(weighted_loss(loss, zeros[:2] + 2, zeros[:2], zeros[:2]), 2, zeros[:2])  # of single precision
+    assert float(torch.cat(total._weights).sum()) == pytest.approx(expected, rel=1e-9)
+    assert total.value() == pytest.approx(2, rel=1e-5)
