@@ -165,7 +165,8 @@ class FoldFileWriter:
 
         Args:
             fold: Its number. Several calls for one fold need ``growing=True``.
-            inputs: Shape ``(n, n_cont + n_cat)``; NaN where a value is missing.
+            inputs: Shape ``(n, n_cont + n_cat)``; NaN, or a mask, where a value is missing. Of a
+                data frame, a dict or records, the columns are taken by name.
             targets: Shape ``(n,)`` or ``(n, n_targ)``; for tensors ``(n, *shape)``,
                 dense or sparse.
             weights: Shape ``(n,)`` or ``(n, 1)``; needed if and only if ``wgt_feat`` was given.

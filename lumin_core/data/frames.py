@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core import seeds
-from lumin_core.checks import as_list, check_names, did_you_mean
+from lumin_core.checks import as_list, check_names
 from lumin_core.data import matrix
 from lumin_core.data.description import describe
 from lumin_core.data.entries import matrix_entry, tensor_entry
 from lumin_core.data.fold_file import FoldFileWriter, write_fold
-from lumin_core.data.layout import Layout
+from lumin_core.data.layout import Layout, check_column
 from lumin_core.data.numbers import as_numbers
 from lumin_core.data.sparse import is_sparse, select_events
 from lumin_core.data.splitting import split_events
@@ -302,10 +302,7 @@ def _check_columns(df: pd.DataFrame | None, asked: Mapping[str, str | Sequence[s
         for name in names:
             if df is None:
                 raise ConfigError(f"{what} names {name!r}, but there is no data frame; pass df, or leave {what} out")
-            if name not in known:
-                raise DataError(f"{what}: the data frame has no column {name!r}{did_you_mean(name, known)}")
-            if known.count(name) > 1:
-                raise DataError(f"{what}: the data frame has {known.count(name)} columns {name!r}; rename or drop one")
+            check_column(name, known, what)
 
 
 def _matrix_of_columns(
@@ -366,15 +363,26 @@ def _flat_columns(
     """Return inputs, targets and weights of a data frame; without one, inputs of no columns."""
     if df is None:
         return {"inputs": np.zeros((n, 0), dtype=np.float32)}
-    check_names("cont_feats and cat_feats", [*as_list(cont_feats), *as_list(cat_feats)])
-    cont, codes = _numbers(df, as_list(cont_feats), "cont_feats"), _numbers(df, as_list(cat_feats), "cat_feats")
-    check_codes(codes, as_list(cat_feats), "cat_feats")  # as float32 rounds what is none
     what = "targ_feats"
     columns = {
-        "inputs": np.concatenate((to_float32(cont), to_float32(codes)), axis=1),
+        "inputs": _inputs(df, as_list(cont_feats), as_list(cat_feats)),
         "targets": _number(df[targets], what) if isinstance(targets, str) else _numbers(df, targets, what),
     }
     return columns if wgt_feat is None else columns | {"weights": _number(df[wgt_feat], "wgt_feat")}
+
+
+def _inputs(df: pd.DataFrame, cont_feats: list[str], cat_feats: list[str]) -> np.ndarray:
+    """Return inputs, float32, which holds no second copy of them."""
+    feats = [*cont_feats, *cat_feats]
+    check_names("cont_feats and cat_feats", feats)
+    inputs = np.empty((len(df), len(feats)), dtype=np.float32)
+    for i, feat in enumerate(feats):
+        what = "cont_feats" if i < len(cont_feats) else "cat_feats"
+        column = _number(df[feat], what)
+        if what == "cat_feats":  # before float32 rounds what is no code
+            check_codes(column[:, None], [feat], what)
+        inputs[:, i] = to_float32(column)
+    return inputs
 
 
 def _numbers(df: pd.DataFrame, names: Iterable[str], what: str) -> np.ndarray:

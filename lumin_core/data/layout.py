@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 import attrs
 import numpy as np
 
-from lumin_core.checks import check_keys, check_names, listed
+from lumin_core.checks import check_keys, check_names, did_you_mean
 from lumin_core.data.categories import check_known_codes
 from lumin_core.data.numbers import as_numbers
 from lumin_core.data.sparse import is_sparse, to_coo
@@ -16,7 +17,7 @@ from lumin_core.data.values import EXACT, check_codes, check_column_name, check_
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -117,9 +118,8 @@ class Layout:
 
     def _inputs(self, inputs: ArrayLike, where: str) -> np.ndarray:
         cont_feats, cat_feats = self.schema.cont_feats, self.schema.cat_feats
-        _check_order(inputs, self.schema.input_feats, where)
-        given, n_cont, n_cat = as_numbers(inputs, f"{where}, inputs"), len(cont_feats), len(cat_feats)
-        values = to_float32(given)
+        given = _flat_inputs(inputs, self.schema.input_feats, f"{where}, inputs")
+        values, n_cont, n_cat = to_float32(given), len(cont_feats), len(cat_feats)
         if values.ndim != 2 or values.shape[1] != n_cont + n_cat:
             raise ShapeError(
                 f"{where}: inputs must be (n, {n_cont + n_cat}) for {n_cont} continuous and {n_cat} categorical "
@@ -195,13 +195,45 @@ class Layout:
         return int(self.schema.is_sparse(column))
 
 
-def _check_order(inputs: object, feats: list[str], where: str) -> None:
-    """Refuse a data frame whose named columns are not the features in their order."""
-    names = list(getattr(inputs, "columns", ()))
-    if names != feats and any(isinstance(name, str) for name in names):
-        raise DataError(
-            f"{where}: inputs has the columns {listed(names)}, the features are {listed(feats)}; pass df[feats]"
-        )
+def check_column(name: str, known: Sequence[object], what: str) -> None:
+    """Refuse a column that data do not have, or have twice.
+
+    Args:
+        name: Of the column.
+        known: The names of all columns.
+        what: Where it is asked for, for the message.
+
+    Raises:
+        DataError: With did-you-mean.
+
+    Example:
+        >>> from lumin_core.data.layout import check_column
+        >>> check_column("pt", ["pt", "eta"], "cont_feats")
+    """
+    if name not in known:
+        raise DataError(f"{what}: the data frame has no column {name!r}{did_you_mean(name, map(str, known))}")
+    if known.count(name) > 1:
+        raise DataError(f"{what}: the data frame has {known.count(name)} columns {name!r}; rename or drop one")
+
+
+def _flat_inputs(inputs: object, feats: list[str], where: str) -> np.ndarray:
+    """Return flat inputs as numbers; from a data frame, a dict or records, the features by name."""
+    names = _names(inputs)
+    if not feats or not any(isinstance(name, str) for name in names):
+        return as_numbers(inputs, where)
+    for feat in feats:
+        check_column(feat, names, where)
+    columns = cast("Mapping[str, ArrayLike]", inputs)
+    return np.stack([as_numbers(columns[feat], f"{where}: column {feat!r}") for feat in feats], axis=-1)
+
+
+def _names(inputs: object) -> list[object]:
+    """List the names of columns; an array has none."""
+    if isinstance(inputs, Mapping):
+        return list(inputs)
+    if isinstance(inputs, np.ndarray):
+        return list(inputs.dtype.names or ())
+    return list(getattr(inputs, "columns", ()))
 
 
 def _tensor(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 REAL = "biuf"  # numpy's kinds of real numbers
-_MISSING = ("NoneType", "NAType", "NaTType", "MaskedConstant")  # by name: pandas need not be imported
+MISSING = ("NoneType", "NAType", "NaTType", "MaskedConstant")  # by name: pandas need not be imported
 
 
 class _Kind(NamedTuple):
@@ -119,13 +119,16 @@ def as_array(values: object, what: str = "the values") -> np.ndarray:
     try:
         if _is_tensor(values):
             return _of_tensor(values)
-        if isinstance(values, list | tuple) and _hides_missing(values):
-            return np.stack([as_numbers(part, what) for part in values])
+        if isinstance(values, list | tuple):
+            if _hides_missing(values):
+                return np.stack([as_numbers(part, what) for part in values])
+            if any(isinstance(value, str) for value in values):
+                return np.array(values, dtype=object)  # numpy would make text of numbers, too, and drop a last NUL
         return _of_others(values)
     except DataError:
         raise
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise DataError(f"{what} must be an array of one shape, of numbers: {error}") from error
+        raise DataError(f"{what} must be numbers in an array of one shape, convert or pad it: {error}") from error
 
 
 def _of_frame(frame: pd.DataFrame, what: str) -> np.ndarray:
@@ -156,8 +159,8 @@ def _check_dtype(column: pd.Series, what: str) -> None:
         as_numbers(categories, what)
         return
     kind, held = getattr(dtype, "kind", "O"), getattr(dtype, "type", object)
-    if kind not in REAL and not issubclass(held, Decimal | type(None)):
-        refused = _KINDS.get(kind) or _kind(held) or _Kind(str(dtype), "convert it first")
+    refused = _KINDS.get(kind) or next((of_kind for types, of_kind in _TYPES if issubclass(held, types)), None)
+    if kind not in REAL and refused is not None:
         raise _refusal(what, refused, np.asarray(column, dtype=object)[~np.asarray(column.isna())])
 
 
@@ -245,7 +248,7 @@ def _of_objects(array: np.ndarray, what: str) -> np.ndarray:
     """Return Python's numbers as numpy's: integers without a missing value as integers."""
     flat = array.reshape(-1)
     types = set(map(type, flat))
-    missing = {each for each in types if each.__name__ in _MISSING}
+    missing = {each for each in types if each.__name__ in MISSING}
     kinds = {each: _kind(each) for each in types - missing}
     if wrong := {each: kind for each, kind in kinds.items() if kind is not None}:
         first = next(value for value in flat if type(value) in wrong)
@@ -285,4 +288,5 @@ def _refusal(what: str, kind: _Kind, example: Sequence[object] | np.ndarray, *, 
 def _short(value: object, most: int = 60) -> str:
     if isinstance(value, np.generic):  # without numpy's types; dates as they are written
         value = value.item() if value.dtype.kind not in "mM" else str(value)
-    return text if len(text := repr(value)) <= most else f"{text[:most]}..."
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else f"{text[:most]}..."

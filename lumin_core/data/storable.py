@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lumin_core.data.numbers import REAL, as_array, as_numbers, uncovered
+from lumin_core.data.numbers import MISSING, REAL, as_array, as_numbers, uncovered
 from lumin_core.errors import DataError
 
 WASTE = 10  # what text of fixed width may cost, as a multiple of what it holds
@@ -52,22 +52,16 @@ def storable(values: object, name: str) -> np.ndarray:
 
 
 def _as_array(values: object, name: str) -> np.ndarray:
-    if _is_text(values):
-        return np.array(values, dtype=object)  # numpy's own text drops what ends in NUL
     array = as_array(values, f"column {name!r}")
     if isinstance(array, np.ma.MaskedArray) and array.dtype.kind not in REAL:
         return uncovered(array)
     return array
 
 
-def _is_text(values: object) -> bool:
-    return isinstance(values, list | tuple) and any(isinstance(value, str) for value in values)
-
-
 def _holds_numbers(array: np.ndarray) -> bool:
     """Tell whether objects are not text; where all are missing, nothing says what they are."""
-    flat = array.reshape(-1)
-    return not any(isinstance(value, str) for value in flat) and any(value is not None for value in flat)
+    types = {type(value) for value in array.reshape(-1)}
+    return not any(issubclass(each, str) for each in types) and any(each.__name__ not in MISSING for each in types)
 
 
 def _check_exact(array: np.ndarray, values: object, name: str) -> None:
@@ -81,22 +75,27 @@ def _check_exact(array: np.ndarray, values: object, name: str) -> None:
 
 
 def _check_text(text: np.ndarray, name: str) -> None:
-    per_row = max(1, text[:1].size)
-    lengths = [_length(value, i // per_row, name) for i, value in enumerate(text.reshape(-1))]
-    check_widths(np.array(lengths, dtype=np.int64), per_row, name)
+    """Refuse what text of fixed width cannot hold, by row; all is looked at together first."""
+    flat, per_row = text.reshape(-1), max(1, np.atleast_1d(text)[:1].size)
+    if any(not issubclass(each, str) for each in set(map(type, flat))):
+        row = next(i for i, value in enumerate(flat) if not isinstance(value, str))
+        raise DataError(
+            f"column {name!r} must hold numbers or text only, got {flat[row]!r} in row {row // per_row}; convert or "
+            "fill such values"
+        )
+    together = "".join(flat)
+    ends = [i for i, value in enumerate(flat) if value.endswith("\0")] if "\0" in together else []
+    if ends:
+        raise DataError(
+            f"column {name!r} has text that ends in NUL in row {ends[0] // per_row}, {flat[ends[0]][-20:]!r}, which "
+            r"fold files cannot keep; strip it, with .str.rstrip('\0') say"
+        )
+    lengths = map(len, flat) if together.isascii() else (_length(v, i // per_row, name) for i, v in enumerate(flat))
+    check_widths(np.fromiter(lengths, dtype=np.int64, count=len(flat)), per_row, name)
 
 
-def _length(value: object, row: int, name: str) -> int:
-    """Count the bytes of a text that fixed width can hold."""
-    if not isinstance(value, str):
-        raise DataError(
-            f"column {name!r} must hold numbers or text only, got {value!r} in row {row}; convert or fill such values"
-        )
-    if value.endswith("\0"):
-        raise DataError(
-            f"column {name!r} has text that ends in NUL in row {row}, {value[-20:]!r}, which fold files cannot keep; "
-            r"strip it, with .str.rstrip('\0') say"
-        )
+def _length(value: str, row: int, name: str) -> int:
+    """Count the bytes of a text."""
     try:
         return len(value.encode("utf-8", "surrogateescape"))
     except UnicodeEncodeError as error:

@@ -79,7 +79,10 @@ def _column(values: object, what: str) -> pd.Series:
     array = as_array(values, what)
     if array.ndim != 1:
         raise ShapeError(f"{what} must have one value an event, got shape {array.shape}; give its parts as columns")
-    return pd.Series(unmasked(array), copy=False)
+    array = unmasked(array)
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "surrogateescape")
+    return pd.Series(array, copy=False)
 
 
 def _is_records(values: object) -> TypeGuard[np.ndarray]:

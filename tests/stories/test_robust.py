@@ -55,7 +55,7 @@ def with_value(shape, value, dtype="float32"):
         ({"targets": with_value(8, 2)}, DataError, r"must be in \[0, 1\], got 0.0 to 2.0; use objective='multiclass'"),
         ({"targets": with_value(8, -1)}, DataError, r"must be in \[0, 1\]"),
         ({"targets": np.ones((8, 2))}, ShapeError, "n_out=1 outputs, but the data have 2 targets"),
-        ({"targets": np.array([b"signal"] * 8)}, DataError, "targets must hold numbers, got bytes"),
+        ({"targets": np.array([b"signal"] * 8)}, DataError, "targets must hold numbers, got text"),
         ({"inputs": np.array([[b"a", b"b"]] * 8)}, DataError, "numbers"),
         ({"inputs": np.zeros((0, 2)), "targets": np.zeros(0)}, DataError, "0 events, less than a batch"),
     ],

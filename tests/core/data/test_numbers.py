@@ -45,6 +45,7 @@ class OfAwkward:
         (pd.Series([True, None], dtype="boolean"), [1, NAN]),
         (pd.Series([3, None], dtype="category"), [3, NAN]),
         (pd.Series(pd.arrays.SparseArray([0.0, NAN])), [0, NAN]),
+        (pd.Series([1.0, pd.NaT], dtype=object), [1, NAN]),
         (pd.Series([1, None, pd.NA, NAN], dtype=object), [1, NAN, NAN, NAN]),
         (pd.Series([None, None]), [NAN, NAN]),
         (pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": [2, 3]}), [[1, 2], [NAN, 3]]),
@@ -92,7 +93,7 @@ def test_numbers_of_every_make_keep_their_values(values, expected, kind):
         (pd.Series(pd.Categorical(["3", "1"])), "text, such as '1'"),
         (pd.Series([None, None], dtype="string"), "text; encode"),
         (pd.Series([1, "2"], dtype=object), "numbers and text, such as '2'"),
-        (["1", 2], "text"),
+        (["1", 2], "numbers and text, such as '1'"),
         ([b"1"], "bytes, such as b'1'"),
         (pd.Series(pd.to_datetime(["2020-01-01"])), "dates, such as '2020-01-01"),
         (pd.Series(pd.to_datetime(["2020-01-01"]).tz_localize("UTC")), "dates"),
@@ -122,7 +123,7 @@ def test_a_column_of_a_frame_is_refused_by_its_name():
 
 @pytest.mark.parametrize("values", [[[1, 2], [3]], torch.eye(2).to_sparse()])
 def test_what_has_no_shape_is_refused(values):
-    with pytest.raises(DataError, match="inputs must be an array of one shape"):
+    with pytest.raises(DataError, match="inputs must be numbers in an array of one shape"):
         as_numbers(values, "inputs")
 
 
@@ -140,5 +141,6 @@ def test_plain_arrays_are_not_copied(dtype):
 
 
 def test_text_stays_text_where_numbers_are_not_asked_for():
-    assert as_array(["a", "b"]).tolist() == ["a", "b"]
+    assert as_array(["a", "b\0"]).tolist() == ["a", "b\0"]
+    assert as_array(["a", 1]).tolist() == ["a", 1]
     assert uncovered(np.ma.masked_array(["a", "b"], MASK)).tolist() == ["a", None]

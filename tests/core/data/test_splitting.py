@@ -49,6 +49,11 @@ def test_too_few_events_are_refused():
         split_events(5, 2, shuffle=False, seed=1, strata=[0] * 5)
 
 
+def test_strata_that_are_no_classes_are_refused():
+    with pytest.raises(DataError, match="strat_key must hold one class for each event"):
+        split_events(2, 2, shuffle=True, seed=1, strata=np.array([[1], [2, 3]], dtype=object))
+
+
 def test_masked_strata_are_a_class_of_their_own():
     strata = np.ma.masked_array(np.arange(12) % 2, np.arange(12) >= 8)
     folds = split_events(12, 2, shuffle=True, seed=1, strata=strata)

@@ -29,6 +29,8 @@ RECORDS = np.array([(1, 2.5), (3, 4.5)], dtype=[("a", "i8"), ("b", "f4")])
         ({"a": pd.Series([1, 3], index=[7, 8]), "b": ["x", "y"]}, {"a": [1, 3], "b": ["x", "y"]}),
         ({"a": np.ma.masked_array([1, 3], MASK)}, {"a": [1, None]}),
         ({"a": np.ma.masked_array(["x", "y"], MASK)}, {"a": ["x", None]}),
+        ({"a": np.array([b"x", b"y"]), "b": ["u", "v\0"]}, {"a": ["x", "y"], "b": ["u", "v\0"]}),
+        ({"a": np.array([1, 3], dtype=">i4")}, {"a": [1, 3]}),
         (RECORDS, {"a": [1, 3], "b": [2.5, 4.5]}),
         (RECORDS.view(np.recarray), {"a": [1, 3], "b": [2.5, 4.5]}),
         (np.ma.masked_array(RECORDS, mask=[(False, False), (True, False)]), {"a": [1, None], "b": [2.5, 4.5]}),
@@ -65,7 +67,7 @@ def test_other_frames_are_refused_with_the_line_that_converts_them(home, way_out
         ({"a": [1, 2], "b": [1]}, ShapeError, "one length, got {'a': 2, 'b': 1}"),
         ({"a": np.ones((2, 2))}, ShapeError, r"df\['a'\] must have one value an event, got shape \(2, 2\)"),
         ({"a": 1.0}, ShapeError, "one value an event"),
-        ({"a": [[1, 2], [3]]}, DataError, r"df\['a'\] must be an array of one shape"),
+        ({"a": [[1, 2], [3]]}, DataError, r"df\['a'\] must be numbers in an array of one shape"),
     ],
 )
 def test_what_has_no_named_columns_is_refused(values, error, message):
