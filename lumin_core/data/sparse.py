@@ -44,7 +44,8 @@ def is_sparse(values: object) -> TypeGuard[SparseArray]:
         >>> is_sparse(np.zeros(3))
         False
     """
-    return all(hasattr(values, name) for name in ("coords", "data", "shape"))
+    coords = getattr(values, "coords", None)  # those of xarray are a mapping
+    return isinstance(coords, np.ndarray | tuple | list) and hasattr(values, "data") and hasattr(values, "shape")
 
 
 def select_events(values: np.ndarray | SparseArray, events: np.ndarray) -> np.ndarray | Coo:

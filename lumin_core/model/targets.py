@@ -100,9 +100,10 @@ def _check_classes(n_out: int, targets: np.ndarray) -> None:
     if targets.size != len(targets):
         raise ShapeError(f"multiclass takes one target an event, its class, got shape {targets.shape}")
     if (high := targets.max()) >= n_out:
+        classes = np.unique(targets).tolist()
         raise DataError(
             f"multiclass targets must be below n_out={n_out}, got {high}; set n_out to the number of classes"
-            f"{_map_of(np.unique(targets).tolist())}"
+            f"{_map_of(classes) if len(classes) == n_out else ''}"
         )
 
 

@@ -52,6 +52,15 @@ def test_arrays_and_lists_are_not_sparse():
     assert not is_sparse([1, 2])
 
 
+def test_labelled_arrays_are_not_sparse():
+    class Labelled(NamedTuple):
+        coords: dict[str, list[int]]
+        data: np.ndarray
+        shape: tuple[int, ...]
+
+    assert not is_sparse(Labelled({"event": [0, 1]}, np.ones(2), (2,)))
+
+
 def test_entries_are_numbers_and_masked_ones_are_missing():
     place = np.array([[0, 1], [1, 0]])
     coo = to_coo(Coo(place, np.ma.masked_array([5, 6], [False, True]), (2, 2)))

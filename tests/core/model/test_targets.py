@@ -110,3 +110,5 @@ def test_classes_are_counted_over_all_folds():
 def test_classes_beyond_the_outputs_are_told_how_to_be_mapped():
     with pytest.raises(DataError, match=r"below n_out=3, got 3; .*map\(\{1: 0, 2: 1, 3: 2\}\)"):
         check_targets(nn.NLLLoss(), "multiclass", 3, np.array([[1], [2], [3]]))
+    with pytest.raises(DataError, match=r"set n_out to the number of classes$"):  # other folds may have others
+        check_targets(nn.NLLLoss(), "multiclass", 3, np.array([[0], [3]]))
