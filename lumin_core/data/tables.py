@@ -80,8 +80,9 @@ def _column(values: object, what: str) -> pd.Series:
     if array.ndim != 1:
         raise ShapeError(f"{what} must have one value an event, got shape {array.shape}; give its parts as columns")
     array = unmasked(array)
-    text = np.char.decode(array, "utf-8", "surrogateescape") if array.dtype.kind == "S" else array
-    return pd.Series(text, copy=False)
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8", "surrogateescape")
+    return pd.Series(array, copy=False)
 
 
 def _is_records(values: object) -> TypeGuard[np.ndarray]:

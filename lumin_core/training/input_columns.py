@@ -111,7 +111,7 @@ class InputColumns:
 def _check_names(names: Sequence[str], known: Sequence[object]) -> None:
     """Refuse columns that are not there, or more than once."""
     try:
-        check_keys(names, known, "the data frame")
+        check_keys(names, map(str, known), "the data frame")
     except ConfigError as error:
         raise DataError(str(error)) from error
     for name in names:

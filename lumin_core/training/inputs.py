@@ -61,13 +61,21 @@ def as_batches(
         return network.batches(read, bs, targets, weights)
     if raw or targets is not None or weights is not None:
         raise ConfigError("a BatchYielder holds its own targets and weights, and inputs that were preprocessed")
-    check_codes(network, inputs.inputs, "inputs", inputs.filled)
+    _check_batches(network, inputs)
     by = copy.copy(inputs)
     by.shuffle = False
     by.drop_last = False
     by.device = network.device
     by.input_mask = network.input_mask if by.input_mask is None else by.input_mask
     return by
+
+
+def _check_batches(network: Network, by: BatchYielder) -> None:
+    """Refuse batches of infinite inputs, or of categories that the network does not know."""
+    check_codes(network, by.inputs, "inputs", by.filled)
+    _refuse_infinite(by.inputs, [f"column {i}" for i in range(by.inputs.shape[1])])
+    if by.matrix_inputs is not None:
+        _refuse_infinite_matrix(by.matrix_inputs)
 
 
 def check_codes(network: Network, flat: np.ndarray, where: str, filled: Sequence[int] = ()) -> None:
@@ -152,9 +160,10 @@ class InputReader:
             raise ConfigError("raw=True takes flat inputs alone; preprocess the matrix yourself")
         if len(inputs) != 2:
             raise ShapeError(f"a tuple of inputs is (flat, matrix), got {len(inputs)} parts")
-        matrix = to_float32(as_numbers(inputs[1], "the matrix"))
-        if _infinite(matrix).any():
-            raise DataError("the matrix has infinite elements; replace or clip them first")
+        matrix = to_float32(inputs[1], "the matrix")
+        if matrix.ndim == 0:
+            raise ShapeError("the matrix must be (n, ...), one row an event, got a single number")
+        _refuse_infinite_matrix(matrix)
         return self._flat(inputs[0], flat_feats, exact=False), matrix
 
     def _flat(self, inputs: Columns, cont_feats: Sequence[str], *, exact: bool = True) -> NDArray[np.float32]:
@@ -233,6 +242,11 @@ def _refuse_infinite(values: np.ndarray, names: Sequence[str]) -> None:
     if (infinite := _infinite(values)).any():
         columns = [name for name, is_bad in zip(names, infinite, strict=True) if is_bad]
         raise DataError(f"inputs are infinite in {', '.join(columns)}; replace or clip them first")
+
+
+def _refuse_infinite_matrix(matrix: np.ndarray) -> None:
+    if _infinite(matrix).any():
+        raise DataError("the matrix has infinite elements; replace or clip them first")
 
 
 def _infinite(values: np.ndarray) -> NDArray[np.bool_]:

@@ -148,8 +148,9 @@ class Model(Network):
 
         Args:
             inputs: An array or tensor ``(n, F)`` with the columns of the training data, a data
-                frame (taken by column name), ``(flat, matrix)``, the matrix alone where there are
-                no flat features, a `BatchYielder`, or a `FoldYielder`.
+                frame, a dict of columns or an array of records (taken by column name), ``(flat,
+                matrix)``, the matrix alone where there are no flat features, a `BatchYielder`, or
+                a `FoldYielder`.
             as_np: Whether to return an array, or a tensor.
             pred_name: Column under which the predictions for a `FoldYielder` are saved in its file.
             pred_cb: The callback that collects the predictions, by default a fresh `PredHandler`;
@@ -164,7 +165,8 @@ class Model(Network):
             the file, averaged over test-time variants where the yielder has augmentations.
 
         Raises:
-            DataError: If columns are missing, or inputs are infinite.
+            DataError: If columns are missing or come twice, inputs are infinite or not numbers, or
+                codes are none of the training's.
             ShapeError: If inputs have another number of columns.
             ConfigError: If `raw` is asked for and nothing is recorded, or another thread fits it.
         """
@@ -191,7 +193,8 @@ class Model(Network):
             The loss.
 
         Raises:
-            DataError: If there are no targets, or the weights sum to zero.
+            DataError: If there are no targets, targets or weights are missing or not numbers, or
+                the weights sum to zero.
             ConfigError: If another thread fits it.
         """
         by = as_batches(self, inputs, bs, targets=targets, weights=weights)

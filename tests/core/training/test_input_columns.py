@@ -121,6 +121,16 @@ def test_frames_of_other_libraries_are_refused_with_the_line_that_converts_them(
             door(foreign)
 
 
+def test_infinities_are_refused_in_batches_too():
+    model, x = model_of(["pt", "eta"]), np.array([[1.0, np.inf]])
+    with pytest.raises(DataError, match="inputs are infinite in column 1"):
+        model.predict(BatchYielder(x, 1, "regression"))
+    with pytest.raises(DataError, match="the matrix has infinite elements"):
+        model.predict(BatchYielder((np.ones((1, 2)), x), 1, "regression"))
+    with pytest.raises(ShapeError, match=r"the matrix must be \(n, ...\)"):
+        model.predict((np.ones((1, 2)), 1.0))
+
+
 # Codes
 
 
