@@ -51,7 +51,7 @@ def reading(path: Path | str, what: str = "") -> Iterator[None]:
         raise
     except ODD as error:
         raise FoldFileError(
-            f"{path}: {what or 'it'} cannot be read: {error or type(error).__name__}; the file is damaged, or no fold "
+            f"{path}: {what or 'it'} cannot be read: {str(error) or type(error).__name__}; the file is damaged, or no fold "
             f"file: {WAY_OUT} (lumin check says more)"
         ) from error
 
