@@ -1,11 +1,12 @@
 """What damaged files do: 2,000 fold files, 1,000 saved models; nothing may crash, hang, or pass for what it is not.
 
 Files are cut, bits flipped, bytes and blocks overwritten, cleared or exchanged, by seeded random numbers; half of the
-places are in HDF5's own structures. Each fold file is looked at as `lumin check` does, and opened and read by
-`FoldYielder`, each in a process that lives until a file ends it; each model is loaded by `Model.from_save`, where an
-audit hook tells whether anything is run, unpickled, connected or written. What is read and found to be right must be
-what was written, by a digest of all names, dtypes and values; a file of LUMIN's kind has no check sums, and is only
-asked not to crash. A file of which nothing is heard for 5 s hangs. The command itself is called on a sample.
+places are in HDF5's own structures. Each fold file is looked at as `lumin check` does and, where HDF5 survives that,
+opened and read by `FoldYielder`, in processes that live until a file ends them; each model is loaded by
+`Model.from_save`, where an audit hook tells whether anything is run, unpickled, connected or written. What is read and
+found to be right must be what was written, by a digest of all names, dtypes and values; a file of LUMIN's kind has no
+check sums, and is only asked not to raise what is none of ours. A file of which nothing is heard for 5 s is given up.
+The command itself is called on a sample.
 
     python benchmarks/damage.py [n_fold_files n_models]
 """
@@ -26,9 +27,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from lumin_core import CatEmbedder, FoldFileWriter, FoldYielder, Model, ModelBuilder
 from lumin_core.errors import LuminError
-from lumin_core.model.record import to_json
 from lumin_plugin_commands.examiner import Examiner, Finding
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ def many(content: bytes, structure: list[int], n: int, seed: int) -> Iterator[tu
 
 def write_ours(path: Path, **options: Any) -> Path:
     """Write a fold file with one of everything."""
+    from lumin_core import FoldFileWriter, FoldYielder
+
     with FoldFileWriter(
         path,
         cont_feats=["pt", "eta"],
@@ -139,6 +140,8 @@ def structure_of(path: Path) -> list[int]:
 
 def write_model(path: Path) -> Path:
     """Save a model of two layers with an embedding."""
+    from lumin_core import CatEmbedder, Model, ModelBuilder
+
     embedder = CatEmbedder(["n_jets"], [3])
     body = {"name": "fully_connected", "depth": 2, "width": 8, "bn": True}
     return Model(ModelBuilder("classification", 1, ["pt", "eta"], cat_embedder=embedder, body=body, seed=1)).save(path)
@@ -154,6 +157,8 @@ def structure_of_model(path: Path) -> list[int]:
 
 def digest_of_folds(path: Path) -> str:
     """Read all of a fold file, and return a digest of names, dtypes and values."""
+    from lumin_core import FoldYielder
+
     total = hashlib.sha256()
     with FoldYielder(path) as fy:
         names = (fy.cont_feats, fy.cat_feats, fy.targ_feats, fy.wgt_feat, fy.cat_maps, fy.matrix_feats, fy.columns())
@@ -169,6 +174,9 @@ def digest_of_folds(path: Path) -> str:
 
 def digest_of_model(path: Path) -> str:
     """Load a model, and return a digest of its record and weights."""
+    from lumin_core import Model
+    from lumin_core.model.record import to_json
+
     model = Model.from_save(path)
     total = hashlib.sha256(json.dumps(to_json(model.record)).encode())
     for name, values in sorted(model.get_weights().items()):
@@ -229,8 +237,19 @@ def verdict(finding: Finding, digest: str) -> str:
 
 
 def _begin(reader: Examiner, good: Path, digest: str) -> None:
-    if (found := verdict(reader.ask(good), digest)) != "same":
+    """Let a process import what it needs, which is no part of the time limit."""
+    reader.timeout = 300
+    found = verdict(reader.ask(good), digest)
+    reader.timeout = SECONDS
+    if found != "same":
         raise RuntimeError(f"the file as it was written is read as: {found}")
+
+
+def _ask(reader: Examiner, path: Path, good: Path, digest: str) -> str:
+    finding = reader.ask(path)
+    if finding.cause != "answer":
+        _begin(reader, good, digest)
+    return verdict(finding, digest)
 
 
 def try_fold_files(folder: Path, name: str, n: int, seed: int) -> Counter[str]:
@@ -242,9 +261,12 @@ def try_fold_files(folder: Path, name: str, n: int, seed: int) -> Counter[str]:
         _begin(reader, good, digest)
         for _, content in many(good.read_bytes(), structure_of(good), n, seed):
             path.write_bytes(content)
-            checked, read = check.ask(path), verdict(reader.ask(path), digest)
-            found = "right" if checked.right else "wrong" if checked.cause == "answer" else checked.cause
-            counts[f"check {found}, read {read}"] += 1
+            checked = check.ask(path)
+            if checked.cause != "answer":
+                counts[f"check: HDF5 {checked.cause}"] += 1
+                continue
+            read = _ask(reader, path, good, digest)
+            counts[f"check {'right' if checked.right else 'wrong'}, read {read}"] += 1
     return counts
 
 
@@ -257,7 +279,7 @@ def try_models(folder: Path, n: int, seed: int) -> Counter[str]:
         _begin(reader, good, digest)
         for _, content in many(good.read_bytes(), structure_of_model(good), n, seed):
             path.write_bytes(content)
-            counts[verdict(reader.ask(path), digest)] += 1
+            counts[_ask(reader, path, good, digest)] += 1
     return counts
 
 

@@ -54,7 +54,7 @@ def check_sum(values: np.ndarray | bytes, before: int = 0) -> int:
         return zlib.crc32(values, before)
     if values.dtype.kind == "O":
         return zlib.crc32(b"\0".join(values.reshape(-1)), before)
-    return zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8), before)
+    return zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data, before)
 
 
 @contextmanager

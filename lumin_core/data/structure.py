@@ -50,9 +50,10 @@ def reading(path: Path | str, what: str = "") -> Iterator[None]:
     except LuminError:
         raise
     except ODD as error:
+        said = str(error) or type(error).__name__
         raise FoldFileError(
-            f"{path}: {what or 'it'} cannot be read: {error or type(error).__name__}; the file is damaged, or no fold "
-            f"file: {WAY_OUT} (lumin check says more)"
+            f"{path}: {what or 'it'} cannot be read: {said}; the file is damaged, or no fold file: {WAY_OUT} "
+            "(lumin check says more)"
         ) from error
 
 
@@ -206,7 +207,7 @@ def check_columns(file: h5py.File, schema: Schema, sizes: Mapping[int, int]) -> 
         ...     file["fold_0/inputs"], file["fold_0/targets"] = np.ones((3, 2)), np.ones(2)
         ...     check_columns(file, Schema(cont_feats=["pt", "eta"]), {0: 3})
         Traceback (most recent call last):
-        lumin_core.errors.FoldFileError: a: fold_0/targets must have 3 rows, ... got shape (2,) ...
+        lumin_core.errors.FoldFileError: a: fold_0/targets must have 3 rows, as inputs have, ...
     """
     for i, n in sizes.items():
         fold = file[f"fold_{i}"]

@@ -32,5 +32,5 @@ def tensor_sum(header: str, tensors: Iterable[tuple[str, str, Sequence[int], np.
     total = zlib.crc32(header.encode())
     for name, dtype, shape, values in sorted(tensors, key=lambda entry: entry[0]):
         total = zlib.crc32(f"{name} {dtype} {list(shape)}".encode(), total)
-        total = zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8), total)
+        total = zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data, total)
     return f"{total:08x}"
