@@ -17,7 +17,7 @@ and the way out.
     ├── DataReplaced        (OSError)       a fold file in whose place there are other data
     ├── ShapeError          (ValueError)    an array or tensor of the wrong shape
     ├── DataError           (ValueError)    values that cannot be trained on
-    │   └── Diverged                        losses, weights or outputs that are not finite
+    │   └── Diverged        (ValueError)    losses, weights or outputs that are not finite
     ├── ConfigError         (ValueError)    an option that is unknown, contradictory or out of range
     ├── SavedModelError     (ValueError)    a saved model that cannot be read or does not match
     └── TrainingFailed      (RuntimeError)  models of a run that failed; the others are finished

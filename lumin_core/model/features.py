@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex, cast
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def check_map(head: Head) -> None:
         Traceback (most recent call last):
         lumin_core.errors.ConfigError: the head 'Forgetful' has no feat_map for pt; set ...
     """
-    width, given = head.get_out_size(), head.feat_map
+    width, given = head.get_out_size(), cast("object", head.feat_map)
     what, way_out = title("head", head), "set self.feat_map = {feature: [columns of the output], ...} for every feature"
     if not isinstance(given, Mapping):
         raise ConfigError(f"{what} must have a dict as feat_map, got {given!r}; {way_out}")

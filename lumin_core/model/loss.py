@@ -12,6 +12,7 @@ values per event (multi-label, several targets) their mean is :math:`l_i`.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -256,7 +257,8 @@ def build_loss(spec: object, objective: str) -> Callable[..., Tensor]:
     loss: Callable[..., Tensor] = registry.build("loss", copied(spec))
     if not callable(loss):
         raise ConfigError(f"a loss must be callable as loss(y_pred, y), got {loss!r}")
-    loss = copy.deepcopy(loss)  # an object that was given stays as it is, and is not shared between models
+    if not isinstance(spec, str | Mapping | type):
+        loss = _copied(loss)
     if hasattr(loss, "reduction"):
         loss.reduction = "none"
     return loss
@@ -278,6 +280,14 @@ def problem_of(loss: object) -> str | None:
         return None
     bare = loss.forward is nn.Module.forward if issubclass(loss, nn.Module) else not hasattr(loss, "__call__")  # noqa: B004
     return f"{loss.__name__} has no forward(y_pred, y), and no __call__" if bare else None
+
+
+def _copied(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Copy an object that was given: it stays as it is, and is not shared between models."""
+    try:
+        return copy.deepcopy(loss)
+    except Exception as error:
+        raise ConfigError(f"the loss {loss!r} cannot be copied: {error}; give its class, or its name") from error
 
 
 def _refuse_reduction(reduction: object) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dis
 from functools import cache
 from traceback import walk_tb
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from lumin_core.errors import BrokenPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import FunctionType
 
 
 def make(
@@ -96,7 +96,7 @@ def _being_made(constructor: object, error: AttributeError) -> object:
 @cache
 def _set_by(base: type) -> frozenset[str]:
     """List the attributes that the constructor of a base class sets."""
-    init = base.__dict__.get("__init__")
-    if getattr(init, "__code__", None) is None:
+    init = vars(base).get("__init__")
+    if not isinstance(init, FunctionType):
         return frozenset()
     return frozenset(step.argval for step in dis.get_instructions(init) if step.opname == "STORE_ATTR")

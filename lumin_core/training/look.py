@@ -25,6 +25,7 @@ from lumin_core.model.config import PARTS
 from lumin_core.model.loss import BatchLoss, check_rows
 from lumin_core.registry.config import title
 from lumin_core.training.callback import scheduled
+from lumin_core.training.evaluation import labelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def look(fit: FitParams) -> None:
         ShapeError: If a block or the loss gives another shape than it should, by name.
         ConfigError: If a block raises, or the loss has no gradient.
     """
-    taken = {fit.model.n_out, *np.shape(fit.by.targets)[1:]}
+    taken = {fit.model.n_out, *(() if fit.by.targets is None else fit.by.targets.shape[1:])}
     few, more = [n for n in _NUMBERS if n not in taken][:2]
     with _unnoticed(fit):
         batch = _rows(fit, few)
@@ -90,7 +91,8 @@ def _rows(fit: FitParams, n: int) -> Labelled | None:
             values = getattr(few, name)
             setattr(few, name, None if values is None else values[chosen])
         return cast("Labelled", next(iter(few)))
-    return None if iter(fit.by) is fit.by else _first(fit, n)
+    batches = labelled(fit.by)
+    return None if iter(batches) is batches else _first(fit, n)
 
 
 def _chosen(targets: np.ndarray | None, n_events: int, n: int) -> np.ndarray:

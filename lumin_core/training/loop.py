@@ -176,9 +176,11 @@ class _Loop:
         while fit.epoch < fit.n_epochs and not (fit.epoch and fit.stop):  # it is looked at after a fold
             fit.epoch += 1
             _seed_epoch(fit, seed)
-            yield from self.train_epoch(seeds.stream(seed, "fold order", fit.epoch).permutation(fit.trn_idxs).tolist())
-            if fit.val_idx is not None and fit.failed is None:
-                yield from self.validate(fit.val_idx)
+            try:
+                yield from self.epoch()
+            except Diverged as error:  # of a callback, such as one that trains a network of its own
+                fit.failed = str(error)
+                fit.forget_batch()
             if fit.failed is not None:
                 self.good.put_back(fit)
                 break
@@ -192,6 +194,13 @@ class _Loop:
     def call(self, point: str) -> None:
         for call in self.calls[point]:
             call(self.fit)
+
+    def epoch(self) -> Steps:
+        fit = self.fit
+        order = seeds.stream(self.given.seed, "fold order", fit.epoch).permutation(fit.trn_idxs)
+        yield from self.train_epoch(order.tolist())
+        if fit.val_idx is not None and fit.failed is None:
+            yield from self.validate(fit.val_idx)
 
     def train_epoch(self, order: list[int]) -> Steps:
         fit = self.fit

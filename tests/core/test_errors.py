@@ -16,6 +16,7 @@ TREE = {
     "FoldFileError": OSError,
     "ShapeError": ValueError,
     "DataError": ValueError,
+    "Diverged": ValueError,
     "ConfigError": ValueError,
     "SavedModelError": ValueError,
     "TrainingFailed": RuntimeError,

@@ -90,6 +90,20 @@ def test_a_fit_ends_with_its_last_good_epoch(data, make_builder, same_weights, o
     assert points.seen == [*goods, *([(3, "train")] if "validation" in why else []), fit.failed]
 
 
+@pytest.mark.parametrize("point", ["on_fold_begin", "on_forwards_end", "on_epoch_end"])
+def test_callbacks_may_tell_of_a_divergence(data, make_builder, same_weights, point):
+    def tell(fit_params):
+        if fit_params.epoch == 2:
+            raise Diverged("the adversary is lost")
+
+    model, shorter = (Model(make_builder(data["regression"], "regression")) for _ in range(2))
+    model.fit(3, data["regression"], 8, seed=1, val_idx=0, cbs=type("Own", (), {point: staticmethod(tell)})())
+    shorter.fit(1, data["regression"], 8, seed=1, val_idx=0)
+    assert same_weights(model, shorter)
+    assert model.fit_params.failed is not None
+    assert model.fit_params.by is None
+
+
 def test_finite_losses_of_nan_predictions_do_not_hide_them(data, make_builder):
     class Forgiving(torch.nn.Module):
         def forward(self, y_pred, y):
