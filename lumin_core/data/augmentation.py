@@ -185,7 +185,7 @@ def problem_of(augmentation: object) -> str | None:
         return None
     if not is_positive(n_test):
         return f"{augmentation.__name__}.n_test must be a positive integer, got {n_test!r}"
-    if n_test > 1 and getattr(augmentation, "test", None) is Augmentation.test:
+    if n_test.__index__() > 1 and getattr(augmentation, "test", None) is Augmentation.test:
         what = f"{augmentation.__name__} has {n_test} variants in prediction (n_test)"
         return f"{what}, but no test(fold, idx) that gives them"
     return None

@@ -63,7 +63,7 @@ def check_apart(components: Sequence[Component], limit: float = LIMIT) -> list[s
         >>> check_apart([find("optimiser", "adam")])
         [None]
     """
-    found = {i: component.problem for i, component in enumerate(components) if component.problem}
+    found: dict[int, str | None] = {i: c.problem for i, c in enumerate(components) if c.problem is not None}
     found |= {i: check(c) for i, c in enumerate(components) if c.obj is not None and i not in found}
     left = [(i, component) for i, component in enumerate(components) if i not in found]
     if left:

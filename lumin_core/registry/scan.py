@@ -1,10 +1,9 @@
 """The scan: every entry point of the groups ``lumin.*``.
 
 They are read from the metadata of what is installed. Nothing is imported, and no distribution can
-spoil the listing of another: what is wrong with one becomes the `problem` of its components. Only
-headers of the metadata are read, and requirements of the plain form that our plugins have are
-compared here: Python's mail parser and `packaging` would cost a quarter of the start-up of
-``lumin list-plugins``.
+spoil the listing of another: what is wrong with one becomes the `problem` of its components.
+Requirements of the plain form that our plugins have are compared here: `packaging` would cost a
+part of the start-up of ``lumin list-plugins``.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ import os
 import re
 from collections import Counter
 from dataclasses import replace
-from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
 from lumin_core import __version__
 from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, LuminError
+from lumin_core.registry import distributions
 from lumin_core.registry.component import Component, session
+from lumin_core.registry.distributions import GROUP, REQUIREMENT, headers, name_of
 from lumin_core.registry.kind_table import CORE_KINDS, Kind
 from lumin_core.registry.names import (
     FIRST_PARTY,
@@ -34,7 +34,8 @@ from lumin_core.registry.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from importlib import metadata
 
 KIND_DECLARATION = "kind"
 UNREADABLE = "plugin"
@@ -44,11 +45,6 @@ _NO_GROUPS = {"lumin.kind", "lumin.plugin"}  # whose endings stand for something
 _VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
 _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq, "<": operator.lt, ">": operator.gt}
-_GROUP = re.compile(r"^[ \t]*\[\s*lumin([-_.]?core)?([-_.]?plugins?)?[-_.:](?P<kind>\w+)\s*\]", re.I | re.M)
-_LEFT_OVER = (
-    "another version of it is installed in the same folder; uninstall it until none is left, and install it again"
-)
-_REQUIREMENT = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
 
 
 class Scan(NamedTuple):
@@ -83,12 +79,12 @@ def scan() -> Scan:
         >>> any(component.name == "adam" for component in scan().components)
         True
     """
-    found = [component for distribution in _distributions() for component in _components_of(*distribution)]
+    there = [component for distribution in distributions.found() for component in _components_of(*distribution)]
     off = {name.strip() for name in os.environ.get("LUMIN_DISABLE_PLUGINS", "").split(",") if name.strip()}
-    _warn_of_strangers(off, {short(component.distribution) for component in found})
+    _warn_of_strangers(off, {short(component.distribution) for component in there})
     names = {short(name) for name in off} - {"core"}
-    disabled = [component for component in found if short(component.distribution) in names]
-    active, kinds = _declare([component for component in found if component not in disabled])
+    disabled = [component for component in there if short(component.distribution) in names]
+    active, kinds = _declare([component for component in there if component not in disabled])
     active = _check_groups(active, kinds)
     if os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0"):
         _raise_first_problem(active)
@@ -146,8 +142,8 @@ def known(kind: str | None = None) -> list[Component]:
         >>> known("optimiser")[0].qualified
         'core/adadelta'
     """
-    found = sorted((*scanned().components, *session().values()), key=_order)
-    return [component for component in found if kind in (None, component.kind)]
+    listed = sorted((*scanned().components, *session().values()), key=_order)
+    return [component for component in listed if kind in (None, component.kind)]
 
 
 def _order(component: Component) -> tuple[str, str, str]:
@@ -160,73 +156,15 @@ def _raise_first_problem(components: Iterable[Component]) -> None:
             component.load()
 
 
-def _distributions() -> Iterator[tuple[metadata.Distribution, str | None]]:
-    """Give the distributions with entry points of ours, and what is wrong with the place of one.
-
-    There is one for each name: the first on ``sys.path``, as for imports. The name is the folder's,
-    so that what one says of itself never hides another.
-    """
-    candidates: dict[str, list[metadata.Distribution]] = {}
-    for candidate in metadata.distributions():
-        if _concerns_us(candidate) and not _folder(candidate).startswith("~"):  # which is what pip could not remove
-            candidates.setdefault(_name(candidate), []).append(candidate)
-    for name, same in candidates.items():
-        first = _first(name) or same[0]
-        if _concerns_us(first):
-            yield first, None
-            yield from ((other, _LEFT_OVER) for other in _beside(first, same))
-
-
-def _beside(first: metadata.Distribution, same: Iterable[metadata.Distribution]) -> list[metadata.Distribution]:
-    """List other versions in the folder of the first, where none of them comes first."""
-    found = {getattr(distribution, "_path", None): distribution for distribution in same}
-    path = getattr(first, "_path", None)
-    return [other for at, other in found.items() if at and path and at != path and at.parent == path.parent]
-
-
-def _concerns_us(distribution: metadata.Distribution) -> bool:
-    """Tell whether it has entry points of ours; where they cannot be read, asks for lumin-core."""
-    try:
-        return _GROUP.search(distribution.read_text("entry_points.txt") or "") is not None
-    except (OSError, ValueError):
-        return any(_REQUIREMENT.match(line) for line in _headers(distribution, "Requires-Dist"))
-
-
-def _first(name: str) -> metadata.Distribution | None:
-    try:
-        return metadata.distribution(name)
-    except (metadata.PackageNotFoundError, ValueError):
-        return None
-
-
-def _headers(distribution: metadata.Distribution, header: str) -> list[str]:
-    try:
-        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-    except (OSError, ValueError):
-        return []
-    return re.findall(rf"^{header}:[ \t]*(.*?)[ \t]*$", text.replace("\r", "").partition("\n\n")[0], re.MULTILINE)
-
-
-def _folder(distribution: metadata.Distribution) -> str:
-    return str(getattr(getattr(distribution, "_path", None), "name", ""))
-
-
-def _name(distribution: metadata.Distribution) -> str:
-    """Give the name: the folder's, which does not depend on what can be read."""
-    names = _headers(distribution, "Name")
-    folder = re.sub(r"\.(dist|egg)-info$", "", _folder(distribution)).partition("-")[0]
-    return canonical(folder or (names[0] if names else "unknown"))
-
-
 def _components_of(distribution: metadata.Distribution, problem: str | None) -> list[Component]:
     """List a distribution's components; their kinds are still the names of the groups."""
-    name = _name(distribution)
-    version = next(iter(_headers(distribution, "Version")), None)
-    said = [canonical(said) for said in _headers(distribution, "Name") if said]
+    name = name_of(distribution)
+    version = next(iter(headers(distribution, "Version")), None)
+    said = [canonical(said) for said in headers(distribution, "Name") if said]
     if problem is None and said and said[0] != name:
         problem = f"its METADATA says that it is {said[0]!r}; install the distribution again"
     try:
-        entries = [entry for entry in distribution.entry_points if _GROUP.fullmatch(f"[{entry.group}]")]
+        entries = [entry for entry in distribution.entry_points if GROUP.fullmatch(f"[{entry.group}]")]
     except Exception as error:  # noqa: BLE001  # whatever is wrong with one distribution is its own problem
         problem = problem or f"its entry points cannot be read: {type(error).__name__}: {error}"
     if problem is not None:
@@ -273,14 +211,14 @@ def _problem_of(
     if short(name) == "core":
         return None, BrokenPlugin
     try:
-        return _incompatibility(_headers(distribution, "Requires-Dist")), IncompatiblePlugin
+        return _incompatibility(headers(distribution, "Requires-Dist")), IncompatiblePlugin
     except ValueError as error:
         return f"its Requires-Dist cannot be read: {error}", BrokenPlugin
 
 
 def _incompatibility(requirements: Iterable[str]) -> str | None:
     for line in requirements:
-        if _REQUIREMENT.match(line) and not _allows(line, __version__):
+        if REQUIREMENT.match(line) and not _allows(line, __version__):
             return f"it asks for {line}, but this is lumin-core {__version__}; upgrade the one or the other"
     return None
 
@@ -290,7 +228,7 @@ def _allows(requirement: str, version: str) -> bool:
 
     One that does not apply here (markers, extras) holds.
     """
-    clauses = [_PLAIN_CLAUSE.fullmatch(clause.strip()) for clause in _REQUIREMENT.sub("", requirement, 1).split(",")]
+    clauses = [_PLAIN_CLAUSE.fullmatch(clause.strip()) for clause in REQUIREMENT.sub("", requirement, 1).split(",")]
     if re.fullmatch(r"\d+(\.\d+)*", version) and all(clauses):
         return all(_COMPARE[match[1]](_release(version), _release(match[2])) for match in clauses if match)
     from packaging.requirements import Requirement
@@ -350,7 +288,7 @@ def _problem_of_group(group: str, kinds: tuple[Kind, ...]) -> str:
     """Say which group was meant: by the singular, in another spelling, or nearly."""
     from lumin_core.checks import nearest
 
-    asked = match["kind"] if (match := _GROUP.fullmatch(f"[{group}]")) else group
+    asked = match["kind"] if (match := GROUP.fullmatch(f"[{group}]")) else group
     names = {normalise(name): kind.plural for kind in kinds for name in (kind.singular, kind.plural)}
     names |= {normalise(name): plural for plural in declared_kinds() for name in (singular(plural), plural)}
     names |= {"kind": "kinds", "kinds": "kinds"}

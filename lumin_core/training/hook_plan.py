@@ -81,8 +81,8 @@ def problem_of(callback: object) -> str | None:
         >>> from lumin_core.training.hook_plan import problem_of
         >>> class Typo:
         ...     def on_epoch_edn(self): ...
-        >>> problem_of(Typo)
-        "Typo.on_epoch_edn is no callback point; did you mean 'on_epoch_end'?"
+        >>> print(problem_of(Typo))
+        Typo.on_epoch_edn is no callback point; did you mean 'on_epoch_end' or 'on_epoch_begin'?
     """
     if not isinstance(callback, type) or _makes_points(callback):
         return None

@@ -257,44 +257,6 @@ def test_a_component_of_a_wrong_group_makes_no_name_ambiguous(install):
     assert registry.find("optimiser", "adam").qualified == "core/adam"
 
 
-@pytest.mark.parametrize("group", ["luminance.heads", "lumino", "my.lumin.heads"])
-def test_groups_of_others_are_left_alone(install, group):
-    install("stranger", {}, entry_points=f"[{group}]\nmine = a:B\n")
-    assert "stranger" not in {component.distribution for component in registry.components()}
-
-
-def test_what_a_distribution_says_of_its_name_hides_no_other(install):
-    install("my-blocks", {"callbacks": {"whisper": "a:B"}})
-    install("liar", {"callbacks": {"shout": "a:B"}}, metadata="Name: my-blocks\nVersion: 1.0\n")
-    install("other-liar", {"callbacks": {"cry": "a:B"}}, metadata="Name: UNKNOWN\nVersion: 1.0\n")
-    install("third-liar", {"callbacks": {"call": "a:B"}}, metadata="Name: UNKNOWN\nVersion: 1.0\n")
-    assert registry.find("callback", "whisper").problem is None
-    problems = {c.distribution: c.problem for c in registry.components("plugin")}
-    assert list(problems) == ["liar", "other-liar", "third-liar"]
-    assert "METADATA says that it is 'my-blocks'" in problems["liar"]
-    with pytest.raises(UnknownComponent, match="liar cannot be used: its METADATA says"):
-        registry.find("callback", "liar/shout")
-
-
-def test_two_versions_in_one_folder_are_told(install):
-    install("my-blocks", {"callbacks": {"shout": "a:B"}}, version="0.9", folder="site")
-    install("my-blocks", {"callbacks": {"shout": "a:B"}}, version="1.1", folder="site")
-    install("other", {"callbacks": {"whisper": "a:B"}}, folder="site")
-    install("~ther", {"callbacks": {"whisper": "a:B"}}, folder="site")
-    assert registry.find("callback", "shout").problem is None
-    assert registry.find("callback", "whisper").problem is None
-    (left,) = registry.components("plugin")
-    assert "another version of it is installed in the same folder" in left.problem
-
-
-def test_missing_metadata_hides_nothing(install, tmp_path):
-    site = install("bad-blocks", {"callbacks": {"shout": "bad:Shout"}})
-    next(site.glob("*.dist-info/METADATA")).unlink()
-    install("my-blocks", {"callbacks": {"whisper": "my_blocks:Whisper"}})
-    assert registry.find("callback", "whisper").problem is None
-    assert "metadata cannot be read" in registry.find("callback", "shout").problem
-
-
 @pytest.mark.parametrize("name", ["head", "Heads", "kind", "plugins", "HEAD-S"])
 def test_a_kind_with_a_name_of_ours_is_refused(install, name):
     install("my-kinds", {"kinds": {name: "my_kinds:Sauce"}})

@@ -1,0 +1,104 @@
+"""The distributions that are installed and have entry points of ours, whatever their metadata say.
+
+Only headers of the metadata are read: Python's mail parser would cost a quarter of the start-up of
+``lumin list-plugins``.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from lumin_core.registry.names import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+GROUP = re.compile(r"^[ \t]*\[\s*lumin([-_.]?core)?([-_.]?plugins?)?[-_.:](?P<kind>\w+)\s*\]", re.I | re.M)
+"""A group of ours in ``entry_points.txt``, also one that is nearly so."""
+
+REQUIREMENT = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
+"""A requirement of the core."""
+
+_LEFT_OVER = (
+    "another version of it is installed in the same folder; uninstall it until none is left, and install it again"
+)
+
+
+def found() -> Iterator[tuple[metadata.Distribution, str | None]]:
+    """Give the distributions with entry points of ours, and what is wrong with the place of one.
+
+    There is one for each name: the first on ``sys.path``, as for imports. The name is the folder's,
+    so that what one says of itself never hides another.
+
+    Example:
+        >>> from lumin_core.registry.distributions import found, name_of
+        >>> "lumin-core" in [name_of(distribution) for distribution, _ in found()]
+        True
+    """
+    candidates: dict[str, list[metadata.Distribution]] = {}
+    for candidate in metadata.distributions():
+        if _concerns_us(candidate) and not _folder(candidate).startswith("~"):  # which is what pip could not remove
+            candidates.setdefault(name_of(candidate), []).append(candidate)
+    for name, same in candidates.items():
+        first = _first(name) or same[0]
+        if _concerns_us(first):
+            yield first, None
+            yield from ((other, _LEFT_OVER) for other in _beside(first, same))
+
+
+def _beside(first: metadata.Distribution, same: Iterable[metadata.Distribution]) -> list[metadata.Distribution]:
+    """List other versions in the folder of the first, where none of them comes first."""
+    by_place = {getattr(distribution, "_path", None): distribution for distribution in same}
+    path = getattr(first, "_path", None)
+    return [other for at, other in by_place.items() if at and path and at != path and at.parent == path.parent]
+
+
+def _concerns_us(distribution: metadata.Distribution) -> bool:
+    """Tell whether it has entry points of ours; where they cannot be read, asks for lumin-core."""
+    try:
+        return GROUP.search(distribution.read_text("entry_points.txt") or "") is not None
+    except (OSError, ValueError):
+        return any(REQUIREMENT.match(line) for line in headers(distribution, "Requires-Dist"))
+
+
+def _first(name: str) -> metadata.Distribution | None:
+    try:
+        return metadata.distribution(name)
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+
+
+def headers(distribution: metadata.Distribution, header: str) -> list[str]:
+    """Read one header of the metadata, as often as it is there; none where they cannot be read.
+
+    Example:
+        >>> from importlib.metadata import distribution
+        >>> from lumin_core.registry.distributions import headers
+        >>> headers(distribution("lumin-core"), "Name")
+        ['lumin-core']
+    """
+    try:
+        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    except (OSError, ValueError):
+        return []
+    return re.findall(rf"^{header}:[ \t]*(.*?)[ \t]*$", text.replace("\r", "").partition("\n\n")[0], re.MULTILINE)
+
+
+def _folder(distribution: metadata.Distribution) -> str:
+    return str(getattr(getattr(distribution, "_path", None), "name", ""))
+
+
+def name_of(distribution: metadata.Distribution) -> str:
+    """Give the name: the folder's, which does not depend on what can be read.
+
+    Example:
+        >>> from importlib.metadata import distribution
+        >>> from lumin_core.registry.distributions import name_of
+        >>> name_of(distribution("lumin-core"))
+        'lumin-core'
+    """
+    names = headers(distribution, "Name")
+    folder = re.sub(r"\.(dist|egg)-info$", "", _folder(distribution)).partition("-")[0]
+    return canonical(folder or (names[0] if names else "unknown"))
