@@ -150,7 +150,7 @@ def test_ctrl_c_asks_workers_to_stop_and_waits_for_what_runs(train, capsys):
     def ctrl_c(n):
         if n == 1:
             raise KeyboardInterrupt
-        cluster.there.pop("a" if n == 2 else "b")
+        cluster.there.pop("a" if n == 2 else "b", None)
 
     with pytest.raises(KeyboardInterrupt):
         train(cluster, after=ctrl_c)

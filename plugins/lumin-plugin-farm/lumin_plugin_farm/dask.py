@@ -30,6 +30,7 @@ from lumin_core.errors import ConfigError, TrainingFailed
 from lumin_core.runs import available_cores, introduce
 from lumin_plugin_farm import main_module
 from lumin_plugin_farm.dask_worker import stop, work
+from lumin_plugin_farm.worker import keeping_ctrl_c_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -246,27 +247,32 @@ class _Round:
         """Let jobs end after their batch and wait for them; Ctrl-C once more ends them at once."""
         _say("Ctrl-C: the models stop after their batch; once more stops at once")
         try:
-            while self._running:
-                self._stop()
+            while self._stop():
                 time.sleep(_LOOK_EVERY)
-                threads = self._client.nthreads()
-                self._running = [running for running in self._running if not _has_ended(running, threads)]
         except KeyboardInterrupt:
             with suppress(ValueError, OSError):  # without a nanny they end after their batch
                 self._client.restart_workers([running.address for running in self._running])
             raise
 
-    def _stop(self) -> None:
-        """Ask workers to stop, again and again: one may just have been about to begin."""
-        self._client.run(stop, self._name, workers=[running.address for running in self._running], on_error="ignore")
+    def _stop(self) -> bool:
+        """Ask those that run to stop: again and again, since one may have been about to begin.
+
+        Returns:
+            Whether there are any.
+        """
+        there = self._client.nthreads()
+        self._running = [running for running in self._running if not _has_ended(running, there)]
+        addresses = [running.address for running in self._running]
+        if addresses:
+            self._client.run(stop, self._name, workers=addresses, on_error="ignore")
+        return bool(addresses)
 
     def _let_go(self) -> None:
         """Leave nothing at work on the cluster, whatever went wrong."""
+        with suppress(OSError):
+            self._stop()
         for running in self._running:
             running.future.cancel()
-        if self._running:
-            with suppress(OSError):
-                self._stop()
 
 
 def _has_ended(running: _Running, there: Collection[str]) -> bool:
@@ -291,17 +297,17 @@ def _local_cluster(distributed: ModuleType, n_workers: int) -> Iterator[object]:
     """Start workers on this machine, of one thread each, and end them."""
     main_module.may_start_workers()
     main_module.forget_no_file()
-    with (
-        _same_environment(),
-        distributed.LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",  # any port that is free
-            silence_logs=logging.ERROR,
-        ) as cluster,
-    ):
-        yield cluster
+    with _same_environment():
+        with keeping_ctrl_c_out():  # which comes to workers from the terminal, too: they are told to stop
+            cluster = distributed.LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=":0",  # any port that is free
+                silence_logs=logging.ERROR,
+            )
+        with cluster:
+            yield cluster
 
 
 @contextmanager

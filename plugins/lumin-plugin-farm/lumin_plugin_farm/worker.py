@@ -75,6 +75,17 @@ def block_ctrl_c() -> None:
 
 
 @contextmanager
+def keeping_ctrl_c_out() -> Iterator[None]:
+    """Keep Ctrl-C waiting inside the block; in threads and processes that it starts, for good."""
+    block_ctrl_c()
+    try:
+        yield
+    finally:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
 def _letting_ctrl_c_in() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
