@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 import uuid
 from collections import Counter, deque
@@ -34,7 +36,7 @@ from lumin_plugin_farm.worker import keeping_ctrl_c_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from types import ModuleType
+    from types import FrameType, ModuleType
 
     from lumin_core.runs import Greeting, Job, Report
 
@@ -192,13 +194,18 @@ class _Round:
         self._waiting = deque(jobs)
         self._running: list[_Running] = []
         self._deaths: Counter[int] = Counter()
+        self._pauses = _Pauses()
 
     def run(self) -> None:
         """Run all jobs; see `lumin_core.runs.Executor`."""
+        with self._pauses:
+            self._run()
+
+    def _run(self) -> None:
         try:
             while self._waiting or self._running:
                 self._look()
-                time.sleep(_LOOK_EVERY)
+                self._pauses.pause()
         except KeyboardInterrupt:
             self._interrupt()
             raise
@@ -248,7 +255,7 @@ class _Round:
         _say("Ctrl-C: the models stop after their batch; once more stops at once")
         try:
             while self._stop():
-                time.sleep(_LOOK_EVERY)
+                self._pauses.pause()
         except KeyboardInterrupt:
             with suppress(ValueError, OSError):  # without a nanny they end after their batch
                 self._client.restart_workers([running.address for running in self._running])
@@ -273,6 +280,40 @@ class _Round:
             self._stop()
         for running in self._running:
             running.future.cancel()
+
+
+class _Pauses:
+    """Lets Ctrl-C in between calls of Dask alone: in the middle of one it would wait for ever."""
+
+    def __init__(self) -> None:
+        self._is_pressed = False
+        self._is_ours = False
+
+    def __enter__(self) -> None:
+        """Take over from Python's own handler, in the main thread."""
+        in_main = threading.current_thread() is threading.main_thread()
+        self._is_ours = in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._is_ours:
+            signal.signal(signal.SIGINT, self._note)
+
+    def __exit__(self, *error: object) -> None:
+        """Give back."""
+        if self._is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._is_pressed = True
+
+    def pause(self) -> None:
+        """Wait for a moment.
+
+        Raises:
+            KeyboardInterrupt: If Ctrl-C was pressed since the last one.
+        """
+        time.sleep(_LOOK_EVERY)
+        if self._is_pressed:
+            self._is_pressed = False
+            raise KeyboardInterrupt
 
 
 def _has_ended(running: _Running, there: Collection[str]) -> bool:
