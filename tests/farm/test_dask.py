@@ -1,6 +1,7 @@
 """Dask as an executor: a cluster of two processes, and a made-up one for what goes wrong."""
 
 import json
+import signal
 import socket
 from functools import partial
 from types import SimpleNamespace
@@ -150,7 +151,7 @@ def test_ctrl_c_asks_workers_to_stop_and_waits_for_what_runs(train, capsys):
     def ctrl_c(n):
         if n == 1:
             raise KeyboardInterrupt
-        cluster.there.pop("a" if n == 2 else "b")
+        cluster.there.pop("a" if n == 2 else "b", None)
 
     with pytest.raises(KeyboardInterrupt):
         train(cluster, after=ctrl_c)
@@ -169,6 +170,21 @@ def test_a_second_ctrl_c_restarts_the_workers(train):
     with pytest.raises(KeyboardInterrupt):
         train(cluster, after=ctrl_c)
     assert cluster.restarted == ["a", "b"]
+
+
+def test_ctrl_c_comes_in_between_two_calls_of_dask_alone(train):
+    """In the middle of one Dask would wait for ever."""
+
+    def fate(cluster, address, job):
+        signal.raise_signal(signal.SIGINT)
+        cluster.there.clear()
+        return Future("pending")
+
+    cluster = Cluster(fate, workers=["a"])
+    with pytest.raises(KeyboardInterrupt):
+        train(cluster, 1)
+    assert cluster.given == [(0, "a", 1)]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_options_are_checked():

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 import uuid
 from collections import Counter, deque
@@ -30,10 +32,11 @@ from lumin_core.errors import ConfigError, TrainingFailed
 from lumin_core.runs import available_cores, introduce
 from lumin_plugin_farm import main_module
 from lumin_plugin_farm.dask_worker import stop, work
+from lumin_plugin_farm.worker import keeping_ctrl_c_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from types import ModuleType
+    from types import FrameType, ModuleType
 
     from lumin_core.runs import Greeting, Job, Report
 
@@ -191,13 +194,18 @@ class _Round:
         self._waiting = deque(jobs)
         self._running: list[_Running] = []
         self._deaths: Counter[int] = Counter()
+        self._pauses = _Pauses()
 
     def run(self) -> None:
         """Run all jobs; see `lumin_core.runs.Executor`."""
+        with self._pauses:
+            self._run()
+
+    def _run(self) -> None:
         try:
             while self._waiting or self._running:
                 self._look()
-                time.sleep(_LOOK_EVERY)
+                self._pauses.pause()
         except KeyboardInterrupt:
             self._interrupt()
             raise
@@ -246,27 +254,66 @@ class _Round:
         """Let jobs end after their batch and wait for them; Ctrl-C once more ends them at once."""
         _say("Ctrl-C: the models stop after their batch; once more stops at once")
         try:
-            while self._running:
-                self._stop()
-                time.sleep(_LOOK_EVERY)
-                threads = self._client.nthreads()
-                self._running = [running for running in self._running if not _has_ended(running, threads)]
+            while self._stop():
+                self._pauses.pause()
         except KeyboardInterrupt:
             with suppress(ValueError, OSError):  # without a nanny they end after their batch
                 self._client.restart_workers([running.address for running in self._running])
             raise
 
-    def _stop(self) -> None:
-        """Ask workers to stop, again and again: one may just have been about to begin."""
-        self._client.run(stop, self._name, workers=[running.address for running in self._running], on_error="ignore")
+    def _stop(self) -> bool:
+        """Ask those that run to stop: again and again, since one may have been about to begin.
+
+        Returns:
+            Whether there are any.
+        """
+        there = self._client.nthreads()
+        self._running = [running for running in self._running if not _has_ended(running, there)]
+        addresses = [running.address for running in self._running]
+        if addresses:
+            self._client.run(stop, self._name, workers=addresses, on_error="ignore")
+        return bool(addresses)
 
     def _let_go(self) -> None:
         """Leave nothing at work on the cluster, whatever went wrong."""
+        with suppress(OSError):
+            self._stop()
         for running in self._running:
             running.future.cancel()
-        if self._running:
-            with suppress(OSError):
-                self._stop()
+
+
+class _Pauses:
+    """Lets Ctrl-C in between calls of Dask alone: in the middle of one it would wait for ever."""
+
+    def __init__(self) -> None:
+        self._is_pressed = False
+        self._is_ours = False
+
+    def __enter__(self) -> None:
+        """Take over from Python's own handler, in the main thread."""
+        in_main = threading.current_thread() is threading.main_thread()
+        self._is_ours = in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._is_ours:
+            signal.signal(signal.SIGINT, self._note)
+
+    def __exit__(self, *error: object) -> None:
+        """Give back."""
+        if self._is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._is_pressed = True
+
+    def pause(self) -> None:
+        """Wait for a moment.
+
+        Raises:
+            KeyboardInterrupt: If Ctrl-C was pressed since the last one.
+        """
+        time.sleep(_LOOK_EVERY)
+        if self._is_pressed:
+            self._is_pressed = False
+            raise KeyboardInterrupt
 
 
 def _has_ended(running: _Running, there: Collection[str]) -> bool:
@@ -291,17 +338,17 @@ def _local_cluster(distributed: ModuleType, n_workers: int) -> Iterator[object]:
     """Start workers on this machine, of one thread each, and end them."""
     main_module.may_start_workers()
     main_module.forget_no_file()
-    with (
-        _same_environment(),
-        distributed.LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",  # any port that is free
-            silence_logs=logging.ERROR,
-        ) as cluster,
-    ):
-        yield cluster
+    with _same_environment():
+        with keeping_ctrl_c_out():  # which comes to workers from the terminal, too: they are told to stop
+            cluster = distributed.LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=":0",  # any port that is free
+                silence_logs=logging.ERROR,
+            )
+        with cluster:
+            yield cluster
 
 
 @contextmanager

@@ -11,8 +11,6 @@ import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import torch
-
 from lumin_core.errors import TrainingFailed
 from lumin_core.training import stop_fits
 from lumin_plugin_farm.worker import portable
@@ -73,6 +71,8 @@ def _check_folder(job: Job) -> None:
 @contextmanager
 def _at_least(threads: int) -> Iterator[None]:
     """Give torch the threads of the Dask worker, whose nanny allows but one by default."""
+    import torch  # here, since executors are loaded without it
+
     before = torch.get_num_threads()
     torch.set_num_threads(max(before, threads))
     try:

@@ -13,6 +13,7 @@ import signal
 import threading
 import traceback
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from lumin_core.errors import TrainingFailed
@@ -72,6 +73,20 @@ def block_ctrl_c() -> None:
     """Keep Ctrl-C waiting, in this thread and the processes that it starts."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def keeping_ctrl_c_out() -> Iterator[None]:
+    """Keep Ctrl-C waiting inside the block; in threads and processes that it starts, for good."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # the first process that is started would let it in for that
+    block_ctrl_c()
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager
