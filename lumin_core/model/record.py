@@ -82,6 +82,8 @@ class ModelRecord:
         trn_idxs: Folds that the model was trained on, in all fits with that file; ``None`` where
             that is not known.
         folds: What `fold_ids` gives for the file that these are of.
+        precision: ``"32"``, ``"bf16"`` or ``"16"``, as for `lumin_core.Model`.
+        compile: Whether the network is compiled.
         versions: Of lumin-core and torch.
     """
 
@@ -95,6 +97,8 @@ class ModelRecord:
     seeds: dict[str, int] = attrs.field(factory=dict)
     trn_idxs: list[Index] | None = None
     folds: list[str] | None = None
+    precision: str = "32"
+    compile: bool = False
     versions: dict[str, str] = attrs.field(factory=lambda: {name: version(name) for name in ("lumin-core", "torch")})
 
     @classmethod

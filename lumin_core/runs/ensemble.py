@@ -85,6 +85,10 @@ class Ensemble:
         weighting: str = "reciprocal",
         snapshot_args: Mapping[str, Any] | None = None,
         model_builder: ModelBuilder | None = None,
+        *,
+        device: str | torch.device | None = None,
+        precision: str | None = None,
+        compile: bool | None = None,
     ) -> Ensemble:
         """Make an ensemble of the best models of a run.
 
@@ -113,6 +117,9 @@ class Ensemble:
                 where higher is, 1/abs(value) where closest to zero is; of a cycle, 1/loss.
             snapshot_args: See above.
             model_builder: Needed only where a component had no name to be saved under.
+            device: As for `Model`.
+            precision: As for `Model`; by default as each was saved.
+            compile: As for `Model`; by default as each was saved.
 
         Returns:
             The ensemble.
@@ -123,7 +130,11 @@ class Ensemble:
                 not all positive.
         """
         members = choose_members(results, size, metric, weighting, snapshot_args)
-        return cls([Model.from_save(m.path, model_builder) for m in members], [m.weight for m in members])
+        models = [
+            Model.from_save(member.path, model_builder, device, precision=precision, compile=compile)
+            for member in members
+        ]
+        return cls(models, [member.weight for member in members])
 
     def __len__(self) -> int:
         """Number of models."""
@@ -248,7 +259,13 @@ class Ensemble:
 
     @classmethod
     def from_save(
-        cls, name: str | Path, model_builder: ModelBuilder | None = None, device: str | torch.device | None = None
+        cls,
+        name: str | Path,
+        model_builder: ModelBuilder | None = None,
+        device: str | torch.device | None = None,
+        *,
+        precision: str | None = None,
+        compile: bool | None = None,
     ) -> Ensemble:
         """Load a saved ensemble.
 
@@ -256,6 +273,8 @@ class Ensemble:
             name: The file.
             model_builder: Needed only where a component had no name to be saved under.
             device: As for `Model`.
+            precision: As for `Model`; by default as each was saved.
+            compile: As for `Model`; by default as each was saved.
 
         Raises:
             SavedModelError: If it is not a saved ensemble, or is damaged.
@@ -264,7 +283,9 @@ class Ensemble:
         if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("models", "weights")):
             raise SavedModelError(f"{name} is damaged: its header lists no models and weights")
         models = [
-            Model.from_record(record, _part(state, f"{i}."), Path(name), model_builder, device)
+            Model.from_record(
+                record, _part(state, f"{i}."), Path(name), model_builder, device, precision=precision, compile=compile
+            )
             for i, record in enumerate(content["models"])
         ]
         try:

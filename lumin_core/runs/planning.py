@@ -13,10 +13,13 @@ from lumin_core.errors import ConfigError, option
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.plan import RunPlan
+from lumin_core.training.fitting import build_callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    import torch
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
@@ -41,6 +44,9 @@ def plan_run(
     resume: bool = False,
     overwrite: bool = False,
     *,
+    device: str | torch.device | None = None,
+    precision: str = "32",
+    compile: bool = False,
     ready: Callable[[RunPlan], None] | None = None,
 ) -> RunPlan:
     """Plan a run: check everything, and write ``run.json`` into its folder.
@@ -66,6 +72,9 @@ def plan_run(
         seed: Seed of everything.
         resume: Whether a run that is there goes on.
         overwrite: Whether an earlier run is replaced.
+        device: Where this plan's models are trained; it is not written down.
+        precision: As for `Model`.
+        compile: As for `Model`.
         ready: Called with the plan when all is checked and nothing is written: it may refuse.
 
     Returns:
@@ -106,13 +115,16 @@ def plan_run(
         metrics=as_list(metric_partials),
         train_on_weights=train_on_weights,
         bulk_move=bulk_move,
+        device=device,
+        precision=precision,
+        compile=compile,
         seed=seeds.check(recorded["seed"] if recorded else seed),
     )
     directions, used = plan.check()
     plan = attrs.evolve(plan, components=used, record=run_record.describe(plan, directions, used))
     if ready is not None:
         ready(plan)
-    folder.begin(plan.record, resume=resume, overwrite=overwrite)
+    folder.begin(plan.record, resume=resume, overwrite=overwrite, callbacks=build_callbacks(plan.callbacks))
     return plan
 
 

@@ -6,11 +6,9 @@ is told with the reason: the session that made the plan can train it, but nobody
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from lumin_core import registry
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, LuminError
@@ -18,6 +16,7 @@ from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import fold_ids
 from lumin_core.runs.folder import SCHEMA
 from lumin_core.runs.plan import RunPlan
+from lumin_core.training.sameness import augmentation_configs, builder_config, spec_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,19 +36,21 @@ def describe(plan: RunPlan, directions: Mapping[str, str], components: Iterable[
     used = {component.distribution: component.version for component in components if component.version}
     return {
         "schema": SCHEMA,
-        "model_builder": _builder_config(plan.builder),
+        "model_builder": builder_config(plan.builder),
         "n_models": len(plan.folds),
         "n_epochs": plan.n_epochs,
         "bs": plan.bs,
-        "callbacks": [_spec_config("callback", spec) for spec in plan.callbacks],
-        "metrics": [_spec_config("metric", spec) for spec in plan.metrics],
+        "callbacks": [spec_config("callback", spec) for spec in plan.callbacks],
+        "metrics": [spec_config("metric", spec) for spec in plan.metrics],
         "directions": dict(directions),
         "train_on_weights": plan.train_on_weights,
         "bulk_move": plan.bulk_move,
+        "precision": plan.precision,
+        "compile": plan.compile,
         "foldfile": str(plan.fy.foldfile),
         "fold_ids": fold_ids(plan.fy),
         "ignore_feats": plan.fy.get_ignore(),
-        "augmentations": [_spec_config("augmentation", type(part)) for part in plan.fy.augmentations],
+        "augmentations": [spec_config("augmentation", type(part)) for part in plan.fy.augmentations],
         "opened": _opened(plan.fy),
         "folds": [{"train": trn_idxs, "valid": val_idx} for trn_idxs, val_idx in plan.folds],
         "seed": plan.seed,
@@ -97,6 +98,8 @@ def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
         train_on_weights=record["train_on_weights"],
         bulk_move=record["bulk_move"],
         seed=record["seed"],
+        precision=record.get("precision", "32"),
+        compile=record.get("compile", False),
         record=record,
     )
 
@@ -132,8 +135,10 @@ def _opened(fy: FoldYielder) -> Record:
     options: Record = {"yield_matrix": bool(fy.yield_matrix), "clip": None if fy.clip is None else float(fy.clip)}
     if type(fy) is not FoldYielder:
         return _unnamed_data(f"it is opened by a class of its own, {type(fy).__name__}")
-    if fy.augmentations:
+    augmentations = augmentation_configs(fy)
+    if any(isinstance(part, dict) and not {"instance", "unnamed"}.isdisjoint(part) for part in augmentations):
         return _unnamed_data("its augmentations are objects, whose options are not known")
+    options |= {"augmentations": augmentations} if augmentations else {}
     if fy.batch_yielder_type is not BatchYielder:
         return _unnamed_data(f"its batches are made by a class of its own, {fy.batch_yielder_type.__name__}")
     try:
@@ -150,26 +155,3 @@ def _features(fy: FoldYielder) -> tuple[list[str], ...]:
 
 def _unnamed_data(reason: str) -> Record:
     return {"unnamed": f"{reason}; give fy="}
-
-
-def _builder_config(builder: ModelBuilder) -> Record:
-    try:
-        return builder.to_config()
-    except registry.UnnamedComponent as error:
-        return _unnamed(error, **vars(builder))
-
-
-def _spec_config(kind: str, spec: object) -> str | Record:
-    try:
-        return registry.to_config(kind, spec)
-    except registry.UnnamedComponent as error:
-        return _unnamed(error, given=spec)
-
-
-def _unnamed(error: registry.UnnamedComponent, **options: object) -> Record:
-    """Say why there is no config, and what there is instead.
-
-    The words are the same in every process: without addresses.
-    """
-    texts = {"unnamed": str(error), **{name: repr(value) for name, value in options.items()}}
-    return {name: re.sub(r" at 0x[0-9a-fA-F]+", "", text) for name, text in texts.items()}

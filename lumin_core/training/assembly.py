@@ -32,8 +32,9 @@ _DTYPES = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
 class Assembly:
     """Base of `Network`: head, body and tail with their loss and optimiser.
 
-    Arguments and attributes are those of `lumin_core.Model`, and `scaler`: what scales the loss
-    where the precision is ``"16"``, else ``None``.
+    Arguments and attributes are those of `lumin_core.Model`, beside them `precision` and `compile`
+    as they were given, and `scaler`: what scales the loss where the precision is ``"16"``, else
+    ``None``.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class Assembly:
         self.record = record or ModelRecord(
             components=describe_components(built.components), seeds={"initialisation": built.seed}
         )
+        self.precision = precision
+        self.compile = bool(compile)
         self.scaler = torch.amp.GradScaler(self.device.type) if precision == "16" else None
         self._dtype = _DTYPES[precision]
         self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if compile else self.model

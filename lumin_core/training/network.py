@@ -122,6 +122,8 @@ class Network(Assembly, ABC):
         record = self.record
         if self.pipes is not None:
             record.preprocessing = transforms.chain_to_config(self.pipes)  # says which step has no name
+        record.precision = self.precision
+        record.compile = self.compile
         record.input_mask = None if self.input_mask is None else [int(i) for i in self.input_mask]
         try:
             with registry.pinned(record.pins()):  # what the model was built of, whatever has been registered since
@@ -151,7 +153,13 @@ class Network(Assembly, ABC):
 
     @classmethod
     def from_save(
-        cls, name: str | Path, model_builder: ModelBuilder | None = None, device: str | torch.device | None = None
+        cls,
+        name: str | Path,
+        model_builder: ModelBuilder | None = None,
+        device: str | torch.device | None = None,
+        *,
+        precision: str | None = None,
+        compile: bool | None = None,
     ) -> Self:
         """Load a saved model.
 
@@ -161,6 +169,8 @@ class Network(Assembly, ABC):
             name: The file.
             model_builder: Needed only where a component had no name to be saved under.
             device: As in the constructor.
+            precision: As in the constructor; by default as it was saved.
+            compile: As in the constructor; by default as it was saved.
 
         Returns:
             The model.
@@ -170,7 +180,7 @@ class Network(Assembly, ABC):
             UnknownComponent: If a component is not installed.
         """
         state, content = tensor_file.read_tensors(name, "model")
-        return cls.from_record(content, state, Path(name), model_builder, device)
+        return cls.from_record(content, state, Path(name), model_builder, device, precision=precision, compile=compile)
 
     @classmethod
     def from_record(
@@ -180,13 +190,23 @@ class Network(Assembly, ABC):
         source: Path,
         model_builder: ModelBuilder | None = None,
         device: str | torch.device | None = None,
+        *,
+        precision: str | None = None,
+        compile: bool | None = None,
     ) -> Self:
         """Build a model from what `describe` returned and its weights; see `from_save`."""
         record, device = ModelRecord.from_json(content, source), pick_device(device)
         with registry.pinned(record.pins()):
             builder = model_builder or builder_of(record, source)
             with checked(source), limited(state):
-                model = cls(builder, device, input_mask=record.input_mask, record=record)
+                model = cls(
+                    builder,
+                    device,
+                    record.precision if precision is None else precision,
+                    record.compile if compile is None else compile,
+                    input_mask=record.input_mask,
+                    record=record,
+                )
         model.load_state_dict(state, str(source))
         return model
 
