@@ -14,6 +14,7 @@ and the way out.
     ├── HookError           (TypeError)     a callback whose points or signatures are wrong
     ├── FileError           (OSError)       a file that cannot be written, or is being written
     ├── FoldFileError       (OSError)       a fold file that cannot be read or written
+    ├── DataReplaced        (OSError)       a fold file in whose place there are other data
     ├── ShapeError          (ValueError)    an array or tensor of the wrong shape
     ├── DataError           (ValueError)    values that cannot be trained on
     ├── ConfigError         (ValueError)    an option that is unknown, contradictory or out of range
@@ -76,6 +77,10 @@ class FileError(LuminError, OSError):
 
 class FoldFileError(FileError):
     """A fold file cannot be read, written, or is none."""
+
+
+class DataReplaced(FoldFileError, ValueError):
+    """A fold file was replaced by one with other data while it was in use."""
 
 
 class ShapeError(LuminError, ValueError):

@@ -196,8 +196,8 @@ def refuse_existing(path: Path, *, overwrite: bool, error: type[FileError] = Fil
         raise error(f"{path} is read-only; make it writable, or copy it first")
 
 
-def stamp(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from the one that takes its place: inode and time of change.
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells a file from the one that takes its place: inode, time of change, size.
 
     Args:
         path: The file.
@@ -215,7 +215,7 @@ def stamp(path: Path) -> tuple[int, int] | None:
         status = path.stat()
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def write_text(path: Path, text: str) -> None:

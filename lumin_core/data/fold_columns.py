@@ -114,6 +114,28 @@ class FoldColumns:
         matrix = self.file_schema.matrix
         return None if matrix is None else matrix_to_entry(matrix)
 
+    @property
+    def identity(self) -> str:
+        """What tells the data from others: 64 hexadecimal digits.
+
+        Copies of a file have one, at any place, compressed or not, whatever is predicted of them.
+        Another has who differs in feature names, or in any value of inputs, targets, weights,
+        matrix or further columns, or in its folds. A file that was written without check
+        sums, by LUMIN say, is read once for it.
+        """
+        return self._reader.identity
+
+    def verify(self) -> list[str]:
+        """Compare every check sum of the file with the values that it is of; all is read.
+
+        Returns:
+            Names of the datasets that have none: empty for files of ours, all for LUMIN's.
+
+        Raises:
+            FoldFileError: Naming the first dataset that is not as it was written.
+        """
+        return self._reader.verify()
+
     def columns(self) -> list[str]:
         """Return the columns of the file: inputs, targets, weights, misc, predictions."""
         return self._reader.columns

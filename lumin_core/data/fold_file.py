@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from lumin_core.data.check_sums import IDENTITY, META, complete_sums
 from lumin_core.data.description import describe
-from lumin_core.data.hdf5 import check_compression, extend_in_grp, save_to_grp, with_suffix
+from lumin_core.data.hdf5 import LIBVER, check_compression, extend_in_grp, save_to_grp, with_suffix
 from lumin_core.data.layout import Layout
 from lumin_core.data.meta import write_schema
 from lumin_core.data.structure import CHECKED, fold_numbers
@@ -132,7 +133,7 @@ class FoldFileWriter:
             refuse_existing(self.path, overwrite=overwrite, error=FoldFileError)
             self._staged.part.unlink(missing_ok=True)
             with _writing(self.path):
-                self.file = h5py.File(self._staged.part, "w")
+                self.file = h5py.File(self._staged.part, "w", libver=LIBVER)
         except BaseException:
             self._lock.close()
             self._staged.discard_folders()
@@ -231,6 +232,7 @@ class FoldFileWriter:
             if not fold_numbers(self.file):
                 raise FoldFileError(f"{self.path} has no fold: append at least one")
             with _writing(self.path):
+                complete_sums(self.file)
                 write_schema(self.file, self.layout.schema)
                 self.file.close()
             self._staged.commit()
@@ -295,6 +297,8 @@ def write_fold(
     """
     group = file.create_group(name)
     group.attrs[CHECKED] = True
+    if META in file:  # described before it is complete
+        file[META].attrs.pop(IDENTITY, None)
     for column, values in columns.items():
         save_to_grp(values, group, column, compression, growing=(axes or {}).get(column))
 

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core.checks import as_list, check_names, is_positive
-from lumin_core.data import structure
+from lumin_core.data import check_sums, structure
 from lumin_core.data.meta import read_schema
 from lumin_core.data.schema import Schema
 from lumin_core.data.sparse import from_coo
 from lumin_core.data.values import check_finite, check_inputs, to_float32
-from lumin_core.errors import ConfigError, DataError, FoldFileError
+from lumin_core.errors import ConfigError, DataError, DataReplaced, FoldFileError
 from lumin_core.files import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import h5py
 
     from lumin_core.data.folds import FoldData
+
+    Stamp = tuple[int, int, int]
 
 
 class FoldReader:
@@ -71,46 +73,83 @@ class FoldReader:
         self._checked: set[int] = set()
         self._lock = RLock()
         self._file: h5py.File | None = None
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: Stamp | None = None
+        self._identity: str | None = None
         try:
             file = self.open()
             self.schema = _given_schema(read_schema(file), cont_feats, cat_feats, self.path)
             self.sizes = structure.fold_sizes(file)
             self._columns = structure.column_names(file, len(self.sizes))
             structure.check_widths(file, len(self.schema.input_feats), len(self.sizes))
+            self._note_identity(file)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def identity(self) -> str:
+        """What tells the data from others; see `FoldYielder.identity`."""
+        with self._lock:
+            file = self.open()
+            if self._identity is None:
+                self._identity = check_sums.identity(file, self.schema)
+            return self._identity
+
+    def _note_identity(self, file: h5py.File) -> None:
+        """Note the identity of a file that has its check sums, which costs next to nothing."""
+        self._identity = check_sums.identity(file, self.schema) if check_sums.has_sums(file, self.schema) else None
 
     def open(self) -> h5py.File:
         """Return the open file: after it was replaced, as predictions do, the new one.
 
         Raises:
-            FoldFileError: If it cannot be opened, or was replaced by one with other data.
+            FoldFileError: If it cannot be opened.
+            DataReplaced: If it was replaced by one with other data.
         """
         with self._lock:
             found = stamp(self.path)  # None if it was removed while open: what is open can still be read
             if self._file and found in (None, self._stamp):
                 return self._file
+            in_place = found is not None and self._stamp is not None and found[0] == self._stamp[0]
+            if self._file and self.sizes and self._identity is None and not in_place:
+                self._identity = check_sums.identity(self._file, self.schema)  # before it is gone
             self.close()
             self._file = structure.open_file(self.path)
+            if self.sizes and found != self._stamp:
+                self._compare(self._file, in_place=in_place)
             self._stamp = found
-            if self.sizes:  # not the first time
-                self._reread(self._file)
             return self._file
 
-    def _reread(self, file: h5py.File) -> None:
+    def _compare(self, file: h5py.File, *, in_place: bool) -> None:
         """Take over what was added to the file, and refuse other data under the same name."""
         try:
             schema = read_schema(file) or self.schema
             same = structure.fold_sizes(file) == self.sizes and _same_columns(schema, self.schema)
+            if same and self._identity is not None:
+                # who changes a file in place, as we never do, may leave its check sums as they were
+                same = check_sums.identity(file, schema, trust_sums=not in_place) == self._identity
         except FoldFileError:
             same = False
         if not same:
             self.close()
-            raise FoldFileError(f"{self.path} was replaced by a file with other data; make a new FoldYielder")
+            raise DataReplaced(f"{self.path} was replaced by a file with other data; make a new FoldYielder")
         self.schema = schema
         self._columns = structure.column_names(file, len(self.sizes))
+
+    def written(self, columns: Collection[str]) -> None:
+        """Take the file as it is now, after whoever holds its lock has written columns."""
+        with self._lock:
+            self.close()
+            self._file = structure.open_file(self.path)
+            self._stamp = stamp(self.path)
+            self._columns = structure.column_names(self._file, len(self.sizes))
+            if not set(columns).isdisjoint(self.schema.misc_feats):
+                self._note_identity(self._file)
+
+    def verify(self) -> list[str]:
+        """Compare check sums with what they are of; see `FoldYielder.verify`, which this does."""
+        with self._lock:
+            return [name for name, has_sum in check_sums.verified(self.open(), self.schema) if not has_sum]
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""
@@ -130,6 +169,12 @@ class FoldReader:
         """Tell whether a fold has a column."""
         with self._lock:
             return column in self.open()[f"fold_{idx}"]
+
+    def folds_with_data(self, column: str) -> list[int]:
+        """List the folds that have a column which no prediction wrote."""
+        with self._lock:
+            folds = {i: self.open()[f"fold_{i}"] for i in self.sizes}
+            return [i for i, fold in folds.items() if column in fold and not check_sums.is_prediction(fold[column])]
 
     def is_checked(self, idx: int) -> bool:
         """Tell whether a fold was written by us, and its values checked then."""

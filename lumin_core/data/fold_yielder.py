@@ -160,10 +160,6 @@ class FoldYielder(FoldColumns):
 
         return self._augmented(idx, train)
 
-    def _training_fold(self, idx: int, epoch: int | None, seed: int | None) -> FoldData:
-        fold = self._stored(idx) if epoch is None else self._train_fold(idx, epoch, seed)
-        return self._yielded(fold, keep_nan=True)
-
     def training_folds(
         self, order: Iterable[int], epoch: int | None = None, seed: int | None = None
     ) -> Iterator[tuple[int, FoldData]]:
@@ -288,22 +284,28 @@ class FoldYielder(FoldColumns):
         with self._predictions.writing():
             yield self
 
-    def save_fold_pred(self, pred: ArrayLike, fold_idx: int, pred_name: str = "pred") -> None:
+    def save_fold_pred(
+        self, pred: ArrayLike, fold_idx: int, pred_name: str = "pred", *, overwrite: bool = False
+    ) -> None:
         """Save the predictions of a fold as a column of the file, replacing those of the same name.
 
         Saving one fold copies the whole file: put several into a ``with fy.writing():`` block.
+        The column is marked as a prediction; what is not is replaced only on demand.
 
         Args:
             pred: Shape ``(n,)`` or ``(n, ...)``, in the order of the events; stored as float32.
             fold_idx: Of the fold.
             pred_name: Of the column.
+            overwrite: Whether a column of that name may be replaced that no prediction wrote, such
+                as a further column, or one of another program. Inputs, targets, weights and
+                matrix inputs never are.
 
         Raises:
             ShapeError: If there is not one row for each event of the fold.
             ConfigError: If the name is that of data, or there is no such fold.
             FoldFileError: If another writer is at work, or the file is read-only.
         """
-        self._predictions.save(pred, fold_idx, pred_name)
+        self._predictions.save(pred, fold_idx, pred_name, overwrite=overwrite)
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from lumin_core.data.check_sums import SUM, check_sum, stored_sum, write_sum
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import Staged, locked, refuse_existing
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 SUFFIX = ".hdf5"
+LIBVER = ("v108", "v108")  # HDF5 of 2008: the first that keeps check sums of its own structures
 
 
 def with_suffix(path: str | Path) -> Path:
@@ -105,7 +107,7 @@ def replacing(path: Path) -> Iterator[h5py.File]:
 def _open_copy(path: Path, part: Path) -> h5py.File:
     try:
         shutil.copy(path, part)  # with its permissions
-        return h5py.File(part, "r+")
+        return h5py.File(part, "r+", libver=LIBVER)
     except OSError as error:
         raise FoldFileError(f"cannot copy {path} in order to add to it: {error}") from error
 
@@ -119,6 +121,7 @@ def save_to_grp(
     """Save an array as a dataset.
 
     Text is stored as UTF-8 of fixed width, that of the longest; everything else keeps its dtype.
+    The check sum of the values is written beside it, see `lumin_core.data.check_sums`.
 
     Args:
         arr: Any shape; numbers, Booleans or text.
@@ -143,7 +146,7 @@ def save_to_grp(
     options = {} if growing is None else _growth(arr, growing)
     if compression is not None and arr.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
-    grp.create_dataset(name, data=arr, dtype=dtype, **options)
+    write_sum(grp.create_dataset(name, data=arr, dtype=dtype, **options), check_sum(arr))
 
 
 def _growth(arr: np.ndarray, axis: int) -> dict[str, Any]:
@@ -199,6 +202,9 @@ def _encoded(arr: np.ndarray, name: str) -> tuple[np.ndarray, Any]:
 def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> None:
     """Add to a dataset that grows.
 
+    The check sum grows with the first axis; along another one it is removed, to be computed when
+    the file is complete.
+
     Args:
         group: Where it is.
         column: Its name.
@@ -226,13 +232,19 @@ def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int)
     if np.dtype(dtype).itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
         _replace(group, column, np.concatenate((dataset[()], values), axis), dtype, axis)
         return
-    n = dataset.shape[axis]
+    n, before = dataset.shape[axis], stored_sum(dataset)
+    values = values.astype(dataset.dtype, copy=False)
     dataset.resize(n + values.shape[axis], axis=axis)
     dataset[(slice(None),) * axis + (slice(n, None),)] = values
+    if axis == 0 and before is not None:
+        write_sum(dataset, check_sum(values, before))
+    else:
+        dataset.attrs.pop(SUM, None)
 
 
 def _replace(group: h5py.Group, column: str, values: np.ndarray, dtype: Any, axis: int) -> None:
     compression = group[column].compression
     del group[column]
     options = _growth(values, axis) | ({"compression": compression} if compression else {})
-    group.create_dataset(column, data=values.astype(dtype), dtype=dtype, **options)
+    values = values.astype(dtype)
+    write_sum(group.create_dataset(column, data=values, dtype=dtype, **options), check_sum(values))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lumin_core.data.check_sums import META, check_sum, write_identity, write_sum
 from lumin_core.data.entries import KNOWN, schema_from_entries, schema_to_entries
 from lumin_core.errors import ConfigError, FoldFileError
 
@@ -18,12 +19,11 @@ if TYPE_CHECKING:
 
     from lumin_core.data.schema import Schema
 
-GROUP = "meta_data"
 FORMAT = 1  # raised when a reader of before could no longer read what is written
 
 
 def write_schema(file: h5py.File, schema: Schema) -> None:
-    """Write all meta data of a new file.
+    """Write all meta data of a new file, the last of what it holds.
 
     Args:
         file: Open for writing, without meta data.
@@ -41,10 +41,11 @@ def write_schema(file: h5py.File, schema: Schema) -> None:
         ...     list(file["meta_data"])
         ['cat_feats', 'cont_feats', 'misc_feats', 'preprocessing', 'provenance', 'targ_feats']
     """
-    group = file.create_group(GROUP)
+    group = file.create_group(META)
     group.attrs["format"] = FORMAT
     for name, value in schema_to_entries(schema).items():
         write_entry(group, name, value)
+    write_identity(file, schema)
 
 
 def write_entry(group: h5py.Group, name: str, value: object) -> None:
@@ -72,7 +73,7 @@ def write_entry(group: h5py.Group, name: str, value: object) -> None:
         raise ConfigError(f"{name} cannot be stored as JSON: {error}") from error
     if name in group:
         del group[name]
-    group.create_dataset(name, data=text)
+    write_sum(group.create_dataset(name, data=text), check_sum(text.encode()))
 
 
 def _plain(value: object) -> object:
@@ -101,10 +102,10 @@ def update_entry(file: h5py.File, name: str, **changes: object) -> None:
         ...     file["meta_data/provenance"][()]
         b'{"seed": 1, "site": "CERN"}'
     """
-    group = file.require_group(GROUP)
+    group = file.require_group(META)
     stored = _read_entry(file, name) if name in group else {}
     if not isinstance(stored, dict):
-        raise FoldFileError(f"{file.filename}: /{GROUP}/{name} must be a JSON object, got {stored!r}")
+        raise FoldFileError(f"{file.filename}: /{META}/{name} must be a JSON object, got {stored!r}")
     write_entry(group, name, {**stored, **changes})
 
 
@@ -124,9 +125,9 @@ def read_schema(file: h5py.File) -> Schema | None:
         ...     read_schema(file) is None
         True
     """
-    if GROUP not in file:
+    if META not in file:
         return None
-    group = file[GROUP]
+    group = file[META]
     version = group.attrs.get("format", 0)
     if version > FORMAT:
         raise FoldFileError(
@@ -134,21 +135,21 @@ def read_schema(file: h5py.File) -> Schema | None:
         )
     absent = [name for name in ("cont_feats", "cat_feats", "targ_feats") if name not in group]
     if absent:
-        raise FoldFileError(f"{file.filename} is no fold file: /{GROUP} lacks {', '.join(absent)}")
+        raise FoldFileError(f"{file.filename} is no fold file: /{META} lacks {', '.join(absent)}")
     known = {name: _read_entry(file, name) for name in group if name in KNOWN}
     return schema_from_entries(known | dict(_unknown_entries(file)))
 
 
 def _read_entry(file: h5py.File, name: str) -> object:
     try:
-        return json.loads(file[GROUP][name][()])
+        return json.loads(file[META][name][()])
     except (TypeError, ValueError, OSError, AttributeError, RecursionError) as error:
-        raise FoldFileError(f"{file.filename}: /{GROUP}/{name} cannot be read: {error}") from error
+        raise FoldFileError(f"{file.filename}: /{META}/{name} cannot be read: {error}") from error
 
 
 def _unknown_entries(file: h5py.File) -> Iterator[tuple[str, object]]:
     """Read what others wrote, as far as it is JSON; all of it stays in the file."""
-    for name in file[GROUP]:
+    for name in file[META]:
         if name not in KNOWN:
             with suppress(FoldFileError):
                 yield name, _read_entry(file, name)

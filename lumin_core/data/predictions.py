@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from lumin_core.checks import listed
+from lumin_core.data.check_sums import PREDICTED, check_sum, is_prediction, write_identity, write_sum
 from lumin_core.data.hdf5 import replacing
-from lumin_core.data.values import RESERVED, check_column_name, to_float32
-from lumin_core.errors import FoldFileError, ShapeError
+from lumin_core.data.values import check_column_name, to_float32
+from lumin_core.errors import ConfigError, FoldFileError, ShapeError, option
 from lumin_core.files import locked, refuse_existing
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lumin_core.data.fold_reader import FoldReader
+
+    Gathered = dict[str, dict[int, np.ndarray]]
+    """Values by column and fold."""
 
 
 class Predictions:
@@ -41,7 +46,7 @@ class Predictions:
 
     def __init__(self, reader: FoldReader) -> None:
         self._reader = reader
-        self._gathered: dict[tuple[int, str], np.ndarray] | None = None
+        self._gathered: Gathered | None = None
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -59,25 +64,47 @@ class Predictions:
             finally:
                 self._gathered = None
 
-    def _write(self, gathered: dict[tuple[int, str], np.ndarray]) -> None:
+    def _write(self, gathered: Gathered) -> None:
         if not gathered:
             return
         self._reader.open()  # refuses a file that was replaced by another meanwhile
         with replacing(self._reader.path) as file:
-            for (idx, name), values in gathered.items():
-                _write_column(file[f"fold_{idx}"], name, values)
+            for name, folds in gathered.items():
+                for idx, values in folds.items():
+                    _write_column(file[f"fold_{idx}"], name, values)
+            if not set(gathered).isdisjoint(self._reader.schema.misc_feats):  # data were given up
+                write_identity(file, self._reader.schema)
             self._reader.close()  # Windows renames over no open file
+        self._reader.written(gathered)
 
-    def save(self, pred: ArrayLike, fold_idx: int, pred_name: str) -> None:
+    def check_name(self, name: str, *, overwrite: bool = False) -> None:
+        """Refuse a name under which predictions cannot be saved.
+
+        Args:
+            name: Of the column.
+            overwrite: Whether a column may be replaced that no prediction wrote.
+
+        Raises:
+            ConfigError: If there is such a column, or it cannot be one.
+        """
+        check_column_name(name)
+        if not overwrite and (folds := self._reader.folds_with_data(name)):
+            raise ConfigError(
+                f"the column name {name!r} is taken in {self._reader.path.name} by what no prediction of ours wrote "
+                f"(folds {listed(folds)}); choose another pred_name, or replace it for good with {option('overwrite')}"
+            )
+
+    def save(self, pred: ArrayLike, fold_idx: int, pred_name: str, *, overwrite: bool = False) -> None:
         """Save the predictions of a fold; see `FoldYielder.save_fold_pred`, which this does."""
         idx = self._reader.fold_number(fold_idx)
-        check_column_name(pred_name, (*RESERVED, *self._reader.schema.misc_feats))
+        if pred_name not in (self._gathered or {}):  # not for every fold again
+            self.check_name(pred_name, overwrite=overwrite)
         values, n = to_float32(pred), self._reader.sizes[idx]
         if values.ndim == 0 or len(values) != n:
             raise ShapeError(f"predictions of fold {idx} must have {n} rows, got shape {values.shape}")
         with self.writing():
             if self._gathered is not None:
-                self._gathered[idx, pred_name] = values.copy()
+                self._gathered.setdefault(pred_name, {})[idx] = values.copy()
 
     def __getstate__(self) -> dict[str, object]:
         """Return everything but what was gathered, which stays here."""
@@ -86,9 +113,14 @@ class Predictions:
 
 def _write_column(group: h5py.Group, name: str, values: np.ndarray) -> None:
     """Write into the place of predictions of the same shape, so that the file does not grow."""
-    if name in group and group[name].shape == values.shape and group[name].dtype == values.dtype:
+    if name in group and _fits(group[name], values):
         group[name][...] = values
-        return
-    if name in group:
-        del group[name]
-    group.create_dataset(name, data=values)
+    else:
+        if name in group:
+            del group[name]
+        group.create_dataset(name, data=values).attrs[PREDICTED] = True
+    write_sum(group[name], check_sum(values))
+
+
+def _fits(dataset: h5py.Dataset, values: np.ndarray) -> bool:
+    return is_prediction(dataset) and dataset.shape == values.shape and dataset.dtype == values.dtype

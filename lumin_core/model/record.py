@@ -81,7 +81,8 @@ class ModelRecord:
         seeds: ``{"initialisation": ..., "fit": ...}``.
         trn_idxs: Folds that the model was trained on, in all fits with that file; ``None`` where
             that is not known.
-        folds: What `fold_ids` gives for the file that these are of.
+        identity: `FoldYielder.identity` of the file that these are of.
+        folds: What `fold_ids` gives for it, in what was saved before files had an identity.
         precision: ``"32"``, ``"bf16"`` or ``"16"``, as for `lumin_core.Model`.
         compile: Whether the network is compiled.
         versions: Of lumin-core and torch.
@@ -96,6 +97,7 @@ class ModelRecord:
     cat_maps: dict[str, dict[Code, str | int | float]] = attrs.field(factory=dict)
     seeds: dict[str, int] = attrs.field(factory=dict)
     trn_idxs: list[Index] | None = None
+    identity: str | None = None
     folds: list[str] | None = None
     precision: str = "32"
     compile: bool = False
@@ -121,10 +123,16 @@ class ModelRecord:
             fy: The training data.
             trn_idxs: The training folds.
         """
-        folds = fold_ids(fy)
-        earlier = self.trn_idxs or [] if self.folds == folds else []
-        self.folds = folds
+        earlier = self.trn_idxs or [] if self.is_of(fy) else []
+        self.identity = fy.identity
+        self.folds = None
         self.trn_idxs = sorted({*earlier, *trn_idxs})
+
+    def is_of(self, fy: FoldYielder) -> bool:
+        """Tell whether data are those of the training."""
+        if self.identity is None and self.folds is not None:
+            return self.folds == fold_ids(fy)
+        return self.identity == fy.identity
 
     def pins(self) -> dict[tuple[str, str], str]:
         """Return the qualified names that bare names in the config meant when it was saved."""
@@ -135,11 +143,11 @@ class ModelRecord:
 def fold_ids(fy: FoldYielder) -> list[str]:
     """Return for each fold a check sum of its targets.
 
-    It tells whether a file has the events of another, in its folds.
+    Models and runs of before files had an identity are told by it whether a file has the events of
+    theirs, in its folds.
 
     Args:
-        fy: The data. Copies of a file have the same, whatever predictions were added or inputs
-            preprocessed since.
+        fy: The data.
 
     Example:
         >>> import numpy as np, tempfile
@@ -156,9 +164,13 @@ def fold_ids(fy: FoldYielder) -> list[str]:
     return [f"{zlib.crc32(np.asarray(fy.get_column('targets', fold_idx=i)).tobytes()):08x}" for i in range(len(fy))]
 
 
+_LATER = ("identity", "precision", "compile")
+"""What files of 0.1 do not have: it is written only where it says something."""
+
+
 def to_json(record: ModelRecord) -> dict[str, object]:
     """Return a record as JSON values."""
-    return attrs.asdict(record)
+    return attrs.asdict(record, filter=lambda field, value: field.name not in _LATER or value != field.default)
 
 
 def describe_components(components: Sequence[registry.Component]) -> list[dict[str, str]]:

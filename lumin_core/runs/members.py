@@ -24,7 +24,6 @@ from attrs import define
 from lumin_core.checks import check_keys, positive
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError
-from lumin_core.model.record import fold_ids
 from lumin_core.model.tensor_file import save_path
 
 if TYPE_CHECKING:
@@ -208,7 +207,6 @@ def not_trained_on(networks: Sequence[Network], inputs: object, numbers: Sequenc
     if not isinstance(inputs, FoldYielder):
         raise ConfigError("out_of_fold=True needs to know each event's fold: pass the FoldYielder of the training")
     fy = inputs
-    folds = fold_ids(fy)
     for i in numbers:
         record = networks[i].record
         if record.trn_idxs is None:
@@ -216,7 +214,7 @@ def not_trained_on(networks: Sequence[Network], inputs: object, numbers: Sequenc
                 f"model {i} of the ensemble does not know which folds it was trained on: it was not trained, or "
                 "saved before that was noted; train it again, or leave out out_of_fold"
             )
-        if record.folds != folds:
+        if not record.is_of(fy):
             raise ConfigError(
                 f"model {i} of the ensemble was trained on other data, or other folds, than those of "
                 f"{fy.foldfile.name}: pass the training file, or leave out out_of_fold for data that are new to all"

@@ -48,7 +48,8 @@ def describe(plan: RunPlan, directions: Mapping[str, str], components: Iterable[
         "precision": plan.precision,
         "compile": plan.compile,
         "foldfile": str(plan.fy.foldfile),
-        "fold_ids": fold_ids(plan.fy),
+        "identity": plan.fy.identity,
+        "fold_ids": fold_ids(plan.fy),  # runs of before files had an identity are told by it
         "ignore_feats": plan.fy.get_ignore(),
         "augmentations": [spec_config("augmentation", type(part)) for part in plan.fy.augmentations],
         "opened": _opened(plan.fy),
@@ -85,8 +86,8 @@ def read_plan(folder: RunFolder, fy: FoldYielder | None = None) -> RunPlan:
 def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
     _refuse_unnamed(record, path, with_data=fy is None)
     data = _reopened(record) if fy is None else fy
-    if fold_ids(data) != record["fold_ids"]:
-        raise ConfigError(f"{data.foldfile} has other events, or other folds, than {path} says; give fy= of that file")
+    if fold_ids(data) != record["fold_ids"] or record.get("identity", data.identity) != data.identity:
+        raise ConfigError(f"{data.foldfile} has other data, or other folds, than {path} says; give fy= of that file")
     return RunPlan(
         fy=data,
         folds=[(list(fold["train"]), fold["valid"]) for fold in record["folds"]],

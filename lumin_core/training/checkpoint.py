@@ -236,7 +236,11 @@ def _settings(fit: FitParams) -> dict[str, Any]:
         "n_epochs": fit.n_epochs,
         "trn_idxs": list(fit.trn_idxs),
         "val_idx": fit.val_idx,
+        "identity of the fold file": fit.fy.identity,
         "fold sizes": [int(fit.fy.get_data_count(i)) for i in range(len(fit.fy))],
+        "clip": None if fit.fy.clip is None else float(fit.fy.clip),
+        "yield_matrix": bool(fit.fy.yield_matrix),
+        "batches": fit.fy.batch_yielder_type.__name__,
         "augmentations": augmentation_configs(fit.fy),
     }
 

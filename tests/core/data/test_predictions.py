@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 from written import make_file
@@ -124,6 +125,31 @@ def test_a_file_replaced_while_writing_is_noticed_and_the_lock_released(path):
 def test_predictions_do_not_overwrite_data(path, name, error, message):
     with pytest.raises(error, match=message):
         FoldYielder(path).save_fold_pred(np.ones(10), 0, name)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_what_no_prediction_wrote_is_replaced_on_demand_alone(path, listed):
+    fy, name = FoldYielder(path), "event" if listed else "pred"
+    first = fy.identity
+    fy.close()
+    if not listed:  # as LUMIN, and versions before this one, wrote them
+        with h5py.File(path, "r+") as file:
+            file["fold_2/pred"] = np.ones(10)
+    with pytest.raises(ConfigError, match=rf"'{name}' is taken in train.hdf5 by .* no prediction .*overwrite=True"):
+        fy.save_fold_pred(np.zeros(10), 1, name)
+    with fy.writing():
+        for fold in range(3):
+            fy.save_fold_pred(np.zeros(10), fold, name, overwrite=True)
+    fy.save_fold_pred(np.ones(10), 0, name)  # now it is one
+    assert fy.get_column(name).sum() == 10
+    assert fy.verify() == []
+    assert (fy.identity == first) is not listed  # further columns are data
+    assert FoldYielder(path).identity == fy.identity
+
+
+def test_inputs_and_targets_are_never_replaced(path):
+    with pytest.raises(ConfigError, match="taken"):
+        FoldYielder(path).save_fold_pred(np.ones(10), 0, "targets", overwrite=True)
 
 
 def test_predictions_of_another_length_are_refused(path):

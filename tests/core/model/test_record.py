@@ -39,6 +39,7 @@ def test_the_file_has_the_keys_of_the_record_in_their_order(saved):
         "cat_maps",
         "seeds",
         "trn_idxs",
+        "identity",
         "folds",
         "versions",
     ]
@@ -98,10 +99,20 @@ def test_training_folds_add_up_with_one_file_and_start_anew_with_another(fy, mak
     record.add_training(fy, [2])
     record.add_training(fy, [0, 2])
     assert record.trn_idxs == [0, 2]
-    assert record.folds == fold_ids(fy)
+    assert (record.identity, record.folds) == (fy.identity, None)
     other = make_fy(tmp_path / "other.hdf5", seed=5)
     record.add_training(other, [1])
-    assert (record.trn_idxs, record.folds) == ([1], fold_ids(other))
+    assert (record.trn_idxs, record.identity) == ([1], other.identity)
+    assert record.is_of(other)
+    assert not record.is_of(fy)
+
+
+def test_what_was_saved_before_files_had_an_identity_is_told_by_its_targets(fy, make_fy, tmp_path):
+    record = ModelRecord(trn_idxs=[2], folds=fold_ids(fy))
+    assert record.is_of(fy)
+    assert not record.is_of(make_fy(tmp_path / "other.hdf5", seed=5))
+    record.add_training(fy, [0])
+    assert (record.trn_idxs, record.identity) == ([0, 2], fy.identity)
 
 
 def test_fold_ids_are_of_the_targets_alone(fy, make_fy, tmp_path):

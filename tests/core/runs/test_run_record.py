@@ -127,7 +127,7 @@ def test_a_file_that_moved_is_given_and_another_is_refused(plan, make_fy, tmp_pa
     with pytest.raises(FoldFileError, match=r"data.hdf5"):
         train_one(tmp_path / "run", 0)
     other = make_fy(tmp_path / "data.hdf5", seed=9)
-    with pytest.raises(ConfigError, match="has other events, or other folds, than"):
+    with pytest.raises(ConfigError, match="has other data, or other folds, than"):
         train_one(tmp_path / "run", 0, fy=other)
     assert train_one(tmp_path / "run", 0, fy=FoldYielder(tmp_path / "b" / "data.hdf5"))["loss"] > 0
 
