@@ -114,7 +114,7 @@ def option(name: str) -> str:
         >>> option("resume")
         'resume=True'
     """
-    return f"--{name}" if _AS_FLAGS.get() else f"{name}=True"
+    return f"--{name.replace('_', '-')}" if _AS_FLAGS.get() else f"{name}=True"
 
 
 @contextmanager

@@ -76,7 +76,13 @@ class ModelRecord:
         input_mask: Columns of the inputs that the model is given; ``None`` for all.
         features: ``{"cont_feats": [...], "cat_feats": [...], "targ_feats": [...]}`` of the
             training data.
-        preprocessing: Configs of the transforms that the training data had gone through.
+        preprocessing: Configs of the transforms that the inputs of the training data had gone
+            through; ``[{"unnamed": ...}]`` where one has none.
+        target_preprocessing: The same, of the targets.
+        matrix_preprocessing: The same, of the matrix.
+        matrix_feats: What the matrix of the training data holds, as `FoldYielder.matrix_feats`.
+        augmentations: Configs of the augmentations of the training.
+        n_views: Number of variants of each event that these give in prediction.
         cat_maps: Feature to code to value, as the fold file has it (codes as text).
         seeds: ``{"initialisation": ..., "fit": ...}``.
         trn_idxs: Folds that the model was trained on, in all fits with that file; ``None`` where
@@ -97,6 +103,11 @@ class ModelRecord:
     cat_maps: dict[str, dict[Code, str | int | float]] = attrs.field(factory=dict)
     seeds: dict[str, int] = attrs.field(factory=dict)
     trn_idxs: list[Index] | None = None
+    target_preprocessing: list[dict[str, object]] = attrs.field(factory=list)
+    matrix_preprocessing: list[dict[str, object]] = attrs.field(factory=list)
+    matrix_feats: dict[str, object] | None = None
+    augmentations: list[str | dict[str, object]] = attrs.field(factory=list)
+    n_views: int = 1
     identity: str | None = None
     folds: list[str] | None = None
     precision: str = "32"
@@ -164,13 +175,24 @@ def fold_ids(fy: FoldYielder) -> list[str]:
     return [f"{zlib.crc32(np.asarray(fy.get_column('targets', fold_idx=i)).tobytes()):08x}" for i in range(len(fy))]
 
 
-_LATER = ("identity", "precision", "compile")
+_LATER = (
+    "identity",
+    "precision",
+    "compile",
+    "target_preprocessing",
+    "matrix_preprocessing",
+    "matrix_feats",
+    "augmentations",
+    "n_views",
+)
 """What files of 0.1 do not have: it is written only where it says something."""
 
 
 def to_json(record: ModelRecord) -> dict[str, object]:
     """Return a record as JSON values."""
-    return attrs.asdict(record, filter=lambda field, value: field.name not in _LATER or value != field.default)
+    return attrs.asdict(
+        record, filter=lambda field, value: field.name not in _LATER or (value and value != field.default)
+    )
 
 
 def describe_components(components: Sequence[registry.Component]) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, SavedModelError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.runs.results import Results
-    from lumin_core.training.network import Events, PredCallback
+    from lumin_core.training.network import Events, PredCallback, Raw
     from lumin_core.training.prediction import Prediction
 
     Answer = np.ndarray | Tensor
@@ -148,11 +148,15 @@ class Ensemble:
         pred_cb: Callable[[], PredCallback] | None = None,
         cbs: object = None,
         bs: int | None = None,
-        raw: bool = False,
+        raw: Raw = False,
         *,
         n_models: int | None = None,
         out_of_fold: bool = False,
-    ) -> np.ndarray | Tensor | None:
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: bool = False,
+    ) -> Answer | tuple[Answer, Answer] | None:
         """Predict: the weighted mean over the models.
 
         Arguments are those of `Model.predict`, and others:
@@ -164,6 +168,10 @@ class Ensemble:
         ``out_of_fold``
             Whether each event of a `FoldYielder` over the training file is predicted by those
             models alone that were not trained on its fold, as if all were new data.
+        ``spread``
+            Whether to give the spread, too, as `predict_with_spread` does.
+
+        With ``raw`` and ``augment`` it is the mean of what the models give with these.
 
         Returns:
             As `Model.predict`.
@@ -181,10 +189,15 @@ class Ensemble:
             >>> np.allclose(Ensemble([model, model]).predict(x), model.predict(x))
             True
         """
-        question = Question.for_many(pred_cb, cbs, bs, raw)
-        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold)
-        answers = deliver(found, [pred_name], inputs, as_np=as_np)
-        return answers[0] if answers else None
+        question = Question.for_many(
+            pred_cb, cbs=cbs, bs=bs, raw=raw, augment=augment, other_preprocessing=other_preprocessing
+        )
+        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold, spread=spread)
+        names = [pred_name, *([f"{pred_name}_spread"] if spread else [])]
+        answers = deliver(found, names, inputs, as_np=as_np, overwrite=overwrite)
+        if not answers:
+            return None
+        return (answers[0], answers[1]) if spread else answers[0]
 
     def predict_with_spread(
         self,
@@ -194,10 +207,13 @@ class Ensemble:
         pred_cb: Callable[[], PredCallback] | None = None,
         cbs: object = None,
         bs: int | None = None,
-        raw: bool = False,
+        raw: Raw = False,
         *,
         n_models: int | None = None,
         out_of_fold: bool = False,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
     ) -> tuple[Answer, Answer] | None:
         """Predict: the weighted mean over the models, and their weighted standard deviation.
 
@@ -219,18 +235,31 @@ class Ensemble:
             >>> spread
             array([[0.]], dtype=float32)
         """
-        question = Question.for_many(pred_cb, cbs, bs, raw)
-        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold, spread=True)
-        answers = deliver(found, [pred_name, f"{pred_name}_spread"], inputs, as_np=as_np)
-        return (answers[0], answers[1]) if answers else None
+        answers = self.predict(
+            inputs,
+            as_np,
+            pred_name,
+            pred_cb,
+            cbs,
+            bs,
+            raw,
+            n_models=n_models,
+            out_of_fold=out_of_fold,
+            augment=augment,
+            overwrite=overwrite,
+            other_preprocessing=other_preprocessing,
+            spread=True,
+        )
+        return cast("tuple[Answer, Answer] | None", answers)
 
-    def export(self, path: str | Path, format: str = "onnx", raw: bool = False) -> Path:
+    def export(self, path: str | Path, format: str = "onnx", raw: Raw = False, *, augment: bool | None = None) -> Path:
         """Write the weighted mean of the models as one file for other programs.
 
         Args:
             path: The file; the suffix is added where it is missing. An existing file is replaced.
             format: Name of an exporter: ``"onnx"`` of the plugin lumin-plugin-onnx, or another's.
-            raw: Whether the recorded preprocessing is inside.
+            raw: As for `Model.export`.
+            augment: As for `Model.export`.
 
         Returns:
             The path.
@@ -240,11 +269,11 @@ class Ensemble:
             ConfigError: If a block cannot be exported, `raw` is asked for and cannot be, or the
                 models differ in their features.
         """
-        return write_export(self.models, self.weights.tolist(), path, format, raw=raw)
+        return write_export(self.models, self.weights.tolist(), path, format, raw=raw, augment=augment)
 
-    def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
+    def export_onnx(self, path: str | Path, raw: Raw = False, *, augment: bool | None = None) -> Path:
         """Write an ONNX file: the short form of ``export(path, "onnx")``."""
-        return self.export(path, "onnx", raw=raw)
+        return self.export(path, "onnx", raw=raw, augment=augment)
 
     def save(self, name: str | Path) -> Path:
         """Save all models to one ``.safetensors`` file, keys ``<i>.<parameter>``.

@@ -16,7 +16,7 @@ from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import fold_ids
 from lumin_core.runs.folder import SCHEMA
 from lumin_core.runs.plan import RunPlan
-from lumin_core.training.sameness import augmentation_configs, builder_config, spec_config
+from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, spec_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -137,7 +137,7 @@ def _opened(fy: FoldYielder) -> Record:
     if type(fy) is not FoldYielder:
         return _unnamed_data(f"it is opened by a class of its own, {type(fy).__name__}")
     augmentations = augmentation_configs(fy)
-    if any(isinstance(part, dict) and not {"instance", "unnamed"}.isdisjoint(part) for part in augmentations):
+    if is_unnamed(augmentations):
         return _unnamed_data("its augmentations are objects, whose options are not known")
     options |= {"augmentations": augmentations} if augmentations else {}
     if fy.batch_yielder_type is not BatchYielder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lumin_core.data.values import check_finite
+from lumin_core.errors import ConfigError
 from lumin_core.training import evaluation
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.fitting import prepare_fit
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.training.fit_params import FitParams
-    from lumin_core.training.network import Events, PredCallback
+    from lumin_core.training.network import Events, PredCallback, Raw
 
 
 class Model(Network):
@@ -139,7 +140,12 @@ class Model(Network):
         pred_cb: PredCallback | None = None,
         cbs: object = None,
         bs: int | None = None,
-        raw: bool = False,
+        raw: Raw = False,
+        *,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: bool = False,
     ) -> np.ndarray | Tensor | None:
         """Predict.
 
@@ -154,7 +160,15 @@ class Model(Network):
             cbs: Further callbacks.
             bs: Events in a batch.
             raw: Whether `inputs` are as they were before the preprocessing that the training file
-                records, which is then applied, category maps too.
+                records, which is then applied, category maps too, and outputs are wanted as targets
+                were before theirs (``output_pipe``); with ``"inputs"`` the former alone. Of a
+                `FoldYielder`: for a file that records no preprocessing.
+            augment: Whether the answers are averaged over the views of each event that the model
+                recorded, those of the augmentations of its training. By default a yielder that was
+                opened with augmentations is asked with its own, all else plainly.
+            overwrite: Whether a column may be replaced that no prediction wrote.
+            other_preprocessing: Whether the file may record another preprocessing than the model.
+            spread: Of an `Ensemble` only.
 
         Returns:
             Probabilities or values, shape ``(n, n_out)``; for a `FoldYielder` ``None``: they are in
@@ -163,10 +177,21 @@ class Model(Network):
         Raises:
             DataError: If columns are missing, or inputs are infinite.
             ShapeError: If inputs have another number of columns.
-            ConfigError: If `raw` is asked for and nothing is recorded.
+            ConfigError: If `raw` or `augment` is asked for and nothing is recorded, or a file
+                records another preprocessing.
         """
-        question = Question(make_handler=PredHandler if pred_cb is None else lambda: pred_cb, cbs=cbs, bs=bs, raw=raw)
-        answers = deliver(predictions([self], inputs, question), [pred_name], inputs, as_np=as_np)
+        if spread:
+            raise ConfigError("a spread needs at least two models: make an Ensemble of several, and ask that")
+        question = Question(
+            make_handler=PredHandler if pred_cb is None else lambda: pred_cb,
+            cbs=cbs,
+            bs=bs,
+            raw=raw,
+            augment=augment,
+            other_preprocessing=other_preprocessing,
+        )
+        found = predictions([self], inputs, question)
+        answers = deliver(found, [pred_name], inputs, as_np=as_np, overwrite=overwrite)
         return answers[0] if answers else None
 
     def evaluate(

@@ -118,6 +118,20 @@ def augmentation_configs(fy: FoldYielder) -> list[str | dict[str, Any]]:
     return [spec_config("augmentation", spec) for spec in fy.augmentation_specs]
 
 
+def is_unnamed(configs: Iterable[object]) -> bool:
+    """Tell whether among configurations one says that there is none, but an object.
+
+    Args:
+        configs: From `spec_config`.
+
+    Example:
+        >>> from lumin_core.training.sameness import is_unnamed
+        >>> is_unnamed(["hep/phi_rotation"]), is_unnamed([{"instance": "mine.Flip"}])
+        (False, True)
+    """
+    return any(isinstance(config, dict) and not {"instance", "unnamed"}.isdisjoint(config) for config in configs)
+
+
 def _unnamed(error: registry.UnnamedComponent, **options: object) -> dict[str, Any]:
     """Say why there is no config, and what there is instead.
 
