@@ -47,8 +47,7 @@ class Assembly:
         input_mask: Sequence[int] | None = None,
         record: ModelRecord | None = None,
     ) -> None:
-        if precision not in _DTYPES:
-            raise ConfigError(f"precision must be one of {', '.join(map(repr, _DTYPES))}, got {precision!r}")
+        check_precision(precision)
         self.model_builder = model_builder
         self.device = pick_device(device)
         self.objective = model_builder.objective
@@ -275,6 +274,20 @@ class Assembly:
         columns = np.asarray([] if mask is None else mask)
         indices = np.flatnonzero(columns) if columns.dtype.kind == "b" else columns.astype(np.int64)
         self.input_mask = None if mask is None else indices
+
+
+def check_precision(precision: object) -> None:
+    """Refuse a precision that there is not.
+
+    Raises:
+        ConfigError: With those that there are.
+
+    Example:
+        >>> from lumin_core.training.assembly import check_precision
+        >>> check_precision("bf16")
+    """
+    if precision not in _DTYPES:
+        raise ConfigError(f"precision must be one of {', '.join(map(repr, _DTYPES))}, got {precision!r}")
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:

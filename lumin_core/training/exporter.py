@@ -46,8 +46,8 @@ class Exporter(ABC):
             models: One, or several whose weighted mean is the answer.
             weights: A positive number for each model; ``None`` where all are equal.
             path: The file; the suffix is added where it is missing. An existing file is replaced.
-            raw: Whether the recorded preprocessing is inside: what is given is as inputs were before
-                it, and what is answered as targets were before theirs (`output_steps`). With
+            raw: Whether the recorded preprocessing is inside: what comes in is as inputs were
+                before it, and what comes out as targets were before theirs (`output_steps`). With
                 ``"inputs"`` the former alone.
 
         Returns:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError
 from lumin_core.training import evaluation
@@ -12,7 +14,7 @@ from lumin_core.training.fitting import prepare_fit
 from lumin_core.training.inputs import as_batches
 from lumin_core.training.loop import run_fit
 from lumin_core.training.network import Network
-from lumin_core.training.prediction import Question, deliver, predictions
+from lumin_core.training.prediction import Question, deliver, fold_batches, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch import Tensor
 
-    from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.network import Events, PredCallback, Raw
 
@@ -196,18 +198,22 @@ class Model(Network):
 
     def evaluate(
         self,
-        inputs: Events,
+        inputs: Events | FoldYielder,
         targets: ArrayLike | None = None,
         weights: ArrayLike | None = None,
         bs: int | None = None,
+        *,
+        other_preprocessing: bool = False,
     ) -> float:
         """Compute the loss, as the weighted mean over all events.
 
         Args:
-            inputs: As in `predict`, or a `BatchYielder` with targets.
-            targets: Shape ``(n, n_targ)`` or ``(n,)``, unless `inputs` is a `BatchYielder`.
+            inputs: As in `predict`, a `BatchYielder` with targets, or a `FoldYielder`, all of whose
+                folds are taken as they are stored.
+            targets: Shape ``(n, n_targ)`` or ``(n,)``, unless `inputs` hold them.
             weights: Shape ``(n, 1)`` or ``(n,)``, or ``None`` for one each.
             bs: Events in a batch.
+            other_preprocessing: As in `predict`.
 
         Returns:
             The loss.
@@ -215,9 +221,18 @@ class Model(Network):
         Raises:
             DataError: If there are no targets, or the weights sum to zero.
         """
-        by = as_batches(self, inputs, bs, targets=targets, weights=weights)
+        if isinstance(inputs, FoldYielder):
+            if targets is not None or weights is not None:
+                raise ConfigError("a FoldYielder holds its own targets and weights: leave these out")
+            parts = fold_batches(self, inputs, bs, other_preprocessing=other_preprocessing)
+        else:
+            parts = iter([as_batches(self, inputs, bs, targets=targets, weights=weights)])
+        return evaluation.evaluate(self, chain.from_iterable(map(self._checked, parts))).loss()
+
+    def _checked(self, by: BatchYielder) -> BatchYielder:
+        """Refuse targets and weights that the loss cannot take."""
         evaluation.check_targets(by.targets, self)
         for name, values in (("targets", by.targets), ("weights", by.weights)):
             if values is not None:
                 check_finite(values, [], name)
-        return evaluation.evaluate(self, by).loss()
+        return by

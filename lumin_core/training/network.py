@@ -12,7 +12,7 @@ from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.model import tensor_file
 from lumin_core.model.loading import builder_of, checked, limited
 from lumin_core.model.record import ModelRecord, to_json
-from lumin_core.training.assembly import Assembly, pick_device
+from lumin_core.training.assembly import Assembly, check_precision, pick_device
 from lumin_core.training.preparation import check_raw, recorded_steps
 from lumin_core.training.sameness import augmentation_configs, is_unnamed
 
@@ -102,10 +102,12 @@ class Network(Assembly, ABC):
     @abstractmethod
     def evaluate(
         self,
-        inputs: Events,
+        inputs: Events | FoldYielder,
         targets: ArrayLike | None = None,
         weights: ArrayLike | None = None,
         bs: int | None = None,
+        *,
+        other_preprocessing: bool = False,
     ) -> float:
         """Compute the loss of a whole fold; see `lumin_core.Model.evaluate`."""
 
@@ -210,6 +212,8 @@ class Network(Assembly, ABC):
     ) -> Self:
         """Build a model from what `describe` returned and its weights; see `from_save`."""
         record, device = ModelRecord.from_json(content, source), pick_device(device)
+        if precision is not None:
+            check_precision(precision)
         with registry.pinned(record.pins()):
             builder = model_builder or builder_of(record, source)
             with checked(source), limited(state):

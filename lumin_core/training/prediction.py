@@ -19,7 +19,7 @@ from attrs import define, field
 
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, option
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.evaluation import evaluating, labelled
 from lumin_core.training.fit_params import FitParams
@@ -205,8 +205,8 @@ def _of_raw_folds(
 ) -> Iterator[Prediction]:
     if fy.get_pipes("inputs"):
         raise ConfigError(
-            f"raw=True is for arrays, data frames and files that record no preprocessing; {fy.foldfile.name} holds what "
-            "was preprocessed: leave raw out (get_df(deprocess=True) undoes the preprocessing of predictions, too)"
+            f"{option('raw')} is for arrays, data frames and files that record no preprocessing; {fy.foldfile.name} "
+            "holds what was preprocessed: leave it out (get_df(deprocess=True) undoes it in predictions, too)"
         )
     if fy.augmentations and askers[0].question.augment is None:
         raise ConfigError(
@@ -224,13 +224,37 @@ def _raw_frame(fy: FoldYielder, fold: int) -> pd.DataFrame:
     return frame.assign(**{feat: frame[feat].map(values) for feat, values in mapped.items()})
 
 
+def _check_file(network: Network, fy: FoldYielder, *, other_preprocessing: bool) -> None:
+    """Refuse a file with other features or another preprocessing than a network's."""
+    check_features(network.model_builder, fy)
+    if not other_preprocessing:
+        check_preprocessing(network, fy)
+
+
+def fold_batches(
+    network: Network, fy: FoldYielder, bs: int | None, *, other_preprocessing: bool = False
+) -> Iterator[BatchYielder]:
+    """Make the batches of all folds of a file as they are stored, with targets and weights.
+
+    Args:
+        network: Who will be asked.
+        fy: The file.
+        bs: Events in a batch.
+        other_preprocessing: Whether the file may record another preprocessing than the network.
+
+    Raises:
+        ConfigError: If the file has other features or another preprocessing.
+    """
+    _check_file(network, fy, other_preprocessing=other_preprocessing)
+    for _, fold in fy.training_folds(range(len(fy))):
+        yield network.batches(fold["inputs"], bs, fold["targets"], fold["weights"], object_axis=fy.object_axis)
+
+
 def _of_folds(
     askers: Sequence[_Asker], fy: FoldYielder, weights: np.ndarray, chosen: Callable[[int], Sequence[int]]
 ) -> Iterator[Prediction]:
     for asker in askers:
-        check_features(asker.network.model_builder, fy)
-        if not asker.question.other_preprocessing:
-            check_preprocessing(asker.network, fy)
+        _check_file(asker.network, fy, other_preprocessing=asker.question.other_preprocessing)
     sources = _sources(askers, fy)
     keep_nan = any(asker.network.head.missing == "keep" for asker in askers)
     for fold in range(len(fy)):

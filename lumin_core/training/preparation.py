@@ -73,12 +73,16 @@ def check_preprocessing(network: Network, fy: FoldYielder) -> None:
 
 
 def _by_feature(configs: Configs, feats: Sequence[str], used: Sequence[str]) -> list[dict[str, object]]:
-    """Give what steps hold for each feature by its name, of the features that are used."""
+    """Give what steps hold for each feature by its name, of the features that are used.
+
+    Their number, which is that of all features, is left open.
+    """
     wanted = [(i, feat) for i, feat in enumerate(feats) if feat in used]
 
     def named(value: object) -> object:
-        fits = isinstance(value, list) and len(value) == len(feats)
-        return {feat: value[i] for i, feat in wanted} if isinstance(value, list) and fits else value
+        if isinstance(value, list) and len(value) == len(feats):
+            return {feat: value[i] for i, feat in wanted}
+        return None if type(value) is int and value == len(feats) else value
 
     return [{key: named(value) for key, value in config.items()} for config in configs]
 

@@ -38,7 +38,7 @@ def predict(
     device: str | None,
     precision: str | None,
     compile: bool | None,
-    **how: bool | None,
+    **how: Any,
 ) -> None:
     """Save a model's predictions in a fold file.
 

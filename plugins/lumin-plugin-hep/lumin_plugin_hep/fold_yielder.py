@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     import h5py
 
-    from lumin_core import Augmentation
-
 
 def HEPAugFoldYielder(
     foldfile: str | Path | h5py.File,
@@ -115,11 +113,11 @@ def HEPAugFoldYielder(
 
 def _augmentations(
     rot_mult: int, axes: Sequence[str], shared: dict[str, Any], *, random: bool, test: bool
-) -> list[partial[Augmentation]]:
+) -> list[partial[Any]]:
     _check_rotations(rot_mult)
     if not (shared["train"] or test):
         return []
-    augmentations: list[partial[Augmentation]] = []  # which models and runs can write down
+    augmentations: list[partial[Any]] = []  # which models and runs can write down
     if rot_mult:
         augmentations.append(partial(PhiRotation, n_test=rot_mult if test else 1, random=random and test, **shared))
     if axes:

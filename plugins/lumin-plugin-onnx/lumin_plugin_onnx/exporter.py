@@ -36,8 +36,8 @@ class Onnx(Exporter):
     With ``raw=True``, ``inputs`` are as before the recorded preprocessing: all continuous features
     of the training file, and again codes, since the values of categories may be text; the file's
     property ``cat_maps`` says what they mean. Predictions are as targets were before their
-    preprocessing, unless it is ``raw="inputs"``. An event with a missing value that the preprocessing
-    would refuse (principal components) has NaN predictions.
+    preprocessing, unless it is ``raw="inputs"``. An event with a missing value that the
+    preprocessing would refuse (principal components) has NaN predictions.
 
     Nothing is refused when the graph runs: infinite inputs and codes out of range are the
     caller's to keep out.
