@@ -340,12 +340,13 @@ def continued(recorded: Record, given: Record) -> Record:
         {'n_models': 2, 'folds': [0, 1], 'seed': 1}
     """
     may_differ = ["foldfile", "bulk_move"]
-    folds, n_models = recorded.get("folds"), recorded.get("n_models", 0)
-    if folds is not None and given.get("n_models", 0) > n_models and given["folds"][:n_models] == folds:
-        may_differ += ["n_models", "folds"]
     if _OBJECTS in str(recorded.get("opened")):  # an earlier version did not know how they were given
         may_differ.append("opened")
-    return {**recorded, **{key: given[key] for key in may_differ if key in recorded and key in given}}
+    grown = {**recorded, **{key: given[key] for key in may_differ if key in recorded and key in given}}
+    n_models = recorded.get("n_models", 0)
+    if "folds" in recorded and given.get("n_models", 0) > n_models:
+        grown |= {"n_models": given["n_models"], "folds": [*recorded["folds"], *given["folds"][n_models:]]}
+    return grown
 
 
 def _is_longer(recorded: Record, given: Record) -> bool:

@@ -290,6 +290,22 @@ def check_precision(precision: object) -> None:
         raise ConfigError(f"precision must be one of {', '.join(map(repr, _DTYPES))}, got {precision!r}")
 
 
+def check_raw(raw: object) -> None:
+    """Refuse what is neither a Boolean nor ``"inputs"``.
+
+    Raises:
+        ConfigError: Saying what is expected.
+
+    Example:
+        >>> from lumin_core.training.assembly import check_raw
+        >>> check_raw("inputs")
+    """
+    if not isinstance(raw, bool) and raw != "inputs":
+        raise ConfigError(
+            f"raw must be True (raw inputs and outputs), False, or 'inputs' (raw inputs alone), got {raw!r}"
+        )
+
+
 def pick_device(device: str | torch.device | None = None) -> torch.device:
     """Choose where to work.
 

@@ -12,9 +12,8 @@ from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.model import tensor_file
 from lumin_core.model.loading import builder_of, checked, limited
 from lumin_core.model.record import ModelRecord, to_json
-from lumin_core.training.assembly import Assembly, check_precision, pick_device
-from lumin_core.training.preparation import check_raw, recorded_steps
-from lumin_core.training.sameness import augmentation_configs, is_unnamed
+from lumin_core.training.assembly import Assembly, check_precision, check_raw, pick_device
+from lumin_core.training.sameness import augmentation_configs, is_unnamed, recorded_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,13 +20,14 @@ from attrs import define, field
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, option
+from lumin_core.training.assembly import check_raw
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.evaluation import evaluating, labelled
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.fitting import build_callbacks, check_features, hand_over
 from lumin_core.training.hook_plan import HookPlan
 from lumin_core.training.inputs import as_batches
-from lumin_core.training.preparation import check_preprocessing, check_raw, has_raw_inputs, output_steps, raw_outputs
+from lumin_core.training.preparation import check_preprocessing, has_raw_inputs, output_steps, raw_outputs
 from lumin_core.training.views import EventViews, recorded_views, say_plainly, with_augmentations
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lumin_core.data import transforms
 from lumin_core.errors import ConfigError, option
-from lumin_core.training.sameness import differences
+from lumin_core.training.sameness import differences, is_unnamed, recorded_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,22 +23,6 @@ if TYPE_CHECKING:
     from lumin_core.training.network import Network
 
     Configs = Sequence[dict[str, object]]
-
-
-def recorded_steps(fy: FoldYielder, part: str) -> list[dict[str, object]]:
-    """Return the preprocessing of a part of the data as plain values, to be recorded.
-
-    Args:
-        fy: The data.
-        part: ``"inputs"``, ``"targets"`` or ``"matrix"``.
-
-    Returns:
-        The configurations of the steps; where one has none, why: ``[{"unnamed": ...}]``.
-    """
-    try:
-        return fy.get_pipe_config(part)
-    except ConfigError as error:
-        return [{"unnamed": str(error)}]
 
 
 def check_preprocessing(network: Network, fy: FoldYielder) -> None:
@@ -57,7 +41,7 @@ def check_preprocessing(network: Network, fy: FoldYielder) -> None:
         of_model["matrix"] = record.matrix_preprocessing
     for part, was in of_model.items():
         now = recorded_steps(fy, part)
-        if not was or not now or "unnamed" in {**was[0], **now[0]}:
+        if not was or not now or is_unnamed([*was, *now]):
             continue
         if part == "inputs":
             used = network.model_builder.cont_feats
@@ -132,22 +116,6 @@ def output_steps(network: Network) -> list[Pipe]:
             "raw='inputs' leaves them as they are"
         )
     return steps
-
-
-def check_raw(raw: object) -> None:
-    """Refuse what is neither a Boolean nor ``"inputs"``.
-
-    Raises:
-        ConfigError: Saying what is expected.
-
-    Example:
-        >>> from lumin_core.training.preparation import check_raw
-        >>> check_raw("inputs")
-    """
-    if not isinstance(raw, bool) and raw != "inputs":
-        raise ConfigError(
-            f"raw must be True (raw inputs and outputs), False, or 'inputs' (raw inputs alone), got {raw!r}"
-        )
 
 
 def raw_outputs(steps: Sequence[Pipe], answer: np.ndarray) -> np.ndarray:

@@ -118,6 +118,22 @@ def augmentation_configs(fy: FoldYielder) -> list[str | dict[str, Any]]:
     return [spec_config("augmentation", spec) for spec in fy.augmentation_specs]
 
 
+def recorded_steps(fy: FoldYielder, part: str) -> list[dict[str, object]]:
+    """Return the preprocessing of a part of the data as plain values, to be recorded.
+
+    Args:
+        fy: The data.
+        part: ``"inputs"``, ``"targets"`` or ``"matrix"``.
+
+    Returns:
+        The configurations of the steps; where one has none, why: ``[{"unnamed": ...}]``.
+    """
+    try:
+        return fy.get_pipe_config(part)
+    except ConfigError as error:
+        return [{"unnamed": str(error)}]
+
+
 def is_unnamed(configs: Iterable[object]) -> bool:
     """Tell whether among configurations one says that there is none, but an object.
 

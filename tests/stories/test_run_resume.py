@@ -186,7 +186,7 @@ def test_a_schedule_over_the_whole_run_is_not_made_longer(train, tmp_path):
         ({"n_models": 1}, "  n_models was 2, is 1"),
         ({"n_epochs": 3}, "  n_epochs was 4, is 3"),
         ({"precision": "bf16"}, '  precision was "32", is "bf16"'),
-        ({"n_models": 3, "unique_trn_idxs": True}, "  n_models was 2, is 3"),
+        ({"n_models": 3, "unique_trn_idxs": True}, r"another:\n  folds\[0\].train was \[1, 2\], is \[1\]"),
         ({"bs": 16}, "  bs was 8, is 16"),
         ({"lr": 0.02}, "  model_builder.opt_args.lr was 0.01, is 0.02"),
         ({"patience": 3}, r"  callbacks\[1\].patience was 9, is 3"),

@@ -210,5 +210,5 @@ def test_fault_precision_and_compile_come_back_unless_said_otherwise(make_builde
     monkeypatch.setattr(torch, "compile", lambda module: module)  # which takes long
     compiled = Model(make_builder(fy), compile=True).save(tmp_path / "compiled")
     assert (Model.from_save(compiled).compile, Model.from_save(compiled, compile=False).compile) == (True, False)
-    with pytest.raises(ConfigError, match="^precision must be one of '32', 'bf16', '16', got '8'"):
+    with pytest.raises(ConfigError, match=r"^precision must be one of '32', 'bf16', '16', got '8'"):
         Model.from_save(path, precision="8")
