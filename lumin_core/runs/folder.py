@@ -222,13 +222,13 @@ class RunFolder:
         for number in range(recorded["n_models"]):
             stack.enter_context(self.training(number))
         for number in range(recorded["n_models"]):
-            if self.is_finished(number) and self._n_epochs(number) >= recorded["n_epochs"]:
+            if self.is_finished(number) and not self._was_stopped(number, recorded["n_epochs"]):
                 (self.of_model(number) / "result.json").unlink()
 
-    def _n_epochs(self, number: int) -> int:
-        """Return the number of epochs for which a finished model was trained."""
-        history = self.result(number).get("history", {})
-        return max((len(values) for values in history.get("valid", {}).values()), default=0)
+    def _was_stopped(self, number: int, n_epochs: int) -> bool:
+        """Tell whether a finished model was trained for fewer epochs, as it would be again."""
+        losses = self.result(number).get("history", {}).get("valid", {}).get("loss")
+        return losses is not None and len(losses) < n_epochs
 
     def _tidy_all(self, n_models: int) -> None:
         """Remove ``results.json`` unless all is finished, and what processes left that died."""

@@ -96,3 +96,21 @@ def test_what_is_recorded_and_not_given_differs():
 def test_not_a_number_is_what_it_was():
     nan = float("nan")
     assert differences({**RECORD, "x": [nan, 1]}, {**RECORD, "x": (nan, 1.0)}) == ""
+
+
+def test_more_epochs_reopen_what_was_trained_for_all_of_them(tmp_path):
+    folder, record = RunFolder(tmp_path / "run"), {**RECORD, "n_epochs": 2, "folds": [[0], [1], [2]]}
+    folder.begin(record, resume=False, overwrite=False)
+    for number, losses in enumerate(([0.5, 0.4], [0.5], None)):
+        finish(folder, number)
+        history = {} if losses is None else {"history": {"valid": {"loss": losses}}}
+        folder.finish(number, {"loss": 0.4, **history})
+    longer = {**record, "n_epochs": 3}
+    with folder.training(1), pytest.raises(ConfigError, match=r"model 1 of the run .* by another process"):
+        folder.begin(longer, resume=True, overwrite=False)
+    assert folder.unfinished(3) == []
+    folder.begin(longer, resume=True, overwrite=False)
+    assert folder.unfinished(3) == [0, 2]
+    assert folder.required()["n_epochs"] == 3
+    with pytest.raises(ConfigError, match="n_epochs was 3, is 2"):
+        folder.begin(record, resume=True, overwrite=False)
