@@ -14,6 +14,8 @@ import hashlib
 import json
 import math
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import h5py
@@ -23,7 +25,7 @@ from lumin_core.data.values import RESERVED
 from lumin_core.errors import FoldFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lumin_core.data.schema import Schema
 
@@ -31,6 +33,7 @@ SUM = "crc32"
 PREDICTED = "predicted"
 IDENTITY = "identity"
 META = "meta_data"
+THREAD_BYTES = 1 << 18  # from here on a thread pays
 BLOCK_BYTES = 1 << 26  # of a dataset, read at once to compute its check sum
 
 
@@ -51,7 +54,33 @@ def check_sum(values: np.ndarray | bytes, before: int = 0) -> int:
         return zlib.crc32(values, before)
     if values.dtype.kind == "O":
         return zlib.crc32(b"\0".join(values.reshape(-1)), before)
-    return zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8), before)
+    return zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data, before)
+
+
+@contextmanager
+def summed(values: np.ndarray, before: int = 0) -> Iterator[Callable[[], int]]:
+    """Compute a check sum while the values are written in the block: neither waits for the other.
+
+    Args:
+        values: As for `check_sum`; few of them are not worth a thread.
+        before: As there.
+
+    Yields:
+        What returns the check sum.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.check_sums import check_sum, summed
+        >>> with summed(np.arange(4)) as total:
+        ...     pass
+        >>> total() == check_sum(np.arange(4))
+        True
+    """
+    if values.nbytes < THREAD_BYTES:
+        yield lambda: check_sum(values, before)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(check_sum, values, before).result
 
 
 def stored_sum(dataset: h5py.Dataset) -> int | None:
@@ -153,8 +182,8 @@ def verified(file: h5py.File, schema: Schema) -> Iterator[tuple[str, bool]]:
         FoldFileError: If one does not fit.
     """
     for name, dataset in _datasets(file):
-        total = stored_sum(dataset)
-        if total is not None and (found := computed_sum(dataset)) != total:
+        total, found = stored_sum(dataset), computed_sum(dataset)
+        if total not in (None, found):
             raise FoldFileError(
                 f"{file.filename}: the values of {name} are not those that were written, their check sum is "
                 f"{found:08x}, not {total:08x}: the file was damaged, or another program wrote into it; "

@@ -14,7 +14,7 @@ from lumin_core.checks import as_list
 from lumin_core.data.schema import MatrixSchema, Schema, TensorSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
@@ -158,6 +158,65 @@ def schema_to_entries(schema: Schema) -> dict[str, object]:
         "provenance": schema.provenance,
     }
     return {name: value for name, value in entries.items() if value is not None} | schema.further
+
+
+def expected_entry(name: str, value: Any) -> str | None:
+    """Say what an entry of the meta data must be, where it is something else.
+
+    Args:
+        name: Of a known entry.
+        value: As JSON gives it.
+
+    Example:
+        >>> from lumin_core.data.entries import expected_entry
+        >>> expected_entry("cont_feats", ["pt"]), expected_entry("cont_feats", 3)
+        (None, 'a list of names')
+    """
+    expected, fits = _ENTRIES[name]
+    is_left_out = value is None and name not in ("preprocessing", "provenance")
+    return None if is_left_out or fits(value) else expected
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+
+
+def _are_sizes(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(size, int) and size >= 0 for size in value)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, dict) and _are_sizes(value.get("shape")) and value.get("is_sparse") in (True, False, None)
+
+
+def _is_matrix(value: Any) -> bool:
+    names = ("present_feats", "vecs", "feats_per_vec")
+    return (
+        _is_tensor(value)
+        and all(_are_names(value[name]) for name in names if name in value)
+        and _are_sizes(value.get("missing", []))
+        and value.get("row_wise") in (True, False, None)
+    )
+
+
+def _maps(inner: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(isinstance(entry, inner) for entry in value.values())
+
+
+def _are_chains(value: Any) -> bool:
+    return _maps(list)(value) and all(isinstance(step, dict) for chain in value.values() for step in chain)
+
+
+_ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    **dict.fromkeys(("cont_feats", "cat_feats", "targ_feats", "misc_feats"), ("a list of names", _are_names)),
+    "wgt_feat": ("a name", lambda value: isinstance(value, str)),
+    "cat_maps": ("a dict of dicts", _maps(dict)),
+    "roles": ("a dict of names", _maps(str)),
+    "preprocessing": ("a dict of lists of dicts", _are_chains),
+    "provenance": ("a dict", lambda value: isinstance(value, dict)),
+    "matrix_feats": ("a dict with a shape, as matrix_entry gives it", _is_matrix),
+    "target_tensor": ("a dict with a shape", _is_tensor),
+}
 
 
 def int_keys(cat_maps: Mapping[str, Mapping[Any, Any]]) -> dict[str, dict[int, Any]]:

@@ -134,7 +134,7 @@ class FoldColumns:
         Raises:
             FoldFileError: Naming the first dataset that is not as it was written.
         """
-        return self._reader.verify()
+        return [name for name, has_sum in self._reader.verified() if not has_sum]
 
     def columns(self) -> list[str]:
         """Return the columns of the file: inputs, targets, weights, misc, predictions."""

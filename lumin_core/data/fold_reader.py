@@ -17,7 +17,7 @@ from lumin_core.errors import ConfigError, DataError, DataReplaced, FoldFileErro
 from lumin_core.files import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     import h5py
@@ -76,12 +76,14 @@ class FoldReader:
         self._stamp: Stamp | None = None
         self._identity: str | None = None
         try:
-            file = self.open()
-            self.schema = _given_schema(read_schema(file), cont_feats, cat_feats, self.path)
-            self.sizes = structure.fold_sizes(file)
-            self._columns = structure.column_names(file, len(self.sizes))
-            structure.check_widths(file, len(self.schema.input_feats), len(self.sizes))
-            self._note_identity(file)
+            with structure.reading(self.path):
+                file = self.open()
+                self.schema = _given_schema(read_schema(file), cont_feats, cat_feats, self.path)
+                self.sizes = structure.fold_sizes(file)
+                self._columns = structure.column_names(file, len(self.sizes))
+                structure.check_widths(file, len(self.schema.input_feats), len(self.sizes))
+                structure.check_columns(file, self.schema, self.sizes)
+                self._note_identity(file)
         except BaseException:
             self.close()
             raise
@@ -89,7 +91,7 @@ class FoldReader:
     @property
     def identity(self) -> str:
         """What tells the data from others; see `FoldYielder.identity`."""
-        with self._lock:
+        with self._lock, structure.reading(self.path):
             file = self.open()
             if self._identity is None:
                 self._identity = check_sums.identity(file, self.schema)
@@ -106,7 +108,7 @@ class FoldReader:
             FoldFileError: If it cannot be opened.
             DataReplaced: If it was replaced by one with other data.
         """
-        with self._lock:
+        with self._lock, structure.reading(self.path):
             found = stamp(self.path)  # None if it was removed while open: what is open can still be read
             if self._file and found in (None, self._stamp):
                 return self._file
@@ -146,10 +148,17 @@ class FoldReader:
             if not set(columns).isdisjoint(self.schema.misc_feats):
                 self._note_identity(self._file)
 
-    def verify(self) -> list[str]:
-        """Compare check sums with what they are of; see `FoldYielder.verify`, which this does."""
-        with self._lock:
-            return [name for name, has_sum in check_sums.verified(self.open(), self.schema) if not has_sum]
+    def verified(self) -> Iterator[tuple[str, bool]]:
+        """Go through all datasets and compare check sums with values, as `FoldYielder.verify` does.
+
+        Yields:
+            The name of a dataset that could be read and is right, and whether it has a check sum.
+
+        Raises:
+            FoldFileError: Naming the first one that is not.
+        """
+        with self._lock, structure.reading(self.path):
+            yield from check_sums.verified(self.open(), self.schema)
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""
@@ -167,18 +176,18 @@ class FoldReader:
 
     def has(self, column: str, idx: int) -> bool:
         """Tell whether a fold has a column."""
-        with self._lock:
+        with self._lock, structure.reading(self.path, f"fold_{idx}"):
             return column in self.open()[f"fold_{idx}"]
 
     def folds_with_data(self, column: str) -> list[int]:
         """List the folds that have a column which no prediction wrote."""
-        with self._lock:
+        with self._lock, structure.reading(self.path, column):
             folds = {i: self.open()[f"fold_{i}"] for i in self.sizes}
             return [i for i, fold in folds.items() if column in fold and not check_sums.is_prediction(fold[column])]
 
     def is_checked(self, idx: int) -> bool:
         """Tell whether a fold was written by us, and its values checked then."""
-        with self._lock:
+        with self._lock, structure.reading(self.path, f"fold_{idx}"):
             return bool(self.open()[f"fold_{idx}"].attrs.get(structure.CHECKED, False))
 
     def read(self, column: str, idx: int) -> np.ndarray:
@@ -194,20 +203,16 @@ class FoldReader:
         Raises:
             FoldFileError: If it cannot be read.
         """
-        try:
-            with self._lock:
-                dataset = self.open()[f"fold_{idx}/{column}"]
-                values: np.ndarray = dataset[()]
-                stored: np.dtype = dataset.dtype
-        except (KeyError, OSError) as error:
-            if isinstance(error, FoldFileError):
-                raise
-            raise FoldFileError(f"{self.path}: fold_{idx}/{column} cannot be read: {error}") from error
+        with self._lock, structure.reading(self.path, f"fold_{idx}/{column}"):
+            dataset = self.open()[f"fold_{idx}/{column}"]
+            values: np.ndarray = dataset[()]
+            stored: np.dtype = dataset.dtype
         tensor = self.schema.tensor(column)
-        if tensor is None or not tensor.is_sparse:
-            return structure.decoded(values, stored)
-        dtype = values.dtype if column == "targets" else np.dtype("float32")
-        return from_coo(values, self.sizes[idx], tensor.shape, dtype)
+        with structure.reading(self.path, f"fold_{idx}/{column}"):
+            if tensor is None or not tensor.is_sparse:
+                return structure.decoded(values, stored)
+            dtype = values.dtype if column == "targets" else np.dtype("float32")
+            return from_coo(values, self.sizes[idx], tensor.shape, dtype)
 
     def read_column(
         self, column: str, n_folds: int | None = None, fold_idx: int | None = None, *, add_newaxis: bool = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from lumin_core.data.check_sums import SUM, check_sum, stored_sum, write_sum
+from lumin_core.data.check_sums import SUM, check_sum, stored_sum, summed, write_sum
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import Staged, locked, refuse_existing
 
@@ -146,7 +146,9 @@ def save_to_grp(
     options = {} if growing is None else _growth(arr, growing)
     if compression is not None and arr.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
-    write_sum(grp.create_dataset(name, data=arr, dtype=dtype, **options), check_sum(arr))
+    with summed(arr) as total:
+        dataset = grp.create_dataset(name, data=arr, dtype=dtype, **options)
+        write_sum(dataset, total())
 
 
 def _growth(arr: np.ndarray, axis: int) -> dict[str, Any]:

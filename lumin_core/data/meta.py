@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core.data.check_sums import META, check_sum, write_identity, write_sum
-from lumin_core.data.entries import KNOWN, schema_from_entries, schema_to_entries
+from lumin_core.data.entries import KNOWN, expected_entry, schema_from_entries, schema_to_entries
 from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def read_schema(file: h5py.File) -> Schema | None:
     if META not in file:
         return None
     group = file[META]
-    version = group.attrs.get("format", 0)
+    version = int(group.attrs.get("format", 0))
     if version > FORMAT:
         raise FoldFileError(
             f"{file.filename} has format {version}, this version reads up to {FORMAT}: update lumin-core"
@@ -137,13 +137,19 @@ def read_schema(file: h5py.File) -> Schema | None:
     if absent:
         raise FoldFileError(f"{file.filename} is no fold file: /{META} lacks {', '.join(absent)}")
     known = {name: _read_entry(file, name) for name in group if name in KNOWN}
+    for name, value in known.items():
+        if expected := expected_entry(name, value):
+            raise FoldFileError(
+                f"{file.filename}: /{META}/{name} must be {expected}, got {value!r:.200}; the file is damaged, or "
+                "written by hand: bring back a copy, or make it anew"
+            )
     return schema_from_entries(known | dict(_unknown_entries(file)))
 
 
 def _read_entry(file: h5py.File, name: str) -> object:
     try:
         return json.loads(file[META][name][()])
-    except (TypeError, ValueError, OSError, AttributeError, RecursionError) as error:
+    except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise FoldFileError(f"{file.filename}: /{META}/{name} cannot be read: {error}") from error
 
 

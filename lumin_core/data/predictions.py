@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lumin_core.checks import listed
 from lumin_core.data.check_sums import PREDICTED, check_sum, is_prediction, write_identity, write_sum
-from lumin_core.data.hdf5 import replacing
+from lumin_core.data.hdf5 import replacing, save_to_grp
 from lumin_core.data.values import check_column_name, to_float32
 from lumin_core.errors import ConfigError, FoldFileError, ShapeError, option
 from lumin_core.files import locked, refuse_existing
@@ -115,11 +115,12 @@ def _write_column(group: h5py.Group, name: str, values: np.ndarray) -> None:
     """Write into the place of predictions of the same shape, so that the file does not grow."""
     if name in group and _fits(group[name], values):
         group[name][...] = values
-    else:
-        if name in group:
-            del group[name]
-        group.create_dataset(name, data=values).attrs[PREDICTED] = True
-    write_sum(group[name], check_sum(values))
+        write_sum(group[name], check_sum(values))
+        return
+    if name in group:
+        del group[name]
+    save_to_grp(values, group, name)
+    group[name].attrs[PREDICTED] = True
 
 
 def _fits(dataset: h5py.Dataset, values: np.ndarray) -> bool:

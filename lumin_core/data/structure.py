@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from lumin_core.data.hdf5 import with_suffix
-from lumin_core.errors import FoldFileError
+from lumin_core.data.values import RESERVED
+from lumin_core.errors import FoldFileError, LuminError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lumin_core.data.schema import Schema
 
 CHECKED = "checked"  # attribute of a fold that we wrote: its values were looked at
+ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+"""What h5py and numpy may raise of a damaged file."""
+NUMBERS, TEXT = "biufc", "SO"  # kinds of dtypes; objects are text of variable width
+WAY_OUT = "bring back a copy, or make it anew"
+MOST_PACKED = 1100  # bytes that one byte of a compressed file stands for at most, by gzip: 1032
+
+
+@contextmanager
+def reading(path: Path | str, what: str = "") -> Iterator[None]:
+    """Turn whatever a damaged file leads to into one error that names it.
+
+    Args:
+        path: The file.
+        what: What is read of it, for the message.
+
+    Raises:
+        FoldFileError: If the block raises what is none of our errors.
+
+    Example:
+        >>> from lumin_core.data.structure import reading
+        >>> with reading("a.hdf5", "fold_0/inputs"):
+        ...     raise RuntimeError("wrong version number")
+        Traceback (most recent call last):
+        lumin_core.errors.FoldFileError: a.hdf5: fold_0/inputs cannot be read: wrong version ...
+    """
+    try:
+        yield
+    except LuminError:
+        raise
+    except ODD as error:
+        raise FoldFileError(
+            f"{path}: {what or 'it'} cannot be read: {str(error) or type(error).__name__}; the file is damaged, or no fold "
+            f"file: {WAY_OUT} (lumin check says more)"
+        ) from error
 
 
 def fold_numbers(file: h5py.File) -> list[int]:
@@ -31,7 +74,7 @@ def fold_numbers(file: h5py.File) -> list[int]:
     numbers = sorted(int(name[5:]) for name in file if name.startswith("fold_") and name[5:].isdecimal())
     if numbers != list(range(len(numbers))):
         gaps = sorted(set(range(numbers[-1])) - set(numbers))
-        raise FoldFileError(f"{file.filename}: folds must be numbered from 0 without gaps, missing {gaps}")
+        raise FoldFileError(f"{file.filename}: folds must be numbered from 0 without gaps, missing {gaps}; {WAY_OUT}")
     return numbers
 
 
@@ -78,10 +121,10 @@ def open_file(path: Path) -> h5py.File:
     """
     try:
         return h5py.File(path, "r")
-    except OSError as error:
+    except ODD as error:
         if not path.exists():
             raise FoldFileError(f"{path} is not there any more") from error
-        raise FoldFileError(f"{path} is no HDF5 file, truncated, or not to be read: {error}") from error
+        raise FoldFileError(f"{path} is no HDF5 file, truncated, or not to be read: {error}; {WAY_OUT}") from error
 
 
 def fold_sizes(file: h5py.File) -> dict[int, int]:
@@ -100,12 +143,13 @@ def fold_sizes(file: h5py.File) -> dict[int, int]:
     """
     numbers = fold_numbers(file)
     if not numbers:
-        raise FoldFileError(f"{file.filename} is no fold file: it has no group fold_0")
+        raise FoldFileError(f"{file.filename} is no fold file: it has no group fold_0; df2foldfile makes one")
     for i in numbers:
+        fold = file[f"fold_{i}"]
         for column in ("inputs", "targets"):
-            if not isinstance(file[f"fold_{i}"].get(column), h5py.Dataset):
-                raise FoldFileError(f"{file.filename} is no fold file: fold_{i} has no {column}")
-    return {i: int(file[f"fold_{i}/inputs"].shape[0]) for i in numbers}
+            if not (isinstance(fold, h5py.Group) and isinstance(fold.get(column), h5py.Dataset)):
+                raise FoldFileError(f"{file.filename} is no fold file: fold_{i} has no {column}; {WAY_OUT}")
+    return {i: len(file[f"fold_{i}/inputs"]) for i in numbers}
 
 
 def column_names(file: h5py.File, n_folds: int) -> list[str]:
@@ -139,8 +183,65 @@ def check_widths(file: h5py.File, n_feats: int, n_folds: int) -> None:
         shape = file[f"fold_{i}/inputs"].shape
         if len(shape) != 2 or shape[1] != n_feats:
             raise FoldFileError(
-                f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}"
+                f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}; {WAY_OUT}"
             )
+
+
+def check_columns(file: h5py.File, schema: Schema, sizes: Mapping[int, int]) -> None:
+    """Refuse columns whose dtype, length or size cannot be.
+
+    Args:
+        file: Open.
+        schema: What it has: inputs, targets, weights, matrix and listed columns are looked at.
+        sizes: Number of events by fold.
+
+    Raises:
+        FoldFileError: Naming the column, what is expected, and what there is.
+
+    Example:
+        >>> import h5py, numpy as np
+        >>> from lumin_core.data.schema import Schema
+        >>> from lumin_core.data.structure import check_columns
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     file["fold_0/inputs"], file["fold_0/targets"] = np.ones((3, 2)), np.ones(2)
+        ...     check_columns(file, Schema(cont_feats=["pt", "eta"]), {0: 3})
+        Traceback (most recent call last):
+        lumin_core.errors.FoldFileError: a: fold_0/targets must have 3 rows, ... got shape (2,) ...
+    """
+    for i, n in sizes.items():
+        fold = file[f"fold_{i}"]
+        for column in (*RESERVED, *schema.misc_feats):
+            if column in fold and (wrong := _wrong(fold[column], column, n, schema, file.id.get_filesize())):
+                raise FoldFileError(
+                    f"{file.filename}: fold_{i}/{column} must {wrong}; the file is damaged, or was written by hand: "
+                    f"{WAY_OUT}"
+                )
+
+
+def _wrong(dataset: h5py.Dataset, column: str, n: int, schema: Schema, n_bytes: int) -> str | None:
+    """Say what a column must be that it is not."""
+    kinds = NUMBERS if column in RESERVED else NUMBERS + TEXT
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in kinds:
+        what = dataset.dtype if isinstance(dataset, h5py.Dataset) else type(dataset).__name__
+        return f"be a dataset of numbers{' or text' * (column not in RESERVED)}, got {what}"
+    if dataset.nbytes > n_bytes * _packing(dataset):
+        return f"fit into a file of {n_bytes} bytes, got shape {dataset.shape}, {dataset.nbytes} bytes"
+    tensor, shape = schema.tensor(column), dataset.shape
+    if tensor is not None and tensor.is_sparse:
+        n_rows = 2 + len(tensor.shape)
+        return None if len(shape) == 2 and shape[0] == n_rows else f"be ({n_rows}, n) as sparse data, got shape {shape}"
+    if not shape or shape[0] != n:
+        return f"have {n} rows, as inputs have, got shape {shape}"
+    if tensor is not None and math.prod(shape[1:]) != math.prod(tensor.shape):
+        return f"be {(n, *tensor.shape)}, got shape {shape}"
+    return f"be ({n},), got shape {shape}" if column == "weights" and shape not in ((n,), (n, 1)) else None
+
+
+def _packing(dataset: h5py.Dataset) -> float:
+    """Return how many bytes a byte of the file may stand for."""
+    if dataset.is_virtual or dataset.external:
+        return math.inf
+    return 1 if dataset.chunks is None else MOST_PACKED
 
 
 def decoded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 It holds weights and a JSON header, and nothing that runs. The header, under the key ``lumin``,
 holds what `ModelRecord` lists; number lists longer than 64 stand beside the weights as tensors
-named ``table.<i>``. A file is read without unpickling, and names in it are looked up in the
+named ``table.<i>``. Beside it, under ``crc32``, stands the check sum of header and tensors, which
+is verified on reading. A file is read without unpickling, and names in it are looked up in the
 registry alone: a file from a stranger runs none of their code and imports only what is registered.
 """
 
@@ -19,6 +20,7 @@ from safetensors.torch import save_file
 
 from lumin_core.errors import SavedModelError
 from lumin_core.files import Staged
+from lumin_core.model.check_sum import SUM, tensor_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,7 +98,7 @@ def write_tensors(name: str | Path, sort: str, state: Mapping[str, Tensor], cont
     content = _take_tables(content, tensors)
     header = json.dumps({"format": FORMAT, "sort": sort, "aliases": aliases, "content": content})
     with staged(path) as part:
-        save_file(tensors, part, metadata={"lumin": header})
+        save_file(tensors, part, metadata={"lumin": header, SUM: _check_sum(header, tensors)})
     return path
 
 
@@ -123,6 +125,10 @@ def read_tensors(name: str | Path, sort: str) -> tuple[State, Any]:
             "(a LUMIN save can start a model: ModelBuilder(pretrain_file=...))"
         ) from error
     header = _header(metadata, path, sort)
+    if metadata.get(SUM, "") not in ("", _check_sum(metadata["lumin"], tensors)):  # 0.1 wrote none
+        raise SavedModelError(
+            f"{path} is damaged: its values are not those that were saved, by their check sum; bring back a copy"
+        )
     for alias, original in header["aliases"].items():
         if original not in tensors:
             raise SavedModelError(f"{path} is damaged: it lacks {original!r}, which its header names")
@@ -195,6 +201,16 @@ def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any
             f"{path} has format {number!r}, this version of lumin-core reads up to {FORMAT}: upgrade lumin-core"
         )
     return header
+
+
+def _check_sum(header: str, tensors: State) -> str:
+    return tensor_sum(
+        header,
+        (
+            (name, str(tensor.dtype).removeprefix("torch."), tensor.shape, tensor.reshape(-1).view(torch.uint8).numpy())
+            for name, tensor in tensors.items()
+        ),
+    )
 
 
 def _untie(state: Mapping[str, Tensor]) -> tuple[State, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Run files, and the commands ``train``, ``predict`` and ``info``.
+"""Run files, and the commands ``train``, ``predict``, ``info`` and ``check``.
 
 A run file is a training written down in TOML. Its tables are components of the kind
 ``run_tables``, to which other plugins add theirs.

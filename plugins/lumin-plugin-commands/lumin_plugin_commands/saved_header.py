@@ -14,6 +14,8 @@ from lumin_core.errors import SavedModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+
 _SUFFIX = ".safetensors"
 
 
@@ -27,6 +29,8 @@ class SavedHeader:
         format: Number of the format.
         content: The JSON values; see docs/saved_files.md.
         shapes: Shapes of the tensors by name, tied ones once.
+        text: These values as they stand in the file.
+        sum: The check sum of the file, where it has one.
     """
 
     path: Path
@@ -34,6 +38,8 @@ class SavedHeader:
     format: int
     content: Any
     shapes: dict[str, tuple[int, ...]]
+    text: str = ""
+    sum: str | None = None
 
     @property
     def n_values(self) -> int:
@@ -64,9 +70,32 @@ def read_header(name: Path) -> SavedHeader:
         ) from error
     try:
         header = json.loads(metadata["lumin"])
-        return SavedHeader(path, str(header["sort"]), int(header["format"]), header["content"], shapes)
+        return SavedHeader(
+            path=path,
+            sort=str(header["sort"]),
+            format=int(header["format"]),
+            content=header["content"],
+            shapes=shapes,
+            text=metadata["lumin"],
+            sum=metadata.get("crc32"),
+        )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise SavedModelError(f"{path} was not saved by lumin-core: it has no header of ours") from error
+
+
+def read_arrays(header: SavedHeader) -> dict[str, np.ndarray]:
+    """Read all tensors of a file whose header was read.
+
+    Raises:
+        SavedModelError: If they cannot be.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(header.path, framework="np") as file:
+            return {name: file.get_tensor(name) for name in header.shapes}
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
+        raise SavedModelError(f"the weights in {header.path} cannot be read: {error}; bring back a copy") from error
 
 
 def _existing(name: Path) -> Path:

@@ -93,3 +93,26 @@ def test_a_file_that_lacks_features_is_no_fold_file(file):
     write_entry(file.create_group("meta_data"), "cont_feats", ["pt"])
     with pytest.raises(FoldFileError, match="/meta_data lacks cat_feats, targ_feats"):
         read_schema(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("cont_feats", 3, "a list of names"),
+        ("targ_feats", [1], "a list of names"),
+        ("wgt_feat", ["w"], "a name"),
+        ("cat_maps", {"n": [1]}, "a dict of dicts"),
+        ("preprocessing", {"inputs": ["x"]}, "a dict of lists of dicts"),
+        ("provenance", None, "a dict"),
+        ("matrix_feats", {"vecs": ["a"]}, "a dict with a shape"),
+        ("matrix_feats", {"shape": [2], "missing": "x"}, "a dict with a shape"),
+        ("target_tensor", {"shape": ["x"]}, "a dict with a shape"),
+    ],
+)
+def test_entries_of_another_type_are_refused_on_opening(file, name, value, expected):
+    write_schema(file, Schema(cont_feats=["pt"], targ_feats=["y"]))
+    write_entry(file["meta_data"], name, value)
+    with pytest.raises(
+        FoldFileError, match=f"/meta_data/{name} must be {expected}.*bring back a copy, or make it anew"
+    ):
+        read_schema(file)

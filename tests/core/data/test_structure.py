@@ -9,7 +9,7 @@ from written import make_foreign
 
 from lumin_core.data import structure
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.errors import FoldFileError
+from lumin_core.errors import ConfigError, FoldFileError
 
 
 def test_a_file_that_is_none_is_refused(tmp_path):
@@ -68,3 +68,49 @@ def test_text_of_fixed_and_variable_width_is_text(tmp_path):
         for name in ("fixed", "variable"):
             assert structure.decoded(file[name][()], file[name].dtype).tolist() == ["Z→ττ"]
         assert structure.decoded(file["bad"][()], file["bad"].dtype)[0].encode("utf-8", "surrogateescape") == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("targets", np.ones(5), r"fold_1/targets must have 6 rows, as inputs have, got shape \(5,\)"),
+        ("weights", np.ones((6, 2)), r"fold_1/weights must be \(6,\), got shape \(6, 2\)"),
+        ("inputs", np.full((6, 2), b"1"), r"fold_1/inputs must be a dataset of numbers, got \|S1"),
+        ("targets", np.zeros(6, dtype=[("y", "f4")]), "fold_1/targets must be a dataset of numbers, got"),
+    ],
+)
+def test_columns_of_another_dtype_or_length_are_refused_on_opening(tmp_path, column, values, message):
+    path = make_foreign(tmp_path / "a.hdf5")
+    with h5py.File(path, "r+") as file:
+        del file[f"fold_1/{column}"]
+        file[f"fold_1/{column}"] = values
+    with pytest.raises(FoldFileError, match=rf"a.hdf5: {message}.*bring back a copy, or make it anew"):
+        FoldYielder(path)
+
+
+def test_columns_that_are_larger_than_the_file_are_refused_on_opening(tmp_path):
+    path = make_foreign(tmp_path / "a.hdf5")
+    with h5py.File(path, "r+") as file:
+        del file["fold_0/weights"]
+        file["fold_0"].create_dataset("weights", (1 << 50,), chunks=(1 << 20,), dtype="f4")
+    with pytest.raises(FoldFileError, match="fold_0/weights must fit into a file of"):
+        FoldYielder(path)
+
+
+@pytest.mark.parametrize("name", ["inputs", "weights"])
+def test_groups_in_the_place_of_columns_are_refused(tmp_path, name):
+    path = make_foreign(tmp_path / "a.hdf5")
+    with h5py.File(path, "r+") as file:
+        del file[f"fold_0/{name}"]
+        file.create_group(f"fold_0/{name}")
+    with pytest.raises(FoldFileError, match=rf"fold_0(/| has no ){name}"):
+        FoldYielder(path)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("x"), ValueError("x"), TypeError("x"), IndexError("x")])
+def test_whatever_a_damaged_file_leads_to_is_one_error_that_names_it(error):
+    message = r"a.hdf5: fold_0 cannot be read: .*x.*bring back a copy, or make it anew \(lumin check says more\)"
+    with pytest.raises(FoldFileError, match=message), structure.reading("a.hdf5", "fold_0"):
+        raise error
+    with pytest.raises(ConfigError, match="as it is"), structure.reading("a.hdf5"):
+        raise ConfigError("as it is")

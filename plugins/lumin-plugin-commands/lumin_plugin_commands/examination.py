@@ -1,0 +1,93 @@
+"""What is right or wrong with a fold file, a saved model or ensemble.
+
+A damaged file may end the process or keep it busy for ever: `lumin_plugin_commands.examiner` has
+this done in another one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lumin_core.checks import listed
+from lumin_core.data import FoldReader
+from lumin_core.errors import SavedModelError
+from lumin_core.model import tensor_sum
+from lumin_plugin_commands.saved_header import read_arrays, read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence, Sized
+    from pathlib import Path
+
+    Report = Callable[[str], None]
+
+SUFFIX = ".safetensors"
+WAY_OUT = "bring back a copy, or train it again"
+
+
+def examine(path: Path, report: Report) -> str:
+    """Look at all of a file.
+
+    Args:
+        path: A saved model or ensemble, ``.safetensors``; else a fold file.
+        report: Called with the name of each part that is right.
+
+    Returns:
+        What is right.
+
+    Raises:
+        LuminError: Saying what is wrong.
+    """
+    return _saved(path, report) if path.suffix == SUFFIX else _fold_file(path, report)
+
+
+def _fold_file(path: Path, report: Report) -> str:
+    reader = FoldReader(path)
+    try:
+        has_sums = []
+        for name, has_sum in reader.verified():
+            report(name)
+            has_sums.append((name, has_sum))
+        for fold in reader.sizes:
+            _read(reader, fold, report)
+        return f"{_counted(reader.sizes, 'fold')}, {sum(reader.sizes.values()):,} events, {_about(has_sums)}"
+    finally:
+        reader.close()
+
+
+def _read(reader: FoldReader, fold: int, report: Report) -> None:
+    """Read all of a fold, as those who use it do: its values are looked at, too."""
+    reader.read_fold(fold)
+    for column in reader.columns:
+        if reader.has(column, fold):
+            reader.read(column, fold)
+            report(f"fold_{fold}/{column}")
+
+
+def _about(has_sums: Sequence[tuple[str, bool]]) -> str:
+    without = [name for name, has_sum in has_sums if not has_sum]
+    if len(without) == len(has_sums):
+        return "all can be read; it has no check sums (LUMIN and earlier versions write none)"
+    return f"all check sums right{f', none for {listed(without)}' if without else ''}"
+
+
+def _saved(path: Path, report: Report) -> str:
+    header = read_header(path)
+    report("its header")
+    arrays = read_arrays(header)
+    report("its weights")
+    found = tensor_sum(header.text, ((name, str(a.dtype), a.shape, a) for name, a in arrays.items()))
+    if header.sum not in (None, found):
+        raise SavedModelError(
+            f"its values are not those that were saved, by their check sum: it was damaged; {WAY_OUT}"
+        )
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise SavedModelError(f"{name} holds NaN: its training went wrong, or it was damaged; take an earlier one")
+    sums = "check sum right" if header.sum else "it has no check sum (earlier versions wrote none)"
+    return f"saved {header.sort}, {header.n_values:,} weights, none of them NaN, {sums}"
+
+
+def _counted(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
