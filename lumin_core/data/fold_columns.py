@@ -310,6 +310,14 @@ class FoldColumns:
         """The same as plain values, which asks for no plugin where they are stored."""
         return self._pipelines.config("inputs")
 
+    def get_pipe_config(self, name: str) -> list[dict[str, object]]:
+        """Return the steps of ``"inputs"``, ``"targets"`` or ``"matrix"`` as plain values.
+
+        Raises:
+            ConfigError: If one that was given cannot be converted.
+        """
+        return self._pipelines.config(name)
+
     def get_pipes(self, name: str) -> list[Pipe]:
         """Return the steps to run, of ``"inputs"``, ``"targets"`` or ``"matrix"``.
 

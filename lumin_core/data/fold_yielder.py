@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
 from lumin_core import seeds
+from lumin_core.checks import as_list
 from lumin_core.data import augmentation
 from lumin_core.data.augmentation import Fold
 from lumin_core.data.batch_yielder import BatchYielder
@@ -98,7 +99,9 @@ class FoldYielder(FoldColumns):
         self.batch_yielder_type = batch_yielder_type
         self.clip = clip
         self.seed = seeds.fresh() if seed is None else seed
-        self.augmentations = augmentation.build_all(augmentations)
+        specs = as_list(augmentations)
+        self.augmentations = augmentation.build_all(specs)
+        self._specs = list(zip(self.augmentations, specs, strict=True))
         self._predictions = Predictions(reader)
 
     def __len__(self) -> int:
@@ -215,6 +218,12 @@ class FoldYielder(FoldColumns):
         variants = augmentation.split_variant(self.augmentations, aug_idx)
         fold = self._augmented(idx, lambda place, part, fold: part.test(fold, variants[place]))
         return self._yielded(fold, keep_nan=keep_nan)
+
+    @property
+    def augmentation_specs(self) -> list[object]:
+        """The augmentations as they were given: specifications, or else the objects themselves."""
+        given = {id(part): spec for part, spec in self._specs}
+        return [given.get(id(part), part) for part in self.augmentations]
 
     @property
     def aug_mult(self) -> int:

@@ -76,13 +76,21 @@ class ModelRecord:
         input_mask: Columns of the inputs that the model is given; ``None`` for all.
         features: ``{"cont_feats": [...], "cat_feats": [...], "targ_feats": [...]}`` of the
             training data.
-        preprocessing: Configs of the transforms that the training data had gone through.
+        preprocessing: Configs of the transforms that the inputs of the training data had gone
+            through; ``[{"unnamed": ...}]`` where one has none.
+        target_preprocessing: The same, of the targets.
+        matrix_preprocessing: The same, of the matrix.
+        matrix_feats: What the matrix of the training data holds, as `FoldYielder.matrix_feats`.
+        augmentations: Configs of the augmentations of the training.
+        n_views: Number of variants of each event that these give in prediction.
         cat_maps: Feature to code to value, as the fold file has it (codes as text).
         seeds: ``{"initialisation": ..., "fit": ...}``.
         trn_idxs: Folds that the model was trained on, in all fits with that file; ``None`` where
             that is not known.
         identity: `FoldYielder.identity` of the file that these are of.
         folds: What `fold_ids` gives for it, in what was saved before files had an identity.
+        precision: ``"32"``, ``"bf16"`` or ``"16"``, as for `lumin_core.Model`.
+        compile: Whether the network is compiled.
         versions: Of lumin-core and torch.
     """
 
@@ -95,8 +103,15 @@ class ModelRecord:
     cat_maps: dict[str, dict[Code, str | int | float]] = attrs.field(factory=dict)
     seeds: dict[str, int] = attrs.field(factory=dict)
     trn_idxs: list[Index] | None = None
+    target_preprocessing: list[dict[str, object]] = attrs.field(factory=list)
+    matrix_preprocessing: list[dict[str, object]] = attrs.field(factory=list)
+    matrix_feats: dict[str, object] | None = None
+    augmentations: list[str | dict[str, object]] = attrs.field(factory=list)
+    n_views: int = 1
     identity: str | None = None
     folds: list[str] | None = None
+    precision: str = "32"
+    compile: bool = False
     versions: dict[str, str] = attrs.field(factory=lambda: {name: version(name) for name in ("lumin-core", "torch")})
 
     @classmethod
@@ -160,9 +175,24 @@ def fold_ids(fy: FoldYielder) -> list[str]:
     return [f"{zlib.crc32(np.asarray(fy.get_column('targets', fold_idx=i)).tobytes()):08x}" for i in range(len(fy))]
 
 
+_LATER = (
+    "identity",
+    "precision",
+    "compile",
+    "target_preprocessing",
+    "matrix_preprocessing",
+    "matrix_feats",
+    "augmentations",
+    "n_views",
+)
+"""What files of 0.1 do not have: it is written only where it says something."""
+
+
 def to_json(record: ModelRecord) -> dict[str, object]:
     """Return a record as JSON values."""
-    return attrs.asdict(record)
+    return attrs.asdict(
+        record, filter=lambda field, value: field.name not in _LATER or (value and value != field.default)
+    )
 
 
 def describe_components(components: Sequence[registry.Component]) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, SavedModelError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.runs.results import Results
-    from lumin_core.training.network import Events, PredCallback
+    from lumin_core.training.network import Events, PredCallback, Raw
     from lumin_core.training.prediction import Prediction
 
     Answer = np.ndarray | Tensor
@@ -85,6 +85,10 @@ class Ensemble:
         weighting: str = "reciprocal",
         snapshot_args: Mapping[str, Any] | None = None,
         model_builder: ModelBuilder | None = None,
+        *,
+        device: str | torch.device | None = None,
+        precision: str | None = None,
+        compile: bool | None = None,
     ) -> Ensemble:
         """Make an ensemble of the best models of a run.
 
@@ -113,6 +117,9 @@ class Ensemble:
                 where higher is, 1/abs(value) where closest to zero is; of a cycle, 1/loss.
             snapshot_args: See above.
             model_builder: Needed only where a component had no name to be saved under.
+            device: As for `Model`.
+            precision: As for `Model`; by default as each was saved.
+            compile: As for `Model`; by default as each was saved.
 
         Returns:
             The ensemble.
@@ -123,7 +130,11 @@ class Ensemble:
                 not all positive.
         """
         members = choose_members(results, size, metric, weighting, snapshot_args)
-        return cls([Model.from_save(m.path, model_builder) for m in members], [m.weight for m in members])
+        models = [
+            Model.from_save(member.path, model_builder, device, precision=precision, compile=compile)
+            for member in members
+        ]
+        return cls(models, [member.weight for member in members])
 
     def __len__(self) -> int:
         """Number of models."""
@@ -137,11 +148,15 @@ class Ensemble:
         pred_cb: Callable[[], PredCallback] | None = None,
         cbs: object = None,
         bs: int | None = None,
-        raw: bool = False,
+        raw: Raw = False,
         *,
         n_models: int | None = None,
         out_of_fold: bool = False,
-    ) -> np.ndarray | Tensor | None:
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: bool = False,
+    ) -> Answer | tuple[Answer, Answer] | None:
         """Predict: the weighted mean over the models.
 
         Arguments are those of `Model.predict`, and others:
@@ -153,6 +168,10 @@ class Ensemble:
         ``out_of_fold``
             Whether each event of a `FoldYielder` over the training file is predicted by those
             models alone that were not trained on its fold, as if all were new data.
+        ``spread``
+            Whether to give the spread, too, as `predict_with_spread` does.
+
+        With ``raw`` and ``augment`` it is the mean of what the models give with these.
 
         Returns:
             As `Model.predict`.
@@ -170,10 +189,15 @@ class Ensemble:
             >>> np.allclose(Ensemble([model, model]).predict(x), model.predict(x))
             True
         """
-        question = Question.for_many(pred_cb, cbs, bs, raw)
-        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold)
-        answers = deliver(found, [pred_name], inputs, as_np=as_np)
-        return answers[0] if answers else None
+        question = Question.for_many(
+            pred_cb, cbs=cbs, bs=bs, raw=raw, augment=augment, other_preprocessing=other_preprocessing
+        )
+        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold, spread=spread)
+        names = [pred_name, *([f"{pred_name}_spread"] if spread else [])]
+        answers = deliver(found, names, inputs, as_np=as_np, overwrite=overwrite)
+        if not answers:
+            return None
+        return (answers[0], answers[1]) if spread else answers[0]
 
     def predict_with_spread(
         self,
@@ -183,10 +207,13 @@ class Ensemble:
         pred_cb: Callable[[], PredCallback] | None = None,
         cbs: object = None,
         bs: int | None = None,
-        raw: bool = False,
+        raw: Raw = False,
         *,
         n_models: int | None = None,
         out_of_fold: bool = False,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
     ) -> tuple[Answer, Answer] | None:
         """Predict: the weighted mean over the models, and their weighted standard deviation.
 
@@ -208,18 +235,33 @@ class Ensemble:
             >>> spread
             array([[0.]], dtype=float32)
         """
-        question = Question.for_many(pred_cb, cbs, bs, raw)
-        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold, spread=True)
-        answers = deliver(found, [pred_name, f"{pred_name}_spread"], inputs, as_np=as_np)
-        return (answers[0], answers[1]) if answers else None
+        answers = self.predict(
+            inputs,
+            as_np,
+            pred_name,
+            pred_cb,
+            cbs,
+            bs,
+            raw,
+            n_models=n_models,
+            out_of_fold=out_of_fold,
+            augment=augment,
+            overwrite=overwrite,
+            other_preprocessing=other_preprocessing,
+            spread=True,
+        )
+        return cast("tuple[Answer, Answer] | None", answers)
 
-    def export(self, path: str | Path, format: str = "onnx/onnx", raw: bool = False) -> Path:
+    def export(
+        self, path: str | Path, format: str = "onnx/onnx", raw: Raw = False, *, augment: bool | None = None
+    ) -> Path:
         """Write the weighted mean of the models as one file for other programs.
 
         Args:
             path: The file; the suffix is added where it is missing. An existing file is replaced.
             format: Name of an exporter: ``"onnx"`` of the plugin lumin-plugin-onnx, or another's.
-            raw: Whether the recorded preprocessing is inside.
+            raw: As for `Model.export`.
+            augment: As for `Model.export`.
 
         Returns:
             The path.
@@ -229,11 +271,11 @@ class Ensemble:
             ConfigError: If a block cannot be exported, `raw` is asked for and cannot be, or the
                 models differ in their features.
         """
-        return write_export(self.models, self.weights.tolist(), path, format, raw=raw)
+        return write_export(self.models, self.weights.tolist(), path, format, raw=raw, augment=augment)
 
-    def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
+    def export_onnx(self, path: str | Path, raw: Raw = False, *, augment: bool | None = None) -> Path:
         """Write an ONNX file: the short form of ``export(path, "onnx")``."""
-        return self.export(path, "onnx/onnx", raw=raw)
+        return self.export(path, "onnx/onnx", raw=raw, augment=augment)
 
     def save(self, name: str | Path) -> Path:
         """Save all models to one ``.safetensors`` file, keys ``<i>.<parameter>``.
@@ -248,7 +290,13 @@ class Ensemble:
 
     @classmethod
     def from_save(
-        cls, name: str | Path, model_builder: ModelBuilder | None = None, device: str | torch.device | None = None
+        cls,
+        name: str | Path,
+        model_builder: ModelBuilder | None = None,
+        device: str | torch.device | None = None,
+        *,
+        precision: str | None = None,
+        compile: bool | None = None,
     ) -> Ensemble:
         """Load a saved ensemble.
 
@@ -256,6 +304,8 @@ class Ensemble:
             name: The file.
             model_builder: Needed only where a component had no name to be saved under.
             device: As for `Model`.
+            precision: As for `Model`; by default as each was saved.
+            compile: As for `Model`; by default as each was saved.
 
         Raises:
             SavedModelError: If it is not a saved ensemble, or is damaged.
@@ -264,7 +314,9 @@ class Ensemble:
         if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in ("models", "weights")):
             raise SavedModelError(f"{name} is damaged: its header lists no models and weights")
         models = [
-            Model.from_record(record, _part(state, f"{i}."), Path(name), model_builder, device)
+            Model.from_record(
+                record, _part(state, f"{i}."), Path(name), model_builder, device, precision=precision, compile=compile
+            )
             for i, record in enumerate(content["models"])
         ]
         try:

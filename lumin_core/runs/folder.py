@@ -31,15 +31,15 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from lumin_core import registry, seeds
+from lumin_core import seeds
 from lumin_core.errors import ConfigError, option
 from lumin_core.files import check_folder, read_json, write_json
 from lumin_core.locks import locked
 from lumin_core.runs.result import result_from_json, result_to_json
-from lumin_core.training import checkpoint
+from lumin_core.training import checkpoint, sameness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from lumin_core.runs.result import Result
 
@@ -55,10 +55,10 @@ SCHEMA = 1
 _NAMES = r"(model|best|interrupted|(epoch|cycle)_\d+)\.safetensors|re(sult|try)\.json|training\.log"
 
 
+_OBJECTS = "its augmentations are objects"
+
+
 _OWN = re.compile(rf"({_NAMES})|\.({_NAMES})\.part(\.lock(ed)?)?|\.checkpoint\.lock(ed)?")
-
-
-_ABSENT = "nothing"
 
 
 @define(frozen=True)
@@ -166,7 +166,15 @@ class RunFolder:
                 raise ConfigError(f"model {number} of the run in {self.path} cannot be trained: {error}") from error
             yield
 
-    def begin(self, config: Record, *, resume: bool, overwrite: bool, retry_failed: bool = False) -> None:
+    def begin(
+        self,
+        config: Record,
+        *,
+        resume: bool,
+        overwrite: bool,
+        retry_failed: bool = False,
+        callbacks: Sequence[object] = (),
+    ) -> None:
         """Write ``run.json``, or find that the run that is there is this one.
 
         Args:
@@ -174,33 +182,30 @@ class RunFolder:
             resume: Whether a run that is there goes on.
             overwrite: Whether what it wrote is removed. Nothing else is.
             retry_failed: Whether models of it that failed are to be trained again.
+            callbacks: Those of the run, among which schedules may refuse more epochs.
 
         Raises:
             ConfigError: If there is another run, or what is no run, or a model of what would be
                 removed is being trained.
         """
         with self.held():
-            self._begin(config, resume=resume, overwrite=overwrite)
+            recorded = self.recorded() if resume else None
+            if recorded is None:
+                self._begin(config, overwrite=overwrite)
+            else:
+                self._go_on(recorded, config, callbacks)
             if retry_failed:
                 for number in range(config["n_models"]):
                     self._forget_failure(number, config["seed"])
             self._tidy_all(config["n_models"])
 
-    def _begin(self, config: Record, *, resume: bool, overwrite: bool) -> None:
+    def _begin(self, config: Record, *, overwrite: bool) -> None:
+        """Write ``run.json`` of a new run."""
         models, is_run = self._models(), any((self.path / name).exists() for name in ("run.json", "results.json"))
         if models and not is_run:
             raise ConfigError(
                 f"{self.path} holds model folders that belong to no run ({models[0].name}); choose another savepath"
             )
-        recorded = self.recorded() if resume else None
-        if recorded is not None:
-            _warn_of_versions(recorded, config, self.path)
-            if differ := differences(recorded, config):
-                raise ConfigError(
-                    f"{option('resume')} goes on with the run in {self.path}, which is another:\n{differ}\n"
-                    "give these as they were, or choose another savepath"
-                )
-            return
         if is_run and not overwrite:
             raise ConfigError(
                 f"{self.path} holds an earlier run; choose another savepath, pass {option('resume')} to go on with it, "
@@ -214,6 +219,41 @@ class RunFolder:
             except OSError as error:
                 raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
         write_json(self.path / "run.json", config)
+
+    def _go_on(self, recorded: Record, config: Record, callbacks: Sequence[object]) -> None:
+        """Find that a run is the one that is there, and write down how it has grown."""
+        _warn_of_versions(recorded, config, self.path)
+        grown = continued(recorded, config)
+        if longer := _is_longer(recorded, config):
+            grown["n_epochs"] = config["n_epochs"]
+        if differ := differences(grown, config):
+            raise ConfigError(
+                f"{option('resume')} goes on with the run in {self.path}, which is another:\n{differ}\n"
+                "give these as they were, or choose another savepath"
+            )
+        if longer:
+            sameness.check_longer(callbacks, recorded["n_epochs"], config["n_epochs"])
+        with ExitStack() as stack:
+            if longer:  # the models first: a run that dies in between is still the shorter one
+                self._reopen(recorded, stack)
+            if grown != recorded:
+                write_json(self.path / "run.json", grown)
+
+    def _reopen(self, recorded: Record, stack: ExitStack) -> None:
+        """Let the models be trained on that were trained for all epochs.
+
+        Their checkpoints are gone, so that they begin anew.
+        """
+        for number in range(recorded["n_models"]):
+            stack.enter_context(self.training(number))
+        for number in range(recorded["n_models"]):
+            if self.is_finished(number) and not self._was_stopped(number, recorded["n_epochs"]):
+                (self.of_model(number) / "result.json").unlink()
+
+    def _was_stopped(self, number: int, n_epochs: int) -> bool:
+        """Tell whether a finished model was trained for fewer epochs, as it would be again."""
+        losses = self.result(number).get("history", {}).get("valid", {}).get("loss")
+        return losses is not None and len(losses) < n_epochs
 
     def _tidy_all(self, n_models: int) -> None:
         """Remove ``results.json`` unless all is finished, and what processes left that died."""
@@ -335,13 +375,43 @@ def differences(recorded: Record, given: Record) -> str:
         '  bs was 8, is 16'
     """
     known = {key: value for key, value in json.loads(json.dumps(given)).items() if key in recorded}
-    pairs = _differences(_comparable(recorded), _comparable(known))
+    pairs = sameness.differences(_comparable(recorded), _comparable(known))
     return "\n".join(f"  {name} was {_short(was)}, is {_short(now)}" for name, was, now in pairs)
+
+
+def continued(recorded: Record, given: Record) -> Record:
+    """Return the record of a run as it grows to what is given, as far as it may.
+
+    Models may be added, data be moved to the device in another way, and the fold file be elsewhere.
+
+    Args:
+        recorded: What ``run.json`` says.
+        given: What it would say now.
+
+    Example:
+        >>> from lumin_core.runs.folder import continued
+        >>> was = {"n_models": 1, "folds": [0], "seed": 1}
+        >>> continued(was, {"n_models": 2, "folds": [0, 1], "seed": 2})
+        {'n_models': 2, 'folds': [0, 1], 'seed': 1}
+    """
+    may_differ = ["foldfile", "bulk_move"]
+    if _OBJECTS in str(recorded.get("opened")):  # an earlier version did not know how they were given
+        may_differ.append("opened")
+    grown = {**recorded, **{key: given[key] for key in may_differ if key in recorded and key in given}}
+    n_models = recorded.get("n_models", 0)
+    if "folds" in recorded and given.get("n_models", 0) > n_models:
+        grown |= {"n_models": given["n_models"], "folds": [*recorded["folds"], *given["folds"][n_models:]]}
+    return grown
+
+
+def _is_longer(recorded: Record, given: Record) -> bool:
+    """Tell whether more epochs are asked for than a run was begun with."""
+    return "n_epochs" in recorded and given["n_epochs"] > recorded["n_epochs"]
 
 
 def _warn_of_versions(recorded: Record, given: Record, folder: Path) -> None:
     """Say which versions are others: that is no reason to refuse."""
-    for name, was, now in _differences(recorded.get("versions"), given.get("versions")):
+    for name, was, now in sameness.differences(recorded.get("versions"), given.get("versions")):
         _log.warning("the run in %s was begun with %s %s and goes on with %s", folder, name, was, now)
 
 
@@ -349,26 +419,6 @@ def _comparable(config: Record) -> Record:
     """Leave out versions, and the folder of the fold file, which may have moved with the run."""
     kept = {key: value for key, value in config.items() if key != "versions"}
     return {**kept, "foldfile": Path(str(config.get("foldfile"))).name}
-
-
-def _differences(was: object, now: object, name: str = "") -> Iterator[tuple[str, object, object]]:
-    """Give name, old and new value of what differs, looking into dicts and lists."""
-    if isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
-        for i, pair in enumerate(zip(was, now, strict=True)):
-            yield from _differences(*pair, f"{name}[{i}]")
-    elif isinstance(was, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*was, *now]):
-            yield from _differences(was.get(key, _ABSENT), now.get(key, _ABSENT), f"{name}.{key}" if name else key)
-    elif was != now and json.dumps(was) != json.dumps(now) and not _is_bare_name_of(was, now):  # NaN is NaN
-        yield name, was, now
-
-
-def _is_bare_name_of(was: object, now: object) -> bool:
-    """Tell whether text is a component's name as earlier versions wrote it inside of options."""
-    if not isinstance(was, str) or not isinstance(now, str) or "/" in was:
-        return False
-    same = registry.normalise(was) == registry.normalise(now.rpartition("/")[2])
-    return same and any(component.qualified == now for component in registry.components())
 
 
 def _short(value: object) -> str:

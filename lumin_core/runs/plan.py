@@ -10,7 +10,7 @@ from lumin_core import registry, seeds
 from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError, Diverged, UnknownComponent
 from lumin_core.model.builder import ModelBuilder
-from lumin_core.runs.folder import differences
+from lumin_core.runs.folder import continued, differences
 from lumin_core.runs.result import result_of, without_model
 from lumin_core.training import fitting
 from lumin_core.training.callback import CyclicCallback
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    import torch
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.registry import Component
@@ -50,6 +51,9 @@ class RunPlan:
         train_on_weights: Whether the file's weights are used.
         bulk_move: Whether a fold is moved to the device at once.
         seed: Seed of everything.
+        device: Where to train; ``None`` for what each process finds.
+        precision: As for `Model`.
+        compile: As for `Model`.
         components: The registered components that it uses.
         record: What ``run.json`` says of it.
     """
@@ -64,6 +68,9 @@ class RunPlan:
     train_on_weights: bool
     bulk_move: bool
     seed: int
+    device: str | torch.device | None = None
+    precision: str = "32"
+    compile: bool = False
     components: Sequence[Component] = ()
     record: Record = field(factory=dict, repr=False)
 
@@ -86,7 +93,7 @@ class RunPlan:
         fitting.check_features(self.builder, self.fy)
         with registry.recording() as used:
             metrics, plan = self._check_parts()
-            model = Model(self.builder, device="cpu")
+            model = Model(self.builder, "cpu", self.precision)
         _ = self.fy.preprocessing_config  # raises where it cannot be stored with the models
         replaced = bool(plan.calls["on_fold_begin"])
         self._check_targets(model, replaced=replaced)
@@ -153,14 +160,15 @@ class RunPlan:
         Args:
             folder: The run's folder.
             number: Which model.
-            device: Where to train, as for `Model`.
+            device: Where to train, as for `Model`, where the plan does not say.
             visible_bar: Whether to show a progress bar.
 
         Raises:
             ConfigError: If another process trains it, or the folder holds another run by now.
         """
         with folder.training(number):
-            if differ := differences(folder.recorded() or {}, self.record):
+            recorded = folder.recorded() or {}
+            if differ := differences(recorded, continued(self.record, recorded)):
                 raise ConfigError(f"the run in {folder.path} was replaced by another meanwhile:\n{differ}")
             if not folder.is_finished(number):
                 folder.finish(number, self._train(folder, number, device, visible_bar))
@@ -170,7 +178,8 @@ class RunPlan:
         folder.mkdir(exist_ok=True)
         seed = (run.retry(number) or {"seed": self.seed})["seed"]
         init, fit = (seeds.seed_of(seed, purpose, number) for purpose in ("initialisation", "fit"))
-        model = Model(ModelBuilder.from_model_builder(self.builder, seed=init), device)
+        builder = ModelBuilder.from_model_builder(self.builder, seed=init)
+        model = Model(builder, self.device or device, self.precision, self.compile)
         try:
             self._fit(model, number, folder, visible_bar=visible_bar, seed=fit)
         except Diverged:

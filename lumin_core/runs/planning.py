@@ -14,10 +14,13 @@ from lumin_core.model.target_scale import as_begun
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.plan import RunPlan
+from lumin_core.training.fitting import build_callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    import torch
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
@@ -43,6 +46,9 @@ def plan_run(
     overwrite: bool = False,
     *,
     retry_failed: bool = False,
+    device: str | torch.device | None = None,
+    precision: str = "32",
+    compile: bool = False,
     ready: Callable[[RunPlan], None] | None = None,
 ) -> RunPlan:
     """Plan a run: check everything, and write ``run.json`` into its folder.
@@ -69,6 +75,9 @@ def plan_run(
         resume: Whether a run that is there goes on.
         overwrite: Whether an earlier run is replaced.
         retry_failed: Whether models of a run that goes on are trained again where they failed.
+        device: Where this plan's models are trained; it is not written down.
+        precision: As for `Model`.
+        compile: As for `Model`.
         ready: Called with the plan when all is checked and nothing is written: it may refuse.
 
     Returns:
@@ -112,13 +121,22 @@ def plan_run(
         metrics=registry.noting(as_list(metric_partials)),
         train_on_weights=train_on_weights,
         bulk_move=bulk_move,
+        device=device,
+        precision=precision,
+        compile=compile,
         seed=seeds.check(recorded["seed"] if recorded and seed is None else seed),
     )
     directions, used = plan.check(folder.path)
     plan = attrs.evolve(plan, components=used, record=run_record.describe(plan, directions, used))
     if ready is not None:
         ready(plan)
-    folder.begin(plan.record, resume=resume, overwrite=overwrite, retry_failed=retry_failed)
+    folder.begin(
+        plan.record,
+        resume=resume,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        callbacks=build_callbacks(plan.callbacks),
+    )
     return plan
 
 

@@ -7,10 +7,8 @@ is told with the reason: the session that made the plan can train it, but nobody
 from __future__ import annotations
 
 import logging
-import re
 from importlib.metadata import version
-from math import isnan
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from lumin_core import registry
 from lumin_core.data.batch_yielder import BatchYielder
@@ -20,15 +18,13 @@ from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import fold_ids
 from lumin_core.runs.folder import SCHEMA
 from lumin_core.runs.plan import RunPlan
+from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, spec_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from lumin_core.registry import Component
     from lumin_core.runs.folder import Record, RunFolder
-
-C = TypeVar("C")
-
 
 _log = logging.getLogger(__name__)
 
@@ -56,11 +52,13 @@ def describe(plan: RunPlan, directions: Mapping[str, str], components: Iterable[
         "directions": dict(directions),
         "train_on_weights": plan.train_on_weights,
         "bulk_move": plan.bulk_move,
+        "precision": plan.precision,
+        "compile": plan.compile,
         "foldfile": str(plan.fy.foldfile),
         "identity": plan.fy.identity,
         "fold_ids": fold_ids(plan.fy),  # runs of before files had an identity are told by it
         "ignore_feats": plan.fy.get_ignore(),
-        "augmentations": [_spec_config("augmentation", type(part)) for part in plan.fy.augmentations],
+        "augmentations": [spec_config("augmentation", type(part)) for part in plan.fy.augmentations],
         "opened": _opened(plan.fy),
         "folds": [{"train": trn_idxs, "valid": val_idx} for trn_idxs, val_idx in plan.folds],
         "seed": plan.seed,
@@ -108,6 +106,8 @@ def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
         train_on_weights=record["train_on_weights"],
         bulk_move=record["bulk_move"],
         seed=record["seed"],
+        precision=record.get("precision", "32"),
+        compile=record.get("compile", False),
         record=record,
     )
 
@@ -143,8 +143,10 @@ def _opened(fy: FoldYielder) -> Record:
     options: Record = {"yield_matrix": bool(fy.yield_matrix), "clip": None if fy.clip is None else float(fy.clip)}
     if type(fy) is not FoldYielder:
         return _unnamed_data(f"it is opened by a class of its own, {type(fy).__name__}")
-    if fy.augmentations:
+    augmentations = augmentation_configs(fy)
+    if is_unnamed(augmentations):
         return _unnamed_data("its augmentations are objects, whose options are not known")
+    options |= {"augmentations": augmentations} if augmentations else {}
     if fy.batch_yielder_type is not BatchYielder:
         return _unnamed_data(f"its batches are made by a class of its own, {fy.batch_yielder_type.__name__}")
     try:
@@ -164,40 +166,21 @@ def _unnamed_data(reason: str) -> Record:
 
 
 def _builder_config(builder: ModelBuilder) -> Record:
+    """Write a builder.
+
+    Options that no model's file can hold are refused, parts without a name are told.
+    """
     try:
-        return _without_nan(builder.to_config())
+        builder.to_config()
     except registry.UnsavableOption:
         raise  # else the models of the run could be loaded by who has the builder alone
     except registry.UnnamedComponent as error:
         _log.warning("the models of the run will need model_builder= to be loaded: %s", error)
-        return _unnamed(error, **vars(builder))
+    return builder_config(builder)
 
 
 def _spec_config(kind: str, spec: object) -> str | Record:
-    try:
-        return _without_nan(registry.to_config(kind, spec))
-    except registry.UnnamedComponent as error:
-        _log.warning("the run cannot be repeated from its folder alone: %s", error)
-        return _unnamed(error, given=spec)
-
-
-def _without_nan(config: C) -> C:
-    """Refuse NaN among options: JSON has none, and null is another value."""
-    if _has_nan(config):
-        raise registry.UnnamedComponent("an option is NaN, which has no plain form")
+    config = spec_config(kind, spec)
+    if is_unnamed([config]):
+        _log.warning("the run cannot be repeated from its folder alone: %s", config)
     return config
-
-
-def _has_nan(value: object) -> bool:
-    if isinstance(value, dict | list | tuple):
-        return any(map(_has_nan, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, float) and isnan(value)
-
-
-def _unnamed(error: registry.UnnamedComponent, **options: object) -> Record:
-    """Say why there is no config, and what there is instead.
-
-    The words are the same in every process: without addresses.
-    """
-    texts = {"unnamed": str(error), **{name: repr(value) for name, value in options.items()}}
-    return {name: re.sub(r" at 0x[0-9a-fA-F]+", "", text) for name, text in texts.items()}

@@ -21,10 +21,13 @@ from lumin_core.runs.planning import plan_run
 from lumin_core.runs.results import Results
 from lumin_core.runs.side_by_side import SideBySide, open_executor
 from lumin_core.training import fitting
+from lumin_core.training.assembly import pick_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    import torch
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
@@ -53,6 +56,9 @@ def train_models(
     executor: object = None,
     *,
     retry_failed: bool = False,
+    device: str | torch.device | None = None,
+    precision: str = "32",
+    compile: bool = False,
 ) -> Results:
     """Train several models, each with another validation fold, and keep them in a folder.
 
@@ -80,8 +86,10 @@ def train_models(
             Recorded in ``run.json``.
         resume: Whether to go on with the run in `savepath`, where there is one: finished models are
             not trained again, others go on from their last checkpoint, and all end with bit for bit
-            the weights of a run that was not interrupted. All options but `executor` must be as
-            they were; the fold file may have moved.
+            the weights of a run that was not interrupted. There may be more models and more epochs
+            (models that were trained for all epochs then begin anew), `executor`, `device` and
+            `bulk_move` may be others, and the fold file may have moved. All other options must be
+            as they were.
         overwrite: Whether an earlier run in `savepath` is replaced; other files there
             are left alone.
         executor: Where to train models side by side: ``"processes"`` or
@@ -91,6 +99,9 @@ def train_models(
             default one model follows the other, here.
         retry_failed: Whether models of the run that goes on are trained again, each with another
             seed, where their training diverged; otherwise they stay as they are.
+        device: Where to train, as for `Model`; by default what each process finds.
+        precision: As for `Model`.
+        compile: As for `Model`.
 
     Returns:
         The results, in the order of the models; their mean is shown at the end. A model whose
@@ -133,6 +144,8 @@ def train_models(
         ['model.safetensors', 'model.safetensors']
     """
     folder = RunFolder.at(savepath)
+    if executor is None:
+        pick_device(device)
     with open_executor(executor) as opened:
         crew = None if opened is None else SideBySide(opened)
         plan = plan_run(
@@ -154,6 +167,9 @@ def train_models(
             resume,
             overwrite,
             retry_failed=retry_failed,
+            device=device,
+            precision=precision,
+            compile=compile,
             ready=None if crew is None else crew.meet,
         )
         with _saying_how_to_go_on(folder):

@@ -37,6 +37,7 @@ _HOMES = {
     "metric": ["Direction", "EvalMetric", "is_better"],
     "model": ["Model"],
     "network": ["Network", "PredCallback"],
+    "preparation": ["output_steps"],
     "prediction": ["Question", "predictions"],
     "progress": ["progress_bar"],
 }

@@ -42,4 +42,5 @@ from lumin_core.training.network import Network as Network
 from lumin_core.training.network import PredCallback as PredCallback
 from lumin_core.training.prediction import Question as Question
 from lumin_core.training.prediction import predictions as predictions
+from lumin_core.training.preparation import output_steps as output_steps
 from lumin_core.training.progress import progress_bar as progress_bar

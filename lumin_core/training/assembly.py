@@ -34,9 +34,10 @@ _DTYPES = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
 class Assembly:
     """Base of `Network`: head, body and tail with their loss and optimiser.
 
-    Arguments and attributes are those of `lumin_core.Model`, `use`: the threads that fit or ask it,
-    `scaler`: what scales the loss where the precision is ``"16"``, else ``None``, and `is_new`:
-    whether the weights are still those that the builder drew, neither trained nor loaded.
+    Arguments and attributes are those of `lumin_core.Model`, beside them `precision` and `compile`
+    as they were given; `use`: the threads that fit or ask it; `scaler`: what scales the loss where
+    the precision is ``"16"``, else ``None``; and `is_new`: whether the weights are still those that
+    the builder drew, neither trained nor loaded.
     """
 
     def __init__(
@@ -49,8 +50,7 @@ class Assembly:
         input_mask: Sequence[int] | None = None,
         record: ModelRecord | None = None,
     ) -> None:
-        if precision not in _DTYPES:
-            raise ConfigError(f"precision must be one of {', '.join(map(repr, _DTYPES))}, got {precision!r}")
+        check_precision(precision)
         self.model_builder = model_builder
         self.device = pick_device(device)
         self.objective = model_builder.objective
@@ -64,6 +64,8 @@ class Assembly:
         self.record = record or ModelRecord(
             components=describe_components(built.components), seeds={"initialisation": built.seed}
         )
+        self.precision = precision
+        self.compile = bool(compile)
         self.scaler = torch.amp.GradScaler(self.device.type) if precision == "16" else None
         self._dtype = _DTYPES[precision]
         self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if compile else self.model
@@ -279,6 +281,36 @@ class Assembly:
         columns = np.asarray([] if mask is None else mask)
         indices = np.flatnonzero(columns) if columns.dtype.kind == "b" else columns.astype(np.int64)
         self.input_mask = None if mask is None else indices
+
+
+def check_precision(precision: object) -> None:
+    """Refuse a precision that there is not.
+
+    Raises:
+        ConfigError: With those that there are.
+
+    Example:
+        >>> from lumin_core.training.assembly import check_precision
+        >>> check_precision("bf16")
+    """
+    if precision not in _DTYPES:
+        raise ConfigError(f"precision must be one of {', '.join(map(repr, _DTYPES))}, got {precision!r}")
+
+
+def check_raw(raw: object) -> None:
+    """Refuse what is neither a Boolean nor ``"inputs"``.
+
+    Raises:
+        ConfigError: Saying what is expected.
+
+    Example:
+        >>> from lumin_core.training.assembly import check_raw
+        >>> check_raw("inputs")
+    """
+    if not isinstance(raw, bool) and raw != "inputs":
+        raise ConfigError(
+            f"raw must be True (raw inputs and outputs), False, or 'inputs' (raw inputs alone), got {raw!r}"
+        )
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:

@@ -15,13 +15,21 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 
-from lumin_core import seeds
+from lumin_core import registry, seeds
 from lumin_core.errors import ConfigError, HookError, SavedModelError
 from lumin_core.locks import locked
 from lumin_core.model import tensor_file
+from lumin_core.training.sameness import (
+    ABSENT,
+    augmentation_configs,
+    builder_config,
+    check_longer,
+    differences,
+    spec_config,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lumin_core.model.tensor_file import State
@@ -49,6 +57,8 @@ class Checkpoints:
         fit: The state of the fit, as prepared.
         seed: The fit's seed; ``None`` takes the recorded one, or a fresh one.
         train_on_weights: Whether the weights of the fold file are used.
+        cbs: The callbacks as they were given.
+        metrics: The metrics as they were given.
 
     Attributes:
         seed: The fit's seed.
@@ -59,19 +69,32 @@ class Checkpoints:
         HookError: If a callback gives a state that it does not take back.
     """
 
-    def __init__(self, fit: FitParams, seed: int | None, *, train_on_weights: bool) -> None:
+    def __init__(
+        self,
+        fit: FitParams,
+        seed: int | None,
+        *,
+        train_on_weights: bool,
+        cbs: Sequence[object] = (),
+        metrics: Sequence[object] = (),
+    ) -> None:
         for callback in fit.cbs:
             if hasattr(callback, "state_dict") and not hasattr(callback, "load_state_dict"):
                 raise HookError(f"{type(callback).__name__} has state_dict() but no load_state_dict(state); add it")
         self._folder = fit.cb_savepath / FOLDER
-        self._settings = _settings(fit, train_on_weights=train_on_weights)
+        self._settings = {
+            **_settings(fit),
+            "train_on_weights": bool(train_on_weights),
+            "callbacks": [spec_config("callback", spec) for spec in cbs],
+            "metrics": [spec_config("metric", spec) for spec in metrics],
+        }
         self._path = newest(fit.cb_savepath)
         self._tensors: State = {}
         self._content: dict[str, Any] = {}
         if self._path is not None:
             self._tensors, self._content = tensor_file.read_tensors(self._path, "checkpoint")
         self.seed = seeds.check(self._content.get("seed") if seed is None else seed)
-        self._check()
+        self._check(fit)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -151,21 +174,23 @@ class Checkpoints:
             if epoch != fit.epoch:
                 path.unlink(missing_ok=True)
 
-    def _check(self) -> None:
+    def _check(self, fit: FitParams) -> None:
         """Refuse a checkpoint of another fit."""
         if self._path is None:
             return
         try:
             was = {**_unpacked(self._content["settings"], {}), "seed": self._content["seed"]}
-        except (KeyError, TypeError) as error:
+            was.setdefault("n_epochs", self._content["epoch"])
+            now = _comparable({**self._settings, "seed": self.seed}, was, fit)
+        except (KeyError, TypeError, AttributeError) as error:
             raise SavedModelError(f"{self._path} is damaged: its header does not fit: {error}") from error
-        now = {**self._settings, "seed": self.seed}
-        # what an earlier version did not note is not compared
-        if differ := [f"{key} was {was[key]!r}, is {now[key]!r}" for key in now if key in was and was[key] != now[key]]:
+        found = [difference for key in now if key in was for difference in differences(was[key], now[key], key)]
+        if differ := [f"{name} was {old!r}, is {new!r}" for name, old, new in found]:
             raise ConfigError(
                 f"{self._path} is the checkpoint of another fit: {'; '.join(differ)}; give these as they were, "
                 "or another cb_savepath, or remove that folder"
             )
+        check_longer(fit.cbs, was["n_epochs"], fit.n_epochs)
 
 
 def newest(folder: Path) -> Path | None:
@@ -219,18 +244,37 @@ def _files(folder: Path) -> list[tuple[Path, int]]:
     return [(path, int(match[1])) for path, match in found if match]
 
 
-def _settings(fit: FitParams, *, train_on_weights: bool) -> dict[str, Any]:
-    """Return what must be the same for a fit to go on."""
+def _settings(fit: FitParams) -> dict[str, Any]:
+    """Return what must be the same for a fit to go on, of what its state tells."""
+    network = fit.model
+    with registry.pinned(network.record.pins()):  # what the model was built of
+        builder = builder_config(network.model_builder)
+    builder.pop("_arguments", None)  # which say the same again, in other words
     return {
+        "model_builder": builder,
+        "precision": network.precision,
+        "compile": network.compile,
         "bs": fit.bs,
+        "n_epochs": fit.n_epochs,
         "trn_idxs": list(fit.trn_idxs),
         "val_idx": fit.val_idx,
-        "train_on_weights": bool(train_on_weights),
         "identity of the fold file": fit.fy.identity,
         "fold sizes": [int(fit.fy.get_data_count(i)) for i in range(len(fit.fy))],
-        "callbacks": [type(callback).__name__ for callback in fit.cbs],
-        "metrics": [metric.label for metric in fit.metrics],
+        "clip": None if fit.fy.clip is None else float(fit.fy.clip),
+        "yield_matrix": bool(fit.fy.yield_matrix),
+        "batches": fit.fy.batch_yielder_type.__name__,
+        "augmentations": augmentation_configs(fit.fy),
     }
+
+
+def _comparable(now: dict[str, Any], was: dict[str, Any], fit: FitParams) -> dict[str, Any]:
+    """Return the settings of now as far as they must be those of a checkpoint."""
+    if "model_builder" not in was:  # by an earlier version, which wrote down names alone
+        now["callbacks"] = [type(callback).__name__ for callback in fit.cbs]
+        now["metrics"] = [metric.label for metric in fit.metrics]
+    elif fit.model.model_builder.seed is None:  # that of the checkpoint is taken
+        now["model_builder"] = {**now["model_builder"], "seed": was["model_builder"].get("seed", ABSENT)}
+    return {**now, "n_epochs": min(now["n_epochs"], was["n_epochs"])}
 
 
 def _packed(value: Any, tensors: State, what: str) -> Any:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.model.blocks import Inputs
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.network import Network
@@ -138,17 +137,17 @@ class Answers:
         return float(self._loss(self.y_pred(), y, torch.cat(weights) if weights else None))
 
 
-def labelled(by: BatchYielder) -> Iterable[Labelled]:
+def labelled(by: Iterable[object]) -> Iterable[Labelled]:
     """Return batches that are known to have targets."""
     return cast("Iterable[Labelled]", by)
 
 
-def evaluate(network: Network, by: BatchYielder, module: nn.Module | None = None) -> Answers:
+def evaluate(network: Network, by: Iterable[object], module: nn.Module | None = None) -> Answers:
     """Ask a network about a whole fold, without callbacks; its mode is what it was afterwards.
 
     Args:
         network: The network.
-        by: The fold, with targets.
+        by: The batches of the fold, or of several, with targets.
         module: Another one of the same inputs and outputs, to be asked in its place.
 
     Returns:

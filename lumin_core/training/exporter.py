@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lumin_core.training.network import Network
+    from lumin_core.training.network import Network, Raw
 
 
 class Exporter(ABC):
@@ -39,14 +39,16 @@ class Exporter(ABC):
     suffix: ClassVar[str]
 
     @abstractmethod
-    def write(self, models: Sequence[Network], weights: Sequence[float] | None, path: Path, *, raw: bool) -> Path:
+    def write(self, models: Sequence[Network], weights: Sequence[float] | None, path: Path, *, raw: Raw) -> Path:
         """Write models as one file, whole or not at all; the models stay as they are.
 
         Args:
             models: One, or several whose weighted mean is the answer.
             weights: A positive number for each model; ``None`` where all are equal.
             path: The file; the suffix is added where it is missing. An existing file is replaced.
-            raw: Whether the recorded preprocessing is inside.
+            raw: Whether the recorded preprocessing is inside: what comes in is as inputs were
+                before it, and what comes out as targets were before theirs (`output_steps`). With
+                ``"inputs"`` the former alone.
 
         Returns:
             The path.

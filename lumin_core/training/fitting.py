@@ -118,7 +118,8 @@ def prepare_fit(
     check_batch_size(fy, trn_idxs, bs)
     if not any(parameter.requires_grad for parameter in network.model.parameters()):
         raise ConfigError("all parameters are frozen; unfreeze_layers() of the model or of one of its blocks first")
-    callbacks = build_callbacks(cbs)
+    specs, metric_specs = as_list(cbs), as_list(metrics)
+    callbacks = build_callbacks(specs)
     params = FitParams(
         model=network,
         device=network.device,
@@ -130,14 +131,16 @@ def prepare_fit(
         trn_idxs=trn_idxs,
         val_idx=val_idx,
         cbs=callbacks,
-        metrics=_metrics_for(metrics, fy, val_idx),
+        metrics=_metrics_for(metric_specs, fy, val_idx),
         cb_savepath=Path(cb_savepath).expanduser().resolve(),
         generator=torch.Generator(),
     )
     plan = HookPlan(callbacks)
     hand_over(network, callbacks)
     check_fit(params, replaced=bool(plan.calls["on_fold_begin"]), use_weights=train_on_weights)
-    checkpoints = Checkpoints(params, seed, train_on_weights=train_on_weights) if resume else None
+    checkpoints = None
+    if resume:
+        checkpoints = Checkpoints(params, seed, train_on_weights=train_on_weights, cbs=specs, metrics=metric_specs)
     seed = seeds.check(seed) if checkpoints is None else checkpoints.seed
     with network.use.fitting():  # another thread's fit or question is in the way before anything is changed
         network.record_training(fy, trn_idxs, seed)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_finite
+from lumin_core.errors import ConfigError
 from lumin_core.training import evaluation
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.fitting import prepare_fit
 from lumin_core.training.inputs import as_batches
 from lumin_core.training.loop import run_fit
 from lumin_core.training.network import Network
-from lumin_core.training.prediction import Question, deliver, predictions
+from lumin_core.training.prediction import Question, deliver, fold_batches, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch import Tensor
 
-    from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.training.fit_params import FitParams
-    from lumin_core.training.network import Events, PredCallback
+    from lumin_core.training.network import Events, PredCallback, Raw
 
 
 class Model(Network):
@@ -142,7 +145,12 @@ class Model(Network):
         pred_cb: PredCallback | None = None,
         cbs: object = None,
         bs: int | None = None,
-        raw: bool = False,
+        raw: Raw = False,
+        *,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: bool = False,
     ) -> np.ndarray | Tensor | None:
         """Predict.
 
@@ -158,7 +166,15 @@ class Model(Network):
             cbs: Further callbacks.
             bs: Events in a batch.
             raw: Whether `inputs` are as they were before the preprocessing that the training file
-                records, which is then applied, category maps too.
+                records, which is then applied, category maps too, and outputs are wanted as targets
+                were before theirs (``output_pipe``); with ``"inputs"`` the former alone. Of a
+                `FoldYielder`: for a file that records no preprocessing.
+            augment: Whether the answers are averaged over the views of each event that the model
+                recorded, those of the augmentations of its training. By default a yielder that was
+                opened with augmentations is asked with its own, all else plainly.
+            overwrite: Whether a column may be replaced that no prediction wrote.
+            other_preprocessing: Whether the file may record another preprocessing than the model.
+            spread: Of an `Ensemble` only.
 
         Returns:
             Probabilities or values, shape ``(n, n_out)``; for a `FoldYielder` ``None``: they are in
@@ -168,26 +184,41 @@ class Model(Network):
             DataError: If columns are missing or come twice, inputs are infinite or not numbers, or
                 codes are none of the training's.
             ShapeError: If inputs have another number of columns.
-            ConfigError: If `raw` is asked for and nothing is recorded, or another thread fits it.
+            ConfigError: If `raw` or `augment` is asked for and nothing is recorded, a file records
+                another preprocessing, or another thread fits it.
         """
-        question = Question(make_handler=PredHandler if pred_cb is None else lambda: pred_cb, cbs=cbs, bs=bs, raw=raw)
-        answers = deliver(predictions([self], inputs, question), [pred_name], inputs, as_np=as_np)
+        if spread:
+            raise ConfigError("a spread needs at least two models: make an Ensemble of several, and ask that")
+        question = Question(
+            make_handler=PredHandler if pred_cb is None else lambda: pred_cb,
+            cbs=cbs,
+            bs=bs,
+            raw=raw,
+            augment=augment,
+            other_preprocessing=other_preprocessing,
+        )
+        found = predictions([self], inputs, question)
+        answers = deliver(found, [pred_name], inputs, as_np=as_np, overwrite=overwrite)
         return answers[0] if answers else None
 
     def evaluate(
         self,
-        inputs: Events,
+        inputs: Events | FoldYielder,
         targets: ArrayLike | None = None,
         weights: ArrayLike | None = None,
         bs: int | None = None,
+        *,
+        other_preprocessing: bool = False,
     ) -> float:
         """Compute the loss, as the weighted mean over all events.
 
         Args:
-            inputs: As in `predict`, or a `BatchYielder` with targets.
-            targets: Shape ``(n, n_targ)`` or ``(n,)``, unless `inputs` is a `BatchYielder`.
+            inputs: As in `predict`, a `BatchYielder` with targets, or a `FoldYielder`, all of whose
+                folds are taken as they are stored.
+            targets: Shape ``(n, n_targ)`` or ``(n,)``, unless `inputs` hold them.
             weights: Shape ``(n, 1)`` or ``(n,)``, or ``None`` for one each.
             bs: Events in a batch.
+            other_preprocessing: As in `predict`.
 
         Returns:
             The loss.
@@ -197,9 +228,18 @@ class Model(Network):
                 the weights sum to zero.
             ConfigError: If another thread fits it.
         """
-        by = as_batches(self, inputs, bs, targets=targets, weights=weights)
+        if isinstance(inputs, FoldYielder):
+            if targets is not None or weights is not None:
+                raise ConfigError("a FoldYielder holds its own targets and weights: leave these out")
+            parts = fold_batches(self, inputs, bs, other_preprocessing=other_preprocessing)
+        else:
+            parts = iter([as_batches(self, inputs, bs, targets=targets, weights=weights)])
+        return evaluation.evaluate(self, chain.from_iterable(map(self._checked, parts))).loss()
+
+    def _checked(self, by: BatchYielder) -> BatchYielder:
+        """Refuse targets and weights that the loss cannot take."""
         evaluation.check_targets(by.targets, self)
         for name, values in (("targets", by.targets), ("weights", by.weights)):
             if values is not None:
                 check_finite(values, [], name)
-        return evaluation.evaluate(self, by).loss()
+        return by

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
 
 from lumin_core import registry
 from lumin_core.data import transforms
@@ -14,7 +14,8 @@ from lumin_core.model import tensor_file
 from lumin_core.model.loading import builder_of, checked, limited, naming_plugins
 from lumin_core.model.record import ModelRecord, to_json
 from lumin_core.model.target_scale import check_same_scale
-from lumin_core.training.assembly import Assembly, pick_device
+from lumin_core.training.assembly import Assembly, check_precision, check_raw, pick_device
+from lumin_core.training.sameness import augmentation_configs, is_unnamed, recorded_steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch import Tensor
 
+    from lumin_core.data.augmentation import Augmentation
     from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.data.transforms import Pipe
     from lumin_core.model.builder import ModelBuilder
 
     Columns = ArrayLike | Tensor | pd.DataFrame | Mapping[str, ArrayLike]
+    Raw = bool | Literal["inputs"]
     Events = Columns | tuple[Columns, ArrayLike | Tensor] | BatchYielder
 
 
@@ -59,6 +62,9 @@ class Network(Assembly, ABC):
     """
 
     pipes: Sequence[Pipe] | None = None  # the preprocessing's steps, where they cannot be recorded
+    output_pipes: Sequence[Pipe] | None = None  # those of the targets, likewise
+    augmentations: list[Augmentation] | None = None  # those of the training, likewise
+    said_plain: bool = False  # whether it was said that it has views, and is asked without
 
     @abstractmethod
     def fit(
@@ -88,17 +94,24 @@ class Network(Assembly, ABC):
         pred_cb: PredCallback | None = None,
         cbs: object = None,
         bs: int | None = None,
-        raw: bool = False,
+        raw: Raw = False,
+        *,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: bool = False,
     ) -> np.ndarray | Tensor | None:
         """Predict; see `lumin_core.Model.predict`."""
 
     @abstractmethod
     def evaluate(
         self,
-        inputs: Events,
+        inputs: Events | FoldYielder,
         targets: ArrayLike | None = None,
         weights: ArrayLike | None = None,
         bs: int | None = None,
+        *,
+        other_preprocessing: bool = False,
     ) -> float:
         """Compute the loss of a whole fold; see `lumin_core.Model.evaluate`."""
 
@@ -127,6 +140,8 @@ class Network(Assembly, ABC):
         record = self.record
         if self.pipes is not None:
             record.preprocessing = transforms.chain_to_config(self.pipes)  # says which step has no name
+        record.precision = self.precision
+        record.compile = self.compile
         record.input_mask = None if self.input_mask is None else [int(i) for i in self.input_mask]
         try:
             with registry.pinned(record.pins()):  # what the model was built of, whatever has been registered since
@@ -156,10 +171,18 @@ class Network(Assembly, ABC):
         self.set_input_mask(record.input_mask)
         self.record = record
         self.pipes = None
+        self.output_pipes = None
+        self.augmentations = None
 
     @classmethod
     def from_save(
-        cls, name: str | Path, model_builder: ModelBuilder | None = None, device: str | torch.device | None = None
+        cls,
+        name: str | Path,
+        model_builder: ModelBuilder | None = None,
+        device: str | torch.device | None = None,
+        *,
+        precision: str | None = None,
+        compile: bool | None = None,
     ) -> Self:
         """Load a saved model.
 
@@ -169,6 +192,8 @@ class Network(Assembly, ABC):
             name: The file.
             model_builder: Needed only where a component had no name to be saved under.
             device: As in the constructor.
+            precision: As in the constructor; by default as it was saved.
+            compile: As in the constructor; by default as it was saved.
 
         Returns:
             The model.
@@ -178,7 +203,7 @@ class Network(Assembly, ABC):
             UnknownComponent: If a component is not installed.
         """
         state, content = tensor_file.read_tensors(name, "model")
-        return cls.from_record(content, state, Path(name), model_builder, device)
+        return cls.from_record(content, state, Path(name), model_builder, device, precision=precision, compile=compile)
 
     @classmethod
     def from_record(
@@ -188,25 +213,42 @@ class Network(Assembly, ABC):
         source: Path,
         model_builder: ModelBuilder | None = None,
         device: str | torch.device | None = None,
+        *,
+        precision: str | None = None,
+        compile: bool | None = None,
     ) -> Self:
         """Build a model from what `describe` returned and its weights; see `from_save`."""
         record, device = ModelRecord.from_json(content, source), pick_device(device)
+        if precision is not None:
+            check_precision(precision)
         with naming_plugins(record, source):
             with registry.pinned(record.pins()):
                 builder = model_builder or builder_of(record, source)
                 with checked(source), limited(state):
-                    model = cls(builder, device, input_mask=record.input_mask, record=record)
+                    model = cls(
+                        builder,
+                        device,
+                        record.precision if precision is None else precision,
+                        record.compile if compile is None else compile,
+                        input_mask=record.input_mask,
+                        record=record,
+                    )
             model.load_state_dict(state, str(source))
         return model
 
-    def export(self, path: str | Path, format: str = "onnx/onnx", raw: bool = False) -> Path:
+    def export(
+        self, path: str | Path, format: str = "onnx/onnx", raw: Raw = False, *, augment: bool | None = None
+    ) -> Path:
         """Write the model for other programs.
 
         Args:
             path: The file; the format's ending is added where it is missing. An existing file is
                 replaced.
             format: Name of an exporter (kind ``exporters``).
-            raw: Whether the recorded preprocessing is inside.
+            raw: Whether the recorded preprocessing is inside, and raw outputs come out; with
+                ``"inputs"`` that of the inputs alone.
+            augment: ``False`` says that events as they are is what is meant. Other programs have no
+                views, so that ``True`` is refused.
 
         Returns:
             The path.
@@ -215,11 +257,11 @@ class Network(Assembly, ABC):
             UnknownComponent: If no such exporter is installed.
             ConfigError: If a block cannot be exported.
         """
-        return write_export([self], None, path, format, raw=raw)
+        return write_export([self], None, path, format, raw=raw, augment=augment)
 
-    def export_onnx(self, path: str | Path, raw: bool = False) -> Path:
+    def export_onnx(self, path: str | Path, raw: Raw = False, *, augment: bool | None = None) -> Path:
         """Write an ONNX file: the short form of ``export(path, "onnx")``."""
-        return self.export(path, "onnx/onnx", raw=raw)
+        return self.export(path, "onnx/onnx", raw=raw, augment=augment)
 
     def record_training(self, fy: FoldYielder, trn_idxs: Sequence[int], seed: int) -> None:
         """Note what is known of the training data, to be saved with the model.
@@ -248,10 +290,48 @@ class Network(Assembly, ABC):
         except ConfigError:  # it serves in memory, and is refused when the model is saved
             record.preprocessing = []
             self.pipes = fy.get_pipes("inputs")
+        record.target_preprocessing = recorded_steps(fy, "targets")
+        self.output_pipes = fy.get_pipes("targets") if is_unnamed(record.target_preprocessing) else None
+        self._record_views(fy)
+
+    def _record_views(self, fy: FoldYielder) -> None:
+        """Note how events are varied, and what that takes of the matrix."""
+        record, has_matrix = self.record, fy.has_matrix and fy.yield_matrix
+        record.matrix_preprocessing = recorded_steps(fy, "matrix") if has_matrix else []
+        record.matrix_feats = fy.matrix_feats if has_matrix else None
+        record.augmentations = augmentation_configs(fy)
+        record.n_views = fy.aug_mult
+        self.augmentations = list(fy.augmentations) if is_unnamed(record.augmentations) else None
+
+    def get_pipes(self, part: str) -> list[Pipe]:
+        """Return what the training data had gone through.
+
+        Args:
+            part: ``"inputs"``, ``"targets"`` or ``"matrix"``.
+
+        Raises:
+            ConfigError: If a step could not be recorded.
+            UnknownComponent: If the plugin of one is not installed.
+        """
+        record = self.record
+        given = {"inputs": self.pipes, "targets": self.output_pipes}.get(part)
+        if given is not None:
+            return list(given)
+        configs = {"inputs": record.preprocessing, "targets": record.target_preprocessing}
+        steps = configs.get(part, record.matrix_preprocessing)
+        if is_unnamed(steps):
+            raise ConfigError(f"the preprocessing of the {part} was not saved with the model: {steps[0]['unnamed']}")
+        return list(transforms.chain_from_config(steps))
 
 
 def write_export(
-    networks: Sequence[Network], weights: Sequence[float] | None, path: str | Path, format: str, *, raw: bool
+    networks: Sequence[Network],
+    weights: Sequence[float] | None,
+    path: str | Path,
+    format: str,
+    *,
+    raw: Raw,
+    augment: bool | None = None,
 ) -> Path:
     """Write networks for other programs, by the exporter of a name.
 
@@ -260,7 +340,8 @@ def write_export(
         weights: A positive number a network; ``None`` where there is one alone.
         path: The file; the exporter's suffix is added where it is missing.
         format: Name of the exporter.
-        raw: Whether the recorded preprocessing is inside.
+        raw: As for `Network.export`.
+        augment: As for `Network.export`.
 
     Returns:
         The path that was written.
@@ -269,6 +350,9 @@ def write_export(
         UnknownComponent: If no such exporter is installed.
         BrokenPlugin: If the exporter has no suffix.
     """
+    check_raw(raw)
+    if augment:
+        raise ConfigError("other programs are not given views of events: export without augment=True")
     exporter = registry.build("exporter", format)
     suffix = getattr(exporter, "suffix", None)
     if not isinstance(suffix, str) or not suffix.startswith("."):

@@ -12,20 +12,25 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
-from attrs import define
+from attrs import define, field
 
+from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, option
+from lumin_core.training.assembly import check_raw
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.evaluation import evaluating, labelled
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.fitting import build_callbacks, check_features, hand_over
 from lumin_core.training.hook_plan import HookPlan
 from lumin_core.training.inputs import as_batches, check_codes
+from lumin_core.training.preparation import check_preprocessing, has_raw_inputs, output_steps, raw_outputs
+from lumin_core.training.views import EventViews, recorded_views, say_plainly, with_augmentations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,9 +38,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch import Tensor
 
-    from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.model.blocks import Inputs
-    from lumin_core.training.network import Events, Network, PredCallback
+    from lumin_core.training.network import Events, Network, PredCallback, Raw
 
     Answer = ArrayLike | Tensor
     Prediction = tuple[int, Answer, np.ndarray]
@@ -54,16 +58,25 @@ class Question:
             and fold.
         cbs: Further callbacks, made anew for each network.
         bs: Events in a batch.
-        raw: Whether inputs are as before the preprocessing.
+        raw: Whether inputs and outputs are as before the preprocessing; with ``"inputs"`` those
+            alone.
+        augment: Whether the answers are averaged over the views that a network recorded; ``None``
+            for those of a yielder that has some.
+        other_preprocessing: Whether a file may record another preprocessing than a network.
+
+    Raises:
+        ConfigError: If `raw` is something else.
     """
 
     make_handler: Callable[[], PredCallback] = PredHandler
     cbs: object = None
     bs: int | None = None
-    raw: bool = False
+    raw: Raw = field(default=False, validator=lambda _self, _field, value: check_raw(value))
+    augment: bool | None = None
+    other_preprocessing: bool = False
 
     @classmethod
-    def for_many(cls, pred_cb: Callable[[], PredCallback] | None, cbs: object, bs: int | None, raw: bool) -> Question:
+    def for_many(cls, pred_cb: Callable[[], PredCallback] | None, **options: Any) -> Question:
         """Make the question to several networks, each with a collecting callback of its own.
 
         Raises:
@@ -71,7 +84,7 @@ class Question:
         """
         if pred_cb is not None and not callable(pred_cb):
             raise ConfigError(f"pred_cb must make a callback for each model: a class or a function, got {pred_cb!r}")
-        return cls(make_handler=pred_cb or PredHandler, cbs=cbs, bs=bs, raw=raw)
+        return cls(make_handler=pred_cb or PredHandler, **options)
 
 
 def predictions(
@@ -97,8 +110,9 @@ def predictions(
         For each fold its number, the mean, shape ``(n, n_out)``, and the spread, of the same shape.
 
     Raises:
-        ConfigError: If a file has other features than a network, or ``raw`` is asked for it; if
-            another thread fits a network.
+        ConfigError: If a file has other features or another preprocessing than a network, or
+            ``raw`` or ``augment`` is asked for what cannot give it; if another thread fits a
+            network.
 
     Example:
         >>> import numpy as np
@@ -112,9 +126,17 @@ def predictions(
     askers = [_Asker(network, build_callbacks(question.cbs), question) for network in networks]
     shares = np.ones(len(networks)) if weights is None else weights
     numbers = chosen or (lambda _: range(len(networks)))
-    if isinstance(inputs, FoldYielder):
-        return _unchanged(networks, _of_folds(askers, inputs, shares, numbers))
-    return _unchanged(networks, _of_events(askers, inputs, shares, numbers(0)))
+    return _unchanged(networks, _found(askers, inputs, shares, numbers))
+
+
+def _found(
+    askers: Sequence[_Asker], inputs: FoldYielder | Events, shares: np.ndarray, numbers: Callable[[int], Sequence[int]]
+) -> Iterator[Prediction]:
+    if not isinstance(inputs, FoldYielder):
+        return _of_events(askers, inputs, shares, numbers(0))
+    if askers[0].question.raw:
+        return _of_raw_folds(askers, inputs, shares, numbers)
+    return _of_folds(askers, inputs, shares, numbers)
 
 
 def _unchanged(networks: Sequence[Network], found: Iterator[Prediction]) -> Iterator[Prediction]:
@@ -125,7 +147,9 @@ def _unchanged(networks: Sequence[Network], found: Iterator[Prediction]) -> Iter
         yield from found
 
 
-def deliver(found: Iterator[Prediction], names: Sequence[str], fy: object, *, as_np: bool) -> list[np.ndarray | Tensor]:
+def deliver(
+    found: Iterator[Prediction], names: Sequence[str], fy: object, *, as_np: bool, overwrite: bool = False
+) -> list[np.ndarray | Tensor]:
     """Save what `predictions` found in the file, all at once, or return it.
 
     Args:
@@ -133,6 +157,7 @@ def deliver(found: Iterator[Prediction], names: Sequence[str], fy: object, *, as
         names: Columns for the mean and, if there is a second one, the spread.
         fy: The `FoldYielder`; what is none has no file.
         as_np: Whether to return arrays, or tensors.
+        overwrite: Whether columns that no prediction wrote may be replaced.
 
     Returns:
         Mean and spread of events; nothing where they are in the file.
@@ -144,7 +169,8 @@ def deliver(found: Iterator[Prediction], names: Sequence[str], fy: object, *, as
         for fold, *columns in found:
             for name, column in zip(names, columns, strict=False):
                 values = _as_array(column).astype(np.float32)
-                fy.save_fold_pred(values[:, 0] if values.shape[1:] == (1,) else values, fold, name)
+                values = values[:, 0] if values.shape[1:] == (1,) else values
+                fy.save_fold_pred(values, fold, name, overwrite=overwrite)
     return []
 
 
@@ -170,6 +196,24 @@ class _Asker:
             run_predict(params, plan)
             return handler.get_preds()
 
+    def ask_about(self, inputs: Events) -> Answer:
+        """Ask about events that are in no fold file, all of them at once."""
+        network, question = self.network, self.question
+        steps = output_steps(network) if question.raw is True else []
+        raw = bool(question.raw) and (has_raw_inputs(network) or not steps)
+        answer = self._of_views(inputs, raw=raw) if question.augment else self._of_one(inputs, raw=raw)
+        return raw_outputs(steps, _as_array(answer)) if steps else answer
+
+    def _of_one(self, inputs: Events, *, raw: bool) -> Answer:
+        return self.ask(as_batches(self.network, inputs, self.question.bs, raw=raw))
+
+    def _of_views(self, inputs: Events, *, raw: bool) -> Answer:
+        if isinstance(inputs, BatchYielder):
+            raise ConfigError("a BatchYielder holds events as they are, of which there are no views: leave augment out")
+        views, bs = EventViews(self.network, inputs, raw=raw), self.question.bs
+        made = (self.network.batches(view, bs, object_axis=views.object_axis) for view in views)
+        return np.asarray(sum((_as_array(self.ask(by)) for by in made), start=0.0) / len(views))
+
 
 @contextmanager
 def _collecting(handler: PredCallback) -> Iterator[None]:
@@ -191,31 +235,104 @@ def _of_events(
     askers: Sequence[_Asker], inputs: Events, weights: np.ndarray, numbers: Sequence[int]
 ) -> Iterator[Prediction]:
     asked = [askers[i] for i in numbers]
-    answers = (a.ask(as_batches(a.network, inputs, a.question.bs, raw=a.question.raw)) for a in asked)
-    yield 0, *_combined(answers, weights[list(numbers)])
+    if asked and asked[0].question.augment is None:
+        say_plainly(asker.network for asker in asked)
+    yield 0, *_combined((asker.ask_about(inputs) for asker in asked), weights[list(numbers)])
+
+
+def _of_raw_folds(
+    askers: Sequence[_Asker], fy: FoldYielder, weights: np.ndarray, chosen: Callable[[int], Sequence[int]]
+) -> Iterator[Prediction]:
+    if fy.get_pipes("inputs"):
+        raise ConfigError(
+            f"{option('raw')} is for arrays, data frames and files that record no preprocessing; {fy.foldfile.name} "
+            "holds what was preprocessed: leave it out (get_df(deprocess=True) undoes it in predictions, too)"
+        )
+    if fy.augmentations and askers[0].question.augment is None:
+        raise ConfigError(
+            "the yielder's augmentations are of what was preprocessed: pass augment=True or augment=False"
+        )
+    for fold in range(len(fy)):
+        [(_, mean, spread)] = _of_events(askers, _raw_frame(fy, fold), weights, chosen(fold))
+        yield fold, mean, spread
+
+
+def _raw_frame(fy: FoldYielder, fold: int) -> pd.DataFrame:
+    """Return the inputs of a fold by name, categories by value."""
+    frame = pd.DataFrame(fy.get_column("inputs", fold_idx=fold), columns=fy.input_feats)
+    mapped = {feat: fy.cat_maps[feat] for feat in fy.input_feats if feat in fy.cat_maps}
+    return frame.assign(**{feat: frame[feat].map(values) for feat, values in mapped.items()})
+
+
+def _check_file(network: Network, fy: FoldYielder, *, other_preprocessing: bool) -> None:
+    """Refuse a file with other features or another preprocessing than a network's."""
+    check_features(network.model_builder, fy)
+    if not other_preprocessing:
+        check_preprocessing(network, fy)
+
+
+def fold_batches(
+    network: Network, fy: FoldYielder, bs: int | None, *, other_preprocessing: bool = False
+) -> Iterator[BatchYielder]:
+    """Make the batches of all folds of a file as they are stored, with targets and weights.
+
+    Args:
+        network: Who will be asked.
+        fy: The file.
+        bs: Events in a batch.
+        other_preprocessing: Whether the file may record another preprocessing than the network.
+
+    Raises:
+        ConfigError: If the file has other features or another preprocessing.
+    """
+    _check_file(network, fy, other_preprocessing=other_preprocessing)
+    for _, fold in fy.training_folds(range(len(fy))):
+        yield network.batches(fold["inputs"], bs, fold["targets"], fold["weights"], object_axis=fy.object_axis)
 
 
 def _of_folds(
     askers: Sequence[_Asker], fy: FoldYielder, weights: np.ndarray, chosen: Callable[[int], Sequence[int]]
 ) -> Iterator[Prediction]:
     for asker in askers:
-        if asker.question.raw:
-            raise ConfigError("raw=True is for arrays and data frames; a fold file holds what was preprocessed")
-        check_features(asker.network.model_builder, fy)
+        _check_file(asker.network, fy, other_preprocessing=asker.question.other_preprocessing)
+    sources = _sources(askers, fy)
     keep_nan = any(asker.network.head.missing == "keep" for asker in askers)
     for fold in range(len(fy)):
         numbers = list(chosen(fold))
-        asked = [askers[i] for i in numbers]
-        totals: list[np.ndarray | float] = [0.0] * len(asked)
-        for variant in range(fy.aug_mult):
-            inputs = fy.get_test_fold(fold, variant, keep_nan=keep_nan)["inputs"]
-            flat = inputs[0] if isinstance(inputs, tuple) else inputs
-            for asker in asked:
-                check_codes(asker.network, flat, f"fold {fold} of {fy.foldfile.name}")
-            made = (a.network.batches(inputs, a.question.bs, object_axis=fy.object_axis) for a in asked)
-            answers = (_as_array(a.ask(by, fy)) for a, by in zip(asked, made, strict=True))
-            totals = [total + answer for total, answer in zip(totals, answers, strict=True)]
-        yield fold, *_combined([np.asarray(total / fy.aug_mult) for total in totals], weights[numbers])
+        means: dict[int, Answer] = {}
+        for source, members in sources:
+            asked = [i for i in numbers if i in members]
+            means |= zip(asked, _averaged([askers[i] for i in asked], source, fold, keep_nan=keep_nan), strict=True)
+        yield fold, *_combined([means[i] for i in numbers], weights[numbers])
+
+
+def _sources(askers: Sequence[_Asker], fy: FoldYielder) -> list[tuple[FoldYielder, list[int]]]:
+    """Return how the file is opened, and for whom: those of the same views are asked together."""
+    augment, everybody = askers[0].question.augment, list(range(len(askers)))
+    if augment is None:
+        if not fy.augmentations:
+            say_plainly(asker.network for asker in askers)
+        return [(fy, everybody)]
+    if not augment:
+        return [(with_augmentations(fy, []), everybody)]
+    groups: dict[str, list[int]] = {}
+    for i, asker in enumerate(askers):
+        groups.setdefault(repr((asker.network.augmentations, asker.network.record.augmentations)), []).append(i)
+    return [(with_augmentations(fy, recorded_views(askers[group[0]].network)), group) for group in groups.values()]
+
+
+def _averaged(askers: Sequence[_Asker], fy: FoldYielder, fold: int, *, keep_nan: bool) -> list[np.ndarray]:
+    """Ask about all variants of a fold, one after the other, and average the answers of each."""
+    totals: list[np.ndarray | float] = [0.0] * len(askers)
+    for variant in range(fy.aug_mult if askers else 0):
+        inputs = fy.get_test_fold(fold, variant, keep_nan=keep_nan)["inputs"]
+        flat = inputs[0] if isinstance(inputs, tuple) else inputs
+        for asker in askers:
+            check_codes(asker.network, flat, f"fold {fold} of {fy.foldfile.name}")
+        made = (a.network.batches(inputs, a.question.bs, object_axis=fy.object_axis) for a in askers)
+        answers = (_as_array(a.ask(by, fy)) for a, by in zip(askers, made, strict=True))
+        totals = [total + answer for total, answer in zip(totals, answers, strict=True)]
+    return [np.asarray(total / fy.aug_mult) for total in totals]
 
 
 def _combined(answers: Iterable[Answer], weights: np.ndarray) -> tuple[Answer, np.ndarray]:

@@ -161,3 +161,17 @@ def test_batch_size_is_checked_as_usage(lumin, bs):
     code, _, err = lumin("predict", "model_0", "test", "--bs", bs)
     assert code == 2
     assert "--bs" in err
+
+
+@pytest.mark.usefixtures("models")
+def test_options_are_those_of_predict(lumin, foldfile):
+    assert lumin("predict", "both", "test", "--spread", "--precision", "bf16", "--no-augment")[0] == 0
+    assert {"pred", "pred_spread"} <= set(FoldYielder(foldfile).columns())
+    for option, words in (
+        ("--raw", "raw=True needs a recorded preprocessing"),
+        ("--augment", "it was trained without augmentations"),
+        ("--precision=8", "Error: precision must be one of"),
+    ):
+        code, _, err = lumin("predict", "both", "test", option)
+        assert code == 1
+        assert words in err

@@ -198,6 +198,22 @@ def test_finished_run_is_not_trained_again(lumin, folder):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("model.safetensors")} == before
 
 
+def test_a_finished_run_goes_on_to_more_epochs_and_models(lumin, folder):
+    how = ("--set", "precision=bf16", "--set", "device=cpu", "--set", "n_epochs=1", "--set", "n_models=1")
+    assert lumin("train", "run.toml", *how)[0] == 0
+    more = (*how[:4], "--resume", "--set", "bulk_move=false")
+    assert lumin("train", "run.toml", *more)[0] == 0
+    assert lumin("train", "run.toml", *how[:4], "--set", "savepath=whole")[0] == 0
+    grown, whole = (saved(folder / name) for name in ("run", "whole"))
+    assert len(grown) == 4
+    assert grown == whole
+    assert Model.from_save(folder / "run" / "model_0" / "model.safetensors").precision == "bf16"
+    assert tomllib.loads((folder / "run" / "run.toml").read_text())["n_epochs"] == 2
+    code, _, err = lumin("train", "run.toml", *more, "--set", "bs=4", "--set", 'precision="16"')
+    assert code == 1
+    assert 'bs was 8, is 4\n  precision was "bf16", is "16"' in err
+
+
 def test_ctrl_c_says_how_to_go_on_and_going_on_loses_nothing(lumin, folder):
     @registry.register("callback", "press_ctrl_c")
     class PressCtrlC(Callback):

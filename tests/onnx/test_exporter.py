@@ -17,6 +17,7 @@ from lumin_core import (
     Body,
     CatEmbedder,
     Ensemble,
+    FoldFileWriter,
     FoldYielder,
     MatrixHead,
     Model,
@@ -335,3 +336,20 @@ def test_an_onnxscript_that_does_not_fit_torch_is_named(onnx, monkeypatch, tmp_p
     monkeypatch.setattr("torch.onnx.export", lambda *args, **options: importlib.import_module("onnxscript.torch_9"))
     with pytest.raises(ConfigError, match=r"onnxscript does not fit torch .*pip install -U onnxscript"):
         Model(flat_builder("regression", 1)).export_onnx(tmp_path / "m")
+
+
+def test_raw_outputs_are_as_targets_were_before_their_preprocessing(session, tmp_path):
+    """In the unit of the targets with ``raw=True``, as the model gives them with ``"inputs"``."""
+    rng = np.random.default_rng(1)
+    path, events = tmp_path / "train.hdf5", rng.normal(5, 2, (40, 2)).astype("float32")
+    with FoldFileWriter(path, cont_feats=["a", "b"], targ_feats="y") as file:
+        file.append(0, inputs=events, targets=rng.normal(size=40))
+    targets = Chain([StandardScaler()]).fit(rng.normal(800, 60, (40, 1)))
+    add_preprocessing(path, input_pipe=Chain([StandardScaler()]).fit(events), output_pipe=targets)
+    fy = FoldYielder(path)
+    model = Model(ModelBuilder.from_fy(fy, "regression", seed=1))
+    model.record_training(fy, [0], 1)
+    for raw in (True, "inputs"):
+        (preds,) = session(model.export_onnx(tmp_path / "m", raw=raw)).run(None, {"inputs": events})
+        np.testing.assert_allclose(preds, model.predict(events, raw=raw), rtol=1e-5, atol=1e-5)
+        assert (preds.mean() > 500) == (raw is True)

@@ -15,6 +15,7 @@ import torch
 from lumin_core import Callback, Model, Results, registry, train_models
 from lumin_core.errors import ConfigError
 from lumin_core.locks import locked
+from lumin_core.runs import plan_run, train_one
 from lumin_core.runs.folder import RunFolder
 
 BODY = {"name": "fully_connected", "depth": 2, "width": 5, "do": 0.2, "bn": True}
@@ -128,6 +129,53 @@ def test_a_run_that_has_moved_goes_on(train, tmp_path, fy, same_weights, dies):
     assert_same(results, train("whole", **options), same_weights)
 
 
+@pytest.mark.parametrize("more", [{"n_epochs": 3}, {"n_models": 3}, {"n_epochs": 2, "n_models": 2}])
+def test_a_finished_run_grows_to_the_larger_one(train, tmp_path, same_weights, more):
+    options = {"n_epochs": 1, "n_models": 1, "bs": 16, "patience": 9}
+    train(**options)
+    before = (tmp_path / "run" / "model_0" / "model.safetensors").stat().st_mtime_ns
+    results = train(resume=True, **{**options, **more}, bulk_move=False)
+    again = (tmp_path / "run" / "model_0" / "model.safetensors").stat().st_mtime_ns != before
+    assert again == ("n_epochs" in more)
+    whole = train("whole", **{**options, **more})
+    assert_same(results, whole, same_weights)
+    assert tree(tmp_path / "run") == tree(tmp_path / "whole")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert {key: record[key] for key in more} == more
+    assert len(record["folds"]) == len(results) == len(Results.load(tmp_path / "run"))
+
+
+def test_a_run_that_was_cut_off_goes_on_to_more_epochs_and_models(train, same_weights, dies):
+    options = {"cb_partials": dies(1, 2), "bs": 16}
+    with pytest.raises(Death):
+        train(n_epochs=2, **options)
+    results = train(n_epochs=3, n_models=3, resume=True, **options)
+    assert_same(results, train("whole", n_epochs=3, n_models=3, **options), same_weights)
+
+
+def test_the_process_that_trains_a_model_sees_the_run_grow(train, tmp_path, fy, make_builder):
+    """More models change nothing for those of before; more epochs do."""
+    options = {"savepath": tmp_path / "run", "seed": 7, "resume": True}
+    builder = make_builder(fy, body=BODY)
+    small = plan_run(fy, 1, 16, builder, 1, **options)
+    plan_run(fy, 2, 16, builder, 1, **options)
+    small.train(RunFolder(tmp_path / "run"), 0, visible_bar=False)
+    plan_run(fy, 2, 16, builder, 2, **options)
+    with pytest.raises(ConfigError, match="replaced by another meanwhile:\n  n_epochs was 2, is 1"):
+        small.train(RunFolder(tmp_path / "run"), 0, visible_bar=False)
+    assert len(train_one(tmp_path / "run", 0, visible_bar=False)["history"]["valid"]["loss"]) == 2
+
+
+def test_a_schedule_over_the_whole_run_is_not_made_longer(train, tmp_path):
+    cycle = {"name": "one_cycle", "lengths": [0.5, 0.5], "lr_range": [1e-4, 1e-2]}
+    train(n_models=1, n_epochs=1, cb_partials=cycle)
+    before = tree(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"n_epochs was 1, is 2, but the shape of callbacks/one_cycle"):
+        train(n_models=1, n_epochs=2, cb_partials=cycle, resume=True)
+    assert tree(tmp_path / "run") == before
+    assert len(train(n_models=2, n_epochs=1, cb_partials=cycle, resume=True)) == 2
+
+
 # What is refused
 
 
@@ -135,8 +183,10 @@ def test_a_run_that_has_moved_goes_on(train, tmp_path, fy, same_weights, dies):
     ("options", "words"),
     [
         ({"seed": 8}, "  seed was 7, is 8"),
-        ({"n_models": 3}, "  n_models was 2, is 3"),
-        ({"n_epochs": 5}, "  n_epochs was 4, is 5"),
+        ({"n_models": 1}, "  n_models was 2, is 1"),
+        ({"n_epochs": 3}, "  n_epochs was 4, is 3"),
+        ({"precision": "bf16"}, '  precision was "32", is "bf16"'),
+        ({"n_models": 3, "unique_trn_idxs": True}, r"another:\n  folds\[0\].train was \[1, 2\], is \[1\]"),
         ({"bs": 16}, "  bs was 8, is 16"),
         ({"lr": 0.02}, "  model_builder.opt_args.lr was 0.01, is 0.02"),
         ({"patience": 3}, r"  callbacks\[1\].patience was 9, is 3"),
@@ -161,9 +211,9 @@ def test_other_data_are_refused(train, make_fy, tmp_path, fy):
     other = make_fy(tmp_path / "data" / Path(fy.foldfile).name, seed=5)
     with pytest.raises(ConfigError, match=r"fold_ids\[0\] was .* is "):
         train(fy=other, resume=True)
-    renamed = type(fy)(shutil.copy(fy.foldfile, tmp_path / "data" / "other.hdf5"))
-    with pytest.raises(ConfigError, match=r'foldfile was "shared.hdf5", is "other.hdf5"'):
-        train(fy=renamed, resume=True)
+    renamed = shutil.copy(fy.foldfile, tmp_path / "data" / "other.hdf5")
+    train(fy=type(fy)(renamed), resume=True)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["foldfile"] == str(renamed)
 
 
 def test_other_versions_are_worth_a_warning(train, tmp_path, caplog):

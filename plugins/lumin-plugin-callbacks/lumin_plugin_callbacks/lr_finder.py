@@ -208,6 +208,10 @@ class LRFinder(Callback):
         self._reset()
         self._kept = copy.deepcopy(fit_params.model.training_state())
 
+    def spans(self, n_epochs: int) -> bool:
+        """Tell whether the rates are spread over the whole fit, however long that is."""
+        return self.nb is None
+
     @hookimpl(wrapper=True)
     def on_fold_begin(self, fit_params: FitParams) -> Generator[None, object, object]:
         """Let the batches end with the test, whoever provides them.
@@ -335,6 +339,10 @@ def lr_find(
     seed: int | None = None,
     bulk_move: bool = True,
     visible_bar: bool = True,
+    *,
+    device: str | torch.device | None = None,
+    precision: str = "32",
+    compile: bool = False,
 ) -> LRFindResult:
     """Repeat the learning-rate range test with fresh models, each of which leaves out another fold.
 
@@ -353,6 +361,9 @@ def lr_find(
         seed: Seed of everything; ``None`` draws a fresh one.
         bulk_move: Whether a fold is moved to the device at once.
         visible_bar: Whether to show a progress bar.
+        device: As for `lumin_core.Model`.
+        precision: As for `lumin_core.Model`.
+        compile: As for `lumin_core.Model`.
 
     Returns:
         The rates, the losses and what they suggest.
@@ -388,7 +399,7 @@ def lr_find(
     finders = [LRFinder(lr_bounds, positive(n_epochs, "n_epochs") * n_batches) for _ in folds]
     for i, (trn_idxs, finder) in enumerate(zip(folds, finders, strict=True)):
         init, fit = (seeds.seed_of(seed, purpose, i) for purpose in ("initialisation", "fit"))
-        Model(ModelBuilder.from_model_builder(model_builder, seed=init)).fit(
+        Model(ModelBuilder.from_model_builder(model_builder, seed=init), device, precision, compile).fit(
             n_epochs,
             fy,
             bs,

@@ -14,6 +14,7 @@ References:
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from lumin_core.errors import ConfigError
@@ -131,6 +132,10 @@ class OneCycle(SingleCycle):
     ) -> None:
         super().__init__(lengths, lr_range, mom_range, interp)
         self.cycle_ends_training = bool(cycle_ends_training)
+
+    def spans(self, n_epochs: int) -> bool:
+        """Tell whether the cycle was laid over a whole fit of so many epochs."""
+        return math.isclose(sum(self.lengths), n_epochs)
 
     def on_fold_end(self, fit_params: FitParams) -> None:
         """Count the cycle, and end the training with it."""

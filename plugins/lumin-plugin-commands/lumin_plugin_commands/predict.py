@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from lumin_core.errors import options_as_flags
 
 if TYPE_CHECKING:
     from lumin_core import Ensemble, FoldYielder, Model
@@ -20,7 +22,24 @@ if TYPE_CHECKING:
 )
 @click.option("--bs", type=click.IntRange(min=1), help="Events in a batch.")
 @click.option("--device", help="cpu, cuda, mps; by default LUMIN_DEVICE, else the best that is there.")
-def predict(*, model: Path, foldfile: Path, name: str, bs: int | None, device: str | None) -> None:
+@click.option("--precision", help="32, bf16 or 16; by default as the model was saved.")
+@click.option("--compile/--no-compile", default=None, help="Compile the network; by default as it was saved.")
+@click.option("--raw", is_flag=True, help="Inputs are, and outputs become, as before the preprocessing.")
+@click.option("--augment/--no-augment", default=None, help="Average over the views that the model recorded.")
+@click.option("--spread", is_flag=True, help="Save the spread of an ensemble, too, as NAME_spread.")
+@click.option("--overwrite", is_flag=True, help="Replace a column that no prediction wrote.")
+@click.option("--other-preprocessing", is_flag=True, help="Go on where the file records another preprocessing.")
+def predict(
+    *,
+    model: Path,
+    foldfile: Path,
+    name: str,
+    bs: int | None,
+    device: str | None,
+    precision: str | None,
+    compile: bool | None,
+    **how: Any,
+) -> None:
     """Save a model's predictions in a fold file.
 
     MODEL is a saved model or ensemble (.safetensors). The predictions are a column of FOLDFILE;
@@ -28,17 +47,17 @@ def predict(*, model: Path, foldfile: Path, name: str, bs: int | None, device: s
     """
     from lumin_core.data import FoldYielder
 
-    loaded = _load(model, device)
+    loaded = _load(model, device=device, precision=precision, compile=compile)
     start = perf_counter()
-    with FoldYielder(foldfile) as whole, _of_model(loaded, whole) as fy:
+    with FoldYielder(foldfile) as whole, _of_model(loaded, whole) as fy, options_as_flags():
         replaced = "replaced " if name in fy.columns() else ""
-        loaded.predict(fy, pred_name=name, bs=bs)
+        loaded.predict(fy, pred_name=name, bs=bs, **how)
         n_events, path = fy.get_data_count(), fy.foldfile
     seconds = perf_counter() - start
     click.echo(f"{n_events:,} events predicted: {replaced}column {name!r} of {path}, {seconds:.1f} s")
 
 
-def _load(path: Path, device: str | None) -> Model | Ensemble:
+def _load(path: Path, **where: Any) -> Model | Ensemble:
     """Load a model or an ensemble, whichever the file's header names."""
     from lumin_core.errors import SavedModelError
     from lumin_core.runs import Ensemble
@@ -47,9 +66,9 @@ def _load(path: Path, device: str | None) -> Model | Ensemble:
 
     header = read_header(path)
     if header.sort == "model":
-        return Model.from_save(header.path, device=device)
+        return Model.from_save(header.path, **where)
     if header.sort == "ensemble":
-        return Ensemble.from_save(header.path, device=device)
+        return Ensemble.from_save(header.path, **where)
     raise SavedModelError(f"{header.path} holds a saved {header.sort}; predictions need a model or an ensemble")
 
 

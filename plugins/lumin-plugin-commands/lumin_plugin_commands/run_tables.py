@@ -177,7 +177,7 @@ class Ensemble(RunTable):
         ['size', 'metric', 'weighting', 'snapshot_args']
     """
 
-    left_out: ClassVar[tuple[str, ...]] = ("results", "model_builder")
+    left_out: ClassVar[tuple[str, ...]] = ("results", "model_builder", "device", "precision", "compile")
 
     def __init__(self, **options: Any) -> None:
         self.options = options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lumin_core import BatchYielder, FoldYielder
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import h5py
-
-    from lumin_core import Augmentation
 
 
 def HEPAugFoldYielder(
@@ -114,15 +113,15 @@ def HEPAugFoldYielder(
 
 def _augmentations(
     rot_mult: int, axes: Sequence[str], shared: dict[str, Any], *, random: bool, test: bool
-) -> list[Augmentation]:
+) -> list[partial[Any]]:
     _check_rotations(rot_mult)
     if not (shared["train"] or test):
         return []
-    augmentations: list[Augmentation] = []
+    augmentations: list[partial[Any]] = []  # which models and runs can write down
     if rot_mult:
-        augmentations.append(PhiRotation(rot_mult if test else 1, random and test, **shared))
+        augmentations.append(partial(PhiRotation, n_test=rot_mult if test else 1, random=random and test, **shared))
     if axes:
-        augmentations.append(AxisReflection(axes, test=test, **shared))
+        augmentations.append(partial(AxisReflection, axes=axes, test=test, **shared))
     return augmentations
 
 

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from lumin_core.data import chain_from_config
 from lumin_core.errors import ConfigError
+from lumin_core.training import output_steps
 
 if TYPE_CHECKING:
-    from lumin_core.data import Transform
+    from lumin_core.data import Pipe
     from lumin_core.training import Network
 
 _ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
@@ -48,7 +49,7 @@ class Affine(nn.Module):
         tensor([[ 1., -1.]])
     """
 
-    def __init__(self, step: Transform, n_in: int) -> None:
+    def __init__(self, step: Pipe, n_in: int) -> None:
         super().__init__()
         try:
             with np.errstate(all="ignore"):
@@ -86,7 +87,7 @@ def _single(values: np.ndarray) -> Tensor:
     return torch.as_tensor(values.astype(np.float32))
 
 
-def _probe(step: Transform, n_in: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _probe(step: Pipe, n_in: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return slope, centre and the value there of an affine step."""
     at_zero = step.transform(np.zeros((1, n_in)))
     matrix = (step.transform(_PROBE * np.eye(n_in)) - at_zero) / _PROBE
@@ -99,7 +100,7 @@ def _probe(step: Transform, n_in: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return matrix, centre, step.transform(centre[None].astype(np.float64))[0]
 
 
-def _passes_nan(step: Transform, n_in: int) -> bool:
+def _passes_nan(step: Pipe, n_in: int) -> bool:
     """Tell whether missing values stay missing; else the step refuses them.
 
     One that fills them in is not affine.
@@ -111,6 +112,26 @@ def _passes_nan(step: Transform, n_in: int) -> bool:
     if not np.isnan(values).all():
         raise ConfigError("it fills in missing values")
     return True
+
+
+class _Undone:
+    """A step backwards, as if it were one forwards."""
+
+    def __init__(self, step: Pipe) -> None:
+        self.transform = step.inverse_transform
+        self.inverse_transform = step.transform
+
+
+def output_steps_of(model: Network) -> list[Affine]:
+    """Make the steps that undo the preprocessing of the targets; none for probabilities.
+
+    Args:
+        model: The model.
+
+    Raises:
+        ConfigError: If a step is not affine, or could not be recorded.
+    """
+    return [Affine(_Undone(step), model.n_out) for step in reversed(output_steps(model))]
 
 
 def steps_of(model: Network, n_in: int) -> list[Affine]:
@@ -133,7 +154,7 @@ def steps_of(model: Network, n_in: int) -> list[Affine]:
         raw=True needs a recorded preprocessing
     """
     configs = model.describe()["preprocessing"]  # refuses what serves in memory alone
-    if not configs and not model.record.cat_maps:
+    if not configs and not model.record.cat_maps and not model.record.target_preprocessing:
         raise ConfigError("raw=True needs a recorded preprocessing, but the training data recorded none; leave it out")
     steps: list[Affine] = []
     for step in chain_from_config(configs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lumin_core.errors import ConfigError
 from lumin_core.model import save_path, staged
@@ -35,8 +35,9 @@ class Onnx(Exporter):
 
     With ``raw=True``, ``inputs`` are as before the recorded preprocessing: all continuous features
     of the training file, and again codes, since the values of categories may be text; the file's
-    property ``cat_maps`` says what they mean. An event with a missing value that the preprocessing
-    would refuse (principal components) has NaN predictions.
+    property ``cat_maps`` says what they mean. Predictions are as targets were before their
+    preprocessing, unless it is ``raw="inputs"``. An event with a missing value that the
+    preprocessing would refuse (principal components) has NaN predictions.
 
     Nothing is refused when the graph runs: infinite inputs and codes out of range are the
     caller's to keep out.
@@ -53,7 +54,14 @@ class Onnx(Exporter):
 
     suffix: ClassVar[str] = ".onnx"
 
-    def write(self, models: Sequence[Network], weights: Sequence[float] | None, path: Path, *, raw: bool) -> Path:
+    def write(
+        self,
+        models: Sequence[Network],
+        weights: Sequence[float] | None,
+        path: Path,
+        *,
+        raw: bool | Literal["inputs"],
+    ) -> Path:
         """Write models as one ONNX file; the models stay as they are.
 
         Args:
@@ -61,7 +69,8 @@ class Onnx(Exporter):
             weights: A positive number for each model; by default all are equal.
             path: The file; ``.onnx`` is added where it is missing. Written whole or not at all, in
                 place of an earlier one.
-            raw: Whether the recorded preprocessing is inside.
+            raw: Whether the recorded preprocessing is inside, of inputs and outputs; with
+                ``"inputs"`` that of the inputs alone.
 
         Returns:
             The path.
@@ -72,7 +81,7 @@ class Onnx(Exporter):
             SavedModelError: If the file cannot be written.
         """
         _require_onnx()
-        columns = _common([columns_of(model, raw=raw) for model in models])
+        columns = _common([columns_of(model, raw=bool(raw)) for model in models])
         mean = WeightedMean(
             [WholeModel(model, raw=raw) for model in models], [1.0] * len(models) if weights is None else weights
         )
@@ -99,7 +108,7 @@ def _common(columns: Sequence[Columns]) -> Columns:
     return columns[0]
 
 
-def _described(proto: ModelProto, model: Network, columns: Columns, *, raw: bool) -> ModelProto:
+def _described(proto: ModelProto, model: Network, columns: Columns, *, raw: bool | Literal["inputs"]) -> ModelProto:
     """Say in the file what its columns and outputs are.
 
     What torch says of its making is taken out.

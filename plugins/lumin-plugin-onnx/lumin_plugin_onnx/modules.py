@@ -9,13 +9,13 @@ of networks :math:`f_i`, their input masks :math:`m_i`, what makes predictions o
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lumin_plugin_onnx.affine import Affine, steps_of
+from lumin_plugin_onnx.affine import Affine, output_steps_of, steps_of
 from lumin_plugin_onnx.columns import columns_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class WholeModel(nn.Module):
 
     Args:
         model: The model; a copy of its network is taken.
-        raw: Whether the recorded preprocessing comes first.
+        raw: Whether the recorded preprocessing comes first, and that of the targets is undone last;
+            with ``"inputs"`` the former alone.
 
     Example:
         >>> import torch
@@ -41,15 +42,16 @@ class WholeModel(nn.Module):
         torch.Size([3, 1])
     """
 
-    def __init__(self, model: Network, *, raw: bool) -> None:
+    def __init__(self, model: Network, *, raw: bool | Literal["inputs"]) -> None:
         super().__init__()
-        columns = columns_of(model, raw=raw)
+        columns = columns_of(model, raw=bool(raw))
         steps = steps_of(model, len(columns.cont_feats)) if raw else []
         self.network = copy.deepcopy(model.model).cpu().eval()
         self.to_prediction = model.to_prediction
         self.has_flat = columns.n_flat > 0
         self.n_cont = len(columns.cont_feats)
         self.steps = nn.ModuleList(steps)
+        self.output_steps = nn.ModuleList(output_steps_of(model) if raw is True else [])
         self.keeps_missing = all(step.keeps_missing for step in steps)
         self.is_kept = model.head.missing == "keep"
         self.columns: Tensor
@@ -63,6 +65,8 @@ class WholeModel(nn.Module):
             x: Shape ``(events, F)``, the matrix, or both.
         """
         y_pred = self.to_prediction(self.network(self.prepare(x)))
+        for step in self.output_steps:
+            y_pred = step(y_pred)
         if self.keeps_missing:
             return y_pred
         flat = x if isinstance(x, Tensor) else x[0]

@@ -56,7 +56,7 @@ def test_folds_are_predicted_into_the_file(models, shared_path, tmp_path):
     assert ensemble.predict(fy, pred_name="ensemble") is None
     expected = np.concatenate([ensemble.predict(fold["inputs"]) for fold in fy])[:, 0]
     np.testing.assert_allclose(fy.get_column("ensemble"), expected, rtol=1e-6)
-    with pytest.raises(ConfigError, match="raw=True is for arrays"):
+    with pytest.raises(ConfigError, match="raw=True needs a recorded preprocessing"):
         ensemble.predict(fy, raw=True)
 
 

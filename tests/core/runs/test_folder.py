@@ -103,3 +103,21 @@ def test_a_bare_name_of_an_earlier_version_is_the_qualified_one_of_now():
     now = {**RECORD, "builder": {"act": "core/swish", "mode": "other/swish"}}
     assert differences(was, now) == '  builder.mode was "swish", is "other/swish"'
     assert differences(now, was).startswith('  builder.act was "core/swish", is "swish"')
+
+
+def test_more_epochs_reopen_what_was_trained_for_all_of_them(tmp_path):
+    folder, record = RunFolder(tmp_path / "run"), {**RECORD, "n_epochs": 2, "folds": [[0], [1], [2]]}
+    folder.begin(record, resume=False, overwrite=False)
+    for number, losses in enumerate(([0.5, 0.4], [0.5], None)):
+        finish(folder, number)
+        history = {} if losses is None else {"history": {"valid": {"loss": losses}}}
+        folder.finish(number, {"loss": 0.4, **history})
+    longer = {**record, "n_epochs": 3}
+    with folder.training(1), pytest.raises(ConfigError, match=r"model 1 of the run .* by another process"):
+        folder.begin(longer, resume=True, overwrite=False)
+    assert folder.unfinished(3) == []
+    folder.begin(longer, resume=True, overwrite=False)
+    assert folder.unfinished(3) == [0, 2]
+    assert folder.required()["n_epochs"] == 3
+    with pytest.raises(ConfigError, match="n_epochs was 3, is 2"):
+        folder.begin(record, resume=True, overwrite=False)

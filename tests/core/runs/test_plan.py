@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 import run_parts
 
-from lumin_core import Callback, Model, train_models
+from lumin_core import Callback, Ensemble, Model, train_models
 from lumin_core.errors import ConfigError
-from lumin_core.runs import RunFolder, plan_run
+from lumin_core.runs import RunFolder, plan_run, train_one
 
 
 class Trained(Callback):
@@ -90,3 +90,24 @@ def test_two_processes_train_different_models_of_one_run(plan, folder, tmp_path)
     other.join()
     planned.train(folder, 0)
     assert folder.is_finished(0)
+
+
+def test_fault_a_run_has_device_and_precision(fy, make_builder, tmp_path, folder, monkeypatch):
+    monkeypatch.setenv("LUMIN_DEVICE", "cpu")
+    options = {"savepath": tmp_path / "run", "seed": 1, "precision": "bf16"}
+    for wrong, words in (
+        ({"precision": "8"}, "precision must be one of"),
+        ({"device": "moon"}, "'moon' cannot be used"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            train_models(fy, 1, 8, make_builder(fy), 1, **{**options, **wrong})
+        assert not folder.path.exists()
+    results = train_models(fy, 1, 8, make_builder(fy), 1, device="cpu", **options)
+    assert folder.recorded()["precision"] == "bf16"
+    assert Model.from_save(results[0]["path"]).precision == "bf16"
+    assert Ensemble.from_results(results, 1, precision="32", device="cpu").models[0].precision == "32"
+    monkeypatch.setenv("LUMIN_DEVICE", "moon")
+    plan_run(fy, 2, 8, make_builder(fy), 1, device="cpu", resume=True, **options).train(folder, 1, device="moon")
+    (folder.of_model(1) / "result.json").unlink()
+    assert train_one(folder.path, 1, device="cpu")["loss"] > 0
+    assert Model.from_save(folder.result(1)["path"], device="cpu").precision == "bf16"

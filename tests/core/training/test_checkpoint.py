@@ -2,13 +2,16 @@
 
 import signal
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lumin_core import Augmentation, Callback, FoldYielder, Model, validated
 from lumin_core.errors import ConfigError, HookError, SavedModelError
+from lumin_core.model import tensor_file
 from lumin_core.training import checkpoint
 from lumin_core.training.interrupt import CtrlC
 
@@ -56,6 +59,11 @@ class Draws(Callback):
         self.seen = state["seen"]
 
 
+class Late(Augmentation):
+    def train(self, fold, rng):
+        return fold
+
+
 class Jitter(Augmentation):
     def train(self, fold, rng):
         inputs = fold["inputs"].copy()
@@ -63,6 +71,7 @@ class Jitter(Augmentation):
         return {**fold, "inputs": inputs}
 
 
+JITTER = Jitter()
 BODY = {"name": "fully_connected", "depth": 2, "width": 6, "do": 0.3, "bn": True}
 
 
@@ -70,11 +79,11 @@ BODY = {"name": "fully_connected", "depth": 2, "width": 6, "do": 0.3, "bn": True
 def train(make_builder, shared_path, tmp_path):
     """Train a model with dropout, norms, weights and augmentation; every call is like a new process."""
 
-    def run(folder="a", n_epochs=4, cbs=(), builder=None, **options):
+    def run(folder="a", n_epochs=4, cbs=(), builder=None, precision="32", augmentations=JITTER, **options):
         options = {"val_idx": 2, "seed": 5, "metrics": ["binary_accuracy"], "resume": True, "bs": 4, **options}
-        with FoldYielder(shared_path, augmentations=Jitter()) as fy:
+        with FoldYielder(shared_path, augmentations=augmentations) as fy:
             builder = {"body": BODY, "opt_args": {"opt": "adamw", "lr": 0.01}, **(builder or {})}
-            model = Model(make_builder(fy, **builder))
+            model = Model(make_builder(fy, **builder), precision=precision)
             run.model = model
             model.fit(n_epochs, fy, cbs=list(cbs), cb_savepath=tmp_path / folder, visible_bar=False, **options)
         return model
@@ -172,7 +181,7 @@ def test_a_builder_without_seed_takes_mask_and_weights_of_the_checkpoint(train, 
     with pytest.raises(Death):
         train(cbs=[DieAt(2)], builder=builder)
     died = train.model
-    model = train(cbs=[DieAt()], n_epochs=1, builder=builder)
+    model = train(cbs=[DieAt()], builder=builder)
     assert model.input_mask.tolist() == died.input_mask.tolist()
     assert model.record.seeds == died.record.seeds
 
@@ -211,14 +220,28 @@ def test_the_seed_is_that_of_the_checkpoint(train, is_same):
         ({"seed": 6}, r"seed was 5, is 6"),
         ({"val_idx": 1}, r"trn_idxs was \[0, 1\], is \[0, 2\]; val_idx was 2, is 1"),
         ({"train_on_weights": False}, r"train_on_weights was True, is False"),
-        ({"cbs": ["early_stopping"]}, r"callbacks was \[\], is \['EarlyStopping'\]"),
-        ({"metrics": None}, r"metrics was \['binary_accuracy'\], is \[\]; give these as they were, or another cb_save"),
+        (
+            {"cbs": [{"name": "early_stopping", "patience": 3}]},
+            r"callbacks was \[\], is \[\{'name': 'callbacks/early_stopping', 'patience': 3\}\]",
+        ),
+        (
+            {"metrics": None},
+            r"metrics was \['metrics/binary_accuracy'\], is \[\]; give these as they were, or another cb",
+        ),
+        ({"n_epochs": 1}, "n_epochs was 2, is 1"),
+        ({"builder": {"loss": "mse_loss"}}, "model_builder.loss was 'auto', is 'core/mse_loss'"),
+        ({"builder": {"loss": nn.MSELoss()}}, "model_builder.unnamed was 'nothing', is 'MSELoss"),
+        ({"builder": {"opt_args": {"opt": "adamw", "lr": 0.02}}}, "model_builder.opt_args.lr was 0.01, is 0.02"),
+        ({"builder": {"opt_args": {"opt": "sgd", "lr": 0.01}}}, "opt_args.opt was 'core/adamw', is 'core/sgd'"),
+        ({"builder": {"body": {**BODY, "do": 0.1}}}, "model_builder.body.do was 0.3, is 0.1"),
+        ({"builder": {"seed": 2}}, "model_builder.seed was 1, is 2"),
+        ({"precision": "bf16"}, "precision was '32', is 'bf16'"),
+        ({"augmentations": Late()}, r"augmentations\[0\].instance was '.*Jitter', is '.*Late'"),
+        ({"augmentations": None}, r"augmentations was \[.*Jitter'\}\], is \[\]"),
     ],
 )
 def test_a_checkpoint_of_another_fit_is_refused(train, options, message):
-    train(n_epochs=1)
-    if "cbs" in options:
-        options = {"cbs": [{"name": "early_stopping", "patience": 3}]}
+    train(n_epochs=2)
     with pytest.raises(ConfigError, match=message):
         train(**options)
 
@@ -239,6 +262,63 @@ def test_a_checkpoint_of_another_network_is_refused(train):
     train(n_epochs=1)
     with pytest.raises(SavedModelError, match="does not fit the model"):
         train(builder={"body": {**BODY, "width": 7}})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (
+            {"name": "grad_clip", "clip": 1.0},
+            {"name": "grad_clip", "clip": 0.1},
+            r"callbacks\[0\].clip was 1.0, is 0.1",
+        ),
+        (partial(DieAt, epoch=-1), partial(DieAt, epoch=9), r"callbacks\[0\].given was .*epoch=-1.*, is .*epoch=9"),
+        (
+            DieAt(),
+            {"name": "grad_clip", "clip": 1.0},
+            r"callbacks\[0\].instance was '.*DieAt', is 'nothing'; callbacks\[0\].name was",
+        ),
+    ],
+)
+def test_other_options_of_a_callback_are_named(train, first, second, message):
+    train(cbs=[first], n_epochs=1)
+    with pytest.raises(ConfigError, match=message):
+        train(cbs=[second], n_epochs=2)
+
+
+def test_one_fit_may_be_given_in_other_words(train, is_same):
+    """Objects are told by their class; a name is what a dict with it alone is."""
+    train(cbs=["epoch_saver", DieAt()], n_epochs=1)
+    assert is_same(train("whole", cbs=["epoch_saver", DieAt()]), train(cbs=[{"name": "epoch_saver"}, DieAt()]))
+
+
+def test_a_schedule_over_the_whole_fit_is_not_made_longer(train, is_same):
+    cycle = {"name": "one_cycle", "lengths": (1, 1), "lr_range": (1e-4, 1e-2)}
+    train(cbs=[cycle], n_epochs=2)
+    with pytest.raises(
+        ConfigError, match=r"n_epochs was 2, is 3, but the shape of callbacks/one_cycle is that of a fit"
+    ):
+        train(cbs=[cycle], n_epochs=3)
+    longer = {**cycle, "lengths": (1, 2)}
+    train("b", cbs=[longer], n_epochs=2)
+    assert is_same(train("whole", cbs=[longer], n_epochs=3), train("b", cbs=[longer], n_epochs=3))
+
+
+def test_a_checkpoint_of_an_earlier_version_is_compared_as_far_as_it_says(train, is_same, tmp_path):
+    cbs = [{"name": "grad_clip", "clip": 1.0}]
+    with pytest.raises(Death):
+        train(cbs=[*cbs, DieAt(2)], builder={"loss": "mse_loss"})
+    path = checkpoint.newest(tmp_path / "a")
+    tensors, content = tensor_file.read_tensors(path, "checkpoint")
+    known = ("bs", "trn_idxs", "val_idx", "train_on_weights", "fold sizes")
+    settings = [[key, value] for key, value in content["settings"]["items"] if key in known]
+    settings += [["callbacks", ["GradClip", "DieAt"]], ["metrics", ["binary_accuracy"]]]
+    content["settings"]["items"] = settings
+    tensor_file.write_tensors(path, "checkpoint", tensors, content)
+    with pytest.raises(ConfigError, match=r"callbacks was \['GradClip', 'DieAt'\], is \['GradClip'\]"):
+        train(cbs=cbs, builder={"loss": "mse_loss"})
+    whole = train("whole", cbs=[*cbs, DieAt()], builder={"loss": "mse_loss"})
+    assert is_same(whole, train(cbs=[*cbs, DieAt()], builder={"loss": "mse_loss"}))
 
 
 def test_a_damaged_checkpoint_is_refused(train, tmp_path):

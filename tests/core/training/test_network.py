@@ -195,3 +195,20 @@ def test_the_record_says_what_was_trained_on(model, fy):
     assert model.record.features["targ_feats"] == ["y"]
     assert model.record.cat_maps == {"d": {"0": "low", "1": "mid", "2": "high"}}
     assert np.array_equal(model.describe()["trn_idxs"], [0, 1])
+
+
+def test_fault_precision_and_compile_come_back_unless_said_otherwise(make_builder, fy, tmp_path, monkeypatch):
+    model = Model(make_builder(fy), precision="bf16")
+    path, x = model.save(tmp_path / "model"), fy.get_fold(0)["inputs"]
+    plain = Model(make_builder(fy))
+    assert np.abs(model.predict(x) - plain.predict(x)).max() > 1e-6
+    assert np.array_equal(Model.from_save(path).predict(x), model.predict(x))
+    assert np.array_equal(Model.from_save(path, precision="32").predict(x), plain.predict(x))
+    both = Ensemble.from_models([model, plain]).save(tmp_path / "both")
+    assert [m.precision for m in Ensemble.from_save(both).models] == ["bf16", "32"]
+    assert [m.precision for m in Ensemble.from_save(both, precision="32").models] == ["32", "32"]
+    monkeypatch.setattr(torch, "compile", lambda module: module)  # which takes long
+    compiled = Model(make_builder(fy), compile=True).save(tmp_path / "compiled")
+    assert (Model.from_save(compiled).compile, Model.from_save(compiled, compile=False).compile) == (True, False)
+    with pytest.raises(ConfigError, match=r"^precision must be one of '32', 'bf16', '16', got '8'"):
+        Model.from_save(path, precision="8")
