@@ -24,7 +24,7 @@ import numpy as np
 from lumin_core.data import room
 from lumin_core.data.check_sums import IDENTITY, META, complete_sums
 from lumin_core.data.description import describe
-from lumin_core.data.hdf5 import LIBVER, check_compression, extend_in_grp, with_suffix, write_column
+from lumin_core.data.hdf5 import LIBVER, check_compression, extend_in_grp, fitting, with_suffix, write_column
 from lumin_core.data.layout import Layout
 from lumin_core.data.meta import write_schema
 from lumin_core.data.structure import CHECKED, fold_numbers
@@ -192,25 +192,33 @@ class FoldFileWriter:
         columns = self.layout.check(
             inputs=inputs, targets=targets, weights=weights, matrix_inputs=matrix_inputs, misc=misc, where=where
         )
-        with _writing(self.path):
-            self._write(f"fold_{fold}", columns)
+        name = f"fold_{fold}"
+        axes = {column: self.layout.axis(column) for column in columns}
+        if name in self.file:
+            self._check_growth(name, columns, axes)
+        with contextlib.ExitStack() as on_failure, _writing(self.path):
+            on_failure.callback(self.abort)  # half a fold is none
+            self._write(name, columns, axes)
+            on_failure.pop_all()
 
-    def _write(self, name: str, columns: Mapping[str, np.ndarray]) -> None:
-        if name not in self.file:
-            axes = {column: self.layout.axis(column) if self._growing else None for column in columns}
-            write_fold(self.file, name, columns, self._compression, axes)
-            return
+    def _check_growth(self, name: str, columns: Mapping[str, np.ndarray], axes: Mapping[str, int]) -> None:
         if not self._growing:
             raise FoldFileError(f"{name} of {self.path.name} is written already; pass growing=True to add in pieces")
-        group = self.file[name]
-        n_before = group["inputs"].shape[0]
+        n_after = self.file[name]["inputs"].shape[0] + len(columns["inputs"])
         for column, values in columns.items():
-            axis = self.layout.axis(column)
-            if axis == 1:  # COO, whose row 1 is the event
-                if values.dtype == np.float32 and n_before + len(columns["inputs"]) > EXACT:
-                    raise DataError(f"{name}: a sparse fold holds at most {EXACT} events; take more folds")
+            fitting(self.file[name], column, values, axes[column])
+            if axes[column] == 1 and values.dtype == np.float32 and n_after > EXACT:  # COO, whose row 1 is the event
+                raise DataError(f"{name}: a sparse fold holds at most {EXACT} events; take more folds")
+
+    def _write(self, name: str, columns: Mapping[str, np.ndarray], axes: Mapping[str, int]) -> None:
+        if name not in self.file:
+            write_fold(self.file, name, columns, self._compression, axes if self._growing else None)
+            return
+        n_before = self.file[name]["inputs"].shape[0]
+        for column, values in columns.items():
+            if axes[column] == 1:
                 values[1] += n_before
-            extend_in_grp(group, column, values, axis)
+            extend_in_grp(self.file[name], column, values, axes[column])
 
     def close(self) -> None:
         """Complete the file: write the meta data, sync, and rename it to its name.

@@ -257,15 +257,7 @@ def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int)
         [b'ttbar', b'diboson']
     """
     dataset = group[column]
-    values, dtype = _encoded(storable(values, column))
-    if values.dtype.kind != dataset.dtype.kind:
-        raise DataError(
-            f"column {column!r} has dtype {dataset.dtype} in the file, got {values.dtype} to add; convert it"
-        )
-    width = max(dtype.itemsize, dataset.dtype.itemsize)
-    if values.dtype.kind == "S" and width > WASTE * LEAST:
-        lengths = np.char.str_len(np.concatenate((dataset[()], values), axis)).reshape(-1)
-        check_widths(lengths, max(1, values[:1].size), column)
+    values, dtype = fitting(group, column, values, axis)
     if dtype.itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
         _replace(group, column, np.concatenate((dataset[()], values), axis), dtype, axis)
         return
@@ -278,6 +270,40 @@ def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int)
         write_sum(dataset, check_sum(values, before))
     else:
         dataset.attrs.pop(SUM, None)
+
+
+def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> tuple[np.ndarray, np.dtype]:
+    """Return values as they are added to a dataset that grows, and the dtype that it then has.
+
+    Args:
+        group: As for `extend_in_grp`, as are the following.
+        column: The dataset's name.
+        values: What to add.
+        axis: Along which axis.
+
+    Raises:
+        DataError: If the dtypes do not go together.
+
+    Example:
+        >>> import h5py, numpy as np
+        >>> from lumin_core.data.hdf5 import fitting, save_to_grp
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     save_to_grp(np.array([1.5]), file, "mass", growing=0)
+        ...     fitting(file, "mass", np.array([2]), 0)
+        Traceback (most recent call last):
+        lumin_core.errors.DataError: column 'mass' has dtype float64 in the file, got int64 to ...
+    """
+    dataset = group[column]
+    values, dtype = _encoded(storable(values, column))
+    if values.dtype.kind != dataset.dtype.kind:
+        raise DataError(
+            f"column {column!r} has dtype {dataset.dtype} in the file, got {values.dtype} to add; convert it"
+        )
+    width = max(dtype.itemsize, dataset.dtype.itemsize)
+    if values.dtype.kind == "S" and width > WASTE * LEAST:
+        lengths = np.char.str_len(np.concatenate((dataset[()], values), axis)).reshape(-1)
+        check_widths(lengths, max(1, values[:1].size), column)
+    return values, dtype
 
 
 def _replace(group: h5py.Group, column: str, values: np.ndarray, dtype: Any, axis: int) -> None:

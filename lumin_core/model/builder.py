@@ -152,7 +152,10 @@ class ModelBuilder:
             options["cat_embedder"] = CatEmbedder.from_fy(fy)
         options.setdefault("cont_feats", features.model_features(fy))
         builder = cls(objective, n_out, **options)
-        told = {"head": features.with_objects(builder.specs["head"], fy), "tail": with_target_scale(builder, fy)}
+        tail = with_target_scale(
+            builder.specs["tail"], fy, builder.objective, n_out, builder.loss, builder.pretrain_file
+        )
+        told = {"head": features.with_objects(builder.specs["head"], fy), "tail": tail}
         told = {part: spec for part, spec in told.items() if spec is not builder.specs[part]}
         left = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() not in told}
         return cls.from_model_builder(builder, **told, model_args=left) if told else builder

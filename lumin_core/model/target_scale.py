@@ -19,7 +19,7 @@ import numpy as np
 
 from lumin_core import registry
 from lumin_core.errors import SavedModelError
-from lumin_core.model.options import options_of, with_options, without
+from lumin_core.model.options import options_of, with_options
 from lumin_core.model.targets import TORCH_LOSSES, of_the_targets_unit
 from lumin_core.model.tensor_file import SUFFIX, existing, read_tensors
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.model.builder import ModelBuilder
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +36,9 @@ SCALE = ("y_range", "y_mean", "y_std")
 _RESOLUTION = 1e-7  # of single precision: a spread below it is none
 
 
-def with_target_scale(builder: ModelBuilder, fy: FoldYielder) -> object:
+def with_target_scale(
+    spec: object, fy: FoldYielder, objective: str, n_out: int, loss: object, pretrain_file: Path | None
+) -> object:
     """Tell a tail that rescales its outputs the mean and the spread of the targets.
 
     It is told nothing if its options speak of the outputs' scale or their first bias, if there is
@@ -45,21 +46,24 @@ def with_target_scale(builder: ModelBuilder, fy: FoldYielder) -> object:
     a Poisson loss does; with pretrained weights what these were trained with.
 
     Args:
-        builder: Its objective, tail, loss and pretrained weights.
+        spec: The spec of the tail.
         fy: The data.
+        objective: The builder's.
+        n_out: The builder's.
+        loss: The builder's.
+        pretrain_file: The builder's.
 
     Returns:
         The spec of the tail, the same where there is nothing to tell.
     """
-    spec = builder.specs["tail"]
     tail = registry.resolve("tail", spec)
     known = inspect.signature(tail.func).parameters
     said = {*SCALE, "bias_init"} & tail.keywords.keys()
-    if builder.objective != "regression" or said or not {"y_mean", "y_std"} <= known.keys():
+    if objective != "regression" or said or not {"y_mean", "y_std"} <= known.keys():
         return spec
-    if builder.pretrain_file is not None:
-        return with_options(spec, _pretrained_scale(builder.pretrain_file))
-    return with_options(spec, target_scale(fy, builder.n_out)) if _compares_values(builder.loss) else spec
+    if pretrain_file is not None:
+        return with_options(spec, _pretrained_scale(pretrain_file))
+    return with_options(spec, target_scale(fy, n_out)) if _compares_values(loss) else spec
 
 
 def target_scale(fy: FoldYielder, n_out: int) -> dict[str, object]:
@@ -142,34 +146,12 @@ def _scale_of(tail: object) -> dict[str, object]:
     return {key: value for key, value in options_of(tail).items() if key in SCALE and value is not None}
 
 
-def as_begun(builder: ModelBuilder, config: object) -> ModelBuilder:
-    """Leave out the targets' scale where a run was begun without, as earlier versions did.
-
-    Args:
-        builder: The builder that the run is to go on with.
-        config: That of the builder that it was begun with, as far as it is known.
-
-    Returns:
-        The builder, or one whose tail has neither ``y_mean`` nor ``y_std``.
-    """
-    tail, told = builder.specs["tail"], {"y_mean", "y_std"}
-    was = config.get("tail") if isinstance(config, dict) else None
-    if was is None or not told <= options_of(tail).keys() or told & options_of(was).keys():
-        return builder
-    _log.warning("the run was begun by a version that did not tell y_mean and y_std to the tail, and goes on without")
-    left = without(without(tail, "y_mean"), "y_std")
-    if isinstance(left, dict) and left.keys() == {"name"}:
-        left = left["name"]
-    args = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() != "tail"}
-    return type(builder).from_model_builder(builder, tail=left, model_args=args)
-
-
-def check_same_scale(config: Mapping[str, object] | None, builder: ModelBuilder, source: str) -> None:
+def check_same_scale(config: Mapping[str, object] | None, tail: object, source: str) -> None:
     """Refuse weights that were trained with another scale of the outputs, for they would be wrong.
 
     Args:
         config: That of the builder of the weights, if it has one.
-        builder: The builder of the model that is to take them.
+        tail: The spec of the tail of the model that is to take them.
         source: Where the weights come from, for the message.
 
     Raises:
@@ -177,7 +159,7 @@ def check_same_scale(config: Mapping[str, object] | None, builder: ModelBuilder,
     """
     if config is None:
         return
-    theirs, own = _scale_of(config.get("tail")), _scale_of(builder.specs["tail"])
+    theirs, own = _scale_of(config.get("tail")), _scale_of(tail)
     same = theirs.keys() == own.keys() and all(
         np.array_equal(np.ravel(np.asarray(theirs[key])), np.ravel(np.asarray(own[key]))) for key in own
     )

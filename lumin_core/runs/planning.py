@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,7 +11,8 @@ import numpy as np
 from lumin_core import registry, seeds
 from lumin_core.checks import as_list, positive
 from lumin_core.errors import ConfigError, option
-from lumin_core.model.target_scale import as_begun
+from lumin_core.model.builder import ModelBuilder
+from lumin_core.model.options import options_of, without
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.plan import RunPlan
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     import torch
 
     from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.model.builder import ModelBuilder
+
+_log = logging.getLogger(__name__)
 
 
 def plan_run(
@@ -194,3 +197,25 @@ def _callbacks(cb_partials: object, patience: int | None, save_best: bool) -> li
     theirs = as_list(cb_partials)
     given = {registry.name_of("callback", spec) for spec in theirs}
     return [*theirs, *(spec for name, spec in own.items() if name not in given)]
+
+
+def as_begun(builder: ModelBuilder, config: object) -> ModelBuilder:
+    """Leave out the targets' scale where a run was begun without, as earlier versions did.
+
+    Args:
+        builder: The builder that the run is to go on with.
+        config: That of the builder that it was begun with, as far as it is known.
+
+    Returns:
+        The builder, or one whose tail has neither ``y_mean`` nor ``y_std``.
+    """
+    tail, told = builder.specs["tail"], {"y_mean", "y_std"}
+    was = config.get("tail") if isinstance(config, dict) else None
+    if was is None or not told <= options_of(tail).keys() or told & options_of(was).keys():
+        return builder
+    _log.warning("the run was begun by a version that did not tell y_mean and y_std to the tail, and goes on without")
+    left = without(without(tail, "y_mean"), "y_std")
+    if isinstance(left, dict) and left.keys() == {"name"}:
+        left = left["name"]
+    args = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() != "tail"}
+    return ModelBuilder.from_model_builder(builder, tail=left, model_args=args)

@@ -166,7 +166,7 @@ class Network(Assembly, ABC):
         """
         state, content = tensor_file.read_tensors(name, "model")
         record = ModelRecord.from_json(content, Path(name))
-        check_same_scale(record.config, self.model_builder, str(name))
+        check_same_scale(record.config, self.model_builder.specs["tail"], str(name))
         self.load_state_dict(state, str(name))
         self.set_input_mask(record.input_mask)
         self.record = record

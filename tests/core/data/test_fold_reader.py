@@ -77,7 +77,7 @@ def test_what_another_tool_put_into_our_file_is_found_at_the_first_load(tmp_path
 
 def test_text_and_dates_in_files_of_others_are_refused(tmp_path):
     targets = np.array([b"1.5"] * 6)
-    with pytest.raises(DataError, match=r"fold 0 of a\.hdf5, targets must hold numbers, got text"):
+    with pytest.raises(FoldFileError, match=r"a\.hdf5: fold_0/targets must be a dataset of numbers, got |S3"):
         FoldYielder(make_foreign(tmp_path / "a.hdf5", targets=targets)).get_fold(0)
 
 

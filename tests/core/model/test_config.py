@@ -68,6 +68,10 @@ def test_config_of_one_part_missing_or_unknown_is_refused(tmp_path):
 
 def test_unnamed_components_cannot_be_written_as_config():
     class Mine(Head):
+        def __init__(self, **given):
+            super().__init__(**given)
+            self.feat_map = {feat: [i] for i, feat in enumerate(self.cont_feats)}
+
         def forward(self, x):
             return x
 

@@ -6,7 +6,8 @@ from torch import nn
 
 from lumin_core import FoldYielder, Model, ModelBuilder
 from lumin_core.errors import SavedModelError
-from lumin_core.model.target_scale import as_begun, target_scale
+from lumin_core.model.target_scale import target_scale
+from lumin_core.runs.planning import as_begun
 
 SMALL = {"name": "fully_connected", "depth": 1, "width": 8}
 
