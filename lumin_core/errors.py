@@ -14,7 +14,7 @@ and the way out.
     ├── HookError           (TypeError)     a callback whose points or signatures are wrong
     ├── FileError           (OSError)       a file that cannot be written, or is being written
     ├── FoldFileError       (OSError)       a fold file that cannot be read or written
-    ├── DataReplaced        (OSError)       a fold file in whose place there are other data
+    │   └── DataReplaced    (OSError)       one in whose place there are other data
     ├── ShapeError          (ValueError)    an array or tensor of the wrong shape
     ├── DataError           (ValueError)    values that cannot be trained on
     │   └── Diverged        (ValueError)    losses, weights or outputs that are not finite

@@ -7,7 +7,7 @@ from lumin_core import lazy
 _HOMES = {
     "blocks": ["Block", "Body", "Endcap", "Head", "Inputs", "OBJECTIVES", "Tail", "objective_of"],
     "builder": ["ModelBuilder"],
-    "check_sum": ["tensor_sum"],
+    "check_sum": ["split_sum", "tensor_sum"],
     "embedding": ["CatEmbedder"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
     "lookups": [

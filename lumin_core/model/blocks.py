@@ -172,6 +172,29 @@ def set_frozen(module: nn.Module, *, frozen: bool) -> None:
         block.train(block._mode)
 
 
+def as_held(module: nn.Module) -> None:
+    """Take blocks for frozen or not as their parameters say, which were set one by one.
+
+    Args:
+        module: A block, or what has blocks inside.
+
+    Example:
+        >>> from lumin_core import ModelBuilder
+        >>> from lumin_core.model.blocks import as_held
+        >>> body = ModelBuilder("regression", 1, ["pt"]).build_model()[1]
+        >>> body.freeze_layers()
+        >>> for parameter in body.parameters():
+        ...     _ = parameter.requires_grad_()
+        >>> as_held(body)
+        >>> body.train().training
+        True
+    """
+    for block in (part for part in module.modules() if isinstance(part, Block)):
+        if any(parameter.requires_grad for parameter in block.parameters()):
+            block._is_frozen = False
+    module.train(module.training)
+
+
 def _is_frozen(module: nn.Module) -> bool:
     held = [not parameter.requires_grad for parameter in module.parameters()]
     return (isinstance(module, Block) and module._is_frozen) or (bool(held) and all(held))

@@ -2,8 +2,8 @@
 
 It holds weights and a JSON header, and nothing that runs. The header, under the key ``lumin``,
 holds what `ModelRecord` lists; number lists longer than 64 stand beside the weights as tensors
-named ``table.<i>``. Beside it, under ``crc32``, stands the check sum of header and tensors, which
-is verified on reading. A file is read without unpickling, and names in it are looked up in the
+named ``table.<i>``. Its last entry, ``crc32``, is the check sum of header and tensors, which is
+verified on reading. A file is read without unpickling, and names in it are looked up in the
 registry alone: a file from a stranger runs none of their code and imports only what is registered.
 """
 
@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from lumin_core.errors import SavedModelError
 from lumin_core.files import Staged
-from lumin_core.model.check_sum import SUM, tensor_sum
+from lumin_core.model.check_sum import split_sum, tensor_sum, with_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,7 +98,7 @@ def write_tensors(name: str | Path, sort: str, state: Mapping[str, Tensor], cont
     content = _take_tables(content, tensors)
     header = json.dumps({"format": FORMAT, "sort": sort, "aliases": aliases, "content": content})
     with staged(path) as part:
-        save_file(tensors, part, metadata={"lumin": header, SUM: _check_sum(header, tensors)})
+        save_file(tensors, part, metadata={"lumin": with_sum(header, _check_sum(header, tensors))})
     return path
 
 
@@ -125,7 +125,8 @@ def read_tensors(name: str | Path, sort: str) -> tuple[State, Any]:
             "(a LUMIN save can start a model: ModelBuilder(pretrain_file=...))"
         ) from error
     header = _header(metadata, path, sort)
-    if metadata.get(SUM, "") not in ("", _check_sum(metadata["lumin"], tensors)):  # 0.1 wrote none
+    text, total = split_sum(metadata["lumin"])
+    if total not in (None, _check_sum(text, tensors)):  # 0.1 wrote none
         raise SavedModelError(
             f"{path} is damaged: its values are not those that were saved, by their check sum; bring back a copy"
         )

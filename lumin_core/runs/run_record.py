@@ -181,6 +181,6 @@ def _builder_config(builder: ModelBuilder) -> Record:
 
 def _spec_config(kind: str, spec: object) -> str | Record:
     config = spec_config(kind, spec)
-    if is_unnamed([config]):
-        _log.warning("the run cannot be repeated from its folder alone: %s", config)
+    if isinstance(config, dict) and is_unnamed([config]):
+        _log.warning("the run cannot be repeated from its folder alone: %s", config.get("unnamed", config))
     return config

@@ -19,6 +19,7 @@ from lumin_core import registry, seeds
 from lumin_core.errors import ConfigError, HookError, SavedModelError
 from lumin_core.locks import locked
 from lumin_core.model import tensor_file
+from lumin_core.model.blocks import as_held
 from lumin_core.training.sameness import (
     ABSENT,
     augmentation_configs,
@@ -131,6 +132,8 @@ class Checkpoints:
         model.load_training_state(content["model"], str(self._path))
         for name, parameter in model.model.named_parameters():
             parameter.requires_grad_(name not in content["frozen"])
+        as_held(model.model)
+        model.set_mode(training=True)
         model.set_input_mask(content["input_mask"])
         model.record.seeds.update(content["seeds"])
         fit.epoch = content["epoch"]

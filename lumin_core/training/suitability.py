@@ -92,8 +92,10 @@ def check_metrics(
     tries = _made_up(network.objective, network.n_out, targets)
     for metric in metrics:
         columns = {name: fy.get_column(name, fold_idx=val_idx) for name in metric.columns}
-        if any(column is None for column in columns.values()):
-            raise DataError(f"the metric {metric.label!r} needs {list(columns)}, which fold {val_idx} lacks; add them")
+        if absent := [name for name, column in columns.items() if column is None]:
+            raise DataError(
+                f"fold {val_idx} lacks the column {absent[0]!r}, which the metric {metric.label!r} needs; add it"
+            )
         errors = [_error(metric, preds, targets, weights, cast("Mapping[str, np.ndarray]", columns)) for preds in tries]
         if all(errors):
             raise DataError(

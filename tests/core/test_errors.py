@@ -14,6 +14,7 @@ TREE = {
     "HookError": TypeError,
     "FileError": OSError,
     "FoldFileError": OSError,
+    "DataReplaced": OSError,
     "ShapeError": ValueError,
     "DataError": ValueError,
     "Diverged": ValueError,

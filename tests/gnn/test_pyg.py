@@ -279,7 +279,7 @@ def test_networks_of_ones_own_are_trained_and_loaded_with_their_builder(precisio
         with pytest.raises(SavedModelError, match="model_builder"):
             Model.from_save(path)
         loaded = Model.from_save(path, model_builder=builder)
-        exact = Model(builder, device="cpu")  # as a loaded model is
+        exact = Model(builder, device="cpu", precision=precision)  # as a loaded model is
         exact.set_weights(model.get_weights())
         assert np.allclose(loaded.predict(fy[0]["inputs"]), exact.predict(fy[0]["inputs"]), atol=1e-6)
 

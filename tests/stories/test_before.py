@@ -154,7 +154,8 @@ def saved(path):
     """Return header and tensors of a saved file, without versions, and without the check sum that came later."""
     with safe_open(path, "pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (it is no dict)
-        header = {key: without_versions(json.loads(text)) for key, text in file.metadata().items() if key != "crc32"}
+        header = {key: without_versions(json.loads(text)) for key, text in file.metadata().items()}
+    header["lumin"].pop("crc32", None)
     return header, {key: (str(tensor.dtype), tensor.shape, tensor.numpy().tobytes()) for key, tensor in tensors.items()}
 
 

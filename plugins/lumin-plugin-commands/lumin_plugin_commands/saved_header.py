@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from lumin_core.errors import SavedModelError
+from lumin_core.model import split_sum
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,14 +71,15 @@ def read_header(name: Path) -> SavedHeader:
         ) from error
     try:
         header = json.loads(metadata["lumin"])
+        text, total = split_sum(metadata["lumin"])
         return SavedHeader(
             path=path,
             sort=str(header["sort"]),
             format=int(header["format"]),
             content=header["content"],
             shapes=shapes,
-            text=metadata["lumin"],
-            sum=metadata.get("crc32"),
+            text=text,
+            sum=total,
         )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise SavedModelError(f"{path} was not saved by lumin-core: it has no header of ours") from error

@@ -133,8 +133,30 @@ def pt_eta_phi(momenta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     transverse = px.square() + py.square()
     some = transverse > SMALL**2
     pt = torch.where(some, transverse, SMALL**2).sqrt()
-    phi = torch.atan2(torch.where(some, py, 0), torch.where(some, px, 1))
-    return pt, torch.asinh(pz / pt), phi
+    return pt, asinh(pz / pt), _azimuth(torch.where(some, px, 1), torch.where(some, py, 0))
+
+
+def asinh(x: Tensor) -> Tensor:
+    """Compute the inverse hyperbolic sine by what ONNX runtimes have for doubles.
+
+    Example:
+        >>> import torch
+        >>> from lumin_plugin_gnn.constituent_features import asinh
+        >>> asinh(torch.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.8814,  0.0000,  0.8814])
+    """
+    size = torch.where(x < 0, -x, x)
+    result = (size + (size.square() + 1).sqrt()).log()
+    return torch.where(x < 0, -result, result)
+
+
+def _azimuth(px: Tensor, py: Tensor) -> Tensor:
+    """Compute an azimuth in [-pi, pi]: by single precision, and a step of Newton's in theirs.
+
+    ONNX runtimes have no arc tangent of doubles.
+    """
+    near = torch.atan2(py.float(), px.float()).detach().to(px.dtype)
+    return near + (py * near.cos() - px * near.sin()) / (px.square() + py.square()).sqrt()
 
 
 def wrapped(angle: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.model import LCBatchNorm1d, by_bare_name
-from lumin_plugin_gnn.constituent_features import SMALL, pt_eta_phi, wrapped
+from lumin_plugin_gnn.constituent_features import SMALL, asinh, pt_eta_phi, wrapped
 from lumin_plugin_gnn.layers import in_doubles, norm_rows
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _with_coordinates(p: Tensor) -> Tensor:
     pt, _, phi = pt_eta_phi(p)
     pz, energy = p[..., 2], p[..., 3]
     transverse_mass2 = torch.maximum((energy - pz) * (energy + pz), pt.square())  # rounding makes masses imaginary
-    rapidity = torch.asinh(pz / transverse_mass2.sqrt())
+    rapidity = asinh(pz / transverse_mass2.sqrt())
     return torch.cat((p, torch.stack((pt, rapidity, phi), dim=-1)), dim=-1)
 
 

@@ -260,7 +260,7 @@ def test_two_fits_that_keep_checkpoints_in_one_folder_are_refused(train, tmp_pat
 
 def test_a_checkpoint_of_another_network_is_refused(train):
     train(n_epochs=1)
-    with pytest.raises(SavedModelError, match="does not fit the model"):
+    with pytest.raises(ConfigError, match=r"another fit: model_builder\.body\.width was 6, is 7"):
         train(builder={"body": {**BODY, "width": 7}})
 
 

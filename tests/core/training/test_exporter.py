@@ -1,7 +1,5 @@
 """Exporters by name: what they are handed, and what to install where there is none."""
 
-from pathlib import Path
-
 import pytest
 
 from lumin_core import Ensemble, Model, registry
@@ -26,7 +24,6 @@ def calls():
 
     with registry.temporary():
         registry.register("exporter", "note", Note)
-        registry.register("exporter", "onnx", Note, override=True)
         yield noted
 
 
@@ -45,10 +42,13 @@ def test_an_ensemble_hands_its_models_and_their_weights(calls, model, tmp_path):
     assert calls == [([model, model], [0.25, 0.75], tmp_path / "e.note", False)]
 
 
-def test_the_short_form_is_the_exporter_onnx(calls, model):
+def test_the_short_form_is_the_exporter_onnx(model, monkeypatch):
+    asked = []
+    for cls in (Model, Ensemble):
+        monkeypatch.setattr(cls, "export", lambda self, *args, **options: asked.append((*args, options["raw"])))
     model.export_onnx("m", raw=True)
     Ensemble([model]).export_onnx("e")
-    assert [(path, raw) for *_, path, raw in calls] == [(Path("m.note"), True), (Path("e.note"), False)]
+    assert asked == [("m", "onnx/onnx", True), ("e", "onnx/onnx", False)]
 
 
 def test_an_ending_that_is_there_is_not_added_again(calls, model, tmp_path):

@@ -102,7 +102,7 @@ def test_unknown_categories_are_named(prepared):
         model.predict(prepared[0].assign(channel="xx"), raw=True)
     with pytest.raises(DataError, match="no 'eta'"):
         model.predict(prepared[0].drop(columns="eta"), raw=True)
-    with pytest.raises(ConfigError, match="a fold file holds what was preprocessed"):
+    with pytest.raises(ConfigError, match=r"a\.hdf5 holds what was preprocessed: leave it out"):
         model.predict(fy, raw=True)
     with pytest.raises(ConfigError, match="flat inputs alone"):
         model.predict((np.zeros((1, 5)), np.zeros((1, 2))), raw=True)
