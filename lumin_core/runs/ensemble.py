@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, SavedModelError
@@ -140,6 +140,44 @@ class Ensemble:
         """Number of models."""
         return len(self.models)
 
+    @overload
+    def predict(
+        self,
+        inputs: Events | FoldYielder,
+        as_np: bool = True,
+        pred_name: str = "pred",
+        pred_cb: Callable[[], PredCallback] | None = None,
+        cbs: object = None,
+        bs: int | None = None,
+        raw: Raw = False,
+        *,
+        n_models: int | None = None,
+        out_of_fold: bool = False,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: Literal[True],
+    ) -> tuple[Answer, Answer] | None: ...
+
+    @overload
+    def predict(
+        self,
+        inputs: Events | FoldYielder,
+        as_np: bool = True,
+        pred_name: str = "pred",
+        pred_cb: Callable[[], PredCallback] | None = None,
+        cbs: object = None,
+        bs: int | None = None,
+        raw: Raw = False,
+        *,
+        n_models: int | None = None,
+        out_of_fold: bool = False,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: Literal[False] = False,
+    ) -> Answer | None: ...
+
     def predict(
         self,
         inputs: Events | FoldYielder,
@@ -235,7 +273,7 @@ class Ensemble:
             >>> spread
             array([[0.]], dtype=float32)
         """
-        answers = self.predict(
+        return self.predict(
             inputs,
             as_np,
             pred_name,
@@ -250,7 +288,6 @@ class Ensemble:
             other_preprocessing=other_preprocessing,
             spread=True,
         )
-        return cast("tuple[Answer, Answer] | None", answers)
 
     def export(
         self, path: str | Path, format: str = "onnx/onnx", raw: Raw = False, *, augment: bool | None = None
