@@ -19,7 +19,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from lumin_core.errors import ConfigError, FileError
-from lumin_core.locks import locked
+from lumin_core.locks import in_turn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +32,12 @@ class Staged:
     """A file in the making, beside its final name.
 
     As a context it is committed at the end and discarded on an error, and waits for others that
-    write under that name.
+    write in that folder.
 
     Args:
         path: The final name. Missing folders above it are made, and removed again after an error.
         error: What is raised.
+        held: Whether the caller holds the file's lock, so that there is nobody to wait for.
 
     Raises:
         FileError: If the folder cannot be made, or, in `commit`, the file cannot be written.
@@ -51,10 +52,11 @@ class Staged:
         ('all of it', False)
     """
 
-    def __init__(self, path: Path, error: type[FileError] = FileError) -> None:
+    def __init__(self, path: Path, error: type[FileError] = FileError, *, held: bool = False) -> None:
         self.path = path
         self._error = error
         self.part = path.with_name(f".{path.name}.part")
+        self._held = held
         self._lock = ExitStack()
         self._made = [folder for folder in path.parents if not folder.exists()]
         try:
@@ -64,8 +66,8 @@ class Staged:
 
     def __enter__(self) -> Path:
         """Give the temporary name."""
-        lock = self.part.with_name(f"{self.part.name}.lock")
-        self._lock.enter_context(locked(self.path, self._error, lock=lock, wait=_PATIENCE))
+        if not self._held:
+            self._lock.enter_context(in_turn(self.path, self._error, wait=_PATIENCE))
         return self.part
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -34,16 +34,12 @@ class _Busy(Exception):
 
 
 @contextmanager
-def locked(
-    path: Path, error: type[FileError] = FileError, *, lock: Path | None = None, wait: float = 0
-) -> Iterator[None]:
+def locked(path: Path, error: type[FileError] = FileError) -> Iterator[None]:
     """Hold the writer's lock of a file.
 
     Args:
         path: The file that is going to be written; its folder must exist.
         error: What is raised.
-        lock: The lock's own name, in that folder; by default ``.<name>.lock``.
-        wait: Seconds to wait for another writer.
 
     Raises:
         FileError: If another writer holds it, or the folder cannot be written to.
@@ -61,18 +57,51 @@ def locked(
         ...
         lumin_core.errors.FileError: .../train.hdf5 is being written by another process ...
     """
-    release = _acquire(path, lock or path.with_name(f".{path.name}.lock"), error, wait)
+    lock = path.with_name(f".{path.name}.lock")
+    release = _acquire(path, lambda: _take(lock), error, wait=0)
     try:
         yield
     finally:
         release()
 
 
-def _acquire(path: Path, lock: Path, error: type[FileError], wait: float) -> Callable[[], None]:
+@contextmanager
+def in_turn(path: Path, error: type[FileError] = FileError, *, wait: float) -> Iterator[None]:
+    """Save one after the other: wait for who saves in the same folder.
+
+    The lock is the folder's own, so that no file is left of who is killed; where folders have none
+    (Windows, NFS) it is a file beside.
+
+    Args:
+        path: The file that is going to be written; its folder must exist.
+        error: What is raised.
+        wait: Seconds to wait.
+
+    Raises:
+        FileError: If another writer still holds it, or the folder cannot be written to.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_core.locks import in_turn
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.safetensors"
+        >>> with in_turn(path, wait=1):
+        ...     list(path.parent.iterdir())
+        []
+    """
+    release = _acquire(path, lambda: _take_folder(path), error, wait)
+    try:
+        yield
+    finally:
+        release()
+
+
+def _acquire(
+    path: Path, take: Callable[[], Callable[[], None]], error: type[FileError], wait: float
+) -> Callable[[], None]:
     end = time.monotonic() + wait
     while True:
         try:
-            return _take(lock)
+            return take()
         except _Busy as busy:
             if time.monotonic() >= end:
                 message = f"{path} is being written by another process or yielder; wait until it is done{busy}"
@@ -96,6 +125,22 @@ def _take(lock: Path) -> Callable[[], None]:
         if _is_same(descriptor, lock):
             return lambda: _give_back(lock, descriptor)
         os.close(descriptor)  # its holder removed it between our opening and our locking
+
+
+def _take_folder(path: Path) -> Callable[[], None]:
+    beside = path.with_name(f".{path.name}.part.lock")
+    if sys.platform == "win32":
+        return _take(beside)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+    except BlockingIOError as cause:
+        os.close(descriptor)
+        raise _Busy from cause
+    except OSError:
+        os.close(descriptor)
+        return _take(beside)
+    return lambda: os.close(descriptor)
 
 
 def _lock(descriptor: int) -> None:

@@ -106,7 +106,7 @@ def replacing(path: Path) -> Iterator[h5py.File]:
         ...     _ = file.create_group("fold_0")
     """
     refuse_existing(path, overwrite=True, error=FoldFileError)
-    with Staged(path, FoldFileError) as part:
+    with Staged(path, FoldFileError, held=True) as part:
         file = _open_copy(path, part)
         try:
             set_aside(file, 0)

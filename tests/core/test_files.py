@@ -13,6 +13,7 @@ from lumin_core import (
     Model,
     ModelBuilder,
     files,
+    locks,
     train_models,
 )
 from lumin_core.errors import ConfigError, FileError, FoldFileError
@@ -62,7 +63,7 @@ def test_errors_are_neutral_unless_the_caller_names_its_own(tmp_path, monkeypatc
         assert type(caught.value) is error
         with (
             pytest.raises(error, match="cannot write to the folder of") as caught,
-            files.locked(tmp_path / "none" / "a.txt", error),
+            locks.locked(tmp_path / "none" / "a.txt", error),
         ):
             pass
         assert type(caught.value) is error

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import pytest
 from lumin_core import locks
 from lumin_core.errors import FileError
 from lumin_core.files import Staged
-from lumin_core.locks import locked
+from lumin_core.locks import in_turn, locked
 
 
 def test_there_is_one_writer(tmp_path):
@@ -41,14 +42,29 @@ def test_a_dead_writers_lock_holds_nobody_up(tmp_path):
         pass
 
 
-def test_who_waits_gets_the_lock_when_it_is_free(tmp_path):
+@pytest.fixture(params=["folder", "file"])
+def lock_of(request, monkeypatch):
+    """Have folders with locks of their own, or none, as NFS."""
+    fcntl = pytest.importorskip("fcntl", reason="no flock on this system")
+    flock = fcntl.flock
+
+    def of_files(descriptor, operation):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "not writable")
+        flock(descriptor, operation)
+
+    if request.param == "file":
+        monkeypatch.setattr(fcntl, "flock", of_files)
+
+
+def test_who_waits_gets_the_lock_when_it_is_free(tmp_path, lock_of):
     path, order = tmp_path / "a.txt", []
 
     def second():
-        with locked(path, wait=30):
+        with in_turn(path, wait=30):
             order.append("second")
 
-    with locked(path):
+    with in_turn(path, wait=0):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.1)
@@ -57,7 +73,7 @@ def test_who_waits_gets_the_lock_when_it_is_free(tmp_path):
     assert order == ["first", "second"]
 
 
-def test_two_that_write_one_file_never_meet_in_one_part(tmp_path):
+def test_two_that_write_one_file_never_meet_in_one_part(tmp_path, lock_of):
     path, errors = tmp_path / "a.txt", []
 
     def write(word):

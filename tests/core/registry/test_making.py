@@ -1,13 +1,16 @@
 """Constructors that forget that of their base class are told so, in a sentence."""
 
 import pytest
-from torch import nn
 
-from lumin_core import Body, EvalMetric, Head, build
+import lumin_core
+from lumin_core import build
 from lumin_core.errors import BrokenPlugin, LuminError
 
+nn = pytest.importorskip("torch.nn")
+pytestmark = pytest.mark.torch
 
-class OwnMetric(EvalMetric):
+
+class OwnMetric(lumin_core.EvalMetric):
     better = "lower"
 
     def __init__(self, power=1):
@@ -25,7 +28,7 @@ class OwnLoss(nn.Module):
         return (y_pred - y) ** 2
 
 
-class OwnHead(Head):
+class OwnHead(lumin_core.Head):
     def __init__(self, cont_feats):
         nn.Module.__init__(self)
 
@@ -36,7 +39,7 @@ class OwnHead(Head):
         return 1
 
 
-class OwnBody(Body):
+class OwnBody(lumin_core.Body):
     def __init__(self, n_in, feat_map):
         self.layer = nn.Linear(n_in, 4)
 
@@ -86,7 +89,7 @@ def test_other_errors_of_constructors_come_through():
 
 
 def test_who_sets_all_himself_is_let_through():
-    class Own(EvalMetric):
+    class Own(lumin_core.EvalMetric):
         better = "lower"
 
         def __init__(self):
