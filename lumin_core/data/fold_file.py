@@ -24,7 +24,7 @@ import numpy as np
 from lumin_core.data import room
 from lumin_core.data.check_sums import IDENTITY, META, complete_sums
 from lumin_core.data.description import describe
-from lumin_core.data.hdf5 import LIBVER, check_compression, extend_in_grp, fitting, with_suffix, write_column
+from lumin_core.data.hdf5 import LIBVER, add_fitted, check_compression, fitting, with_suffix, write_column
 from lumin_core.data.layout import Layout
 from lumin_core.data.meta import write_schema
 from lumin_core.data.structure import CHECKED, fold_numbers
@@ -194,31 +194,35 @@ class FoldFileWriter:
         )
         name = f"fold_{fold}"
         axes = {column: self.layout.axis(column) for column in columns}
-        if name in self.file:
-            self._check_growth(name, columns, axes)
+        fitted = self._fitted(name, columns, axes) if name in self.file else None
         with contextlib.ExitStack() as on_failure, _writing(self.path):
             on_failure.callback(self.abort)  # half a fold is none
-            self._write(name, columns, axes)
+            if fitted is None:
+                write_fold(self.file, name, columns, self._compression, axes if self._growing else None)
+            else:
+                self._extend(name, fitted, axes)
             on_failure.pop_all()
 
-    def _check_growth(self, name: str, columns: Mapping[str, np.ndarray], axes: Mapping[str, int]) -> None:
+    def _fitted(
+        self, name: str, columns: Mapping[str, np.ndarray], axes: Mapping[str, int]
+    ) -> dict[str, tuple[np.ndarray, np.dtype]]:
+        """Return columns as they are added to a fold, all of them checked before one is."""
         if not self._growing:
             raise FoldFileError(f"{name} of {self.path.name} is written already; pass growing=True to add in pieces")
         n_after = self.file[name]["inputs"].shape[0] + len(columns["inputs"])
+        fitted = {}
         for column, values in columns.items():
-            fitting(self.file[name], column, values, axes[column])
+            fitted[column] = fitting(self.file[name], column, values, axes[column])
             if axes[column] == 1 and values.dtype == np.float32 and n_after > EXACT:  # COO, whose row 1 is the event
                 raise DataError(f"{name}: a sparse fold holds at most {EXACT} events; take more folds")
+        return fitted
 
-    def _write(self, name: str, columns: Mapping[str, np.ndarray], axes: Mapping[str, int]) -> None:
-        if name not in self.file:
-            write_fold(self.file, name, columns, self._compression, axes if self._growing else None)
-            return
+    def _extend(self, name: str, fitted: Mapping[str, tuple[np.ndarray, np.dtype]], axes: Mapping[str, int]) -> None:
         n_before = self.file[name]["inputs"].shape[0]
-        for column, values in columns.items():
+        for column, (values, dtype) in fitted.items():
             if axes[column] == 1:
                 values[1] += n_before
-            extend_in_grp(self.file[name], column, values, axes[column])
+            add_fitted(self.file[name], column, values, dtype, axes[column])
 
     def close(self) -> None:
         """Complete the file: write the meta data, sync, and rename it to its name.

@@ -256,8 +256,29 @@ def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int)
         ...     file["process"][()].tolist()
         [b'ttbar', b'diboson']
     """
+    add_fitted(group, column, *fitting(group, column, values, axis), axis)
+
+
+def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dtype, axis: int) -> None:
+    """Do the same as `extend_in_grp`, for what `fitting` gave.
+
+    Args:
+        group: As for `extend_in_grp`, as are the following.
+        column: The dataset's name.
+        values: What to add.
+        dtype: That the dataset then has.
+        axis: Along which axis.
+
+    Example:
+        >>> import h5py, numpy as np
+        >>> from lumin_core.data.hdf5 import add_fitted, fitting, save_to_grp
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     save_to_grp(np.array([1.5]), file, "mass", growing=0)
+        ...     add_fitted(file, "mass", *fitting(file, "mass", np.array([2.5]), 0), 0)
+        ...     file["mass"][()].tolist()
+        [1.5, 2.5]
+    """
     dataset = group[column]
-    values, dtype = fitting(group, column, values, axis)
     if dtype.itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
         _replace(group, column, np.concatenate((dataset[()], values), axis), dtype, axis)
         return

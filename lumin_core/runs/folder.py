@@ -37,6 +37,7 @@ from lumin_core.files import check_folder, read_json, write_json
 from lumin_core.locks import locked
 from lumin_core.runs.result import result_from_json, result_to_json
 from lumin_core.training import checkpoint, sameness
+from lumin_core.training.fitting import build_callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -182,7 +183,7 @@ class RunFolder:
             resume: Whether a run that is there goes on.
             overwrite: Whether what it wrote is removed. Nothing else is.
             retry_failed: Whether models of it that failed are to be trained again.
-            callbacks: Those of the run, among which schedules may refuse more epochs.
+            callbacks: Specs of those of the run, among which schedules may refuse more epochs.
 
         Raises:
             ConfigError: If there is another run, or what is no run, or a model of what would be
@@ -232,7 +233,7 @@ class RunFolder:
                 "give these as they were, or choose another savepath"
             )
         if longer:
-            sameness.check_longer(callbacks, recorded["n_epochs"], config["n_epochs"])
+            sameness.check_longer(build_callbacks(callbacks), recorded["n_epochs"], config["n_epochs"])
         with ExitStack() as stack:
             if longer:  # the models first: a run that dies in between is still the shorter one
                 self._reopen(recorded, stack)

@@ -16,7 +16,6 @@ from lumin_core.model.options import options_of, without
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.plan import RunPlan
-from lumin_core.training.fitting import build_callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,7 +137,7 @@ def plan_run(
         resume=resume,
         overwrite=overwrite,
         retry_failed=retry_failed,
-        callbacks=build_callbacks(plan.callbacks),
+        callbacks=plan.callbacks,
     )
     return plan
 

@@ -10,7 +10,6 @@ import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from lumin_core import registry
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, LuminError
@@ -170,13 +169,10 @@ def _builder_config(builder: ModelBuilder) -> Record:
 
     Options that no model's file can hold are refused, parts without a name are told.
     """
-    try:
-        builder.to_config()
-    except registry.UnsavableOption:
-        raise  # else the models of the run could be loaded by who has the builder alone
-    except registry.UnnamedComponent as error:
-        _log.warning("the models of the run will need model_builder= to be loaded: %s", error)
-    return builder_config(builder)
+    config = builder_config(builder, saved=True)
+    if "unnamed" in config:
+        _log.warning("the models of the run will need model_builder= to be loaded: %s", config["unnamed"])
+    return config
 
 
 def _spec_config(kind: str, spec: object) -> str | Record:

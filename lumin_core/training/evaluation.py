@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.blocks import Inputs
     from lumin_core.training.fit_params import FitParams
+    from lumin_core.training.metric import EvalMetric
     from lumin_core.training.network import Network
 
     Labelled = tuple[Inputs, Tensor, Tensor | None]
@@ -206,7 +208,7 @@ def validation_values(fit_params: FitParams, answers: Answers) -> dict[str, floa
         targets = fit_params.loss_func.main_targets(targets)
     weights = by.weights if by.use_weights else None
     for metric in fit_params.metrics:
-        columns = {name: _column(fit_params, name, metric.label) for name in metric.columns}
+        columns = metric_columns(metric, fit_params.fy, fit_params.val_idx)
         values[metric.label] = float(metric.evaluate(preds, targets, weights, columns))
     return values
 
@@ -216,15 +218,27 @@ def undefined_values(fit_params: FitParams) -> dict[str, float]:
     return dict.fromkeys(["loss", *(metric.label for metric in fit_params.metrics)], nan)
 
 
-def _column(fit_params: FitParams, name: str, label: str) -> np.ndarray:
-    """Read a column that a metric needs."""
-    column = fit_params.fy.get_column(name, fold_idx=fit_params.val_idx)
-    if column is None:
-        raise DataError(
-            f"fold {fit_params.val_idx} lacks the column {name!r}, which the metric {label!r} needs and other folds "
-            "have; add it, or validate on another fold"
-        )
-    return column
+def metric_columns(metric: EvalMetric, fy: FoldYielder, val_idx: int | None) -> dict[str, np.ndarray]:
+    """Read the columns that a metric needs.
+
+    Args:
+        metric: The metric.
+        fy: The data.
+        val_idx: Index of the validation fold.
+
+    Raises:
+        DataError: If the fold lacks one.
+    """
+    columns = {}
+    for name in metric.columns:
+        column = fy.get_column(name, fold_idx=val_idx)
+        if column is None:
+            raise DataError(
+                f"fold {val_idx} lacks the column {name!r}, which the metric {metric.label!r} needs and other folds "
+                "have; add it, or validate on another fold"
+            )
+        columns[name] = column
+    return columns
 
 
 def check_targets(targets: np.ndarray | None, network: Network) -> None:

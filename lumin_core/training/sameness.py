@@ -94,11 +94,15 @@ def spec_config(kind: str, spec: object) -> str | dict[str, Any]:
         return _unnamed(error, given=spec)
 
 
-def builder_config(builder: ModelBuilder) -> dict[str, Any]:
+def builder_config(builder: ModelBuilder, *, saved: bool = False) -> dict[str, Any]:
     """Write a builder as plain values, or say why it has none and what it looks like.
 
     Args:
         builder: The builder.
+        saved: Whether its models are going to be saved, for which some options cannot be.
+
+    Raises:
+        UnsavableOption: If they are, and an option is a value that no model's file holds.
 
     Example:
         >>> from lumin_core import ModelBuilder
@@ -109,6 +113,8 @@ def builder_config(builder: ModelBuilder) -> dict[str, Any]:
     try:
         return _without_nan(builder.to_config())
     except registry.UnnamedComponent as error:
+        if saved and isinstance(error, registry.UnsavableOption):
+            raise
         return _unnamed(error, **vars(builder))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 from lumin_core import seeds
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.model.loss import BatchLoss
-from lumin_core.training.evaluation import check_targets
+from lumin_core.training.evaluation import check_targets, metric_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,12 +91,8 @@ def check_metrics(
     weights = fy.get_column("weights", fold_idx=val_idx, add_newaxis=True) if use_weights else None
     tries = _made_up(network.objective, network.n_out, targets)
     for metric in metrics:
-        columns = {name: fy.get_column(name, fold_idx=val_idx) for name in metric.columns}
-        if absent := [name for name, column in columns.items() if column is None]:
-            raise DataError(
-                f"fold {val_idx} lacks the column {absent[0]!r}, which the metric {metric.label!r} needs; add it"
-            )
-        errors = [_error(metric, preds, targets, weights, cast("Mapping[str, np.ndarray]", columns)) for preds in tries]
+        columns = metric_columns(metric, fy, val_idx)
+        errors = [_error(metric, preds, targets, weights, columns) for preds in tries]
         if all(errors):
             raise DataError(
                 f"the metric {metric.label!r} cannot be computed on the validation fold {val_idx}: {errors[-1]}"

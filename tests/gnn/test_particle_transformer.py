@@ -4,6 +4,7 @@ from math import atan2, cos, cosh, hypot, log, pi, sin, sinh, sqrt
 
 import pytest
 import torch
+from momenta import hard_momenta
 
 from lumin_core.errors import ConfigError
 from lumin_core.model.lookups import lookup_act, normal_initialiser
@@ -151,18 +152,6 @@ def test_options_of_class_attention_are_checked(options, words):
 
 def test_heads_of_class_attention_fit_the_width():
     assert [ClassAttention(5, width).blocks[0].n_heads for width in (128, 64, 7, 9, 11, 1)] == [8, 8, 7, 3, 1, 1]
-
-
-def hard_momenta(n=200):
-    """Give 4-momenta ``(n, 4, 4)`` in single precision, forward at 3 TeV and in jets of 0.01 rad."""
-    rng = torch.Generator().manual_seed(1)
-    forward = 30 * torch.randn(n, 4, 3, generator=rng, dtype=torch.float64)
-    forward[..., 2] = 3000
-    eta, phi = (0.01 * torch.randn(2, n, 4, generator=rng, dtype=torch.float64)).unbind(0)
-    pt = 5 + 200 * torch.rand(n, 4, generator=rng, dtype=torch.float64)
-    narrow = torch.stack((pt * phi.cos(), pt * phi.sin(), pt * (1 + eta).sinh()), -1)
-    momenta = torch.cat((forward, narrow))
-    return torch.cat((momenta, (momenta.square().sum(-1, keepdim=True) + 0.01).sqrt()), -1).float()
 
 
 def test_pair_features_of_forward_and_collimated_particles_are_those_of_double_precision():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import vector
+from momenta import hard_momenta
 
 from lumin_core import Model, ModelBuilder, build
 from lumin_core.errors import ConfigError, ShapeError
@@ -332,18 +333,6 @@ def test_norms_of_the_heads_have_the_mask(head):
     norms = [m for m in head(ALL, VECS, FEATS, **options).modules() if "Norm" in type(m).__name__]
     assert norms
     assert {type(norm) for norm in norms} == {MaskedBatchNorm1d}
-
-
-def hard_momenta(n=200):
-    """Give 4-momenta ``(n, 4, 4)`` in single precision, forward at 3 TeV and in jets of 0.01 rad."""
-    rng = torch.Generator().manual_seed(1)
-    forward = 30 * torch.randn(n, 4, 3, generator=rng, dtype=torch.float64)
-    forward[..., 2] = 3000
-    eta, phi = (0.01 * torch.randn(2, n, 4, generator=rng, dtype=torch.float64)).unbind(0)
-    pt = 5 + 200 * torch.rand(n, 4, generator=rng, dtype=torch.float64)
-    narrow = torch.stack((pt * phi.cos(), pt * phi.sin(), pt * (1 + eta).sinh()), -1)
-    momenta = torch.cat((forward, narrow))
-    return torch.cat((momenta, (momenta.square().sum(-1, keepdim=True) + 0.01).sqrt()), -1).float()
 
 
 @pytest.mark.parametrize("name", NAMES)

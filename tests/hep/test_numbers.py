@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from no_numbers import NO_NUMBERS
 
 from lumin_core.errors import ConfigError, DataError, LuminError
 from lumin_plugin_hep import (
@@ -37,13 +38,6 @@ from lumin_plugin_hep import (
 )
 
 SECOND = np.array([False, True])
-NO_NUMBERS = {
-    "dates": np.array([0, 1], dtype="datetime64[s]"),
-    "durations": np.array([0, 1], dtype="timedelta64[s]"),
-    "text": np.array(["0", "1"]),
-    "complex numbers": np.array([0j, 1j]),
-    "numbers and text": np.array([0, "1"], dtype=object),
-}
 EVENTS = {
     "tau_pt": np.array([30.0, 40.0]), "tau_eta": np.array([0.5, -1.0]), "tau_phi": np.array([0.25, 2.0]),
     "tau_mass": np.array([1.0, 1.0]), "tau_E": np.array([100.0, 120.0]), "met_pt": np.array([20.0, 30.0]),

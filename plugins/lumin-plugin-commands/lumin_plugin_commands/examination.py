@@ -58,10 +58,11 @@ def _fold_file(path: Path, report: Report) -> str:
 
 def _read(reader: FoldReader, fold: int, report: Report) -> None:
     """Read all of a fold, as those who use it do: its values are looked at, too."""
-    reader.read_fold(fold)
+    read = reader.read_fold(fold)
     for column in reader.columns:
         if reader.has(column, fold):
-            reader.read(column, fold)
+            if column not in read:
+                reader.read(column, fold)
             report(f"fold_{fold}/{column}")
 
 

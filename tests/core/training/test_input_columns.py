@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from no_numbers import NO_NUMBERS
 
 from lumin_core import BatchYielder, CatEmbedder, Ensemble, FoldFileWriter, FoldYielder, Model, ModelBuilder
 from lumin_core.errors import DataError, LuminError, ShapeError
@@ -15,13 +16,6 @@ from lumin_plugin_tabular import StandardScaler
 
 X = np.array([[30.0, 0.5], [40.0, -1.0]])
 SECOND = np.array([[False, False], [True, False]])
-NO_NUMBERS = {
-    "dates": np.array([0, 1], dtype="datetime64[s]"),
-    "durations": np.array([0, 1], dtype="timedelta64[s]"),
-    "text": np.array(["0", "1"]),
-    "complex numbers": np.array([0j, 1j]),
-    "numbers and text": np.array([0, "1"], dtype=object),
-}
 
 
 def model_of(names, seed=1, *, scaler=None, cat_names=()):
