@@ -19,9 +19,10 @@ from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import tensor_file
 from lumin_core.runs.members import check_spread, choose_members, not_trained_on, shares
+from lumin_core.training.asking import Question
 from lumin_core.training.model import Model
 from lumin_core.training.network import write_export
-from lumin_core.training.prediction import Question, deliver, predictions
+from lumin_core.training.prediction import deliver, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

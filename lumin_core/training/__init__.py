@@ -5,6 +5,7 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES = {
+    "asking": ["Question"],
     "callback": [
         "Callback",
         "CyclicCallback",
@@ -38,7 +39,7 @@ _HOMES = {
     "model": ["Model"],
     "network": ["Network", "PredCallback"],
     "preparation": ["output_steps"],
-    "prediction": ["Question", "predictions"],
+    "prediction": ["predictions"],
     "progress": ["progress_bar"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

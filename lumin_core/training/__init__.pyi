@@ -1,3 +1,4 @@
+from lumin_core.training.asking import Question as Question
 from lumin_core.training.callback import Callback as Callback
 from lumin_core.training.callback import CyclicCallback as CyclicCallback
 from lumin_core.training.callback import LossCallback as LossCallback
@@ -40,7 +41,6 @@ from lumin_core.training.metric import is_better as is_better
 from lumin_core.training.model import Model as Model
 from lumin_core.training.network import Network as Network
 from lumin_core.training.network import PredCallback as PredCallback
-from lumin_core.training.prediction import Question as Question
 from lumin_core.training.prediction import predictions as predictions
 from lumin_core.training.preparation import output_steps as output_steps
 from lumin_core.training.progress import progress_bar as progress_bar

@@ -6,22 +6,31 @@ than the float32 that a network is given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from attrs import define
 
 from lumin_core.checks import check_keys
-from lumin_core.data.numbers import as_numbers
-from lumin_core.data.tables import as_frame
+from lumin_core.data import transforms
+from lumin_core.data.numbers import as_array, as_numbers, unmasked
+from lumin_core.data.tables import as_frame, is_frame
+from lumin_core.data.values import BLOCK as FEW
 from lumin_core.data.values import to_float32
-from lumin_core.errors import ConfigError, DataError
+from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from lumin_core.data.transforms import Pipe
+
+    Value = str | int | float
 
 BLOCK = 1 << 18  # numbers in double precision that are held together
 
@@ -38,9 +47,8 @@ class InputColumns:
 
     Example:
         >>> from lumin_core.training.input_columns import InputColumns
-        >>> columns = InputColumns.of_frame({"eta": [0.5], "pt": [30]}, ["pt", "eta"])
-        >>> columns.numbers(0), columns.table()
-        (array([30]), array([[30. ,  0.5]], dtype=float32))
+        >>> InputColumns.of({"eta": [0.5], "pt": [30]}, ["pt", "eta"]).table()
+        array([[30. ,  0.5]], dtype=float32)
     """
 
     names: Sequence[str]
@@ -49,63 +57,115 @@ class InputColumns:
     array: np.ndarray | None = None
 
     @classmethod
-    def of_frame(cls, inputs: object, names: Sequence[str]) -> InputColumns:
-        """Take columns of a frame, a dict or an array of records by name.
+    def of(
+        cls, inputs: object, cont_feats: Sequence[str], cat_feats: Sequence[str] = (), *, exact: bool = True
+    ) -> InputColumns:
+        """Take columns by name, of an array ``(n, F)`` all.
+
+        Args:
+            inputs: The inputs.
+            cont_feats: Names of the first columns.
+            cat_feats: Names of those behind them.
+            exact: Whether an array must have so many; else, of others, they have their number.
 
         Raises:
-            DataError: If one is missing or comes twice, or inputs are a frame of another library.
+            DataError: If one is missing or comes twice, inputs are a frame of another library, or
+                hold anything but numbers.
+            ShapeError: If an array has more or fewer columns.
         """
-        if isinstance(inputs, Mapping):  # of which columns that are not wanted may be of any shape
-            _check_names(names, list(inputs))
-            inputs = {name: inputs[name] for name in names}
-        frame = as_frame(inputs, "inputs")
-        _check_names(names, list(frame.columns))
-        columns = [frame[name] for name in names]  # views
-        return cls(names, len(frame), lambda i, rows: columns[i].iloc[rows])
-
-    @classmethod
-    def of_array(cls, array: np.ndarray, names: Sequence[str]) -> InputColumns:
-        """Take all columns of an array, shape ``(n, F)``; without a name they have their number."""
+        names = [*cont_feats, *cat_feats]
+        if is_frame(inputs):
+            if isinstance(inputs, Mapping):  # of which columns that are not wanted may be of any shape
+                _check_names(names, list(inputs))
+                inputs = {name: inputs[name] for name in names}
+            frame = as_frame(inputs, "inputs")
+            _check_names(names, list(frame.columns))
+            columns = [frame[name] for name in names]  # views
+            return cls(names, len(frame), lambda i, rows: columns[i].iloc[rows])
+        array = as_array(inputs, "inputs")
+        if array.ndim != 2 or (exact and array.shape[1] != len(names)):
+            raise ShapeError(
+                f"inputs must be (n, {len(names)}), the {len(cont_feats)} continuous and {len(cat_feats)} categorical "
+                f"features in the order of training, got {array.shape}; a data frame is taken by column name, and a "
+                "matrix as (flat, matrix)"
+            )
         known = names if len(names) == array.shape[1] else [str(i) for i in range(array.shape[1])]
         by_column = isinstance(array, np.ma.MaskedArray) or array.dtype.kind == "O"
         numbers = None if by_column else as_numbers(array, "inputs")
         return cls(known, len(array), lambda i, rows: array[rows, i], numbers)
 
-    def numbers(self, i: int, rows: slice = slice(None)) -> np.ndarray:
-        """Return a column as numbers, NaN where a value is missing.
-
-        Raises:
-            DataError: If it holds anything else.
-        """
-        return as_numbers(self.take(i, rows), f"the column {self.names[i]!r}")
-
     def table(self) -> NDArray[np.float32]:
         """Return all columns, shape ``(n, F)``, row by row; what is so already is returned itself.
 
         Raises:
-            DataError: If a column holds anything but numbers.
+            DataError: If a column holds anything but numbers, or an infinite one.
         """
         if self.array is not None:
             with np.errstate(over="ignore"):  # what is too large is refused as infinite
-                return np.ascontiguousarray(self.array, dtype=np.float32)
-        table = np.empty((self.n, len(self.names)), dtype=np.float32)
-        for i in range(len(self.names)):
-            table[:, i] = to_float32(self.numbers(i))
+                table = np.ascontiguousarray(self.array, dtype=np.float32)
+        else:
+            table = np.empty((self.n, len(self.names)), dtype=np.float32)
+            for i in range(len(self.names)):
+                table[:, i] = to_float32(self.take(i, slice(None)), self._what(i))
+        refuse_infinite(table, self.names)
         return table
 
-    def blocks(self, n_columns: int) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Yield rows, and the first columns of these in double precision.
+    def prepared(
+        self,
+        feats: Sequence[str],
+        used: Sequence[str],
+        steps: Sequence[Pipe],
+        maps: Mapping[str, Mapping[str, Value]],
+    ) -> NDArray[np.float32]:
+        """Return columns as a preprocessing makes them of what they were before it.
+
+        Args:
+            feats: The continuous features, the first columns; the others are categorical.
+            used: Those that are wanted.
+            steps: Its steps, for all continuous features.
+            maps: Of a categorical feature the value of each code; without them it holds codes.
+
+        Returns:
+            Shape ``(n, F)``: those that are wanted, and the codes.
 
         Raises:
-            DataError: If a column holds anything but numbers.
+            DataError: If a column holds anything but numbers, an infinite one, or a value without a
+                code.
+            ShapeError: If the steps give another number of columns.
         """
-        step = max(1, BLOCK // max(1, n_columns))
-        for start in range(0, self.n, step):
-            rows = slice(start, min(start + step, self.n))
-            block = np.empty((rows.stop - start, n_columns))
-            for i in range(n_columns):
-                block[:, i] = self.numbers(i, rows)
-            yield rows, block
+        n_cont, chosen, cats = len(feats), [feats.index(feat) for feat in used], self.names[len(feats) :]
+        table = np.empty((self.n, len(used) + len(cats)), dtype=np.float32)
+        step = max(1, BLOCK // max(1, n_cont))
+        for rows in (slice(start, min(start + step, self.n)) for start in range(0, self.n, step)):
+            block = np.empty((rows.stop - rows.start, n_cont))
+            for i in range(n_cont):
+                block[:, i] = as_numbers(self.take(i, rows), self._what(i))
+            refuse_infinite(block, feats)
+            block = transforms.apply_chain(steps, block)
+            if block.shape[1] != n_cont:
+                raise ShapeError(f"the preprocessing must give {n_cont} columns, got shape {block.shape}")
+            table[rows, : len(used)] = to_float32(block[:, chosen])
+        for i, feat in enumerate(cats):
+            table[:, len(used) + i] = self._codes(n_cont + i, maps.get(feat))
+        refuse_infinite(table, [*used, *cats])
+        return table
+
+    def _codes(self, i: int, values: Mapping[str, Value] | None) -> np.ndarray:
+        """Turn the values of a categorical feature into the codes of the training."""
+        given = self.take(i, slice(None))
+        if values is None:
+            return as_numbers(given, self._what(i))
+        codes = {value: int(code) for code, value in values.items()}
+        column = given if isinstance(given, pd.Series) else pd.Series(unmasked(given))
+        if unknown := [value for value in column.unique() if value not in codes]:
+            known = sorted(codes, key=str)
+            raise DataError(
+                f"{self.names[i]!r} has values that training did not have: {unknown[:5]}; known are {known}"
+            )
+        return column.astype(object).map(codes).to_numpy(np.float64)
+
+    def _what(self, i: int) -> str:
+        return f"the column {self.names[i]!r}"
 
 
 def _check_names(names: Sequence[str], known: Sequence[object]) -> None:
@@ -117,3 +177,30 @@ def _check_names(names: Sequence[str], known: Sequence[object]) -> None:
     for name in names:
         if known.count(name) > 1:
             raise DataError(f"the data frame has {name!r} more than once; rename or drop one")
+
+
+def refuse_infinite(values: np.ndarray, names: Sequence[str] = ()) -> None:
+    """Refuse infinite inputs; no temporary of their size is made.
+
+    Args:
+        values: Shape ``(n, F)``, or of a matrix ``(n, ...)``.
+        names: Of the columns; none for a matrix.
+
+    Raises:
+        DataError: Naming the columns.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.training.input_columns import refuse_infinite
+        >>> refuse_infinite(np.array([[np.inf, 1.0]]), ["pt", "eta"])
+        Traceback (most recent call last):
+        lumin_core.errors.DataError: inputs are infinite in pt; replace or clip them first
+    """
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
+    found, step = np.zeros(flat.shape[1], dtype=bool), max(1, FEW // max(1, flat.shape[1]))
+    for start in range(0, len(flat), step):
+        found |= np.isinf(flat[start : start + step]).any(axis=0)
+    if found.any():
+        columns = ", ".join(compress(names, found))
+        where = f"inputs are infinite in {columns}" if names else "the matrix has infinite elements"
+        raise DataError(f"{where}; replace or clip them first")

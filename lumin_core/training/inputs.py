@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import copy
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import pandas as pd
 
 from lumin_core.checks import check_keys
 from lumin_core.data import transforms
 from lumin_core.data.batch_yielder import BatchYielder
-from lumin_core.data.numbers import as_array, as_numbers, unmasked
-from lumin_core.data.tables import is_frame
-from lumin_core.data.values import BLOCK, nan_to_zero, to_float32
+from lumin_core.data.values import nan_to_zero, to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
-from lumin_core.training.input_columns import InputColumns
+from lumin_core.training.input_columns import InputColumns, refuse_infinite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
     from torch import Tensor
 
     from lumin_core.data.transforms import Pipe
@@ -55,27 +51,21 @@ def as_batches(
         ConfigError: If batches are given and something that they hold themselves.
     """
     if not isinstance(inputs, BatchYielder):
-        read = InputReader(network.model_builder, network.record, network.pipes).read(inputs, raw=raw)
-        if network.head.missing == "zero" and isinstance(read, np.ndarray) and not _is_of(read, inputs):
-            nan_to_zero(read)  # it is ours, and batches need not copy it
+        reader = InputReader(network.model_builder, network.record, network.pipes)
+        read = reader.read(inputs, raw=raw, fill=network.head.missing == "zero")
         return network.batches(read, bs, targets, weights)
     if raw or targets is not None or weights is not None:
         raise ConfigError("a BatchYielder holds its own targets and weights, and inputs that were preprocessed")
-    _check_batches(network, inputs)
+    check_codes(network, inputs.inputs, "inputs", inputs.filled)
+    refuse_infinite(inputs.inputs, [f"column {i}" for i in range(inputs.inputs.shape[1])])
+    if inputs.matrix_inputs is not None:
+        refuse_infinite(inputs.matrix_inputs)
     by = copy.copy(inputs)
     by.shuffle = False
     by.drop_last = False
     by.device = network.device
     by.input_mask = network.input_mask if by.input_mask is None else by.input_mask
     return by
-
-
-def _check_batches(network: Network, by: BatchYielder) -> None:
-    """Refuse batches of infinite inputs, or of categories that the network does not know."""
-    check_codes(network, by.inputs, "inputs", by.filled)
-    _refuse_infinite(by.inputs, [f"column {i}" for i in range(by.inputs.shape[1])])
-    if by.matrix_inputs is not None:
-        _refuse_infinite_matrix(by.matrix_inputs)
 
 
 def check_codes(network: Network, flat: np.ndarray, where: str, filled: Sequence[int] = ()) -> None:
@@ -93,11 +83,8 @@ def check_codes(network: Network, flat: np.ndarray, where: str, filled: Sequence
     embedder = network.model_builder.cat_embedder
     if embedder is None or flat.ndim != 2 or (n_cont := flat.shape[1] - embedder.n_cat_in) < 0:
         return
-    for column in filled:
-        if column >= n_cont:
-            raise DataError(
-                f"{where}: values of {embedder.cat_names[column - n_cont]!r} are missing; drop these events"
-            )
+    if lost := [embedder.cat_names[column - n_cont] for column in filled if column >= n_cont]:
+        raise DataError(f"{where}: values of {lost[0]!r} are missing; drop these events")
     embedder.check_codes(flat[:, n_cont:], where)
 
 
@@ -111,6 +98,7 @@ class InputReader:
         record: What is known of the training data, for ``raw``.
         pipes: The preprocessing's steps, where they cannot be recorded; by default those
             of the record.
+        cont_feats: Continuous features that are wanted; by default those of the builder.
 
     Example:
         >>> import pandas as pd
@@ -123,14 +111,22 @@ class InputReader:
         array([[30. ,  0.5]], dtype=float32)
     """
 
-    def __init__(self, builder: ModelBuilder, record: ModelRecord, pipes: Sequence[Pipe] | None = None) -> None:
+    def __init__(
+        self,
+        builder: ModelBuilder,
+        record: ModelRecord,
+        pipes: Sequence[Pipe] | None = None,
+        cont_feats: Sequence[str] | None = None,
+    ) -> None:
         self.record = record
         self.pipes = pipes
-        self.cont_feats = list(builder.cont_feats)
+        self.cont_feats = list(builder.cont_feats if cont_feats is None else cont_feats)
         self.cat_embedder = builder.cat_embedder
         self.cat_feats = [] if self.cat_embedder is None else list(self.cat_embedder.cat_names)
 
-    def read(self, inputs: Columns | tuple[Columns, ArrayLike | Tensor], *, raw: bool = False) -> Read:
+    def read(
+        self, inputs: Columns | tuple[Columns, ArrayLike | Tensor], *, raw: bool = False, fill: bool = False
+    ) -> Read:
         """Read inputs.
 
         Args:
@@ -138,6 +134,8 @@ class InputReader:
                 ``(flat, matrix)`` with a matrix of shape ``(n, ...)``; the matrix alone, too, if
                 there are no flat features. What is masked, NA or NaN is missing.
             raw: Whether they are as before the preprocessing.
+            fill: Whether missing values become 0, where that needs no further copy: of flat inputs
+                that are not the caller's own memory.
 
         Returns:
             Float32, shape ``(n, F)``, or such a pair.
@@ -152,110 +150,47 @@ class InputReader:
         of_file = self.record.features.get("cont_feats", self.cont_feats)
         flat_feats = [feat for feat in self.cont_feats if feat in of_file]
         if getattr(inputs, "ndim", 2) > 2 and not (flat_feats or self.cat_feats):
-            matrix = as_numbers(inputs, "the matrix")
-            inputs = np.zeros((len(matrix), 0), dtype=np.float32), matrix
-        if not isinstance(inputs, tuple):
-            return self._preprocessed(inputs) if raw else self._flat(inputs, self.cont_feats)
-        if raw:
-            raise ConfigError("raw=True takes flat inputs alone; preprocess the matrix yourself")
-        if len(inputs) != 2:
-            raise ShapeError(f"a tuple of inputs is (flat, matrix), got {len(inputs)} parts")
-        matrix = to_float32(inputs[1], "the matrix")
-        if matrix.ndim == 0:
-            raise ShapeError("the matrix must be (n, ...), one row an event, got a single number")
-        _refuse_infinite_matrix(matrix)
-        return self._flat(inputs[0], flat_feats, exact=False), matrix
-
-    def _flat(self, inputs: Columns, cont_feats: Sequence[str], *, exact: bool = True) -> NDArray[np.float32]:
-        """Return the columns, checked."""
-        columns = self._columns(inputs, cont_feats, exact=exact)
-        table = columns.table()
-        _refuse_infinite(table, columns.names)
+            return self._pair(None, cast("ArrayLike", inputs), [])
+        if isinstance(inputs, tuple):
+            if raw:
+                raise ConfigError("raw=True takes flat inputs alone; preprocess the matrix yourself")
+            if len(inputs) != 2:
+                raise ShapeError(f"a tuple of inputs is (flat, matrix), got {len(inputs)} parts")
+            return self._pair(*inputs, flat_feats)
+        feats, steps = self._recorded() if raw else (self.cont_feats, None)
+        columns = InputColumns.of(inputs, feats, self.cat_feats)
+        table = (
+            columns.table() if steps is None else columns.prepared(feats, self.cont_feats, steps, self.record.cat_maps)
+        )
         self._check_codes(table)
+        if fill and (columns.array is None or not np.may_share_memory(table, columns.array)):
+            nan_to_zero(table)
         return table
 
-    def _columns(self, inputs: Columns, cont_feats: Sequence[str], *, exact: bool = True) -> InputColumns:
-        """Take the columns, by name where they have one."""
-        names = [*cont_feats, *self.cat_feats]
-        if is_frame(inputs):
-            return InputColumns.of_frame(inputs, names)
-        array = as_array(inputs, "inputs")
-        if array.ndim != 2 or (exact and array.shape[1] != len(names)):
-            raise ShapeError(
-                f"inputs must be (n, {len(names)}), the {len(cont_feats)} continuous and {len(self.cat_feats)} "
-                f"categorical features in the order of training, got {array.shape}; "
-                "a data frame is taken by column name, and a matrix as (flat, matrix)"
-            )
-        return InputColumns.of_array(array, names)
+    def _pair(self, flat: Columns | None, matrix: ArrayLike | Tensor, feats: Sequence[str]) -> Read:
+        """Read a matrix and what is beside it."""
+        values = to_float32(matrix, "the matrix")
+        if values.ndim == 0:
+            raise ShapeError("the matrix must be (n, ...), one row an event, got a single number")
+        refuse_infinite(values)
+        if flat is None:
+            return np.zeros((len(values), 0), dtype=np.float32), values
+        table = InputColumns.of(flat, feats, self.cat_feats, exact=False).table()
+        self._check_codes(table)
+        return table, values
 
-    def _preprocessed(self, inputs: Columns) -> NDArray[np.float32]:
-        """Apply category maps and the recorded preprocessing.
-
-        The latter covers all features of the training file.
-        """
-        record, feats = self.record, self.record.features.get("file_feats", self.cont_feats)
-        pipes = transforms.chain_from_config(record.preprocessing) if self.pipes is None else self.pipes
-        if not pipes and not record.cat_maps:
+    def _recorded(self) -> tuple[Sequence[str], Sequence[Pipe]]:
+        """Return the recorded preprocessing, and its features: all of the training file."""
+        record = self.record
+        steps = transforms.chain_from_config(record.preprocessing) if self.pipes is None else self.pipes
+        if not steps and not record.cat_maps:
             raise ConfigError(
                 "raw=True needs a recorded preprocessing, but the training data recorded none; leave it out"
             )
-        columns = self._columns(inputs, feats)
+        feats = record.features.get("file_feats", self.cont_feats)
         check_keys(self.cont_feats, feats, "the preprocessing's record of features")
-        chosen = [feats.index(feat) for feat in self.cont_feats]
-        table = np.empty((columns.n, len(chosen) + len(self.cat_feats)), dtype=np.float32)
-        for rows, block in columns.blocks(len(feats)):
-            _refuse_infinite(block, feats)
-            prepared = transforms.apply_chain(pipes, block)
-            if prepared.shape[1] != len(feats):
-                raise ShapeError(f"the preprocessing must give {len(feats)} columns, got shape {prepared.shape}")
-            table[rows, : len(chosen)] = to_float32(prepared[:, chosen])
-        for i, feat in enumerate(self.cat_feats):
-            table[:, len(chosen) + i] = self._codes(columns, len(feats) + i, feat)
-        _refuse_infinite(table, [*self.cont_feats, *self.cat_feats])
-        self._check_codes(table)
-        return table
-
-    def _codes(self, columns: InputColumns, i: int, feat: str) -> np.ndarray:
-        """Turn the values of a categorical feature into the codes of the training."""
-        if feat not in self.record.cat_maps:
-            return columns.numbers(i)
-        given = columns.take(i, slice(None))
-        column = given if isinstance(given, pd.Series) else pd.Series(unmasked(given))
-        codes = {value: int(code) for code, value in self.record.cat_maps[feat].items()}
-        if unknown := [value for value in column.unique() if value not in codes]:
-            raise DataError(
-                f"{feat!r} has values that training did not have: {unknown[:5]}; known are {sorted(codes, key=str)}"
-            )
-        return column.astype(object).map(codes).to_numpy(np.float64)
+        return feats, steps
 
     def _check_codes(self, table: np.ndarray) -> None:
         if self.cat_embedder is not None:
             self.cat_embedder.check_codes(table[:, table.shape[1] - len(self.cat_feats) :], "inputs")
-
-
-def _is_of(read: np.ndarray, inputs: object) -> bool:
-    """Tell whether what was read is the caller's own memory."""
-    return not (is_frame(inputs) or isinstance(inputs, list)) and np.may_share_memory(read, as_array(inputs))
-
-
-def _refuse_infinite(values: np.ndarray, names: Sequence[str]) -> None:
-    if (infinite := _infinite(values)).any():
-        columns = [name for name, is_bad in zip(names, infinite, strict=True) if is_bad]
-        raise DataError(f"inputs are infinite in {', '.join(columns)}; replace or clip them first")
-
-
-def _refuse_infinite_matrix(matrix: np.ndarray) -> None:
-    if _infinite(matrix).any():
-        raise DataError("the matrix has infinite elements; replace or clip them first")
-
-
-def _infinite(values: np.ndarray) -> NDArray[np.bool_]:
-    """Tell for each element of an event whether it is infinite in any.
-
-    No temporary of that size is made.
-    """
-    flat = values.reshape(len(values), math.prod(values.shape[1:]))
-    found, step = np.zeros(flat.shape[1], dtype=bool), max(1, BLOCK // max(1, flat.shape[1]))
-    for start in range(0, len(flat), step):
-        found |= np.isinf(flat[start : start + step]).any(axis=0)
-    return found

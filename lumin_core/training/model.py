@@ -9,12 +9,13 @@ from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError
 from lumin_core.training import evaluation
+from lumin_core.training.asking import Question
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.fitting import prepare_fit
 from lumin_core.training.inputs import as_batches
 from lumin_core.training.loop import run_fit
 from lumin_core.training.network import Network
-from lumin_core.training.prediction import Question, deliver, fold_batches, predictions
+from lumin_core.training.prediction import deliver, fold_batches, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,10 +15,11 @@ import pandas as pd
 
 from lumin_core.data import augmentation
 from lumin_core.data.augmentation import Fold
+from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.entries import matrix_from_entry
 from lumin_core.data.matrix import mark_absent
 from lumin_core.errors import ConfigError
-from lumin_core.training.inputs import InputReader
+from lumin_core.training.inputs import InputReader, as_batches
 from lumin_core.training.sameness import is_unnamed
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data.augmentation import Augmentation
     from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.training.network import Network
+    from lumin_core.training.network import Events, Network
 
     Array = np.ndarray | tuple[np.ndarray, np.ndarray]
 
@@ -79,6 +80,31 @@ def with_augmentations(fy: FoldYielder, parts: Sequence[Augmentation]) -> FoldYi
     return other
 
 
+def event_batches(
+    network: Network, inputs: Events, bs: int | None, *, raw: bool, augment: bool
+) -> Iterator[BatchYielder]:
+    """Make the batches of events that are in no fold file: once, or for each view.
+
+    Args:
+        network: Who will be asked.
+        inputs: As for `as_batches`.
+        bs: Events in a batch.
+        raw: Whether they are as before the preprocessing.
+        augment: Whether the views of the network are wanted.
+
+    Raises:
+        ConfigError: If they are, and there are none.
+    """
+    if not augment:
+        yield as_batches(network, inputs, bs, raw=raw)
+        return
+    if isinstance(inputs, BatchYielder):
+        raise ConfigError("a BatchYielder holds events as they are, of which there are no views: leave augment out")
+    views = EventViews(network, inputs, raw=raw)
+    for view in views:
+        yield network.batches(view, bs, object_axis=views.object_axis)
+
+
 class EventViews:
     """The views of events that are in no fold file.
 
@@ -95,16 +121,16 @@ class EventViews:
         record = network.record
         self.parts = recorded_views(network)
         self.network = network
-        reader = InputReader(network.model_builder, record, network.pipes)
-        self.cont_feats, self.cat_feats = list(reader.cont_feats), list(reader.cat_feats)
+        builder = network.model_builder
+        self.cont_feats = list(builder.cont_feats)
+        self.cat_feats = [] if builder.cat_embedder is None else list(builder.cat_embedder.cat_names)
         if record.matrix_feats is not None:
             of_file = record.features.get("cont_feats", self.cont_feats)
             self.cont_feats = [feat for feat in self.cont_feats if feat in of_file]
         self.schema = None if record.matrix_feats is None else matrix_from_entry(record.matrix_feats)
         self.file_feats = list(record.features.get("file_feats", self.cont_feats))
         whole = raw or (isinstance(inputs, pd.DataFrame) and set(self.file_feats) <= set(inputs.columns))
-        if whole:
-            reader.cont_feats = list(self.file_feats)
+        reader = InputReader(builder, record, network.pipes, self.file_feats if whole else None)
         read = reader.read(inputs, raw=raw)
         flat = read[0] if isinstance(read, tuple) else read
         self.matrix = read[1] if isinstance(read, tuple) else None

@@ -221,9 +221,20 @@ def test_fault_inputs_are_held_once_at_every_door(monkeypatch):
     assert {door: peak for door, peak in peaks.items() if peak > 1.8} == {}
 
 
-def test_columns_come_in_blocks_that_hold_every_row_once():
-    n = BLOCK // 2 + 3
-    columns = InputColumns.of_frame({"a": np.arange(n), "b": np.arange(n) / 2, "c": ["x"] * n}, ["b", "a", "c"])
-    rows, blocks = zip(*columns.blocks(2), strict=True)
-    assert [(part.start, part.stop) for part in rows] == [(0, BLOCK // 2), (BLOCK // 2, n)]
-    np.testing.assert_array_equal(np.concatenate(blocks), np.stack([np.arange(n) / 2, np.arange(n)], axis=1))
+class Halved:
+    """A step that notes how many events come at a time."""
+
+    def __init__(self):
+        self.came = []
+
+    def transform(self, x):
+        self.came.append(len(x))
+        return x / 2
+
+
+def test_a_preprocessing_is_applied_in_blocks_that_hold_every_row_once():
+    n, step = BLOCK // 2 + 3, Halved()
+    columns = InputColumns.of({"a": np.arange(n), "b": np.arange(n) / 2, "c": np.ones(n)}, ["b", "a", "c"])
+    table = columns.prepared(["b", "a"], ["a"], [step], {})
+    assert step.came == [BLOCK // 2, 3]
+    np.testing.assert_array_equal(table, np.stack([np.arange(n) / 2, np.ones(n)], axis=1))
