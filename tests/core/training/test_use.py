@@ -134,7 +134,9 @@ def test_another_models_fit_in_a_thread_is_refused_for_the_random_numbers(model,
     assert not other.model.training
 
 
-def test_a_fit_is_refused_while_another_thread_asks(model, fy, tmp_path):
+def test_a_fit_is_refused_while_another_thread_asks(model, make_fy, tmp_path):
+    fy = make_fy(tmp_path / "own.hdf5")
+
     class Fitting(Callback):
         def on_batch_begin(self):
             with pytest.raises(ConfigError, match="is being asked in another thread, whose predictions a fit would"):
