@@ -77,8 +77,10 @@ def shared_path(tmp_path_factory):
 @pytest.fixture
 def fy(shared_path):
     """Three folds of 16 weighted events, for reading only: a, b, c, and d of three categories; binary targets."""
+    before = shared_path.stat()
     with FoldYielder(shared_path, seed=3) as yielder:
         yield yielder
+    assert shared_path.stat().st_mtime_ns == before.st_mtime_ns, "write into a file of the test's own: make_fy(path)"
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,9 @@ def test_a_fit_is_refused_while_another_thread_asks(model, make_fy, tmp_path):
     assert "pred" in fy.columns()
 
 
-def test_a_fit_does_not_come_between_two_folds_of_a_prediction(model, fy, tmp_path):
+def test_a_fit_does_not_come_between_two_folds_of_a_prediction(model, make_fy, tmp_path):
+    fy = make_fy(tmp_path / "own.hdf5")
+
     class Slow(FoldYielder):
         def get_test_fold(self, idx, aug_idx, **options):
             with pytest.raises(ConfigError, match="is being asked in another thread"):
@@ -181,8 +183,9 @@ def test_models_that_threads_build_are_what_their_seeds_make(same_weights):
     assert all(same_weights(model, make(seed)) for seed, model in enumerate(built))
 
 
-def test_threads_that_save_into_one_file_lose_nothing(fy):
+def test_threads_that_save_into_one_file_lose_nothing(make_fy, tmp_path):
     """The second is refused, whether by the same yielder or another; each thread has its own columns."""
+    fy = make_fy(tmp_path / "own.hdf5")
     values = np.arange(16.0)
     with fy.writing():
         fy.save_fold_pred(values, 0, "mine")
