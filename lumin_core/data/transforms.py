@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
+from lumin_core import registry
 from lumin_core.data.numbers import as_numbers
 from lumin_core.errors import ConfigError
 
@@ -186,11 +187,10 @@ def _checked_step(pipe: object) -> Pipe:
     is_file = hasattr(pipe, "__fspath__") or (isinstance(pipe, str) and "." in pipe)
     if isinstance(pipe, str | Mapping) and not is_file:
         return chosen(pipe)
-    hint = ""
-    if is_file:
-        hint = "; pickled files are not opened, since they can run code: load it yourself if you trust it, and pass it"
+    unread = "; pickled files are not opened, since they can run code: load it yourself if you trust it, and pass it"
     raise ConfigError(
-        f"a pipeline must be transforms or an object with transform and inverse_transform, got {pipe!r}{hint}"
+        f"a pipeline must be transforms or an object with transform and inverse_transform, got "
+        f"{pipe!r}{unread if is_file else ''}"
     )
 
 
@@ -213,8 +213,6 @@ def chosen(spec: object) -> Transform:
         >>> chosen({"name": "standard_scaler", "with_mean": False}).to_config()
         {'with_mean': False, 'with_std': True}
     """
-    from lumin_core import registry
-
     return _build(spec) if isinstance(spec, Mapping) else registry.build("transform", spec)
 
 
@@ -250,8 +248,6 @@ def as_chain(pipe: object) -> list[Transform]:
 
 
 def _converted(step: object) -> Transform:
-    from lumin_core import registry
-
     for component in registry.components("transform"):
         cls = component.load() if component.problem is None else None
         transform = cls.convert(step) if isinstance(cls, type) and issubclass(cls, Transform) else None
@@ -285,8 +281,6 @@ def chain_to_config(pipe: Steps) -> list[dict[str, object]]:
 
 
 def _step_config(step: Transform) -> dict[str, object]:
-    from lumin_core import registry
-
     name = registry.qualified_name(type(step))
     if name is None:
         raise ConfigError(
@@ -321,8 +315,6 @@ def chain_from_config(configs: Sequence[Mapping[str, object]]) -> list[Transform
 
 
 def _build(config: object) -> Transform:
-    from lumin_core import registry
-
     if not isinstance(config, Mapping) or not isinstance(name := config.get("name"), str):
         raise ConfigError(f'a stored transform must be {{"name": ..., ...}}, got {config!r}')
     cls = registry.find("transform", name).load()
