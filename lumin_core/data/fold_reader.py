@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lumin_core.checks import as_list, check_names, is_positive
+from lumin_core.checks import check_names, is_positive
 from lumin_core.data import check_sums, structure
 from lumin_core.data.meta import read_schema
 from lumin_core.data.numbers import as_numbers
@@ -77,12 +78,10 @@ class FoldReader:
         self._stamp: Stamp | None = None
         self._identity: str | None = None
         try:
-            with structure.reading(self.path):
-                file = self.open()
+            with self._reading() as file:
                 self.schema = _given_schema(read_schema(file), cont_feats, cat_feats, self.path)
                 self.sizes = structure.fold_sizes(file)
                 self._columns = structure.column_names(file, len(self.sizes))
-                structure.check_widths(file, len(self.schema.input_feats), len(self.sizes))
                 structure.check_columns(file, self.schema, self.sizes)
                 self._note_identity(file)
         except BaseException:
@@ -92,8 +91,7 @@ class FoldReader:
     @property
     def identity(self) -> str:
         """What tells the data from others; see `FoldYielder.identity`."""
-        with self._lock, structure.reading(self.path):
-            file = self.open()
+        with self._reading() as file:
             if self._identity is None:
                 self._identity = check_sums.identity(file, self.schema)
             return self._identity
@@ -101,6 +99,12 @@ class FoldReader:
     def _note_identity(self, file: h5py.File) -> None:
         """Note the identity of a file that has its check sums, which costs next to nothing."""
         self._identity = check_sums.identity(file, self.schema) if check_sums.has_sums(file, self.schema) else None
+
+    @contextmanager
+    def _reading(self, what: str = "") -> Iterator[h5py.File]:
+        """Give the open file to one thread at a time; a damaged one is named, with what is read."""
+        with self._lock, structure.reading(self.path, what):
+            yield self.open()
 
     def open(self) -> h5py.File:
         """Return the open file: after it was replaced, as predictions do, the new one.
@@ -113,7 +117,7 @@ class FoldReader:
             found = stamp(self.path)  # None if it was removed while open: what is open can still be read
             if self._file and found in (None, self._stamp):
                 return self._file
-            in_place = found is not None and self._stamp is not None and found[0] == self._stamp[0]
+            in_place = bool(found and self._stamp and found[0] == self._stamp[0])
             if self._file and self.sizes and self._identity is None and not in_place:
                 self._identity = check_sums.identity(self._file, self.schema)  # before it is gone
             self.close()
@@ -158,8 +162,8 @@ class FoldReader:
         Raises:
             FoldFileError: Naming the first one that is not.
         """
-        with self._lock, structure.reading(self.path):
-            yield from check_sums.verified(self.open(), self.schema)
+        with self._reading() as file:
+            yield from check_sums.verified(file, self.schema)
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""
@@ -172,19 +176,18 @@ class FoldReader:
     @property
     def columns(self) -> list[str]:
         """Columns of the folds; those of some folds only as well."""
-        with self._lock:
-            self.open()
+        with self._reading():
             return list(self._columns)
 
     def has(self, column: str, idx: int) -> bool:
         """Tell whether a fold has a column."""
-        with self._lock, structure.reading(self.path, f"fold_{idx}"):
-            return column in self.open()[f"fold_{idx}"]
+        with self._reading(f"fold_{idx}") as file:
+            return column in file[f"fold_{idx}"]
 
     def folds_with_data(self, column: str) -> list[int]:
         """List the folds that have a column which no prediction wrote."""
-        with self._lock, structure.reading(self.path, column):
-            folds = {i: self.open()[f"fold_{i}"] for i in self.sizes}
+        with self._reading(column) as file:
+            folds = {i: file[f"fold_{i}"] for i in self.sizes}
             return [i for i, fold in folds.items() if column in fold and not check_sums.is_prediction(fold[column])]
 
     def read(self, column: str, idx: int) -> np.ndarray:
@@ -216,23 +219,19 @@ class FoldReader:
         elif column == "weights":
             check_finite(to_float32(values, where), [schema.wgt_feat or column], where)
         elif self.clip is None:
-            check_inputs(to_float32(values, where), self._element_names(column), where)
+            of_matrix = [] if schema.matrix is None else schema.matrix.elements
+            check_inputs(to_float32(values, where), schema.input_feats if column == "inputs" else of_matrix, where)
         if column == "inputs" and schema.cat_feats:
             check_codes(values[:, len(schema.cont_feats) :], schema.cat_feats, where)
 
-    def _element_names(self, column: str) -> list[str]:
-        if column == "inputs":
-            return self.schema.input_feats
-        return [] if self.schema.matrix is None else self.schema.matrix.elements
-
     def _stored(self, column: str, idx: int) -> np.ndarray:
         """Read a column as it is."""
-        with self._lock, structure.reading(self.path, f"fold_{idx}/{column}"):
-            dataset = self.open()[f"fold_{idx}/{column}"]
-            values: np.ndarray = dataset[()]
-            stored: np.dtype = dataset.dtype
-        tensor = self.schema.tensor(column)
-        with structure.reading(self.path, f"fold_{idx}/{column}"):
+        name = f"fold_{idx}/{column}"
+        with structure.reading(self.path, name):
+            with self._lock:
+                dataset = self.open()[name]
+                values, stored = dataset[()], dataset.dtype
+            tensor = self.schema.tensor(column)
             if tensor is None or not tensor.is_sparse:
                 return structure.decoded(values, stored)
             dtype = values.dtype if column == "targets" else np.dtype("float32")
@@ -243,12 +242,9 @@ class FoldReader:
     ) -> np.ndarray | None:
         """Read a column of one or several folds; see `FoldYielder.get_column`, which this does."""
         idxs = self.fold_range(n_folds, fold_idx)
-        if column not in self.columns:
-            return None
-        lacking = [i for i in idxs if not self.has(column, i)]
-        if lacking and fold_idx is not None:
-            return None
-        if lacking:
+        if lacking := [i for i in idxs if not self.has(column, i)]:
+            if fold_idx is not None or column not in self.columns:
+                return None
             raise DataError(f"column {column!r} is not in folds {lacking}; read the others one by one with fold_idx=")
         data = joined([self.read(column, i) for i in idxs])
         return _with_axis(data) if add_newaxis else data
@@ -337,10 +333,11 @@ def _given_schema(
             raise FoldFileError(
                 f"{path} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns"
             )
-        check_names("cont_feats and cat_feats", [*as_list(cont_feats), *as_list(cat_feats)])
-        return Schema(cont_feats=cont_feats, cat_feats=cat_feats)
-    asked = {"cont_feats": (cont_feats, schema.cont_feats), "cat_feats": (cat_feats, schema.cat_feats)}
-    for name, (given, stored) in asked.items():
+        asked = Schema(cont_feats=cont_feats, cat_feats=cat_feats)
+        check_names("cont_feats and cat_feats", asked.input_feats)
+        return asked
+    for name, given in (("cont_feats", cont_feats), ("cat_feats", cat_feats)):
+        stored = getattr(schema, name)
         if given is not None and list(given) != stored:
             raise ConfigError(f"{name} of {path.name} are {stored}, got {list(given)}; leave {name} out")
     return schema

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +11,10 @@ import numpy as np
 from lumin_core.data.check_sums import META, check_sum, write_identity, write_sum
 from lumin_core.data.entries import KNOWN, expected_entry, schema_from_entries, schema_to_entries
 from lumin_core.data.room import set_aside
+from lumin_core.data.structure import WAY_OUT, reading
 from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import h5py
 
     from lumin_core.data.schema import Schema
@@ -135,29 +134,22 @@ def read_schema(file: h5py.File) -> Schema | None:
         raise FoldFileError(
             f"{file.filename} has format {version}, this version reads up to {FORMAT}: update lumin-core"
         )
-    absent = [name for name in ("cont_feats", "cat_feats", "targ_feats") if name not in group]
-    if absent:
+    if absent := [name for name in ("cont_feats", "cat_feats", "targ_feats") if name not in group]:
         raise FoldFileError(f"{file.filename} is no fold file: /{META} lacks {', '.join(absent)}")
-    known = {name: _read_entry(file, name) for name in group if name in KNOWN}
-    for name, value in known.items():
-        if expected := expected_entry(name, value):
-            raise FoldFileError(
-                f"{file.filename}: /{META}/{name} must be {expected}, got {value!r:.200}; the file is damaged, or "
-                "written by hand: bring back a copy, or make it anew"
-            )
-    return schema_from_entries(known | dict(_unknown_entries(file)))
+    entries = {}
+    for name in group:
+        # what others wrote is read as far as it is JSON; all of it stays in the file
+        with nullcontext() if name in KNOWN else suppress(FoldFileError):
+            entries[name] = value = _read_entry(file, name)
+            if name in KNOWN and (expected := expected_entry(name, value)):
+                raise FoldFileError(
+                    f"{file.filename}: /{META}/{name} must be {expected}, got {value!r:.200}; the file is damaged, or "
+                    f"written by hand: {WAY_OUT}"
+                )
+    return schema_from_entries(entries)
 
 
 def _read_entry(file: h5py.File, name: str) -> object:
-    try:
-        return json.loads(file[META][name][()])
-    except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise FoldFileError(f"{file.filename}: /{META}/{name} cannot be read: {error}") from error
-
-
-def _unknown_entries(file: h5py.File) -> Iterator[tuple[str, object]]:
-    """Read what others wrote, as far as it is JSON; all of it stays in the file."""
-    for name in file[META]:
-        if name not in KNOWN:
-            with suppress(FoldFileError):
-                yield name, _read_entry(file, name)
+    with reading(file.filename, f"/{META}/{name}"):
+        content: object = json.loads(file[META][name][()])
+        return content
