@@ -135,15 +135,11 @@ class BatchYielder:
         columns = self._columns()
         if self.bulk_move:
             columns = [None if c is None else c.to(self.device) for c in columns]
-        order = (
-            torch.randperm(self.n_events, generator=self.generator, device=self._order_device())
-            if self.shuffle
-            else None
-        )
+        order = None
+        if self.shuffle:
+            where = "cpu" if self.generator is None else self.generator.device
+            order = torch.randperm(self.n_events, generator=self.generator, device=where)
         return self._bulk(columns, order) if self.bulk_move else self._piecewise(columns, order)
-
-    def _order_device(self) -> torch.device:
-        return torch.device("cpu") if self.generator is None else self.generator.device
 
     def _bulk(self, columns: list[Tensor | None], order: Tensor | None) -> Iterator[Batch]:
         """Permute all at once, and slice."""
