@@ -9,7 +9,7 @@ import numpy as np
 
 from lumin_core.checks import as_list, did_you_mean
 from lumin_core.data.entries import matrix_to_entry
-from lumin_core.data.fold_reader import joined
+from lumin_core.data.folds import joined
 from lumin_core.data.frame_output import Wanted, to_frame
 from lumin_core.data.pipelines import Pipelines
 from lumin_core.data.values import nan_to_zero

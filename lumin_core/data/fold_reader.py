@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from operator import attrgetter
 from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lumin_core.checks import check_names, is_positive
+from lumin_core.checks import is_positive
 from lumin_core.data import check_sums, structure
-from lumin_core.data.meta import read_schema
+from lumin_core.data.folds import joined
+from lumin_core.data.meta import find_schema, read_schema
 from lumin_core.data.numbers import as_numbers
-from lumin_core.data.schema import Schema
 from lumin_core.data.sparse import from_coo
 from lumin_core.data.values import RESERVED, check_codes, check_finite, check_inputs, to_float32
 from lumin_core.errors import ConfigError, DataError, DataReplaced, FoldFileError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data.folds import FoldData
 
-    Stamp = tuple[int, int, int]
+_FEATS = attrgetter("cont_feats", "cat_feats", "targ_feats")
 
 
 class FoldReader:
@@ -75,15 +76,16 @@ class FoldReader:
         self._checked: set[tuple[str, int]] = set()
         self._lock = RLock()
         self._file: h5py.File | None = None
-        self._stamp: Stamp | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._identity: str | None = None
         try:
             with self._reading() as file:
-                self.schema = _given_schema(read_schema(file), cont_feats, cat_feats, self.path)
+                self.schema = find_schema(file, cont_feats, cat_feats)
                 self.sizes = structure.fold_sizes(file)
                 self._columns = structure.column_names(file, len(self.sizes))
                 structure.check_columns(file, self.schema, self.sizes)
-                self._note_identity(file)
+                if check_sums.has_sums(file, self.schema):  # then it costs next to nothing
+                    self._identity = check_sums.identity(file, self.schema)
         except BaseException:
             self.close()
             raise
@@ -95,10 +97,6 @@ class FoldReader:
             if self._identity is None:
                 self._identity = check_sums.identity(file, self.schema)
             return self._identity
-
-    def _note_identity(self, file: h5py.File) -> None:
-        """Note the identity of a file that has its check sums, which costs next to nothing."""
-        self._identity = check_sums.identity(file, self.schema) if check_sums.has_sums(file, self.schema) else None
 
     @contextmanager
     def _reading(self, what: str = "") -> Iterator[h5py.File]:
@@ -131,7 +129,7 @@ class FoldReader:
         """Take over what was added to the file, and refuse other data under the same name."""
         try:
             schema = read_schema(file) or self.schema
-            same = structure.fold_sizes(file) == self.sizes and _same_columns(schema, self.schema)
+            same = structure.fold_sizes(file) == self.sizes and _FEATS(schema) == _FEATS(self.schema)
             if same and self._identity is not None:
                 # who changes a file in place, as we never do, may leave its check sums as they were
                 same = check_sums.identity(file, schema, trust_sums=not in_place) == self._identity
@@ -147,30 +145,21 @@ class FoldReader:
         """Take the file as it is now, after whoever holds its lock has written columns."""
         with self._lock:
             self.close()
-            self._file = structure.open_file(self.path)
-            self._stamp = stamp(self.path)
-            self._columns = structure.column_names(self._file, len(self.sizes))
-            if not set(columns).isdisjoint(self.schema.misc_feats):
-                self._note_identity(self._file)
+            known, self._identity = self._identity, None  # with which there is nothing to compare
+            self.open()
+            if set(columns).isdisjoint(self.schema.misc_feats):
+                self._identity = known
 
     def verified(self) -> Iterator[tuple[str, bool]]:
-        """Go through all datasets and compare check sums with values, as `FoldYielder.verify` does.
-
-        Yields:
-            The name of a dataset that could be read and is right, and whether it has a check sum.
-
-        Raises:
-            FoldFileError: Naming the first one that is not.
-        """
+        """Go through the datasets as `FoldYielder.verify` does: names, and which have check sums."""
         with self._reading() as file:
             yield from check_sums.verified(file, self.schema)
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""
         with self._lock:
-            if self._file is not None:
+            if self._file:
                 self._file.close()
-                self._file = None
                 self._checked.clear()  # who opens it again may find another's values
 
     @property
@@ -191,14 +180,11 @@ class FoldReader:
             return [i for i, fold in folds.items() if column in fold and not check_sums.is_prediction(fold[column])]
 
     def read(self, column: str, idx: int) -> np.ndarray:
-        """Read a column of a fold: as it is stored, but sparse data dense, and text as `str`.
+        """Read a column of a fold, shape ``(n, ...)``, sparse data as dense and text as `str`.
 
         Args:
             column: Its name.
             idx: Of the fold.
-
-        Returns:
-            Shape ``(n, ...)``.
 
         Raises:
             FoldFileError: If it cannot be read.
@@ -300,48 +286,12 @@ class FoldReader:
 
     def __getstate__(self) -> dict[str, object]:
         """Return everything but the open file and the lock, which stay here."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock")}
+        return self.__dict__ | {"_file": None, "_lock": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take over what was known; the file is opened at first need."""
-        self.__dict__.update(state)
-        self._lock = RLock()
-        self._file = None
-
-
-def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Put folds together; one alone is not copied.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.fold_reader import joined
-        >>> joined([np.array([1, 2]), np.array([3])])
-        array([1, 2, 3])
-    """
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        self.__dict__.update(state, _lock=RLock())
 
 
 def _with_axis(values: np.ndarray) -> np.ndarray:
     return values[:, None] if values.ndim == 1 else values
-
-
-def _given_schema(
-    schema: Schema | None, cont_feats: Sequence[str] | None, cat_feats: Sequence[str] | None, path: Path
-) -> Schema:
-    if schema is None:
-        if cont_feats is None and cat_feats is None:
-            raise FoldFileError(
-                f"{path} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns"
-            )
-        asked = Schema(cont_feats=cont_feats, cat_feats=cat_feats)
-        check_names("cont_feats and cat_feats", asked.input_feats)
-        return asked
-    for name, given in (("cont_feats", cont_feats), ("cat_feats", cat_feats)):
-        stored = getattr(schema, name)
-        if given is not None and list(given) != stored:
-            raise ConfigError(f"{name} of {path.name} are {stored}, got {list(given)}; leave {name} out")
-    return schema
-
-
-def _same_columns(a: Schema, b: Schema) -> bool:
-    return (a.cont_feats, a.cat_feats, a.targ_feats) == (b.cont_feats, b.cat_feats, b.targ_feats)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lumin_core.checks import check_names
 from lumin_core.data.check_sums import META, check_sum, write_identity, write_sum
 from lumin_core.data.entries import KNOWN, expected_entry, schema_from_entries, schema_to_entries
 from lumin_core.data.room import set_aside
+from lumin_core.data.schema import Schema
 from lumin_core.data.structure import WAY_OUT, reading
 from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
-    import h5py
+    from collections.abc import Sequence
 
-    from lumin_core.data.schema import Schema
+    import h5py
 
 FORMAT = 1  # raised when a reader of before could no longer read what is written
 
@@ -147,6 +150,42 @@ def read_schema(file: h5py.File) -> Schema | None:
                     f"written by hand: {WAY_OUT}"
                 )
     return schema_from_entries(entries)
+
+
+def find_schema(file: h5py.File, cont_feats: Sequence[str] | None, cat_feats: Sequence[str] | None) -> Schema:
+    """Return what an open file has: as it says itself, else as it is said.
+
+    Args:
+        file: The file.
+        cont_feats: Continuous features, if they are said.
+        cat_feats: Categorical features, if they are said.
+
+    Raises:
+        FoldFileError: As of `read_schema`, and if neither says it.
+        ConfigError: If the features are others than the file's.
+
+    Example:
+        >>> import h5py
+        >>> from lumin_core.data.meta import find_schema
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     find_schema(file, ["pt"], None).cont_feats
+        ['pt']
+    """
+    schema = read_schema(file)
+    if schema is None:
+        if cont_feats is None and cat_feats is None:
+            raise FoldFileError(
+                f"{file.filename} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns"
+            )
+        schema = Schema(cont_feats=cont_feats, cat_feats=cat_feats)
+        check_names("cont_feats and cat_feats", schema.input_feats)
+        return schema
+    for name, given in (("cont_feats", cont_feats), ("cat_feats", cat_feats)):
+        stored = getattr(schema, name)
+        if given is not None and list(given) != stored:
+            file_name = Path(file.filename).name
+            raise ConfigError(f"{name} of {file_name} are {stored}, got {list(given)}; leave {name} out")
+    return schema
 
 
 def _read_entry(file: h5py.File, name: str) -> object:
