@@ -151,7 +151,7 @@ class FoldReader:
                 self._identity = known
 
     def verified(self) -> Iterator[tuple[str, bool]]:
-        """Go through the datasets as `FoldYielder.verify` does: names, and which have check sums."""
+        """Go through the datasets as `FoldYielder.verify` does: names, which have check sums."""
         with self._reading() as file:
             yield from check_sums.verified(file, self.schema)
 
