@@ -64,6 +64,11 @@ class FoldColumns(Pipelines):
         self._ignored: list[str] = []
         self.add_ignore(ignore_feats or [])
 
+    def __repr__(self) -> str:
+        """Name the file and what is in it."""
+        columns = ", ".join(self.columns())
+        return f"{type(self).__name__}({str(self.foldfile)!r}: {self.n_folds} folds, columns {columns})"
+
     # What is in the file
 
     @property
@@ -111,6 +116,11 @@ class FoldColumns(Pipelines):
         """What the matrix holds, with LUMIN's keys, or ``None``; see `matrix_entry`."""
         matrix = self.file_schema.matrix
         return None if matrix is None else matrix_to_entry(matrix)
+
+    @property
+    def object_axis(self) -> int | None:
+        """The axis of a batch's matrix along which its objects are; ``None`` without a matrix."""
+        return None if self.file_schema.matrix is None else self.file_schema.matrix.object_axis
 
     @property
     def identity(self) -> str:

@@ -115,11 +115,6 @@ class FoldYielder(FoldColumns):
         """Go through all folds in order."""
         return (self.get_fold(i) for i in range(self.n_folds))
 
-    def __repr__(self) -> str:
-        """Name the file and what is in it."""
-        columns = ", ".join(self.columns())
-        return f"{type(self).__name__}({str(self.foldfile)!r}: {self.n_folds} folds, columns {columns})"
-
     def get_fold(self, idx: int) -> FoldData:
         """Return a fold as it is stored, less the ignored features.
 
@@ -189,11 +184,6 @@ class FoldYielder(FoldColumns):
         """
         data = fold["inputs"], bs, objective, fold["targets"], fold["weights"]
         return self.batch_yielder_type(*data, **options, missing=missing, object_axis=self.object_axis)
-
-    @property
-    def object_axis(self) -> int | None:
-        """The axis of a batch's matrix along which its objects are; ``None`` without a matrix."""
-        return None if self.file_schema.matrix is None else self.file_schema.matrix.object_axis
 
     def get_test_fold(self, idx: int, aug_idx: int, *, keep_nan: bool = False) -> FoldData:
         """Return a variant of a fold for prediction.
