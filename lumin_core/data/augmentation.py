@@ -245,7 +245,15 @@ def augment(fold: Fold, augmentations: Iterable[Augmentation], make_rng: Callabl
 
 
 def vary(fold: Fold, augmentations: Sequence[Augmentation], idx: int) -> Fold:
-    """Give one variant of a fold for prediction; arguments and errors as for those around.
+    """Return one variant of a fold for prediction.
+
+    Args:
+        fold: May be changed.
+        augmentations: In their order.
+        idx: Which variant, as for `split_variant`.
+
+    Raises:
+        ConfigError: If there is none, or an augmentation returns something else than a fold.
 
     Example:
         >>> from lumin_core.data.augmentation import Fold, vary

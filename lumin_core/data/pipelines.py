@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 PARTS = ("inputs", "targets", "matrix")
 
 
+def check_part(part: str) -> None:
+    """Refuse what is no part of the data that preprocessing is of."""
+    if part not in PARTS:
+        raise ConfigError(f"preprocessing is of 'inputs', 'targets' or 'matrix', got {part!r}")
+
+
 class Pipelines:
     """The steps of inputs, targets and matrix: what a `FoldYielder` has of them.
 
@@ -82,8 +88,7 @@ class Pipelines:
         Raises:
             ConfigError: If there is no such part, or a step that was given cannot be converted.
         """
-        if name not in PARTS:
-            raise ConfigError(f"preprocessing is of 'inputs', 'targets' or 'matrix', got {name!r}")
+        check_part(name)
         if name in self._given:
             return chain_to_config(self._given[name])
         return list(self._reader.schema.preprocessing.get(name, []))
