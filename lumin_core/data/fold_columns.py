@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from lumin_core.checks import as_list, did_you_mean
 from lumin_core.data.entries import matrix_to_entry
 from lumin_core.data.folds import joined
@@ -18,6 +16,7 @@ from lumin_core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
     import pandas as pd
 
     from lumin_core.data.fold_reader import FoldReader
@@ -157,9 +156,7 @@ class FoldColumns(Pipelines):
         Returns:
             Their number of events together.
         """
-        if idxs is None:
-            idxs = range(self.n_folds)
-        numbers = [idxs] if isinstance(idxs, int | np.integer) else idxs
+        numbers = range(self.n_folds) if idxs is None else as_list(idxs)
         return sum(self.fld_szs[self._reader.fold_number(i)] for i in numbers)
 
     def get_column(
