@@ -267,7 +267,7 @@ class FoldReader:
             DataError: If values are not finite, or codes are none, at every load.
         """
         number = self.fold_number(idx)
-        inputs = self._clipped(to_float32(self.read("inputs", number)), self.schema.input_feats)
+        inputs = self._clipped(to_float32(self.read("inputs", number)))
         targets = _with_axis(self.read("targets", number))
         has_weights = "weights" in self.columns
         weights = to_float32(_with_axis(self.read("weights", number))) if has_weights else None
@@ -279,10 +279,10 @@ class FoldReader:
         Raises:
             DataError: If there are infinities.
         """
-        return self._clipped(to_float32(self.read("matrix_inputs", idx)), [])
+        return self._clipped(to_float32(self.read("matrix_inputs", idx)))
 
-    def _clipped(self, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
-        return values if self.clip is None else check_inputs(values, names, self.path.name, self.clip)
+    def _clipped(self, values: np.ndarray) -> np.ndarray:
+        return values if self.clip is None else check_inputs(values, [], self.path.name, self.clip)
 
     def __getstate__(self) -> dict[str, object]:
         """Return everything but the open file and the lock, which stay here."""
