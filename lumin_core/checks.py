@@ -120,9 +120,8 @@ def check_names(what: str, names: Sequence[object]) -> None:
     for name in names:
         if not isinstance(name, str) or not name:
             raise ConfigError(f"{what} must be a list of names (text), got {name!r} in it")
-    twice = [name for name, n in Counter(names).items() if n > 1]
-    if twice:
-        raise ConfigError(f"{what} names {', '.join(map(repr, twice))} twice; name every feature once")
+    if twice := [repr(name) for name, n in Counter(names).items() if n > 1]:
+        raise ConfigError(f"{what} names {', '.join(twice)} twice; name every feature once")
 
 
 def check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:

@@ -72,17 +72,12 @@ class Staged:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Commit, or discard where the block or the commit raised."""
-        committed = False
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.discard_folders)
+            undo.callback(self._lock.close)
+            undo.callback(self.part.unlink, missing_ok=True)
             if kind is None:
                 self.commit()
-                committed = True
-        finally:
-            if not committed:
-                self.part.unlink(missing_ok=True)
-            self._lock.close()
-            if not committed:
-                self.discard_folders()
 
     def commit(self) -> None:
         """Sync the file and rename it to its final name."""
@@ -92,6 +87,7 @@ class Staged:
         except OSError as cause:
             msg = f"cannot write {self.path}: {cause.strerror}; what was there before is unchanged"
             raise self._error(msg) from cause
+        self._made = []
         with suppress(OSError):  # a folder cannot be opened on Windows
             _sync(self.path.parent, os.O_RDONLY)
 

@@ -22,7 +22,11 @@ from lumin_core.errors import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    Release = Callable[[], None]
+    """What gives a lock back."""
 
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 _LOOK_EVERY = 0.02  # seconds
@@ -33,8 +37,7 @@ class _Busy(Exception):
     """Somebody else has the lock; with what is known of him."""
 
 
-@contextmanager
-def locked(path: Path, error: type[FileError] = FileError) -> Iterator[None]:
+def locked(path: Path, error: type[FileError] = FileError) -> AbstractContextManager[None]:
     """Hold the writer's lock of a file.
 
     Args:
@@ -57,16 +60,10 @@ def locked(path: Path, error: type[FileError] = FileError) -> Iterator[None]:
         ...
         lumin_core.errors.FileError: .../train.hdf5 is being written by another process ...
     """
-    lock = path.with_name(f".{path.name}.lock")
-    release = _acquire(path, lambda: _take(lock), error, wait=0)
-    try:
-        yield
-    finally:
-        release()
+    return _held(path, lambda: _take(path.with_name(f".{path.name}.lock")), error, wait=0)
 
 
-@contextmanager
-def in_turn(path: Path, error: type[FileError] = FileError, *, wait: float) -> Iterator[None]:
+def in_turn(path: Path, error: type[FileError] = FileError, *, wait: float) -> AbstractContextManager[None]:
     """Save one after the other: wait for who saves in the same folder.
 
     The lock is the folder's own, so that no file is left of who is killed; where folders have none
@@ -88,20 +85,17 @@ def in_turn(path: Path, error: type[FileError] = FileError, *, wait: float) -> I
         ...     list(path.parent.iterdir())
         []
     """
-    release = _acquire(path, lambda: _take_folder(path), error, wait)
-    try:
-        yield
-    finally:
-        release()
+    return _held(path, lambda: _take_folder(path), error, wait)
 
 
-def _acquire(
-    path: Path, take: Callable[[], Callable[[], None]], error: type[FileError], wait: float
-) -> Callable[[], None]:
+@contextmanager
+def _held(path: Path, take: Callable[[], Release], error: type[FileError], wait: float) -> Iterator[None]:
+    """Take a lock, again and again while somebody else has it, and give it back in the end."""
     end = time.monotonic() + wait
-    while True:
+    release: Release | None = None
+    while release is None:
         try:
-            return take()
+            release = take()
         except _Busy as busy:
             if time.monotonic() >= end:
                 message = f"{path} is being written by another process or yielder; wait until it is done{busy}"
@@ -109,9 +103,13 @@ def _acquire(
             time.sleep(_LOOK_EVERY)
         except OSError as cause:
             raise error(f"cannot write to the folder of {path}: {cause.strerror}") from cause
+    try:
+        yield
+    finally:
+        release()
 
 
-def _take(lock: Path) -> Callable[[], None]:
+def _take(lock: Path) -> Release:
     """Take a lock and return what gives it back."""
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
@@ -127,7 +125,7 @@ def _take(lock: Path) -> Callable[[], None]:
         os.close(descriptor)  # its holder removed it between our opening and our locking
 
 
-def _take_folder(path: Path) -> Callable[[], None]:
+def _take_folder(path: Path) -> Release:
     beside = path.with_name(f".{path.name}.part.lock")
     if sys.platform == "win32":
         return _take(beside)
@@ -167,7 +165,7 @@ def _give_back(lock: Path, descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _take_alone(lock: Path) -> Callable[[], None]:
+def _take_alone(lock: Path) -> Release:
     """Make the file that one alone can make, where the file system has no locks."""
     _warn_once(str(lock.parent))
     lock.unlink(missing_ok=True)
@@ -200,10 +198,8 @@ def _is_dead(owner: str) -> bool:
         return False
     try:
         os.kill(int(found["process"]), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
     return False
 
 

@@ -34,11 +34,6 @@ class Moments(NamedTuple):
         mean_error: Its standard error; NaN for a single event, which cannot tell.
         sigma: The standard deviation, in the unit of the values.
         sigma_error: Its standard error; NaN for a single event.
-
-    Example:
-        >>> from lumin_core.statistics import Moments
-        >>> Moments(125.1, 0.2, 2.1, 0.1).sigma
-        2.1
     """
 
     mean: float
@@ -66,9 +61,6 @@ def get_moments(values: ArrayLike, weights: ArrayLike | None = None) -> Moments:
         values: Shape ``(n,)`` or ``(n, 1)``; what is masked or NA is missing, as NaN is.
         weights: Event weights, of the same length, or ``None`` for one each.
 
-    Returns:
-        ``(mean, mean_error, sigma, sigma_error)``, in the unit of the values.
-
     Raises:
         ShapeError: If the shapes are others.
         DataError: If there are no events, values or weights are missing, infinite or not numbers,
@@ -84,8 +76,7 @@ def get_moments(values: ArrayLike, weights: ArrayLike | None = None) -> Moments:
         True
 
     References:
-        M. Kendall and A. Stuart, The Advanced Theory of Statistics, vol. 1, ch. 10 (standard errors
-        by linearisation).
+        M. Kendall and A. Stuart, The Advanced Theory of Statistics, vol. 1, ch. 10 (linearisation).
     """
     x, w = _events(values, weights)
     total = total_weight(w)
@@ -112,13 +103,11 @@ def get_moments(values: ArrayLike, weights: ArrayLike | None = None) -> Moments:
 def effective_count(weights: ArrayLike) -> float:
     r"""Compute the effective number of events, :math:`(\sum w)^2 / \sum w^2`.
 
-    So many unweighted events would be as precise.
-
     Args:
         weights: Event weights, shape ``(n,)`` or ``(n, 1)``; events of weight zero do not count.
 
     Returns:
-        The effective number of events, 0 where there are none.
+        That many unweighted events would be as precise; 0 where there are none.
 
     Raises:
         ShapeError: If the shape is another.
@@ -181,8 +170,7 @@ def bootstrap(
         arrays: Arrays of one length along their first axis, such as predictions, targets and
             weights, NaN for what is masked; ``None`` is passed on as it is (no weights).
         n: Number of resamples.
-        seed: A seed or a generator; ``None`` for fresh entropy. Numpy's global generator
-            is not touched.
+        seed: A seed, a generator, or ``None`` for fresh entropy; never numpy's global generator.
 
     Returns:
         The values, shape ``(n, *)``.
@@ -223,9 +211,6 @@ def uncert_round(value: float, uncert: float) -> tuple[float, float]:
         uncert: Its uncertainty, in the same unit. Where it is zero, infinite or NaN both are given
             back as they are.
 
-    Returns:
-        ``(value, uncert)``, rounded.
-
     Raises:
         DataError: If the uncertainty is negative.
 
@@ -245,8 +230,6 @@ def uncert_round(value: float, uncert: float) -> tuple[float, float]:
 
 def mean_as_text(values: ArrayLike) -> str:
     r"""Write the mean with its standard error, rounded to it.
-
-    The error is left out where there is none.
 
     Args:
         values: Shape ``(n,)``; those that are not finite are left out.
@@ -297,8 +280,7 @@ def _column(array: ArrayLike, name: str) -> NDArray[np.float64]:
 
 def _require_finite(column: NDArray[np.float64], name: str) -> None:
     """Refuse NaN and infinities."""
-    n_bad = int((~np.isfinite(column)).sum())
-    if n_bad:
+    if n_bad := int((~np.isfinite(column)).sum()):
         raise DataError(f"{name} must be finite, got {n_bad} NaN or infinite of {len(column)}; select before the call")
 
 

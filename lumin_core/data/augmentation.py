@@ -11,13 +11,14 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from lumin_core import registry
 from lumin_core.checks import as_list, did_you_mean, is_positive, positive
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    import numpy as np
 
     from lumin_core.data.transforms import Pipe
 
@@ -191,26 +192,6 @@ def problem_of(augmentation: object) -> str | None:
     return None
 
 
-def checked_fold(fold: object, part: Augmentation) -> dict[str, Any]:
-    """Refuse what is no fold any more.
-
-    Args:
-        fold: What an augmentation returned.
-        part: The augmentation.
-
-    Raises:
-        ConfigError: If inputs, targets or weights are missing.
-
-    Example:
-        >>> from lumin_core.data.augmentation import checked_fold
-        >>> checked_fold({"inputs": [], "targets": [], "weights": None}, None)["inputs"]
-        []
-    """
-    if not isinstance(fold, dict) or not {"inputs", "targets", "weights"} <= fold.keys():
-        raise ConfigError(f"{type(part).__name__} must return the fold with inputs, targets, weights, got {type(fold)}")
-    return fold
-
-
 def build_all(augmentations: object) -> list[Augmentation]:
     """Build augmentations from names, dicts, classes, partials or instances.
 
@@ -224,8 +205,6 @@ def build_all(augmentations: object) -> list[Augmentation]:
         >>> build_all(None)
         []
     """
-    from lumin_core import registry
-
     specs = as_list(augmentations)
     built = [spec if isinstance(spec, Augmentation) else registry.build("augmentation", spec) for spec in specs]
     for augmentation in built:
@@ -242,6 +221,60 @@ def count_variants(augmentations: Iterable[Augmentation]) -> int:
         1
     """
     return math.prod(augmentation.n_test for augmentation in augmentations)
+
+
+def augment(fold: Fold, augmentations: Iterable[Augmentation], make_rng: Callable[[int], np.random.Generator]) -> Fold:
+    """Let each augmentation change a fold for training.
+
+    Args:
+        fold: May be changed.
+        augmentations: In their order.
+        make_rng: Function from the place of an augmentation to its random numbers.
+
+    Raises:
+        ConfigError: If one returns something else than a fold.
+
+    Example:
+        >>> from lumin_core.data.augmentation import Fold, augment
+        >>> augment(Fold({"inputs": [], "targets": [], "weights": None}), [], None)["inputs"]
+        []
+    """
+    for place, augmentation in enumerate(augmentations):
+        fold = _taken(augmentation.train(fold, make_rng(place)), fold, augmentation)
+    return fold
+
+
+def vary(fold: Fold, augmentations: Sequence[Augmentation], idx: int) -> Fold:
+    """Return one variant of a fold for prediction.
+
+    Args:
+        fold: May be changed.
+        augmentations: In their order.
+        idx: Which variant, as for `split_variant`.
+
+    Raises:
+        ConfigError: If there is none, or an augmentation returns something else than a fold.
+
+    Example:
+        >>> from lumin_core.data.augmentation import Fold, vary
+        >>> vary(Fold({"inputs": [], "targets": [], "weights": None}), [], 0)["inputs"]
+        []
+    """
+    for augmentation, variant in zip(augmentations, split_variant(augmentations, idx), strict=True):
+        fold = _taken(augmentation.test(fold, variant), fold, augmentation)
+    return fold
+
+
+def _taken(changed: object, fold: Fold, augmentation: Augmentation) -> Fold:
+    """Refuse what is no fold any more; what a plain dict holds is put into the fold."""
+    if not isinstance(changed, dict) or not {"inputs", "targets", "weights"} <= changed.keys():
+        name = type(augmentation).__name__
+        raise ConfigError(f"{name} must return the fold with inputs, targets, weights, got {type(changed)}")
+    if isinstance(changed, Fold):
+        return changed
+    fold.clear()
+    fold.update(changed)
+    return fold
 
 
 def split_variant(augmentations: Sequence[Augmentation], idx: int) -> list[int]:
@@ -262,8 +295,4 @@ def split_variant(augmentations: Sequence[Augmentation], idx: int) -> list[int]:
     n = count_variants(augmentations)
     if not 0 <= idx < n:
         raise ConfigError(f"aug_idx must be 0 to {n - 1}, got {idx}")
-    parts = []
-    for augmentation in reversed(augmentations):
-        idx, part = divmod(idx, augmentation.n_test)
-        parts.append(part)
-    return parts[::-1]
+    return [int(part) for part in np.unravel_index(idx, [augmentation.n_test for augmentation in augmentations])]

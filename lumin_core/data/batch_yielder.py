@@ -133,38 +133,29 @@ class BatchYielder:
         """Make a pass."""
         self._check()
         columns = self._columns()
-        if self.bulk_move:
-            columns = [None if c is None else c.to(self.device) for c in columns]
-        order = (
-            torch.randperm(self.n_events, generator=self.generator, device=self._order_device())
-            if self.shuffle
-            else None
-        )
+        order = None
+        if self.shuffle:
+            where = "cpu" if self.generator is None else self.generator.device
+            order = torch.randperm(self.n_events, generator=self.generator, device=where)
         return self._bulk(columns, order) if self.bulk_move else self._piecewise(columns, order)
 
-    def _order_device(self) -> torch.device:
-        return torch.device("cpu") if self.generator is None else self.generator.device
-
     def _bulk(self, columns: list[Tensor | None], order: Tensor | None) -> Iterator[Batch]:
-        """Permute all at once, and slice."""
+        """Move and permute all at once, and slice."""
+        columns = [None if c is None else c.to(self.device) for c in columns]
         if order is not None:
             order = order.to(self.device)
             for i, column in enumerate(columns):  # one at a time, so that what was replaced is freed
                 columns[i] = None if column is None else column.index_select(0, order)
-        n_used = len(self) * self.bs if self.drop_last else self.n_events
-        parts = [itertools.repeat(None) if c is None else torch.split(c[:n_used], self.bs) for c in columns]
+        parts = [itertools.repeat(None) if c is None else torch.split(c, self.bs)[: len(self)] for c in columns]
         own = order is not None or self.device.type != "cpu"
         del columns
-        if n_used == 0:
-            return
         flat, matrix, y, w = (part if own or k > 1 else _clones(part) for k, part in enumerate(parts))
         yield from zip(flat if self.matrix_inputs is None else zip(flat, matrix), y, w)  # noqa: B905  (repeat never ends)
 
     def _piecewise(self, columns: list[Tensor | None], order: Tensor | None) -> Iterator[Batch]:
         """Gather and move batch by batch."""
         order = torch.arange(self.n_events) if order is None else order.cpu()
-        for i in range(len(self)):
-            chosen = order[i * self.bs : (i + 1) * self.bs]
+        for chosen in torch.split(order, self.bs)[: len(self)]:
             flat, matrix, y, w = (None if c is None else c.index_select(0, chosen).to(self.device) for c in columns)
             yield (flat if matrix is None else (flat, matrix)), y, w  # type: ignore[misc]  # flat is never None
 
@@ -177,7 +168,9 @@ class BatchYielder:
         if self.input_mask is not None:
             flat = flat.index_select(1, _column_indices(self.input_mask, flat.shape[1]))
         matrix = None if self.matrix_inputs is None else _to_tensor(self.matrix_inputs, np.float32)
-        return [flat, matrix, self._target_tensor(), self._weight_tensor()]
+        weights = self.weights if self.use_weights else None
+        w = None if weights is None else _to_tensor(weights, np.float32).reshape(-1, 1)
+        return [flat, matrix, self._target_tensor(), w]
 
     def _target_tensor(self) -> Tensor | None:
         if self.targets is None:
@@ -188,11 +181,6 @@ class BatchYielder:
         check_classes(self.targets)
         y = _to_tensor(self.targets, np.int64)
         return y.squeeze(-1) if y.dim() == 2 and y.shape[1] == 1 else y
-
-    def _weight_tensor(self) -> Tensor | None:
-        if self.weights is None or not self.use_weights:
-            return None
-        return _to_tensor(self.weights, np.float32).reshape(-1, 1)
 
     def _check(self) -> None:
         n = self.n_events

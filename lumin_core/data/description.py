@@ -195,9 +195,9 @@ def _check_folds(file: h5py.File, schema: Schema) -> None:
     """Refuse category maps that lack codes of the folds that are there."""
     if not schema.cat_maps or not structure.fold_numbers(file):
         return
-    n_folds, n_cont = len(structure.fold_sizes(file)), len(schema.cont_feats)
-    structure.check_widths(file, len(schema.input_feats), n_folds)
-    for i in range(n_folds):
+    sizes, n_cont = structure.fold_sizes(file), len(schema.cont_feats)
+    structure.check_columns(file, schema, sizes)
+    for i in sizes:
         codes, where = file[f"fold_{i}/inputs"][:, n_cont:], f"fold {i} of {file.filename}"
         check_codes(codes, schema.cat_feats, where)
         check_known_codes(codes, schema.cat_feats, schema.cat_maps, where)

@@ -5,29 +5,29 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from lumin_core.checks import as_list, did_you_mean
 from lumin_core.data.entries import matrix_to_entry
-from lumin_core.data.fold_reader import joined
-from lumin_core.data.pipelines import PARTS, Pipelines
+from lumin_core.data.folds import joined
+from lumin_core.data.frame_output import Wanted, to_frame
+from lumin_core.data.pipelines import Pipelines
 from lumin_core.data.values import nan_to_zero
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
     import pandas as pd
 
     from lumin_core.data.fold_reader import FoldReader
     from lumin_core.data.folds import FoldData
     from lumin_core.data.schema import Schema
-    from lumin_core.data.transforms import Pipe, Steps, Transform
+    from lumin_core.data.transforms import Steps
 
 _log = logging.getLogger(__name__)
 
 
-class FoldColumns:
+class FoldColumns(Pipelines):
     """Names, columns and preprocessing of a fold file: what a `FoldYielder` has beside its folds.
 
     Args:
@@ -54,17 +54,19 @@ class FoldColumns:
         *,
         yield_matrix: bool = True,
     ) -> None:
-        self._reader = reader
+        super().__init__(reader, pipes)
         self.foldfile = reader.path
         self.fld_szs = reader.sizes
         self.n_folds = len(reader.sizes)
         self.has_matrix = "matrix_inputs" in reader.columns
         self.yield_matrix = yield_matrix
         self._ignored: list[str] = []
-        self._pipelines = Pipelines(reader)
-        for part, pipe in zip(PARTS, pipes, strict=False):
-            self._pipelines.give(part, pipe)
         self.add_ignore(ignore_feats or [])
+
+    def __repr__(self) -> str:
+        """Name the file and what is in it."""
+        columns = ", ".join(self.columns())
+        return f"{type(self).__name__}({str(self.foldfile)!r}: {self.n_folds} folds, columns {columns})"
 
     # What is in the file
 
@@ -115,6 +117,11 @@ class FoldColumns:
         return None if matrix is None else matrix_to_entry(matrix)
 
     @property
+    def object_axis(self) -> int | None:
+        """The axis of a batch's matrix along which its objects are; ``None`` without a matrix."""
+        return None if self.file_schema.matrix is None else self.file_schema.matrix.object_axis
+
+    @property
     def identity(self) -> str:
         """What tells the data from others: 64 hexadecimal digits.
 
@@ -149,9 +156,7 @@ class FoldColumns:
         Returns:
             Their number of events together.
         """
-        if idxs is None:
-            idxs = range(self.n_folds)
-        numbers = [idxs] if isinstance(idxs, int | np.integer) else idxs
+        numbers = range(self.n_folds) if idxs is None else as_list(idxs)
         return sum(self.fld_szs[self._reader.fold_number(i)] for i in numbers)
 
     def get_column(
@@ -240,11 +245,9 @@ class FoldColumns:
             ConfigError: If there is nothing to undo, or there are no such folds.
             ShapeError: If a pipeline does not fit the data.
         """
-        from lumin_core.data.frame_output import Wanted, to_frame
-
         wanted = Wanted(n_folds, fold_idx, inc_inputs, inc_matrix, nan_to_num, [] if inc_ignore else self._ignored)
         named = {"gen_target": targ_name, "gen_weight": wgt_name, "pred": pred_name}
-        df, lacking = to_frame(self._reader, named, wanted, self._pipelines if deprocess else None)
+        df, lacking = to_frame(self._reader, named, wanted, self if deprocess else None)
         for column in [] if suppress_warn else lacking:
             _log.warning("%s has no column %r", self.foldfile.name, column)
         if verbose:
@@ -280,50 +283,3 @@ class FoldColumns:
     def get_use_cat_feats(self) -> list[str]:
         """Return the categorical features that folds hold, less the ignored ones."""
         return self.cat_feats
-
-    # Pipelines
-
-    def add_input_pipe(self, input_pipe: Steps | None) -> None:
-        """Set the transforms of the continuous features, in memory; see the class."""
-        self._pipelines.give("inputs", input_pipe)
-
-    def add_output_pipe(self, output_pipe: Steps | None) -> None:
-        """Set the transforms of the targets, in memory; see the class."""
-        self._pipelines.give("targets", output_pipe)
-
-    def add_matrix_pipe(self, matrix_pipe: Steps | None) -> None:
-        """Set the transforms of the flattened matrix, in memory; see the class."""
-        self._pipelines.give("matrix", matrix_pipe)
-
-    @property
-    def preprocessing(self) -> list[Transform]:
-        """Transforms that the continuous features went through: as given, else the file's.
-
-        Raises:
-            UnknownComponent: If the plugin of a stored one is not installed.
-            ConfigError: If one that was given cannot be converted.
-        """
-        return self._pipelines.chain("inputs")
-
-    @property
-    def preprocessing_config(self) -> list[dict[str, object]]:
-        """The same as plain values, which asks for no plugin where they are stored."""
-        return self._pipelines.config("inputs")
-
-    def get_pipe_config(self, name: str) -> list[dict[str, object]]:
-        """Return the steps of ``"inputs"``, ``"targets"`` or ``"matrix"`` as plain values.
-
-        Raises:
-            ConfigError: If one that was given cannot be converted.
-        """
-        return self._pipelines.config(name)
-
-    def get_pipes(self, name: str) -> list[Pipe]:
-        """Return the steps to run, of ``"inputs"``, ``"targets"`` or ``"matrix"``.
-
-        They are what was given, else what is stored.
-
-        Returns:
-            Objects with ``transform`` and ``inverse_transform``, in their order.
-        """
-        return self._pipelines.steps(name)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from operator import attrgetter
 from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lumin_core.checks import as_list, check_names, is_positive
+from lumin_core.checks import is_positive
 from lumin_core.data import check_sums, structure
-from lumin_core.data.meta import read_schema
+from lumin_core.data.folds import joined
+from lumin_core.data.meta import find_schema, read_schema
 from lumin_core.data.numbers import as_numbers
-from lumin_core.data.schema import Schema
 from lumin_core.data.sparse import from_coo
 from lumin_core.data.values import RESERVED, check_codes, check_finite, check_inputs, to_float32
 from lumin_core.errors import ConfigError, DataError, DataReplaced, FoldFileError
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data.folds import FoldData
 
-    Stamp = tuple[int, int, int]
+_FEATS = attrgetter("cont_feats", "cat_feats", "targ_feats")
 
 
 class FoldReader:
@@ -74,17 +76,16 @@ class FoldReader:
         self._checked: set[tuple[str, int]] = set()
         self._lock = RLock()
         self._file: h5py.File | None = None
-        self._stamp: Stamp | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._identity: str | None = None
         try:
-            with structure.reading(self.path):
-                file = self.open()
-                self.schema = _given_schema(read_schema(file), cont_feats, cat_feats, self.path)
+            with self._reading() as file:
+                self.schema = find_schema(file, cont_feats, cat_feats)
                 self.sizes = structure.fold_sizes(file)
                 self._columns = structure.column_names(file, len(self.sizes))
-                structure.check_widths(file, len(self.schema.input_feats), len(self.sizes))
                 structure.check_columns(file, self.schema, self.sizes)
-                self._note_identity(file)
+                if check_sums.has_sums(file, self.schema):  # then it costs next to nothing
+                    self._identity = check_sums.identity(file, self.schema)
         except BaseException:
             self.close()
             raise
@@ -92,15 +93,16 @@ class FoldReader:
     @property
     def identity(self) -> str:
         """What tells the data from others; see `FoldYielder.identity`."""
-        with self._lock, structure.reading(self.path):
-            file = self.open()
+        with self._reading() as file:
             if self._identity is None:
                 self._identity = check_sums.identity(file, self.schema)
             return self._identity
 
-    def _note_identity(self, file: h5py.File) -> None:
-        """Note the identity of a file that has its check sums, which costs next to nothing."""
-        self._identity = check_sums.identity(file, self.schema) if check_sums.has_sums(file, self.schema) else None
+    @contextmanager
+    def _reading(self, what: str = "") -> Iterator[h5py.File]:
+        """Give the open file to one thread at a time; a damaged one is named, with what is read."""
+        with self._lock, structure.reading(self.path, what):
+            yield self.open()
 
     def open(self) -> h5py.File:
         """Return the open file: after it was replaced, as predictions do, the new one.
@@ -113,7 +115,7 @@ class FoldReader:
             found = stamp(self.path)  # None if it was removed while open: what is open can still be read
             if self._file and found in (None, self._stamp):
                 return self._file
-            in_place = found is not None and self._stamp is not None and found[0] == self._stamp[0]
+            in_place = bool(found and self._stamp and found[0] == self._stamp[0])
             if self._file and self.sizes and self._identity is None and not in_place:
                 self._identity = check_sums.identity(self._file, self.schema)  # before it is gone
             self.close()
@@ -127,7 +129,7 @@ class FoldReader:
         """Take over what was added to the file, and refuse other data under the same name."""
         try:
             schema = read_schema(file) or self.schema
-            same = structure.fold_sizes(file) == self.sizes and _same_columns(schema, self.schema)
+            same = structure.fold_sizes(file) == self.sizes and _FEATS(schema) == _FEATS(self.schema)
             if same and self._identity is not None:
                 # who changes a file in place, as we never do, may leave its check sums as they were
                 same = check_sums.identity(file, schema, trust_sums=not in_place) == self._identity
@@ -143,59 +145,46 @@ class FoldReader:
         """Take the file as it is now, after whoever holds its lock has written columns."""
         with self._lock:
             self.close()
-            self._file = structure.open_file(self.path)
-            self._stamp = stamp(self.path)
-            self._columns = structure.column_names(self._file, len(self.sizes))
-            if not set(columns).isdisjoint(self.schema.misc_feats):
-                self._note_identity(self._file)
+            known, self._identity = self._identity, None  # with which there is nothing to compare
+            self.open()
+            if set(columns).isdisjoint(self.schema.misc_feats):
+                self._identity = known
 
     def verified(self) -> Iterator[tuple[str, bool]]:
-        """Go through all datasets and compare check sums with values, as `FoldYielder.verify` does.
-
-        Yields:
-            The name of a dataset that could be read and is right, and whether it has a check sum.
-
-        Raises:
-            FoldFileError: Naming the first one that is not.
-        """
-        with self._lock, structure.reading(self.path):
-            yield from check_sums.verified(self.open(), self.schema)
+        """Go through the datasets as `FoldYielder.verify` does: names, which have check sums."""
+        with self._reading() as file:
+            yield from check_sums.verified(file, self.schema)
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""
         with self._lock:
-            if self._file is not None:
+            if self._file:
                 self._file.close()
-                self._file = None
                 self._checked.clear()  # who opens it again may find another's values
 
     @property
     def columns(self) -> list[str]:
         """Columns of the folds; those of some folds only as well."""
-        with self._lock:
-            self.open()
+        with self._reading():
             return list(self._columns)
 
     def has(self, column: str, idx: int) -> bool:
         """Tell whether a fold has a column."""
-        with self._lock, structure.reading(self.path, f"fold_{idx}"):
-            return column in self.open()[f"fold_{idx}"]
+        with self._reading(f"fold_{idx}") as file:
+            return column in file[f"fold_{idx}"]
 
     def folds_with_data(self, column: str) -> list[int]:
         """List the folds that have a column which no prediction wrote."""
-        with self._lock, structure.reading(self.path, column):
-            folds = {i: self.open()[f"fold_{i}"] for i in self.sizes}
+        with self._reading(column) as file:
+            folds = {i: file[f"fold_{i}"] for i in self.sizes}
             return [i for i, fold in folds.items() if column in fold and not check_sums.is_prediction(fold[column])]
 
     def read(self, column: str, idx: int) -> np.ndarray:
-        """Read a column of a fold: as it is stored, but sparse data dense, and text as `str`.
+        """Read a column of a fold, shape ``(n, ...)``, sparse data as dense and text as `str`.
 
         Args:
             column: Its name.
             idx: Of the fold.
-
-        Returns:
-            Shape ``(n, ...)``.
 
         Raises:
             FoldFileError: If it cannot be read.
@@ -216,23 +205,19 @@ class FoldReader:
         elif column == "weights":
             check_finite(to_float32(values, where), [schema.wgt_feat or column], where)
         elif self.clip is None:
-            check_inputs(to_float32(values, where), self._element_names(column), where)
+            of_matrix = [] if schema.matrix is None else schema.matrix.elements
+            check_inputs(to_float32(values, where), schema.input_feats if column == "inputs" else of_matrix, where)
         if column == "inputs" and schema.cat_feats:
             check_codes(values[:, len(schema.cont_feats) :], schema.cat_feats, where)
 
-    def _element_names(self, column: str) -> list[str]:
-        if column == "inputs":
-            return self.schema.input_feats
-        return [] if self.schema.matrix is None else self.schema.matrix.elements
-
     def _stored(self, column: str, idx: int) -> np.ndarray:
         """Read a column as it is."""
-        with self._lock, structure.reading(self.path, f"fold_{idx}/{column}"):
-            dataset = self.open()[f"fold_{idx}/{column}"]
-            values: np.ndarray = dataset[()]
-            stored: np.dtype = dataset.dtype
-        tensor = self.schema.tensor(column)
-        with structure.reading(self.path, f"fold_{idx}/{column}"):
+        name = f"fold_{idx}/{column}"
+        with structure.reading(self.path, name):
+            with self._lock:
+                dataset = self.open()[name]
+                values, stored = dataset[()], dataset.dtype
+            tensor = self.schema.tensor(column)
             if tensor is None or not tensor.is_sparse:
                 return structure.decoded(values, stored)
             dtype = values.dtype if column == "targets" else np.dtype("float32")
@@ -243,12 +228,9 @@ class FoldReader:
     ) -> np.ndarray | None:
         """Read a column of one or several folds; see `FoldYielder.get_column`, which this does."""
         idxs = self.fold_range(n_folds, fold_idx)
-        if column not in self.columns:
-            return None
-        lacking = [i for i in idxs if not self.has(column, i)]
-        if lacking and fold_idx is not None:
-            return None
-        if lacking:
+        if lacking := [i for i in idxs if not self.has(column, i)]:
+            if fold_idx is not None or column not in self.columns:
+                return None
             raise DataError(f"column {column!r} is not in folds {lacking}; read the others one by one with fold_idx=")
         data = joined([self.read(column, i) for i in idxs])
         return _with_axis(data) if add_newaxis else data
@@ -285,7 +267,7 @@ class FoldReader:
             DataError: If values are not finite, or codes are none, at every load.
         """
         number = self.fold_number(idx)
-        inputs = self._clipped(to_float32(self.read("inputs", number)), self.schema.input_feats)
+        inputs = self._clipped(to_float32(self.read("inputs", number)))
         targets = _with_axis(self.read("targets", number))
         has_weights = "weights" in self.columns
         weights = to_float32(_with_axis(self.read("weights", number))) if has_weights else None
@@ -297,54 +279,19 @@ class FoldReader:
         Raises:
             DataError: If there are infinities.
         """
-        return self._clipped(to_float32(self.read("matrix_inputs", idx)), [])
+        return self._clipped(to_float32(self.read("matrix_inputs", idx)))
 
-    def _clipped(self, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
-        return values if self.clip is None else check_inputs(values, names, self.path.name, self.clip)
+    def _clipped(self, values: np.ndarray) -> np.ndarray:
+        return values if self.clip is None else check_inputs(values, [], self.path.name, self.clip)
 
     def __getstate__(self) -> dict[str, object]:
         """Return everything but the open file and the lock, which stay here."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock")}
+        return self.__dict__ | {"_file": None, "_lock": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take over what was known; the file is opened at first need."""
-        self.__dict__.update(state)
-        self._lock = RLock()
-        self._file = None
-
-
-def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Put folds together; one alone is not copied.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.fold_reader import joined
-        >>> joined([np.array([1, 2]), np.array([3])])
-        array([1, 2, 3])
-    """
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        self.__dict__.update(state, _lock=RLock())
 
 
 def _with_axis(values: np.ndarray) -> np.ndarray:
     return values[:, None] if values.ndim == 1 else values
-
-
-def _given_schema(
-    schema: Schema | None, cont_feats: Sequence[str] | None, cat_feats: Sequence[str] | None, path: Path
-) -> Schema:
-    if schema is None:
-        if cont_feats is None and cat_feats is None:
-            raise FoldFileError(
-                f"{path} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns"
-            )
-        check_names("cont_feats and cat_feats", [*as_list(cont_feats), *as_list(cat_feats)])
-        return Schema(cont_feats=cont_feats, cat_feats=cat_feats)
-    asked = {"cont_feats": (cont_feats, schema.cont_feats), "cat_feats": (cat_feats, schema.cat_feats)}
-    for name, (given, stored) in asked.items():
-        if given is not None and list(given) != stored:
-            raise ConfigError(f"{name} of {path.name} are {stored}, got {list(given)}; leave {name} out")
-    return schema
-
-
-def _same_columns(a: Schema, b: Schema) -> bool:
-    return (a.cont_feats, a.cat_feats, a.targ_feats) == (b.cont_feats, b.cat_feats, b.targ_feats)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from lumin_core import seeds
@@ -16,14 +17,12 @@ from lumin_core.data.folds import with_nan, yielded
 from lumin_core.data.predictions import Predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     import h5py
     from numpy.typing import ArrayLike
 
-    from lumin_core.data.augmentation import Augmentation
     from lumin_core.data.folds import FoldData
     from lumin_core.data.transforms import Steps
 
@@ -116,11 +115,6 @@ class FoldYielder(FoldColumns):
         """Go through all folds in order."""
         return (self.get_fold(i) for i in range(self.n_folds))
 
-    def __repr__(self) -> str:
-        """Name the file and what is in it."""
-        columns = ", ".join(self.columns())
-        return f"{type(self).__name__}({str(self.foldfile)!r}: {self.n_folds} folds, columns {columns})"
-
     def get_fold(self, idx: int) -> FoldData:
         """Return a fold as it is stored, less the ignored features.
 
@@ -154,12 +148,12 @@ class FoldYielder(FoldColumns):
         """
         return self._yielded(self._train_fold(idx, epoch, seed))
 
-    def _train_fold(self, idx: int, epoch: int, seed: int | None) -> Fold:
-        def train(place: int, part: Augmentation, fold: Fold) -> Fold:
-            rng = seeds.stream(self.seed if seed is None else seed, "augmentation", epoch, int(idx), place)
-            return part.train(fold, rng)
-
-        return self._augmented(idx, train)
+    def _train_fold(self, idx: int, epoch: int | None, seed: int | None) -> Fold:
+        if epoch is None:
+            return self._stored(idx)
+        fold = self._with_nan(idx)
+        make_rng = partial(seeds.stream, self.seed if seed is None else seed, "augmentation", epoch, int(idx))
+        return augmentation.augment(fold, self.augmentations, make_rng)
 
     def training_folds(
         self, order: Iterable[int], epoch: int | None = None, seed: int | None = None
@@ -176,12 +170,7 @@ class FoldYielder(FoldColumns):
             Number and data of a fold; see `get_fold`. In the matrix, absent objects are NaN, too.
         """
         for idx in order:  # no fold is held here while the next is read
-            yield (
-                idx,
-                self._yielded(
-                    self._stored(idx) if epoch is None else self._train_fold(idx, epoch, seed), keep_nan=True
-                ),
-            )
+            yield idx, self._yielded(self._train_fold(idx, epoch, seed), keep_nan=True)
 
     def batches(self, fold: FoldData, bs: int, objective: str, missing: str = "zero", **options: Any) -> BatchYielder:
         """Make the batches of a fold, by the `batch_yielder_type`.
@@ -195,11 +184,6 @@ class FoldYielder(FoldColumns):
         """
         data = fold["inputs"], bs, objective, fold["targets"], fold["weights"]
         return self.batch_yielder_type(*data, **options, missing=missing, object_axis=self.object_axis)
-
-    @property
-    def object_axis(self) -> int | None:
-        """The axis of a batch's matrix along which its objects are; ``None`` without a matrix."""
-        return None if self.file_schema.matrix is None else self.file_schema.matrix.object_axis
 
     def get_test_fold(self, idx: int, aug_idx: int, *, keep_nan: bool = False) -> FoldData:
         """Return a variant of a fold for prediction.
@@ -215,8 +199,7 @@ class FoldYielder(FoldColumns):
         Raises:
             ConfigError: If there is no such variant.
         """
-        variants = augmentation.split_variant(self.augmentations, aug_idx)
-        fold = self._augmented(idx, lambda place, part, fold: part.test(fold, variants[place]))
+        fold = augmentation.vary(self._with_nan(idx), self.augmentations, aug_idx)
         return self._yielded(fold, keep_nan=keep_nan)
 
     @property
@@ -230,32 +213,24 @@ class FoldYielder(FoldColumns):
         """Number of variants of an event in prediction; 1 without augmentation."""
         return augmentation.count_variants(self.augmentations)
 
-    def _as_fold(self, data: Mapping[str, Any]) -> Fold:
-        return Fold(
-            data,
+    def _stored(self, idx: int) -> Fold:
+        """Read a fold with all its columns, NaN where a value is missing."""
+        fold = Fold(
+            self._reader.read_fold(idx),
             input_feats=self.input_feats,
             targ_feats=self.targ_feats,
             matrix_feats=self.matrix_feats,
             n_cont=len(self.file_schema.cont_feats),
             get_pipes=self.get_pipes,
         )
-
-    def _stored(self, idx: int) -> Fold:
-        """Read a fold with all its columns, NaN where a value is missing."""
-        fold = self._as_fold(self._reader.read_fold(idx))
         if self.has_matrix and self.yield_matrix:
             fold["inputs"] = (fold["inputs"], self._reader.read_matrix(idx))
         return fold
 
-    def _augmented(self, idx: int, change: Callable[[int, Augmentation, Fold], object]) -> Fold:
-        """Read a fold and let every augmentation change it."""
+    def _with_nan(self, idx: int) -> Fold:
+        """Read a fold as augmentations take it."""
         fold = self._stored(idx)
-        if self.augmentations:
-            fold = with_nan(fold, self.file_schema)
-        for place, part in enumerate(self.augmentations):
-            changed = augmentation.checked_fold(change(place, part, fold), part)
-            fold = changed if isinstance(changed, Fold) else self._as_fold(changed)
-        return fold
+        return with_nan(fold, self.file_schema) if self.augmentations else fold
 
     def _yielded(self, fold: Fold, *, keep_nan: bool = False) -> FoldData:
         return yielded(fold, self.file_schema, self._ignored, keep_nan=keep_nan)
@@ -316,8 +291,6 @@ class FoldYielder(FoldColumns):
         """Return the yielder."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
         self.close()

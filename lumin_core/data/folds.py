@@ -11,7 +11,7 @@ from lumin_core.data.schema import MatrixSchema
 from lumin_core.data.values import nan_to_zero
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from lumin_core.data.augmentation import Fold
     from lumin_core.data.schema import Schema
@@ -81,3 +81,15 @@ def yielded(fold: Fold, schema: Schema, ignored: Collection[str] = (), *, keep_n
         of_matrix = MatrixSchema(shape=()) if schema.matrix is None else schema.matrix  # others need not say
         data["inputs"] = flat, mark_absent(np.ascontiguousarray(fold.matrix), of_matrix, keep_nan=keep_nan)
     return data
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Put folds together; one alone is not copied.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.folds import joined
+        >>> joined([np.array([1, 2]), np.array([3])])
+        array([1, 2, 3])
+    """
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 import pandas as pd
 
+from lumin_core.data.pipelines import PARTS
 from lumin_core.data.transforms import invert_chain
 from lumin_core.data.values import without_nan
 from lumin_core.errors import ConfigError, LuminError, ShapeError
@@ -66,7 +67,7 @@ def to_frame(
     Example:
         See `FoldYielder`.
     """
-    pipes = {part: [] if pipelines is None else pipelines.steps(part) for part in ("inputs", "targets", "matrix")}
+    pipes = {part: [] if pipelines is None else pipelines.get_pipes(part) for part in PARTS}
     if pipelines is not None and not any(pipes.values()):
         raise ConfigError(
             f"deprocess=True, but {reader.path.name} holds no preprocessing and none was given: pass input_pipe= or "

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lumin_core.checks import check_names
 from lumin_core.data.check_sums import META, check_sum, write_identity, write_sum
 from lumin_core.data.entries import KNOWN, expected_entry, schema_from_entries, schema_to_entries
 from lumin_core.data.room import set_aside
+from lumin_core.data.schema import Schema
+from lumin_core.data.structure import WAY_OUT, reading
 from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     import h5py
-
-    from lumin_core.data.schema import Schema
 
 FORMAT = 1  # raised when a reader of before could no longer read what is written
 
@@ -135,29 +137,58 @@ def read_schema(file: h5py.File) -> Schema | None:
         raise FoldFileError(
             f"{file.filename} has format {version}, this version reads up to {FORMAT}: update lumin-core"
         )
-    absent = [name for name in ("cont_feats", "cat_feats", "targ_feats") if name not in group]
-    if absent:
+    if absent := [name for name in ("cont_feats", "cat_feats", "targ_feats") if name not in group]:
         raise FoldFileError(f"{file.filename} is no fold file: /{META} lacks {', '.join(absent)}")
-    known = {name: _read_entry(file, name) for name in group if name in KNOWN}
-    for name, value in known.items():
-        if expected := expected_entry(name, value):
+    entries = {}
+    for name in group:
+        # what others wrote is read as far as it is JSON; all of it stays in the file
+        with nullcontext() if name in KNOWN else suppress(FoldFileError):
+            entries[name] = value = _read_entry(file, name)
+            if name in KNOWN and (expected := expected_entry(name, value)):
+                raise FoldFileError(
+                    f"{file.filename}: /{META}/{name} must be {expected}, got {value!r:.200}; the file is damaged, or "
+                    f"written by hand: {WAY_OUT}"
+                )
+    return schema_from_entries(entries)
+
+
+def find_schema(file: h5py.File, cont_feats: Sequence[str] | None, cat_feats: Sequence[str] | None) -> Schema:
+    """Return what an open file has: as it says itself, else as it is said.
+
+    Args:
+        file: The file.
+        cont_feats: Continuous features, if they are said.
+        cat_feats: Categorical features, if they are said.
+
+    Raises:
+        FoldFileError: As of `read_schema`, and if neither says it.
+        ConfigError: If the features are others than the file's.
+
+    Example:
+        >>> import h5py
+        >>> from lumin_core.data.meta import find_schema
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     find_schema(file, ["pt"], None).cont_feats
+        ['pt']
+    """
+    schema = read_schema(file)
+    if schema is None:
+        if cont_feats is None and cat_feats is None:
             raise FoldFileError(
-                f"{file.filename}: /{META}/{name} must be {expected}, got {value!r:.200}; the file is damaged, or "
-                "written by hand: bring back a copy, or make it anew"
+                f"{file.filename} has no meta data: pass cont_feats= and cat_feats=, in the order of the columns"
             )
-    return schema_from_entries(known | dict(_unknown_entries(file)))
+        schema = Schema(cont_feats=cont_feats, cat_feats=cat_feats)
+        check_names("cont_feats and cat_feats", schema.input_feats)
+        return schema
+    for name, given in (("cont_feats", cont_feats), ("cat_feats", cat_feats)):
+        stored = getattr(schema, name)
+        if given is not None and list(given) != stored:
+            file_name = Path(file.filename).name
+            raise ConfigError(f"{name} of {file_name} are {stored}, got {list(given)}; leave {name} out")
+    return schema
 
 
 def _read_entry(file: h5py.File, name: str) -> object:
-    try:
-        return json.loads(file[META][name][()])
-    except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise FoldFileError(f"{file.filename}: /{META}/{name} cannot be read: {error}") from error
-
-
-def _unknown_entries(file: h5py.File) -> Iterator[tuple[str, object]]:
-    """Read what others wrote, as far as it is JSON; all of it stays in the file."""
-    for name in file[META]:
-        if name not in KNOWN:
-            with suppress(FoldFileError):
-                yield name, _read_entry(file, name)
+    with reading(file.filename, f"/{META}/{name}"):
+        content: object = json.loads(file[META][name][()])
+        return content

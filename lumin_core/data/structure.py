@@ -146,9 +146,8 @@ def fold_sizes(file: h5py.File) -> dict[int, int]:
     if not numbers:
         raise FoldFileError(f"{file.filename} is no fold file: it has no group fold_0; df2foldfile makes one")
     for i in numbers:
-        fold = file[f"fold_{i}"]
         for column in ("inputs", "targets"):
-            if not (isinstance(fold, h5py.Group) and isinstance(fold.get(column), h5py.Dataset)):
+            if not isinstance(file.get(f"fold_{i}/{column}"), h5py.Dataset):
                 raise FoldFileError(f"{file.filename} is no fold file: fold_{i} has no {column}; {WAY_OUT}")
     return {i: len(file[f"fold_{i}/inputs"]) for i in numbers}
 
@@ -167,29 +166,8 @@ def column_names(file: h5py.File, n_folds: int) -> list[str]:
     return list(dict.fromkeys(name for i in range(n_folds) for name in file[f"fold_{i}"]))
 
 
-def check_widths(file: h5py.File, n_feats: int, n_folds: int) -> None:
-    """Refuse inputs that do not have one column for each feature.
-
-    Raises:
-        FoldFileError: If there are such.
-
-    Example:
-        >>> import h5py, numpy as np
-        >>> from lumin_core.data.structure import check_widths
-        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
-        ...     file["fold_0/inputs"] = np.ones((3, 2))
-        ...     check_widths(file, n_feats=2, n_folds=1)
-    """
-    for i in range(n_folds):
-        shape = file[f"fold_{i}/inputs"].shape
-        if len(shape) != 2 or shape[1] != n_feats:
-            raise FoldFileError(
-                f"{file.filename}: fold_{i}/inputs must be (n, {n_feats}) for the features, got {shape}; {WAY_OUT}"
-            )
-
-
 def check_columns(file: h5py.File, schema: Schema, sizes: Mapping[int, int]) -> None:
-    """Refuse columns whose dtype, length or size cannot be.
+    """Refuse columns whose dtype, shape or size cannot be.
 
     Args:
         file: Open.
@@ -233,6 +211,8 @@ def _wrong(dataset: h5py.Dataset, column: str, n: int, schema: Schema, n_bytes: 
         return None if len(shape) == 2 and shape[0] == n_rows else f"be ({n_rows}, n) as sparse data, got shape {shape}"
     if not shape or shape[0] != n:
         return f"have {n} rows, as inputs have, got shape {shape}"
+    if column == "inputs" and shape[1:] != (len(schema.input_feats),):
+        return f"be (n, {len(schema.input_feats)}) for the features, got {shape}"
     if tensor is not None and math.prod(shape[1:]) != math.prod(tensor.shape):
         return f"be {(n, *tensor.shape)}, got shape {shape}"
     return f"be ({n},), got shape {shape}" if column == "weights" and shape not in ((n,), (n, 1)) else None
@@ -258,10 +238,6 @@ def decoded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         >>> decoded(np.array([b"ttbar"]), np.dtype("S5"))
         array(['ttbar'], dtype='<U5')
     """
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8", "surrogateescape")
     if values.dtype.kind == "O" and h5py.check_string_dtype(dtype) is not None:
-        return np.array([value.decode("utf-8", "surrogateescape") for value in values.reshape(-1)]).reshape(
-            values.shape
-        )
-    return values
+        values = values.astype(np.bytes_)
+    return np.char.decode(values, "utf-8", "surrogateescape") if values.dtype.kind == "S" else values

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
+from lumin_core import registry
 from lumin_core.data.numbers import as_numbers
 from lumin_core.errors import ConfigError
 
@@ -185,36 +186,19 @@ def _checked_step(pipe: object) -> Pipe:
         return pipe
     is_file = hasattr(pipe, "__fspath__") or (isinstance(pipe, str) and "." in pipe)
     if isinstance(pipe, str | Mapping) and not is_file:
-        return chosen(pipe)
-    hint = ""
-    if is_file:
-        hint = "; pickled files are not opened, since they can run code: load it yourself if you trust it, and pass it"
+        return _chosen(pipe)
+    unread = "; pickled files are not opened, since they can run code: load it yourself if you trust it, and pass it"
     raise ConfigError(
-        f"a pipeline must be transforms or an object with transform and inverse_transform, got {pipe!r}{hint}"
+        f"a pipeline must be transforms or an object with transform and inverse_transform, got "
+        f"{pipe!r}{unread if is_file else ''}"
     )
 
 
-def chosen(spec: object) -> Transform:
-    """Build a transform that is chosen by name.
+def _chosen(spec: object) -> Transform:
+    """Build a transform that is chosen by name, or is a class or a partial.
 
-    Args:
-        spec: Its name, a dict with its name beside its options or, as it is stored, what it
-            learned; a class or a partial.
-
-    Returns:
-        A new transform.
-
-    Raises:
-        UnknownComponent: If there is no transform of that name.
-        ConfigError: If it is none of these, or an option is unknown.
-
-    Example:
-        >>> from lumin_core.data.transforms import chosen
-        >>> chosen({"name": "standard_scaler", "with_mean": False}).to_config()
-        {'with_mean': False, 'with_std': True}
+    A dict has its name beside its options or, as it is stored, what it learned.
     """
-    from lumin_core import registry
-
     return _build(spec) if isinstance(spec, Mapping) else registry.build("transform", spec)
 
 
@@ -227,31 +211,27 @@ def as_chain(pipe: object) -> list[Transform]:
     Args:
         pipe: As for `check_pipe`; steps may be classes and partials, too.
 
-    Returns:
-        The chain.
-
     Raises:
         ConfigError: If no installed transform knows a step; it serves in memory only.
         UnknownComponent: If there is no transform of a name.
 
     Example:
         >>> from lumin_core.data.transforms import as_chain
-        >>> as_chain([])
-        []
+        >>> [step.to_config() for step in as_chain({"name": "standard_scaler", "with_mean": False})]
+        [{'with_mean': False, 'with_std': True}]
     """
     if isinstance(pipe, Transform):
         return [pipe]
-    steps = pipe if isinstance(pipe, list | tuple) else [step for _, step in getattr(pipe, "steps", ())]
-    if steps or isinstance(pipe, list | tuple):
-        return [transform for step in steps for transform in as_chain(step)]
+    if isinstance(pipe, list | tuple):
+        return [transform for step in pipe for transform in as_chain(step)]
+    if steps := getattr(pipe, "steps", ()):
+        return as_chain([step for _, step in steps])
     if isinstance(pipe, str) and pipe == "passthrough":  # scikit-learn's empty step
         return []
-    return [chosen(pipe) if isinstance(pipe, str | Mapping | type | partial) else _converted(pipe)]
+    return [_chosen(pipe) if isinstance(pipe, str | Mapping | type | partial) else _converted(pipe)]
 
 
 def _converted(step: object) -> Transform:
-    from lumin_core import registry
-
     for component in registry.components("transform"):
         cls = component.load() if component.problem is None else None
         transform = cls.convert(step) if isinstance(cls, type) and issubclass(cls, Transform) else None
@@ -275,18 +255,11 @@ def chain_to_config(pipe: Steps) -> list[dict[str, object]]:
 
     Raises:
         ConfigError: If a step is not registered under a name, or cannot be converted.
-
-    Example:
-        >>> from lumin_core.data.transforms import chain_to_config
-        >>> chain_to_config([])
-        []
     """
     return [_step_config(step) for step in as_chain(pipe)]
 
 
 def _step_config(step: Transform) -> dict[str, object]:
-    from lumin_core import registry
-
     name = registry.qualified_name(type(step))
     if name is None:
         raise ConfigError(
@@ -305,24 +278,14 @@ def chain_from_config(configs: Sequence[Mapping[str, object]]) -> list[Transform
     Args:
         configs: From `chain_to_config`.
 
-    Returns:
-        The chain.
-
     Raises:
         UnknownComponent: If the plugin that has a step is not installed.
         ConfigError: If a configuration is damaged.
-
-    Example:
-        >>> from lumin_core.data.transforms import chain_from_config
-        >>> chain_from_config([])
-        []
     """
     return [_build(config) for config in configs]
 
 
 def _build(config: object) -> Transform:
-    from lumin_core import registry
-
     if not isinstance(config, Mapping) or not isinstance(name := config.get("name"), str):
         raise ConfigError(f'a stored transform must be {{"name": ..., ...}}, got {config!r}')
     cls = registry.find("transform", name).load()

@@ -158,11 +158,7 @@ class EventViews:
 
     def _view(self, number: int) -> Array:
         fold = self._as_fold({"inputs": self._copied(), "targets": self._no_targets(), "weights": None})
-        variants = augmentation.split_variant(self.parts, number)
-        for part, variant in zip(self.parts, variants, strict=True):
-            changed = augmentation.checked_fold(part.test(fold, variant), part)
-            fold = changed if isinstance(changed, Fold) else self._as_fold(changed)
-        return self._picked(fold)
+        return self._picked(augmentation.vary(fold, self.parts, number))
 
     def _copied(self) -> Array:
         if self.matrix is None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from written import make_file, make_foreign, matrix_file
 
-from lumin_core.data.fold_reader import FoldReader, joined
+from lumin_core.data.fold_reader import FoldReader
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 
@@ -146,8 +146,3 @@ def test_the_number_of_folds_is_positive(path, n_folds):
 def test_more_folds_than_there_are_are_all(path):
     assert FoldReader(path).fold_range(7, None) == [0, 1, 2]
     assert FoldReader(path).fold_range(2, None) == [0, 1]
-
-
-def test_one_part_alone_is_not_copied():
-    part = np.arange(3)
-    assert joined([part]) is part

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lumin_core.data.augmentation import Fold
-from lumin_core.data.folds import with_nan, yielded
+from lumin_core.data.folds import joined, with_nan, yielded
 from lumin_core.data.schema import MatrixSchema, Schema
 
 NAN = np.nan
@@ -45,3 +45,8 @@ def test_zero_padded_objects_become_nan_for_augmentations():
         schema = Schema(matrix=MatrixSchema(shape=(2, 2), row_wise=True, zero_padded=padded))
         marked = with_nan(fold(stored), schema).matrix
         np.testing.assert_array_equal(marked[0], [[1, 0], [absent, absent]])
+
+
+def test_one_part_alone_is_not_copied():
+    part = np.arange(3)
+    assert joined([part]) is part

@@ -30,29 +30,29 @@ def stored(path):
 
 def test_stored_steps_are_known_without_their_plugin(stored):
     pipelines, configs = stored
-    assert pipelines.config("inputs") == configs["inputs"]
-    assert pipelines.config("targets") == pipelines.chain("targets") == pipelines.steps("matrix") == []
-    for build in (pipelines.chain, pipelines.steps):
+    assert pipelines.get_pipe_config("inputs") == configs["inputs"]
+    assert pipelines.get_pipe_config("targets") == pipelines.get_pipes("targets") == pipelines.get_pipes("matrix") == []
+    for build in (lambda: pipelines.preprocessing, lambda: pipelines.get_pipes("inputs")):
         with pytest.raises(UnknownComponent, match="nowhere"):
-            build("inputs")
+            build()
 
 
 def test_given_steps_serve_in_memory_and_can_be_taken_back(stored):
     pipelines, configs = stored
     step = Double()
-    pipelines.give("inputs", step)
-    assert pipelines.steps("inputs") == [step]
-    pipelines.give("inputs", (step, step))
-    assert pipelines.steps("inputs") == [step, step]
-    assert pipelines.steps("inputs")[0].transform(np.ones(1)) == 2
+    pipelines.add_input_pipe(step)
+    assert pipelines.get_pipes("inputs") == [step]
+    pipelines.add_input_pipe((step, step))
+    assert pipelines.get_pipes("inputs") == [step, step]
+    assert pipelines.get_pipes("inputs")[0].transform(np.ones(1)) == 2
     with pytest.raises(ConfigError, match="cannot be stored as plain values"):
-        pipelines.config("inputs")
-    pipelines.give("inputs", None)
-    assert pipelines.config("inputs") == configs["inputs"]
+        pipelines.get_pipe_config("inputs")
+    pipelines.add_input_pipe(None)
+    assert pipelines.get_pipe_config("inputs") == configs["inputs"]
     with pytest.raises(ConfigError, match="pickled files are not opened"):
-        pipelines.give("inputs", "input_pipe.pkl")
+        pipelines.add_input_pipe("input_pipe.pkl")
 
 
 def test_a_part_that_there_is_not_is_refused(stored):
     with pytest.raises(ConfigError, match="'inputs', 'targets' or 'matrix', got 'input'"):
-        stored[0].steps("input")
+        stored[0].get_pipes("input")

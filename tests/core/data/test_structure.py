@@ -9,6 +9,7 @@ from written import make_foreign
 
 from lumin_core.data import structure
 from lumin_core.data.fold_yielder import FoldYielder
+from lumin_core.data.schema import Schema
 from lumin_core.errors import ConfigError, FoldFileError
 
 
@@ -57,7 +58,7 @@ def test_folds_need_inputs_and_targets(tmp_path):
         with pytest.raises(FoldFileError, match="fold_1 has no targets"):
             structure.fold_sizes(file)
         with pytest.raises(FoldFileError, match=r"fold_0/inputs must be \(n, 3\) for the features, got \(6, 2\)"):
-            structure.check_widths(file, 3, 2)
+            structure.check_columns(file, Schema(cont_feats=["pt", "eta", "phi"]), {0: 6, 1: 6})
 
 
 def test_text_of_fixed_and_variable_width_is_text(tmp_path):
