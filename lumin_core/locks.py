@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Release = Callable[[], None]
     """What gives a lock back."""
 
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 _LOOK_EVERY = 0.02  # seconds
 _OWNER = re.compile(r"process (?P<process>\d+) on (?P<host>.*)")
 
@@ -198,8 +198,8 @@ def _is_dead(owner: str) -> bool:
         return False
     try:
         os.kill(int(found["process"]), 0)
-    except OSError as error:
-        return isinstance(error, ProcessLookupError)
+    except (OSError, OverflowError) as error:  # no number of a process is so large
+        return isinstance(error, ProcessLookupError | OverflowError)
     return False
 
 

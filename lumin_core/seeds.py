@@ -97,23 +97,6 @@ def stream(seed: int, purpose: str, *key: int) -> np.random.Generator:
     return np.random.default_rng(_sequence(seed, purpose, *key))
 
 
-def torch_stream(seed: int, purpose: str, *key: int, device: str | torch.device = "cpu") -> torch.Generator:
-    """Make torch's generator for one purpose, on a device; other arguments as in `seed_of`.
-
-    Example:
-        >>> import torch
-        >>> from lumin_core import seeds
-        >>> a, b = (
-        ...     torch.randperm(4, generator=seeds.torch_stream(1, "shuffling")) for _ in range(2)
-        ... )
-        >>> torch.equal(a, b)
-        True
-    """
-    import torch
-
-    return torch.Generator(device=device).manual_seed(seed_of(seed, purpose, *key))
-
-
 @contextmanager
 def torch_forked(device: str | torch.device = "cpu") -> Iterator[None]:
     """Restore torch's global generators, the CPU's and a device's, at the end of the block.

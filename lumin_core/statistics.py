@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lumin_core.checks import positive
 from lumin_core.data.numbers import as_numbers, unmasked
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
@@ -191,8 +192,7 @@ def bootstrap(
     References:
         B. Efron, Bootstrap methods: another look at the jackknife, Ann. Statist. 7 (1979) 1.
     """
-    if n < 1:
-        raise ConfigError(f"n, the number of resamples, must be at least 1, got {n}")
+    n = positive(n, "n, the number of resamples,")
     data = [None if array is None else unmasked(array) for array in arrays]
     n_rows = _n_rows(data)
     rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lumin_core.checks import check_names
+from lumin_core.checks import as_list, check_names
 from lumin_core.data.check_sums import META, check_sum, write_identity, write_sum
 from lumin_core.data.entries import KNOWN, expected_entry, schema_from_entries, schema_to_entries
 from lumin_core.data.room import set_aside
@@ -182,9 +182,9 @@ def find_schema(file: h5py.File, cont_feats: Sequence[str] | None, cat_feats: Se
         return schema
     for name, given in (("cont_feats", cont_feats), ("cat_feats", cat_feats)):
         stored = getattr(schema, name)
-        if given is not None and list(given) != stored:
+        if given is not None and as_list(given) != stored:
             file_name = Path(file.filename).name
-            raise ConfigError(f"{name} of {file_name} are {stored}, got {list(given)}; leave {name} out")
+            raise ConfigError(f"{name} of {file_name} are {stored}, got {as_list(given)}; leave {name} out")
     return schema
 
 

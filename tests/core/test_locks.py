@@ -94,7 +94,7 @@ def test_two_that_write_one_file_never_meet_in_one_part(tmp_path, lock_of):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
 
-@pytest.fixture(params=["ENOSYS", "ENOLCK", "EOPNOTSUPP"])
+@pytest.fixture(params=["ENOSYS", "ENOLCK", "EOPNOTSUPP", "ENOTSUP"])
 def no_locks(request, monkeypatch):
     fcntl = pytest.importorskip("fcntl", reason="no flock on this system")
 
@@ -124,9 +124,10 @@ def test_without_locks_a_dead_process_is_found_out_and_others_are_not_touched(tm
     dead = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
     )
-    alone.write_text(f"process {int(dead.stdout)} on {socket.gethostname()}")
-    with locked(path):
-        assert alone.read_text() == f"process {os.getpid()} on {socket.gethostname()}"
+    for number in (int(dead.stdout), 10**30):
+        alone.write_text(f"process {number} on {socket.gethostname()}")
+        with locked(path):
+            assert alone.read_text() == f"process {os.getpid()} on {socket.gethostname()}"
     assert list(tmp_path.iterdir()) == []
     for living in (f"process {os.getpid()} on {socket.gethostname()}", f"process {int(dead.stdout)} on elsewhere", ""):
         alone.write_text(living)

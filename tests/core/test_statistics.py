@@ -152,7 +152,8 @@ def test_fault_seeds_bootstrap_reproduces_and_leaves_the_global_generator():
 @pytest.mark.parametrize(
     ("arrays", "n", "error", "message"),
     [
-        ((np.ones(3),), 0, ConfigError, "at least 1, got 0"),
+        ((np.ones(3),), 0, ConfigError, "must be a positive integer, got 0"),
+        ((np.ones(3),), 2.5, ConfigError, "must be a positive integer, got 2.5"),
         ((), 10, ConfigError, "at least one array"),
         ((None,), 10, ConfigError, "at least one array"),
         ((np.ones(3), np.ones(4)), 10, ShapeError, r"got \[3, 4\]"),

@@ -32,6 +32,8 @@ def test_features_that_contradict_the_file_are_refused(path):
     assert FoldYielder(path, cont_feats=["pt", "eta"]).cont_feats == ["pt", "eta"]
     with pytest.raises(ConfigError, match="leave cont_feats out"):
         FoldYielder(path, cont_feats=["eta", "pt"])
+    with pytest.raises(ConfigError, match=r"are \['pt', 'eta'\], got \['pt'\]"):
+        FoldYielder(path, cont_feats="pt")
 
 
 @pytest.mark.parametrize(("column", "name"), [("inputs", "eta"), ("targets", "y"), ("weights", "w")])
