@@ -19,11 +19,12 @@ from lumin_core.training.callback import CyclicCallback, LossCallback
 from lumin_core.training.hookspecs import POINTS, LuminSpec, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from lumin_core.training.fit_params import FitParams
 
     Call = Callable[[FitParams], object]
+    Calls = Mapping[str, tuple[Call, ...]]
 
 _NOTE = "raised by the callback"
 _AGREEMENTS = (CyclicCallback, LossCallback)
@@ -60,7 +61,7 @@ class HookPlan:
         # pluggy calls last in first out: registered in reverse, the listed order holds for it too.
         for callback in reversed(callbacks):
             self.manager.register(_Points(callback), name=f"{_name(callback)} {id(callback)}")
-        self.calls: dict[str, tuple[Call, ...]] = {point: self._compile(point) for point in POINTS}
+        self.calls: Calls = {point: self._compile(point) for point in POINTS}
 
     def _compile(self, point: str) -> tuple[Call, ...]:
         hook = getattr(self.manager.hook, point)
