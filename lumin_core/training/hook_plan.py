@@ -123,8 +123,8 @@ class _Points:
         for point in _checked_points(callback):
             method = getattr(callback, point)
             is_wrapper = _is_wrapper(method, f"{_name(callback)}.{point}")
-            noting = _noting_wrapper if is_wrapper else _noting
-            setattr(self, point, hookimpl(noting(method, callback, point), wrapper=is_wrapper))
+            noted = _noting_wrapper if is_wrapper else noting
+            setattr(self, point, hookimpl(noted(method, callback, point), wrapper=is_wrapper))
         for agreement in _AGREEMENTS:
             _check_members(callback, agreement)
 
@@ -180,7 +180,7 @@ def _check_members(callback: object, agreement: type) -> None:
     )
 
 
-def _noting(method: Callable[..., object], callback: object, point: str) -> Call:
+def noting(method: Callable[..., object], callback: object, point: str) -> Call:
     """Add to any exception which callback raised it, and where."""
     takes_it = bool(_parameters(method))
 
