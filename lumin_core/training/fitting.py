@@ -112,8 +112,7 @@ def prepare_fit(
         ShapeError: If the number of targets is not that of the outputs.
         HookError: If a callback has a point that does not exist.
     """
-    for name, number in (("n_epochs", n_epochs), ("bs", bs)):
-        positive(number, name)
+    n_epochs, bs = positive(n_epochs, "n_epochs"), positive(bs, "bs")
     trn_idxs, val_idx = choose_folds(fy, trn_idxs, val_idx)
     check_features(network.model_builder, fy)
     check_batch_size(fy, trn_idxs, bs)
@@ -130,8 +129,8 @@ def prepare_fit(
         opt=network.opt,
         loss_func=network.loss,
         fy=fy,
-        n_epochs=int(n_epochs),
-        bs=int(bs),
+        n_epochs=n_epochs,
+        bs=bs,
         trn_idxs=trn_idxs,
         val_idx=val_idx,
         cbs=callbacks,

@@ -65,7 +65,7 @@ def look(fit: FitParams) -> None:
             if few >= fit.bs or (batch := _rows(fit, fit.bs)) is None:
                 raise
             y_pred = _passed(fit, batch, fit.bs)
-        if _is_plain(fit):
+        if not any(hasattr(callback, "on_batch_begin") and not scheduled(callback) for callback in fit.cbs):
             _check_loss(fit, y_pred, batch, more)
 
 
@@ -109,12 +109,12 @@ def _first(fit: FitParams, n: int) -> Labelled:
     """Return the first events that the batches yield; their order is drawn again afterwards."""
     generator = getattr(fit.by, "generator", None)
     state = None if generator is None else generator.get_state()
-    (x, y, w), *_ = [next(iter(fit.by))]
+    x, y, w = next(iter(labelled(fit.by)))
     if generator is not None:
         generator.set_state(state)
-    index = torch.arange(n, device=cast("Tensor", y).device) % len(cast("Tensor", y))
-    flat = tuple(part[index] for part in x) if isinstance(x, tuple) else x[index]
-    return cast("Inputs", flat), cast("Tensor", y)[index], None if w is None else w[index]
+    index = torch.arange(n, device=y.device) % len(y)
+    rows = (x[0][index], x[1][index]) if isinstance(x, tuple) else x[index]
+    return rows, y[index], None if w is None else w[index]
 
 
 def _check_inputs(fit: FitParams, x: Inputs) -> None:
@@ -165,10 +165,6 @@ def _check_block(part: str, block: Block, answer: object, n: int, n_out: int) ->
         raise ShapeError(
             f"{title(part, block)} gave shape {tuple(answer.shape)} for {n} events; it must return {wanted}"
         )
-
-
-def _is_plain(fit: FitParams) -> bool:
-    return not any(hasattr(callback, "on_batch_begin") and not scheduled(callback) for callback in fit.cbs)
 
 
 def _check_loss(fit: FitParams, y_pred: Tensor, batch: Labelled, more: int) -> None:

@@ -60,11 +60,8 @@ class EvalMetric(ABC):
         self.label = (
             label or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
         )
-        if getattr(self, "better", None) not in ("lower", "higher", "zero"):
-            raise ConfigError(
-                f"{type(self).__name__}.better must be 'lower', 'higher' or 'zero', "
-                f"got {getattr(self, 'better', None)!r}; set it in the class"
-            )
+        if problem := _problem_of_better(type(self), getattr(self, "better", None)):
+            raise ConfigError(problem)
 
     @abstractmethod
     def evaluate(
@@ -123,12 +120,18 @@ def problem_of(metric: object) -> str | None:
         return None
     better, columns = getattr(metric, "better", None), getattr(metric, "columns", ())
     is_set_later = isinstance(better, property) or (better is None and _sets(metric, "better"))
-    if not is_set_later and better not in get_args(Direction):
-        return f"{metric.__name__}.better must be 'lower', 'higher' or 'zero', got {better!r}; set it in the class"
+    if not is_set_later and (problem := _problem_of_better(metric, better)):
+        return problem
     is_list = isinstance(columns, list | tuple) and all(isinstance(name, str) for name in columns)
     if not is_list and not isinstance(columns, property):
         return f"{metric.__name__}.columns must be a list of names, got {columns!r}"
     return None
+
+
+def _problem_of_better(metric: type, better: object) -> str | None:
+    if better in get_args(Direction):
+        return None
+    return f"{metric.__name__}.better must be 'lower', 'higher' or 'zero', got {better!r}; set it in the class"
 
 
 def _sets(cls: type, attribute: str) -> bool:

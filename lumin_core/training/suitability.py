@@ -11,8 +11,7 @@ from torch import nn
 
 from lumin_core import seeds
 from lumin_core.errors import ConfigError, DataError
-from lumin_core.model.loss import BatchLoss
-from lumin_core.training.evaluation import metric_columns
+from lumin_core.training.evaluation import metric_columns, metric_targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,9 +68,7 @@ def check_metrics(
     if not metrics:
         return
     targets = np.asarray(fy.get_column("targets", fold_idx=val_idx, add_newaxis=True))
-    targets = targets.reshape(-1) if network.objective == "multiclass" else targets
-    if isinstance(network.loss, BatchLoss):
-        targets = network.loss.main_targets(targets)
+    targets = metric_targets(targets, network.objective, network.loss)
     weights = fy.get_column("weights", fold_idx=val_idx, add_newaxis=True) if use_weights else None
     tries = _made_up(network.objective, network.n_out, targets)
     for metric in metrics:
