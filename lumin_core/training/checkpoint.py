@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoint"
 _NAME = re.compile(r"epoch_(\d+)\.safetensors")
+_PROGRESS = ("epoch", "sub_epoch", "stop", "history")  # of `FitParams`
 
 
 @runtime_checkable
@@ -134,10 +135,8 @@ class Checkpoints:
         model.set_mode(training=True)
         model.set_input_mask(content["input_mask"])
         model.record.seeds.update(content["seeds"])
-        fit.epoch = content["epoch"]
-        fit.sub_epoch = content["sub_epoch"]
-        fit.stop = content["stop"]
-        fit.history = content["history"]
+        for name in _PROGRESS:
+            setattr(fit, name, content[name])
         for callback, state in zip(fit.cbs, content["callbacks"], strict=True):
             if state is not None and isinstance(callback, Stateful):
                 callback.load_state_dict(state)
@@ -159,10 +158,7 @@ class Checkpoints:
         content = {
             "seed": self.seed,
             "settings": self._settings,
-            "epoch": fit.epoch,
-            "sub_epoch": fit.sub_epoch,
-            "stop": fit.stop,
-            "history": fit.history,
+            **{name: getattr(fit, name) for name in _PROGRESS},
             "frozen": [name for name, parameter in model.model.named_parameters() if not parameter.requires_grad],
             "input_mask": None if model.input_mask is None else [int(i) for i in model.input_mask],
             "seeds": model.record.seeds,
