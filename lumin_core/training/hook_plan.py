@@ -17,6 +17,7 @@ from lumin_core.checks import did_you_mean
 from lumin_core.errors import HookError
 from lumin_core.training.callback import CyclicCallback, LossCallback
 from lumin_core.training.hookspecs import POINTS, LuminSpec, hookimpl
+from lumin_core.training.metric import constructor_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -102,8 +103,7 @@ def _points_in(cls: type) -> list[str]:
 
 def _makes_points(cls: type) -> bool:
     """Tell whether points may be there only when an object is built."""
-    made = [vars(base).get("__init__") for base in cls.__mro__]
-    named = {name for function in made if inspect.isfunction(function) for name in function.__code__.co_names}
+    named = constructor_names(cls)
     computed = any(isinstance(getattr_static(cls, name), property) for name in _points_in(cls))
     return computed or hasattr(cls, "__getattr__") or "setattr" in named or not named.isdisjoint(POINTS)
 

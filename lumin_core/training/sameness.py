@@ -18,7 +18,7 @@ from lumin_core import registry
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
@@ -206,7 +206,8 @@ def differences(was: object, now: object, name: str = "") -> Iterator[Difference
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         pairs = enumerate(zip(was, now, strict=True))
         inner = [difference for i, pair in pairs for difference in differences(*pair, f"{name}[{i}]")]
-        yield from inner if _is_deep(was) or not inner else [(name, was, now)]
+        is_told_by_entry = any(isinstance(value, dict | list | str) for value in was)
+        yield from inner if is_told_by_entry or not inner else [(name, was, now)]
     elif was != now and json.dumps(was) != json.dumps(now) and not _is_bare_name_of(was, now):  # NaN is NaN
         yield name, was, now
 
@@ -217,11 +218,6 @@ def _is_bare_name_of(was: object, now: object) -> bool:
         return False
     same = registry.normalise(was) == registry.normalise(now.rpartition("/")[2])
     return same and any(component.qualified == now for component in registry.components())
-
-
-def _is_deep(values: Sequence[object]) -> bool:
-    """Tell whether what differs between two lists is said best entry by entry."""
-    return any(isinstance(value, dict | list | str) for value in values)
 
 
 def _alike(value: object, other: object) -> object:
