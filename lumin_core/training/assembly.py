@@ -236,7 +236,8 @@ class Assembly:
             ConfigError: If the optimiser has neither.
         """
         group = self.opt.param_groups[0]
-        return float(group["betas"][0] if "betas" in group else group[self._momentum_of(group)])
+        self._check_momentum(group)
+        return float(group["betas"][0] if "betas" in group else group["momentum"])
 
     def set_mom(self, mom: float) -> None:
         """Set the momentum, or the first of Adam's betas.
@@ -245,15 +246,12 @@ class Assembly:
             ConfigError: If the optimiser has neither.
         """
         for group in self.opt.param_groups:
-            if "betas" in group:
-                group["betas"] = (mom, *group["betas"][1:])
-            else:
-                group[self._momentum_of(group)] = mom
+            self._check_momentum(group)
+            group.update({"betas": (mom, *group["betas"][1:])} if "betas" in group else {"momentum": mom})
 
-    def _momentum_of(self, group: Mapping[str, object]) -> str:
-        if "momentum" not in group:
+    def _check_momentum(self, group: Mapping[str, object]) -> None:
+        if group.keys().isdisjoint(("betas", "momentum")):
             raise ConfigError(f"{type(self.opt).__name__} has no momentum")
-        return "momentum"
 
     def get_param_count(self, trainable: bool = True) -> int:
         """Count the parameters: those that are trained, or all of them."""

@@ -157,17 +157,14 @@ def is_unnamed(configs: Iterable[object]) -> bool:
     return any(isinstance(config, dict) and not {"instance", "unnamed"}.isdisjoint(config) for config in configs)
 
 
-def _without_nan(config: C) -> C:
+def _without_nan(value: C) -> C:
     """Refuse NaN among options: JSON has none, and null is another value."""
-    if _has_nan(config):
+    if isinstance(value, float) and isnan(value):
         raise registry.UnnamedComponent("an option is NaN, which has no plain form")
-    return config
-
-
-def _has_nan(value: object) -> bool:
     if isinstance(value, dict | list | tuple):
-        return any(map(_has_nan, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, float) and isnan(value)
+        for entry in value.values() if isinstance(value, dict) else value:
+            _without_nan(entry)
+    return value
 
 
 def _unnamed(error: registry.UnnamedComponent, **options: object) -> dict[str, Any]:
