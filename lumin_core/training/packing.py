@@ -59,7 +59,7 @@ def packed(value: Any, tensors: State, what: str) -> Any:
 
 def _as_tensor(value: torch.Tensor | np.ndarray, what: str) -> torch.Tensor:
     try:
-        return torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
+        return torch.from_numpy(np.asarray(value, order="C")) if isinstance(value, np.ndarray) else value
     except TypeError as error:
         raise HookError(f"an array in a checkpoint must hold numbers, got {value.dtype} under {what!r}") from error
 

@@ -38,3 +38,10 @@ def test_tensors_and_arrays_stand_beside_and_come_back_as_such():
 def test_anything_else_is_refused_with_whose_it_is(value):
     with pytest.raises(HookError, match="under 'callbacks'"):
         packed({"value": value}, {}, "callbacks")
+
+
+def test_fault_an_array_of_a_single_number_keeps_its_shape():
+    """It came back with an axis."""
+    tensors = {}
+    assert unpacked(packed(np.array(2.0), tensors, "callbacks"), tensors).shape == ()
+    assert unpacked(packed(np.arange(4)[::-2], tensors, "callbacks"), tensors).tolist() == [3, 1]
