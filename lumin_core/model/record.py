@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
 
 
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("lumin-core", "torch")}
+
+
 def _is_index(value: object) -> bool:
     return type(value) is int and 0 <= value < 2**31
 
@@ -112,7 +117,7 @@ class ModelRecord:
     folds: list[str] | None = None
     precision: str = "32"
     compile: bool = False
-    versions: dict[str, str] = attrs.field(factory=lambda: {name: version(name) for name in ("lumin-core", "torch")})
+    versions: dict[str, str] = attrs.field(factory=lambda: dict(_versions()))
 
     @classmethod
     def from_json(cls, values: Any, path: Path) -> ModelRecord:

@@ -21,7 +21,7 @@ from lumin_core.runs.planning import plan_run
 from lumin_core.runs.results import Results
 from lumin_core.runs.side_by_side import SideBySide, open_executor
 from lumin_core.training import fitting
-from lumin_core.training.assembly import pick_device
+from lumin_core.training.device import pick_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,6 +14,7 @@ from lumin_core.errors import ConfigError
 from lumin_core.model.blocks import set_frozen
 from lumin_core.model.record import ModelRecord, describe_components
 from lumin_core.model.tensor_file import load_state
+from lumin_core.training.device import DTYPES, check_precision, pick_device
 from lumin_core.training.use import Use
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 PREDICT_BS = 2048  # measured on one core: smaller batches cost calls, larger ones leave the cache
 
 _PARTS = {"head": 0, "body": 1, "tail": 2}
-_DTYPES = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}
 
 
 class Assembly:
@@ -67,7 +66,7 @@ class Assembly:
         self.precision = precision
         self.compile = bool(compile)
         self.scaler = torch.amp.GradScaler(self.device.type) if precision == "16" else None
-        self._dtype = _DTYPES[precision]
+        self._dtype = DTYPES[precision]
         self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if compile else self.model
         self.use = Use()
         self.set_mode(training=False)
@@ -237,7 +236,8 @@ class Assembly:
             ConfigError: If the optimiser has neither.
         """
         group = self.opt.param_groups[0]
-        return float(group["betas"][0] if "betas" in group else group[self._momentum_of(group)])
+        self._check_momentum(group)
+        return float(group["betas"][0] if "betas" in group else group["momentum"])
 
     def set_mom(self, mom: float) -> None:
         """Set the momentum, or the first of Adam's betas.
@@ -246,15 +246,12 @@ class Assembly:
             ConfigError: If the optimiser has neither.
         """
         for group in self.opt.param_groups:
-            if "betas" in group:
-                group["betas"] = (mom, *group["betas"][1:])
-            else:
-                group[self._momentum_of(group)] = mom
+            self._check_momentum(group)
+            group.update({"betas": (mom, *group["betas"][1:])} if "betas" in group else {"momentum": mom})
 
-    def _momentum_of(self, group: Mapping[str, object]) -> str:
-        if "momentum" not in group:
+    def _check_momentum(self, group: Mapping[str, object]) -> None:
+        if group.keys().isdisjoint(("betas", "momentum")):
             raise ConfigError(f"{type(self.opt).__name__} has no momentum")
-        return "momentum"
 
     def get_param_count(self, trainable: bool = True) -> int:
         """Count the parameters: those that are trained, or all of them."""
@@ -283,20 +280,6 @@ class Assembly:
         self.input_mask = None if mask is None else indices
 
 
-def check_precision(precision: object) -> None:
-    """Refuse a precision that there is not.
-
-    Raises:
-        ConfigError: With those that there are.
-
-    Example:
-        >>> from lumin_core.training.assembly import check_precision
-        >>> check_precision("bf16")
-    """
-    if precision not in _DTYPES:
-        raise ConfigError(f"precision must be one of {', '.join(map(repr, _DTYPES))}, got {precision!r}")
-
-
 def check_raw(raw: object) -> None:
     """Refuse what is neither a Boolean nor ``"inputs"``.
 
@@ -311,31 +294,3 @@ def check_raw(raw: object) -> None:
         raise ConfigError(
             f"raw must be True (raw inputs and outputs), False, or 'inputs' (raw inputs alone), got {raw!r}"
         )
-
-
-def pick_device(device: str | torch.device | None = None) -> torch.device:
-    """Choose where to work.
-
-    It is as asked, else by ``LUMIN_DEVICE``, else the first of cuda, mps and cpu that is there.
-
-    Raises:
-        ConfigError: If torch knows no such device, or it is not there.
-
-    Example:
-        >>> from lumin_core.training.assembly import pick_device
-        >>> pick_device("cpu")
-        device(type='cpu')
-    """
-    asked = device or os.environ.get("LUMIN_DEVICE")
-    if asked is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        chosen = torch.device(asked)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"the device {asked!r} cannot be used: {str(error).splitlines()[0]}; say cpu, cuda or mps"
-        ) from error
-    return chosen

@@ -12,14 +12,12 @@ import re
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-import torch
-
 from lumin_core import registry, seeds
 from lumin_core.errors import ConfigError, HookError, SavedModelError
 from lumin_core.locks import locked
 from lumin_core.model import tensor_file
 from lumin_core.model.blocks import as_held
+from lumin_core.training.packing import packed, unpacked
 from lumin_core.training.sameness import (
     ABSENT,
     augmentation_configs,
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoint"
 _NAME = re.compile(r"epoch_(\d+)\.safetensors")
+_PROGRESS = ("epoch", "sub_epoch", "stop", "history")  # of `FitParams`
 
 
 @runtime_checkable
@@ -128,7 +127,7 @@ class Checkpoints:
         """
         if self._path is None:
             return
-        model, content = fit.model, _unpacked(self._content, self._tensors)
+        model, content = fit.model, unpacked(self._content, self._tensors)
         model.load_training_state(content["model"], str(self._path))
         for name, parameter in model.model.named_parameters():
             parameter.requires_grad_(name not in content["frozen"])
@@ -136,10 +135,8 @@ class Checkpoints:
         model.set_mode(training=True)
         model.set_input_mask(content["input_mask"])
         model.record.seeds.update(content["seeds"])
-        fit.epoch = content["epoch"]
-        fit.sub_epoch = content["sub_epoch"]
-        fit.stop = content["stop"]
-        fit.history = content["history"]
+        for name in _PROGRESS:
+            setattr(fit, name, content[name])
         for callback, state in zip(fit.cbs, content["callbacks"], strict=True):
             if state is not None and isinstance(callback, Stateful):
                 callback.load_state_dict(state)
@@ -161,19 +158,16 @@ class Checkpoints:
         content = {
             "seed": self.seed,
             "settings": self._settings,
-            "epoch": fit.epoch,
-            "sub_epoch": fit.sub_epoch,
-            "stop": fit.stop,
-            "history": fit.history,
+            **{name: getattr(fit, name) for name in _PROGRESS},
             "frozen": [name for name, parameter in model.model.named_parameters() if not parameter.requires_grad],
             "input_mask": None if model.input_mask is None else [int(i) for i in model.input_mask],
             "seeds": model.record.seeds,
             "model": model.training_state(),
             "callbacks": [callback.state_dict() if isinstance(callback, Stateful) else None for callback in fit.cbs],
         }
-        content = {key: _packed(value, tensors, key) for key, value in content.items()}
+        content = {key: packed(value, tensors, key) for key, value in content.items()}
         tensor_file.write_tensors(self._folder / f"epoch_{fit.epoch}", "checkpoint", tensors, content)
-        for path, epoch in _files(fit.cb_savepath):
+        for epoch, path in _files(fit.cb_savepath).items():
             if epoch != fit.epoch:
                 path.unlink(missing_ok=True)
 
@@ -182,7 +176,7 @@ class Checkpoints:
         if self._path is None:
             return
         try:
-            was = {**_unpacked(self._content["settings"], {}), "seed": self._content["seed"]}
+            was = {**unpacked(self._content["settings"], {}), "seed": self._content["seed"]}
             was.setdefault("n_epochs", self._content["epoch"])
             now = _comparable({**self._settings, "seed": self.seed}, was, fit)
         except (KeyError, TypeError, AttributeError) as error:
@@ -211,7 +205,7 @@ def newest(folder: Path) -> Path | None:
         >>> newest(pathlib.Path(tempfile.mkdtemp())) is None
         True
     """
-    return max(_files(folder), key=lambda entry: entry[1], default=(None, 0))[0]
+    return _files(folder).get(last_epoch(folder))
 
 
 def last_epoch(folder: Path) -> int:
@@ -222,7 +216,7 @@ def last_epoch(folder: Path) -> int:
     Args:
         folder: The fit's folder, ``cb_savepath``.
     """
-    return max((epoch for _, epoch in _files(folder)), default=0)
+    return max(_files(folder), default=0)
 
 
 def remove(folder: Path) -> None:
@@ -231,20 +225,17 @@ def remove(folder: Path) -> None:
     Args:
         folder: The fit's folder, ``cb_savepath``.
     """
-    for path, _ in _files(folder):
+    own = folder / FOLDER
+    for path in [*_files(folder).values(), *own.glob(".epoch_*.part*")]:
         path.unlink(missing_ok=True)
-    for part in (folder / FOLDER).glob(".epoch_*.part*"):
-        part.unlink(missing_ok=True)
-    if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):
-        (folder / FOLDER).rmdir()
+    if own.is_dir() and not any(own.iterdir()):
+        own.rmdir()
 
 
-def _files(folder: Path) -> list[tuple[Path, int]]:
-    """List the checkpoints of a fit with their epochs."""
-    if not (folder / FOLDER).is_dir():
-        return []
-    found = [(path, _NAME.fullmatch(path.name)) for path in (folder / FOLDER).iterdir()]
-    return [(path, int(match[1])) for path, match in found if match]
+def _files(folder: Path) -> dict[int, Path]:
+    """Return the checkpoints of a fit by their epochs."""
+    found = [(path, _NAME.fullmatch(path.name)) for path in (folder / FOLDER).glob("*")]
+    return {int(match[1]): path for path, match in found if match}
 
 
 def _settings(fit: FitParams) -> dict[str, Any]:
@@ -278,54 +269,3 @@ def _comparable(now: dict[str, Any], was: dict[str, Any], fit: FitParams) -> dic
     elif fit.model.model_builder.seed is None:  # that of the checkpoint is taken
         now["model_builder"] = {**now["model_builder"], "seed": was["model_builder"].get("seed", ABSENT)}
     return {**now, "n_epochs": min(now["n_epochs"], was["n_epochs"])}
-
-
-def _packed(value: Any, tensors: State, what: str) -> Any:
-    """Return a state as JSON values, its tensors and arrays put among ``tensors``.
-
-    Dicts and tuples are marked.
-    """
-    if isinstance(value, torch.Tensor | np.ndarray):
-        name = f"tensor.{len(tensors)}"
-        tensors[name] = value if isinstance(value, torch.Tensor) else _as_tensor(value, what)
-        return {"type": "tensor" if isinstance(value, torch.Tensor) else "array", "name": name}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, dict):
-        return {
-            "type": "dict",
-            "items": [[_packed(k, tensors, what), _packed(v, tensors, what)] for k, v in value.items()],
-        }
-    if isinstance(value, tuple):
-        return {"type": "tuple", "items": [_packed(entry, tensors, what) for entry in value]}
-    if isinstance(value, list):
-        return [_packed(entry, tensors, what) for entry in value]
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    raise HookError(
-        f"a checkpoint holds tensors, arrays and JSON values, got {value!r} under {what!r}; "
-        "a callback's state_dict() must give such"
-    )
-
-
-def _as_tensor(array: np.ndarray, what: str) -> torch.Tensor:
-    try:
-        return torch.from_numpy(np.ascontiguousarray(array))
-    except TypeError as error:
-        raise HookError(f"an array in a checkpoint must hold numbers, got {array.dtype} under {what!r}") from error
-
-
-def _unpacked(value: Any, tensors: State) -> Any:
-    """Undo `_packed`."""
-    if isinstance(value, list):
-        return [_unpacked(entry, tensors) for entry in value]
-    if not isinstance(value, dict):
-        return value
-    if "type" not in value:  # the frame that `Checkpoints.write` makes
-        return {key: _unpacked(entry, tensors) for key, entry in value.items()}
-    if value["type"] == "dict":
-        return {_unpacked(key, tensors): _unpacked(entry, tensors) for key, entry in value["items"]}
-    if value["type"] == "tuple":
-        return tuple(_unpacked(entry, tensors) for entry in value["items"])
-    tensor = tensors[value["name"]]
-    return tensor if value["type"] == "tensor" else tensor.numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from math import isfinite, nan
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +14,8 @@ from lumin_core.model.loss import BatchLoss, summed, weighted_loss
 from lumin_core.model.targets import check_targets as check_for_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
@@ -80,17 +80,15 @@ class FoldLoss:
         return total / norm
 
 
-@contextmanager
-def evaluating(network: Network, *others: nn.Module) -> Iterator[None]:
-    """Have networks and loss in evaluation mode, and back where they were not.
+def evaluating(network: Network, *others: nn.Module) -> AbstractContextManager[None]:
+    """Have networks and loss in evaluation mode, inside the block, and back where they were not.
 
     Callbacks may ask the model in the middle of a training.
 
     Raises:
         ConfigError: If another thread fits the network.
     """
-    with network.use.asking([part for part in (network.model, network.loss, *others) if isinstance(part, nn.Module)]):
-        yield
+    return network.use.asking([part for part in (network.model, network.loss, *others) if isinstance(part, nn.Module)])
 
 
 class Answers:
@@ -203,9 +201,7 @@ def validation_values(fit_params: FitParams, answers: Answers) -> dict[str, floa
     if not fit_params.metrics or by.targets is None:
         return values
     preds = network.to_prediction(answers.y_pred()).cpu().numpy()
-    targets = by.targets.reshape(-1) if network.objective == "multiclass" else by.targets
-    if isinstance(fit_params.loss_func, BatchLoss):
-        targets = fit_params.loss_func.main_targets(targets)
+    targets = metric_targets(by.targets, network.objective, fit_params.loss_func)
     weights = by.weights if by.use_weights else None
     for metric in fit_params.metrics:
         columns = metric_columns(metric, fit_params.fy, fit_params.val_idx)
@@ -216,6 +212,18 @@ def validation_values(fit_params: FitParams, answers: Answers) -> dict[str, floa
 def undefined_values(fit_params: FitParams) -> dict[str, float]:
     """Return NaN as the loss of the validation fold, and as every metric."""
     return dict.fromkeys(["loss", *(metric.label for metric in fit_params.metrics)], nan)
+
+
+def metric_targets(targets: np.ndarray, objective: str, loss: object) -> np.ndarray:
+    """Return targets as metrics see them: classes as ``(n,)``, and no nuisances of a `BatchLoss`.
+
+    Args:
+        targets: Shape ``(n, n_targ)`` or ``(n,)``.
+        objective: That of the network.
+        loss: The loss.
+    """
+    targets = targets.reshape(-1) if objective == "multiclass" else targets
+    return loss.main_targets(targets) if isinstance(loss, BatchLoss) else targets
 
 
 def metric_columns(metric: EvalMetric, fy: FoldYielder, val_idx: int | None) -> dict[str, np.ndarray]:

@@ -16,9 +16,10 @@ from lumin_core.checks import as_list, check_keys, listed, positive
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.model.features import model_features
 from lumin_core.training.checkpoint import Checkpoints
+from lumin_core.training.evaluation import check_targets
 from lumin_core.training.fit_params import FitParams
-from lumin_core.training.hook_plan import HookPlan
-from lumin_core.training.suitability import check_batch_of_one, check_metrics, check_targets_of
+from lumin_core.training.hook_plan import HookPlan, noting
+from lumin_core.training.suitability import check_batch_of_one, check_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,8 +112,7 @@ def prepare_fit(
         ShapeError: If the number of targets is not that of the outputs.
         HookError: If a callback has a point that does not exist.
     """
-    for name, number in (("n_epochs", n_epochs), ("bs", bs)):
-        positive(number, name)
+    n_epochs, bs = positive(n_epochs, "n_epochs"), positive(bs, "bs")
     trn_idxs, val_idx = choose_folds(fy, trn_idxs, val_idx)
     check_features(network.model_builder, fy)
     check_batch_size(fy, trn_idxs, bs)
@@ -120,18 +120,21 @@ def prepare_fit(
         raise ConfigError("all parameters are frozen; unfreeze_layers() of the model or of one of its blocks first")
     specs, metric_specs = as_list(cbs), as_list(metrics)
     callbacks = build_callbacks(specs)
+    if (built := build_metrics(metric_specs)) and val_idx is None:
+        raise ConfigError("metrics are evaluated on a validation fold: give val_idx")
+    check_columns(built, fy)
     params = FitParams(
         model=network,
         device=network.device,
         opt=network.opt,
         loss_func=network.loss,
         fy=fy,
-        n_epochs=int(n_epochs),
-        bs=int(bs),
+        n_epochs=n_epochs,
+        bs=bs,
         trn_idxs=trn_idxs,
         val_idx=val_idx,
         cbs=callbacks,
-        metrics=_metrics_for(metric_specs, fy, val_idx),
+        metrics=built,
         cb_savepath=Path(cb_savepath).expanduser().resolve(),
         generator=torch.Generator(),
     )
@@ -168,34 +171,16 @@ def check_fit(params: FitParams, *, replaced: bool, use_weights: bool) -> None:
     """
     network, fy = params.model, params.fy
     for callback in params.cbs:
-        _ask(callback, params)
+        if callable(check := getattr(callback, "check_fit", None)):
+            noting(check, callback, "check_fit")(params)
     if params.bs == 1:
         check_batch_of_one(network, fy, params.trn_idxs[0])
-    if not replaced:
-        check_targets_of(network, fy, [*params.trn_idxs, *([] if params.val_idx is None else [params.val_idx])])
-    if not replaced and params.val_idx is not None:
-        check_metrics(network, fy, params.val_idx, params.metrics, use_weights=use_weights)
-
-
-def _ask(callback: object, params: FitParams) -> None:
-    """Let a callback refuse a fit; an error says whose it is, as in the points."""
-    check = getattr(callback, "check_fit", None)
-    if not callable(check):
+    if replaced:
         return
-    try:
-        check(params)
-    except Exception as error:
-        error.add_note(f"raised by the callback {type(callback).__name__} in check_fit")
-        raise
-
-
-def _metrics_for(metrics: object, fy: FoldYielder, val_idx: int | None) -> list[EvalMetric]:
-    """Build metrics that the data can be asked for."""
-    built = build_metrics(metrics)
-    if built and val_idx is None:
-        raise ConfigError("metrics are evaluated on a validation fold: give val_idx")
-    check_columns(built, fy)
-    return built
+    for i in _folds_of(params.trn_idxs, params.val_idx):
+        check_targets(fy.get_column("targets", fold_idx=i, add_newaxis=True), network)
+    if params.val_idx is not None:
+        check_metrics(network, fy, params.val_idx, params.metrics, use_weights=use_weights)
 
 
 def check_columns(metrics: Sequence[EvalMetric], fy: FoldYielder) -> None:
@@ -211,8 +196,7 @@ def check_columns(metrics: Sequence[EvalMetric], fy: FoldYielder) -> None:
 def hand_over(network: Network, callbacks: Sequence[object]) -> None:
     """Give the network to callbacks that take it."""
     for callback in callbacks:
-        set_model = getattr(callback, "set_model", None)
-        if callable(set_model):
+        if callable(set_model := getattr(callback, "set_model", None)):
             set_model(network)
 
 
@@ -233,9 +217,7 @@ def choose_folds(fy: FoldYielder, trn_idxs: Sequence[int] | None, val_idx: int |
     """
     folds = range(len(fy))
     chosen = [i for i in folds if i != val_idx] if trn_idxs is None else as_list(trn_idxs)
-    if wrong := [
-        i for i in [*chosen, *([] if val_idx is None else [val_idx])] if isinstance(i, bool) or i not in folds
-    ]:
+    if wrong := [i for i in _folds_of(chosen, val_idx) if isinstance(i, bool) or i not in folds]:
         raise ConfigError(f"the file has folds 0 to {len(fy) - 1}, got {wrong}")
     chosen = [int(i) for i in chosen]
     if not chosen:
@@ -247,6 +229,10 @@ def choose_folds(fy: FoldYielder, trn_idxs: Sequence[int] | None, val_idx: int |
     if len(set(chosen)) < len(chosen):
         raise ConfigError(f"trn_idxs has a fold more than once: {chosen}")
     return chosen, None if val_idx is None else int(val_idx)
+
+
+def _folds_of(trn_idxs: Sequence[int], val_idx: int | None) -> list[int]:
+    return [*trn_idxs, *([] if val_idx is None else [val_idx])]
 
 
 def check_features(builder: ModelBuilder, fy: FoldYielder) -> None:

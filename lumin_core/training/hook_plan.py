@@ -17,13 +17,15 @@ from lumin_core.checks import did_you_mean
 from lumin_core.errors import HookError
 from lumin_core.training.callback import CyclicCallback, LossCallback
 from lumin_core.training.hookspecs import POINTS, LuminSpec, hookimpl
+from lumin_core.training.metric import constructor_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from lumin_core.training.fit_params import FitParams
 
     Call = Callable[[FitParams], object]
+    Calls = Mapping[str, tuple[Call, ...]]
 
 _NOTE = "raised by the callback"
 _AGREEMENTS = (CyclicCallback, LossCallback)
@@ -60,7 +62,7 @@ class HookPlan:
         # pluggy calls last in first out: registered in reverse, the listed order holds for it too.
         for callback in reversed(callbacks):
             self.manager.register(_Points(callback), name=f"{_name(callback)} {id(callback)}")
-        self.calls: dict[str, tuple[Call, ...]] = {point: self._compile(point) for point in POINTS}
+        self.calls: Calls = {point: self._compile(point) for point in POINTS}
 
     def _compile(self, point: str) -> tuple[Call, ...]:
         hook = getattr(self.manager.hook, point)
@@ -101,8 +103,7 @@ def _points_in(cls: type) -> list[str]:
 
 def _makes_points(cls: type) -> bool:
     """Tell whether points may be there only when an object is built."""
-    made = [vars(base).get("__init__") for base in cls.__mro__]
-    named = {name for function in made if inspect.isfunction(function) for name in function.__code__.co_names}
+    named = constructor_names(cls)
     computed = any(isinstance(getattr_static(cls, name), property) for name in _points_in(cls))
     return computed or hasattr(cls, "__getattr__") or "setattr" in named or not named.isdisjoint(POINTS)
 
@@ -122,8 +123,8 @@ class _Points:
         for point in _checked_points(callback):
             method = getattr(callback, point)
             is_wrapper = _is_wrapper(method, f"{_name(callback)}.{point}")
-            noting = _noting_wrapper if is_wrapper else _noting
-            setattr(self, point, hookimpl(noting(method, callback, point), wrapper=is_wrapper))
+            noted = _noting_wrapper if is_wrapper else noting
+            setattr(self, point, hookimpl(noted(method, callback, point), wrapper=is_wrapper))
         for agreement in _AGREEMENTS:
             _check_members(callback, agreement)
 
@@ -179,7 +180,7 @@ def _check_members(callback: object, agreement: type) -> None:
     )
 
 
-def _noting(method: Callable[..., object], callback: object, point: str) -> Call:
+def noting(method: Callable[..., object], callback: object, point: str) -> Call:
     """Add to any exception which callback raised it, and where."""
     takes_it = bool(_parameters(method))
 

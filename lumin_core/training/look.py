@@ -65,7 +65,7 @@ def look(fit: FitParams) -> None:
             if few >= fit.bs or (batch := _rows(fit, fit.bs)) is None:
                 raise
             y_pred = _passed(fit, batch, fit.bs)
-        if _is_plain(fit):
+        if not any(hasattr(callback, "on_batch_begin") and not scheduled(callback) for callback in fit.cbs):
             _check_loss(fit, y_pred, batch, more)
 
 
@@ -109,12 +109,12 @@ def _first(fit: FitParams, n: int) -> Labelled:
     """Return the first events that the batches yield; their order is drawn again afterwards."""
     generator = getattr(fit.by, "generator", None)
     state = None if generator is None else generator.get_state()
-    (x, y, w), *_ = [next(iter(fit.by))]
+    x, y, w = next(iter(labelled(fit.by)))
     if generator is not None:
         generator.set_state(state)
-    index = torch.arange(n, device=cast("Tensor", y).device) % len(cast("Tensor", y))
-    flat = tuple(part[index] for part in x) if isinstance(x, tuple) else x[index]
-    return cast("Inputs", flat), cast("Tensor", y)[index], None if w is None else w[index]
+    index = torch.arange(n, device=y.device) % len(y)
+    rows = (x[0][index], x[1][index]) if isinstance(x, tuple) else x[index]
+    return rows, y[index], None if w is None else w[index]
 
 
 def _check_inputs(fit: FitParams, x: Inputs) -> None:
@@ -131,10 +131,9 @@ def _check_inputs(fit: FitParams, x: Inputs) -> None:
 def _passed(fit: FitParams, batch: Labelled, n: int) -> Tensor:
     """Pass events through the blocks, and return the outputs."""
     x: Inputs = batch[0]
-    for part, block in zip(PARTS, _copied(fit.model.model).eval(), strict=True):
-        answer = _answer(fit, part, cast("Block", block), x)
-        _check_block(part, cast("Block", block), answer, n, fit.model.n_out)
-        x = cast("Tensor", answer)
+    with fit.model.use.asking([fit.model.model]):  # of which blocks without a copy are part
+        for part, block in zip(PARTS, _copied(fit.model.model), strict=True):
+            x = _answer(fit, part, cast("Block", block), x, n)
     return cast("Tensor", x)
 
 
@@ -142,33 +141,28 @@ def _copied(network: nn.Sequential) -> nn.Sequential:
     try:
         return copy.deepcopy(network)
     except Exception:  # noqa: BLE001  (whatever a block holds that has no copy)
-        return nn.Sequential(*network)
+        return network
 
 
-def _answer(fit: FitParams, part: str, block: Block, x: Inputs) -> object:
+def _answer(fit: FitParams, part: str, block: Block, x: Inputs, n: int) -> Tensor:
+    """Ask a block, and refuse another shape than it should give."""
     try:
         with torch.no_grad():
-            return fit.model.forward(x, block)
+            answer = fit.model.forward(x, block)
     except LuminError:
         raise
     except Exception as error:
         shape = " and ".join(str(tuple(entry.shape)) for entry in (x if isinstance(x, tuple) else (x,)))
         raise ConfigError(f"{title(part, block)} cannot take inputs of shape {shape}: {error}") from error
-
-
-def _check_block(part: str, block: Block, answer: object, n: int, n_out: int) -> None:
-    width = n_out if part == "tail" else block.get_out_size()
-    wanted = f"(B, {'n_out' if part == 'tail' else 'get_out_size()'}), here ({n}, {width})"
+    said, width = ("n_out", fit.model.n_out) if part == "tail" else ("get_out_size()", block.get_out_size())
+    wanted = f"(B, {said}), here ({n}, {width})"
     if not isinstance(answer, Tensor):
         raise ShapeError(f"{title(part, block)} must return a tensor {wanted}, got {type(answer).__name__}")
     if answer.dim() < 2 or (len(answer), answer.shape[-1]) != (n, width) or (part == "tail" and answer.dim() > 2):
         raise ShapeError(
             f"{title(part, block)} gave shape {tuple(answer.shape)} for {n} events; it must return {wanted}"
         )
-
-
-def _is_plain(fit: FitParams) -> bool:
-    return not any(hasattr(callback, "on_batch_begin") and not scheduled(callback) for callback in fit.cbs)
+    return answer
 
 
 def _check_loss(fit: FitParams, y_pred: Tensor, batch: Labelled, more: int) -> None:

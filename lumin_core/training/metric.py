@@ -60,11 +60,8 @@ class EvalMetric(ABC):
         self.label = (
             label or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
         )
-        if getattr(self, "better", None) not in ("lower", "higher", "zero"):
-            raise ConfigError(
-                f"{type(self).__name__}.better must be 'lower', 'higher' or 'zero', "
-                f"got {getattr(self, 'better', None)!r}; set it in the class"
-            )
+        if problem := _problem_of_better(type(self), getattr(self, "better", None)):
+            raise ConfigError(problem)
 
     @abstractmethod
     def evaluate(
@@ -122,19 +119,29 @@ def problem_of(metric: object) -> str | None:
     if not isinstance(metric, type):
         return None
     better, columns = getattr(metric, "better", None), getattr(metric, "columns", ())
-    is_set_later = isinstance(better, property) or (better is None and _sets(metric, "better"))
-    if not is_set_later and better not in get_args(Direction):
-        return f"{metric.__name__}.better must be 'lower', 'higher' or 'zero', got {better!r}; set it in the class"
+    is_set_later = isinstance(better, property) or (better is None and "better" in constructor_names(metric))
+    if not is_set_later and (problem := _problem_of_better(metric, better)):
+        return problem
     is_list = isinstance(columns, list | tuple) and all(isinstance(name, str) for name in columns)
     if not is_list and not isinstance(columns, property):
         return f"{metric.__name__}.columns must be a list of names, got {columns!r}"
     return None
 
 
-def _sets(cls: type, attribute: str) -> bool:
-    """Tell whether a constructor of a class, below the base of metrics, names an attribute."""
-    own = [vars(base).get("__init__") for base in cls.__mro__ if base not in (EvalMetric, object)]
-    return any(attribute in function.__code__.co_names for function in own if inspect.isfunction(function))
+def _problem_of_better(metric: type, better: object) -> str | None:
+    if better in get_args(Direction):
+        return None
+    return f"{metric.__name__}.better must be 'lower', 'higher' or 'zero', got {better!r}; set it in the class"
+
+
+def constructor_names(cls: type) -> set[str]:
+    """Return the names that constructors of a class use, those of its bases too, Python code alone.
+
+    Args:
+        cls: The class; `EvalMetric`'s own constructor does not count.
+    """
+    made = [vars(base).get("__init__") for base in cls.__mro__ if base is not EvalMetric]
+    return {name for function in made if inspect.isfunction(function) for name in function.__code__.co_names}
 
 
 def is_better(value: float, best: float | None, better: Direction, min_change: float = 0) -> bool:

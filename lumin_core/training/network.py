@@ -14,7 +14,8 @@ from lumin_core.model import tensor_file
 from lumin_core.model.loading import builder_of, checked, limited, naming_plugins
 from lumin_core.model.record import ModelRecord, to_json
 from lumin_core.model.target_scale import check_same_scale
-from lumin_core.training.assembly import Assembly, check_precision, check_raw, pick_device
+from lumin_core.training.assembly import Assembly, check_raw
+from lumin_core.training.device import check_precision, pick_device
 from lumin_core.training.sameness import augmentation_configs, is_unnamed, recorded_steps
 
 if TYPE_CHECKING:
@@ -224,15 +225,10 @@ class Network(Assembly, ABC):
         with naming_plugins(record, source):
             with registry.pinned(record.pins()):
                 builder = model_builder or builder_of(record, source)
+                precision = precision or record.precision
+                compile = record.compile if compile is None else compile
                 with checked(source), limited(state):
-                    model = cls(
-                        builder,
-                        device,
-                        record.precision if precision is None else precision,
-                        record.compile if compile is None else compile,
-                        input_mask=record.input_mask,
-                        record=record,
-                    )
+                    model = cls(builder, device, precision, compile, input_mask=record.input_mask, record=record)
             model.load_state_dict(state, str(source))
         return model
 
@@ -284,19 +280,12 @@ class Network(Assembly, ABC):
             feat: {str(code): cast("str | int | float", value) for code, value in codes.items()}
             for feat, codes in fy.cat_maps.items()
         }
-        try:
-            record.preprocessing = fy.preprocessing_config
-            self.pipes = None
-        except ConfigError:  # it serves in memory, and is refused when the model is saved
-            record.preprocessing = []
-            self.pipes = fy.get_pipes("inputs")
+        steps = recorded_steps(fy, "inputs")
+        record.preprocessing = [] if is_unnamed(steps) else steps
+        self.pipes = fy.get_pipes("inputs") if is_unnamed(steps) else None  # refused when the model is saved
         record.target_preprocessing = recorded_steps(fy, "targets")
         self.output_pipes = fy.get_pipes("targets") if is_unnamed(record.target_preprocessing) else None
-        self._record_views(fy)
-
-    def _record_views(self, fy: FoldYielder) -> None:
-        """Note how events are varied, and what that takes of the matrix."""
-        record, has_matrix = self.record, fy.has_matrix and fy.yield_matrix
+        has_matrix = fy.has_matrix and fy.yield_matrix
         record.matrix_preprocessing = recorded_steps(fy, "matrix") if has_matrix else []
         record.matrix_feats = fy.matrix_feats if has_matrix else None
         record.augmentations = augmentation_configs(fy)

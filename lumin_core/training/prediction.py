@@ -23,7 +23,8 @@ from lumin_core.training.asking import Asker, as_array
 from lumin_core.training.evaluation import evaluating
 from lumin_core.training.fitting import check_features
 from lumin_core.training.inputs import check_codes
-from lumin_core.training.preparation import check_preprocessing, has_raw_inputs, output_steps, raw_outputs
+from lumin_core.training.preparation import has_raw_inputs, output_steps, raw_outputs
+from lumin_core.training.sameness import check_preprocessing
 from lumin_core.training.views import event_batches, recorded_views, say_plainly, with_augmentations
 
 if TYPE_CHECKING:

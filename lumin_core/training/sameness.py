@@ -1,4 +1,4 @@
-"""Is it the same fit? What must be as it was for a training to go on, as plain values.
+"""Is it the same fit, the same preparation? What must be as it was, as plain values.
 
 Components are told by qualified name and options where they came as specifications, objects by
 their class. What has no plain form is told by what it looks like, the same in every process.
@@ -11,18 +11,20 @@ import json
 import re
 from collections.abc import Mapping
 from functools import partial
-from math import isnan
+from math import isclose, isnan
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
+    from lumin_core.training.network import Network
 
+    Configs = Sequence[dict[str, object]]
     Difference = tuple[str, object, object]
 
 C = TypeVar("C")
@@ -157,17 +159,74 @@ def is_unnamed(configs: Iterable[object]) -> bool:
     return any(isinstance(config, dict) and not {"instance", "unnamed"}.isdisjoint(config) for config in configs)
 
 
-def _without_nan(config: C) -> C:
+def check_preprocessing(network: Network, fy: FoldYielder) -> None:
+    """Refuse data that record another preprocessing than a model; what records none is taken.
+
+    Args:
+        network: The model.
+        fy: The data.
+
+    Raises:
+        ConfigError: Naming what differs.
+    """
+    record = network.record
+    of_model = {"inputs": record.preprocessing, "targets": record.target_preprocessing}
+    if fy.has_matrix and fy.yield_matrix:
+        of_model["matrix"] = record.matrix_preprocessing
+    for part, was in of_model.items():
+        now = recorded_steps(fy, part)
+        if not was or not now or is_unnamed([*was, *now]):
+            continue
+        if part == "inputs":
+            used = network.model_builder.cont_feats
+            was = _by_feature(was, record.features.get("file_feats", used), used)
+            now = _by_feature(now, fy.file_schema.cont_feats, used)
+        if differ := [found for found in differences(was, now, part) if not _is_close(*found[1:])]:
+            name, old, new = differ[0]
+            raise ConfigError(
+                f"{fy.foldfile.name} records another preprocessing than the model was trained with: {name} was "
+                f"{_short(old)}, is {_short(new)}; write the file with the pipeline of the training, or pass "
+                f"{option('other_preprocessing')}"
+            )
+
+
+def _by_feature(configs: Configs, feats: Sequence[str], used: Sequence[str]) -> list[dict[str, object]]:
+    """Give what steps hold for each feature by its name, of the features that are used.
+
+    Their number, which is that of all features, is left open.
+    """
+    wanted = [(i, feat) for i, feat in enumerate(feats) if feat in used]
+
+    def named(value: object) -> object:
+        if isinstance(value, list) and len(value) == len(feats):
+            return {feat: value[i] for i, feat in wanted}
+        return None if type(value) is int and value == len(feats) else value
+
+    return [{key: named(value) for key, value in config.items()} for config in configs]
+
+
+def _is_close(was: object, now: object) -> bool:
+    """Tell whether two values are the same but for the rounding of another order of sums."""
+    if isinstance(was, list) and isinstance(now, list):
+        return len(was) == len(now) and all(map(_is_close, was, now))
+    if isinstance(was, int | float) and isinstance(now, int | float):
+        return isclose(was, now, rel_tol=1e-6, abs_tol=1e-12)
+    return was == now
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _without_nan(value: C) -> C:
     """Refuse NaN among options: JSON has none, and null is another value."""
-    if _has_nan(config):
+    if isinstance(value, float) and isnan(value):
         raise registry.UnnamedComponent("an option is NaN, which has no plain form")
-    return config
-
-
-def _has_nan(value: object) -> bool:
     if isinstance(value, dict | list | tuple):
-        return any(map(_has_nan, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, float) and isnan(value)
+        for entry in value.values() if isinstance(value, dict) else value:
+            _without_nan(entry)
+    return value
 
 
 def _unnamed(error: registry.UnnamedComponent, **options: object) -> dict[str, Any]:
@@ -206,7 +265,8 @@ def differences(was: object, now: object, name: str = "") -> Iterator[Difference
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         pairs = enumerate(zip(was, now, strict=True))
         inner = [difference for i, pair in pairs for difference in differences(*pair, f"{name}[{i}]")]
-        yield from inner if _is_deep(was) or not inner else [(name, was, now)]
+        is_told_by_entry = any(isinstance(value, dict | list | str) for value in was)
+        yield from inner if is_told_by_entry or not inner else [(name, was, now)]
     elif was != now and json.dumps(was) != json.dumps(now) and not _is_bare_name_of(was, now):  # NaN is NaN
         yield name, was, now
 
@@ -217,11 +277,6 @@ def _is_bare_name_of(was: object, now: object) -> bool:
         return False
     same = registry.normalise(was) == registry.normalise(now.rpartition("/")[2])
     return same and any(component.qualified == now for component in registry.components())
-
-
-def _is_deep(values: Sequence[object]) -> bool:
-    """Tell whether what differs between two lists is said best entry by entry."""
-    return any(isinstance(value, dict | list | str) for value in values)
 
 
 def _alike(value: object, other: object) -> object:

@@ -9,7 +9,6 @@ mode, and put back when the last who asks is done.
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -33,9 +32,8 @@ class Use:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._fitting: int | None = None
-        self._n_fits = 0
-        self._asking: Counter[int] = Counter()
+        self._fitting: list[int] = []  # the thread, once for each block that it is in
+        self._asking: list[int] = []
         self._switched: list[nn.Module] = []
 
     @contextmanager
@@ -53,14 +51,12 @@ class Use:
                     "the model is being asked in another thread, whose predictions a fit would change; "
                     "wait until that is done"
                 )
-            self._fitting = here
-            self._n_fits += 1
+            self._fitting.append(here)
         try:
             yield
         finally:
             with self._lock:
-                self._n_fits -= 1
-                self._fitting = here if self._n_fits else None
+                self._fitting.remove(here)
 
     @contextmanager
     def asking(self, parts: Sequence[nn.Module]) -> Iterator[None]:
@@ -75,8 +71,8 @@ class Use:
         here = threading.get_ident()
         with self._lock:
             self._refuse_beside_a_fit(here)
-            self._asking[here] += 1
-            in_fit = self._fitting is not None
+            self._asking.append(here)
+            in_fit = bool(self._fitting)
             switched = _evaluated(parts)
             if not in_fit:
                 self._switched += switched
@@ -84,7 +80,7 @@ class Use:
             yield
         finally:
             with self._lock:
-                self._asking -= Counter([here])  # without a trace of who is done
+                self._asking.remove(here)
                 if not in_fit:
                     switched = [] if self._asking else self._switched
                 for module in switched:
@@ -92,7 +88,7 @@ class Use:
                 switched.clear()
 
     def _refuse_beside_a_fit(self, here: int) -> None:
-        if self._fitting not in (None, here):
+        if set(self._fitting) - {here}:
             raise ConfigError(
                 "the model is being trained in another thread, in which its mode and weights change all the time; "
                 "wait until the fit is done, or ask a copy: save the model in a callback, and load it with from_save"

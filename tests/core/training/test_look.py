@@ -171,3 +171,21 @@ def test_it_leaves_no_trace(fy, make_builder, same_weights):
     assert (watch.calls, watch.n) == (0, 0)
     assert same_weights(looked, plain)
     assert float(looked.loss.n) == float(plain.loss.n) == 2
+
+
+def test_fault_blocks_without_a_copy_are_trained_in_training_mode(fy, make_builder):
+    """They stayed in evaluation mode until the second epoch: without dropout, norms kept."""
+
+    class Single(FourWide):
+        def __deepcopy__(self, memo):
+            raise TypeError("there is but one")
+
+        def forward(self, x):
+            modes.append(self.training)
+            return super().forward(x)
+
+    modes = []
+    Model(make_builder(fy, body=Single)).fit(1, fy, 8, seed=1, trn_idxs=[0])
+    assert modes[0] is False
+    assert len(modes) > 1
+    assert all(modes[1:])
