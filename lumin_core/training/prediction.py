@@ -140,7 +140,7 @@ def _check_file(network: Network, fy: FoldYielder, *, other_preprocessing: bool)
     """Refuse a file with other features or another preprocessing than a network's."""
     check_features(network.model_builder, fy)
     if not other_preprocessing:
-        check_preprocessing(network, fy)
+        check_preprocessing(network.model_builder, network.record, fy)
 
 
 def _raw_folds(inputs: Events | FoldYielder, question: Question) -> Iterator[tuple[int, Events]]:

@@ -18,11 +18,11 @@ from lumin_core import registry
 from lumin_core.errors import ConfigError, option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
-    from lumin_core.training.network import Network
+    from lumin_core.model.record import ModelRecord
 
     Configs = Sequence[dict[str, object]]
     Difference = tuple[str, object, object]
@@ -159,17 +159,17 @@ def is_unnamed(configs: Iterable[object]) -> bool:
     return any(isinstance(config, dict) and not {"instance", "unnamed"}.isdisjoint(config) for config in configs)
 
 
-def check_preprocessing(network: Network, fy: FoldYielder) -> None:
+def check_preprocessing(builder: ModelBuilder, record: ModelRecord, fy: FoldYielder) -> None:
     """Refuse data that record another preprocessing than a model; what records none is taken.
 
     Args:
-        network: The model.
+        builder: The model's builder, for the features that are used.
+        record: What the model says of its training data.
         fy: The data.
 
     Raises:
         ConfigError: Naming what differs.
     """
-    record = network.record
     of_model = {"inputs": record.preprocessing, "targets": record.target_preprocessing}
     if fy.has_matrix and fy.yield_matrix:
         of_model["matrix"] = record.matrix_preprocessing
@@ -178,7 +178,7 @@ def check_preprocessing(network: Network, fy: FoldYielder) -> None:
         if not was or not now or is_unnamed([*was, *now]):
             continue
         if part == "inputs":
-            used = network.model_builder.cont_feats
+            used = builder.cont_feats
             was = _by_feature(was, record.features.get("file_feats", used), used)
             now = _by_feature(now, fy.file_schema.cont_feats, used)
         if differ := [found for found in differences(was, now, part) if not _is_close(*found[1:])]:
