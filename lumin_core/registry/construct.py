@@ -8,12 +8,12 @@ caller offers, the constructor takes what its signature names.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumin_core.errors import BrokenPlugin, ConfigError
-from lumin_core.registry.config import component_of
+from lumin_core.registry.config import component_of, named
 from lumin_core.registry.hints import suggestion
 from lumin_core.registry.lookup import find, find_kind
 from lumin_core.registry.making import check_made, make
@@ -24,7 +24,23 @@ if TYPE_CHECKING:
     from lumin_core.registry.component import Component
     from lumin_core.registry.kind_table import Kind
 
-_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_OF_MODULES = "torch.nn.modules.module"
+
+
+class Signature(NamedTuple):
+    """What a constructor takes.
+
+    Attributes:
+        names: What may be given by name.
+        required: Which of these have no default.
+        by_position: What must be given by position.
+        is_open: Whether any other name may be given, too.
+    """
+
+    names: Sequence[str]
+    required: Sequence[str] = ()
+    by_position: Sequence[str] = ()
+    is_open: bool = False
 
 
 class Plan(NamedTuple):
@@ -33,18 +49,27 @@ class Plan(NamedTuple):
     That is a constructor, the user's options for it, and its component where it has a name.
 
     Example:
+        >>> from lumin_core.registry import find_kind
         >>> from lumin_core.registry.construct import Plan
-        >>> Plan(dict, {"a": 1}).options
-        {'a': 1}
+        >>> Plan(find_kind("norm"), dict, {"a": 1}).label
+        "norm 'dict'"
     """
 
+    kind: Kind
     constructor: Callable[..., object]
     options: Mapping[str, object]
     component: Component | None = None
 
-    def label(self, kind: Kind) -> str:
-        """Say in a message what this is."""
-        return f"{kind.singular} {self.component.qualified if self.component else _name_of(self.constructor)!r}"
+    @property
+    def label(self) -> str:
+        """What this is, for a message."""
+        return f"{self.kind.singular} {self.component.qualified if self.component else _name_of(self.constructor)!r}"
+
+    def loss_function(self) -> object:
+        """Return a loss that is a plain function, with its options, and ``None`` for all else."""
+        if self.kind.singular != "loss" or not inspect.isroutine(self.constructor) or self.constructor is _same:
+            return None
+        return partial(self.constructor, **self.options) if self.options else self.constructor
 
 
 def build(kind: str, spec: object, /, **given: object) -> object:
@@ -79,10 +104,9 @@ def build(kind: str, spec: object, /, **given: object) -> object:
         check_made(spec, f"{known.singular} {type(spec).__name__!r}", known.load_base())
         return spec
     plan = _plan(known, spec)
-    if _is_loss_function(known, plan.constructor):
-        return _loss(plan)
-    options = {**plan.options, **_checked_given(plan, plan.label(known), given)}
-    return make(plan.constructor, options, plan.label(known), known.load_base())
+    if (loss := plan.loss_function()) is not None:
+        return loss
+    return make(plan.constructor, {**plan.options, **_checked_given(plan, given)}, plan.label, known.load_base())
 
 
 def resolve(kind: str, spec: object, /) -> partial[Any]:
@@ -109,8 +133,8 @@ def resolve(kind: str, spec: object, /) -> partial[Any]:
             "give its name, a dict with its name, its class or a functools.partial"
         )
     plan = _plan(known, spec)
-    if _is_loss_function(known, plan.constructor):
-        return partial(_same, loss=_loss(plan))
+    if (loss := plan.loss_function()) is not None:
+        return partial(_same, loss=loss)
     return partial(plan.constructor, **plan.options)
 
 
@@ -121,39 +145,28 @@ def _same(*, loss: object) -> object:
 def _plan(kind: Kind, spec: object) -> Plan:
     """Find the constructor and check the user's options against it."""
     plan = _parts(kind, spec)
-    _check_constructor(kind, plan)
+    _check_constructor(plan)
     if plan.component:
         record(plan.component)
-    _check_options(plan, plan.label(kind))
+    _check_options(plan)
     return plan
 
 
 def _parts(kind: Kind, spec: object) -> Plan:
-    if isinstance(spec, str):
-        return _named(kind, spec, {})
-    if isinstance(spec, Mapping):
-        options = dict(spec)
-        name = options.pop("name", None)
-        if not isinstance(name, str) or not all(isinstance(key, str) for key in options):
-            raise ConfigError(
-                f"{with_article(kind.singular)} as a dict has its name under 'name', and options by name; got {spec!r}"
-            )
-        return _named(kind, name, options)
+    if isinstance(spec, str | Mapping):
+        name, options = named({"name": spec} if isinstance(spec, str) else spec, kind.singular)
+        component = find(kind.singular, name)
+        loaded = component.load()
+        if isinstance(loaded, partial):
+            loaded, defaults = _unpacked(kind, loaded)
+            options = {**defaults, **options}
+        return Plan(kind, loaded, options, component)
     if isinstance(spec, partial):
         constructor, options = _unpacked(kind, spec)
-        return Plan(constructor, options, component_of(constructor, kind.singular))
+        return Plan(kind, constructor, options, component_of(constructor, kind.singular))
     if isinstance(spec, type) or (inspect.isroutine(spec) and _takes_functions(kind)):
-        return Plan(spec, {}, component_of(spec, kind.singular))
+        return Plan(kind, spec, {}, component_of(spec, kind.singular))
     raise ConfigError(f"{with_article(kind.singular)} is given as {_allowed(kind)}; got {spec!r}")
-
-
-def _named(kind: Kind, name: str, options: dict[str, object]) -> Plan:
-    component = find(kind.singular, name)
-    loaded = component.load()
-    if isinstance(loaded, partial):
-        loaded, defaults = _unpacked(kind, loaded)
-        options = {**defaults, **options}
-    return Plan(loaded, options, component)
 
 
 def _unpacked(kind: Kind, spec: partial[object]) -> tuple[Callable[..., object], dict[str, object]]:
@@ -191,106 +204,98 @@ def _is_instance(kind: Kind, spec: object) -> bool:
     return isinstance(spec, base)
 
 
-def _is_loss_function(kind: Kind, constructor: object) -> bool:
-    return kind.singular == "loss" and inspect.isroutine(constructor) and constructor is not _same
-
-
-def _loss(plan: Plan) -> object:
-    return partial(plan.constructor, **plan.options) if plan.options else plan.constructor
-
-
-def _check_constructor(kind: Kind, plan: Plan) -> None:
+def _check_constructor(plan: Plan) -> None:
     """Refuse what is not a component of the kind.
 
     A plugin is to blame for a named one, the caller for others.
     """
-    wanted = kind.lacks(plan.constructor)
+    wanted = plan.kind.lacks(plan.constructor)
     if wanted is None:
         return
     if (component := plan.component) is not None:
-        what = f"{component.value}, the {kind.singular} {component.qualified!r}"
-        raise BrokenPlugin(f"{what}, is not {wanted}: {plan.constructor!r}")
-    raise ConfigError(f"{with_article(kind.singular)} must be {wanted}, got {plan.constructor!r}")
+        raise BrokenPlugin(f"{component.value}, the {plan.label}, is not {wanted}: {plan.constructor!r}")
+    raise ConfigError(f"{with_article(plan.kind.singular)} must be {wanted}, got {plan.constructor!r}")
 
 
-def _parameters(constructor: Callable[..., object]) -> Mapping[str, inspect.Parameter] | None:
-    """Return the parameters by name, or None where Python does not know them.
+def _signature_of(constructor: Callable[..., object]) -> Signature | None:
+    """Return what a constructor takes; ``None`` where Python does not know it.
 
     It does not for some functions written in C.
     """
-    if getattr(getattr(constructor, "__init__", None), "__module__", None) == "torch.nn.modules.module":
-        return {}  # torch's own constructor of modules says (*args, **kwargs), and takes none
+    if getattr(getattr(constructor, "__init__", None), "__module__", None) == _OF_MODULES:
+        return Signature([])  # torch's own constructor of modules says (*args, **kwargs), and takes none
     try:
-        parameters = inspect.signature(constructor).parameters
+        parameters = list(inspect.signature(constructor).parameters.values())
     except ValueError:
         return None
-    return _through_bases(constructor, parameters) if isinstance(constructor, type) else parameters
+    names = _named(parameters)
+    required = [p.name for p in parameters if p.name in names and p.default is p.empty]
+    by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
+    handed_on = _handed_on(constructor) if isinstance(constructor, type) and _is_open(parameters) else None
+    if handed_on is not None:
+        return Signature([*names, *(name for name in handed_on if name not in names)], required, by_position)
+    return Signature(names, required, by_position, _is_open(parameters))
 
 
-def _through_bases(cls: type, parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, inspect.Parameter]:
-    """Add what bases take where a constructor hands its ``**options`` on to them.
+def _handed_on(cls: type) -> list[str] | None:
+    """List what bases take where a constructor hands its ``**options`` on; ``None`` if that is anything.
 
     It may give them some itself, so that none of these is required.
     """
-    found = {name: parameter for name, parameter in parameters.items() if parameter.kind in _NAMED}
-    bases = [base for base in cls.__mro__ if "__init__" in vars(base)][1:]
-    for base in bases if any(map(_is_open, parameters.values())) else ():
-        if base is object or base.__module__ == "torch.nn.modules.module":
+    names: list[str] = []
+    for base in [base for base in cls.__mro__ if "__init__" in vars(base)][1:]:
+        if base is object or base.__module__ == _OF_MODULES:
             break
         _, *theirs = inspect.signature(vars(base)["__init__"]).parameters.values()
-        named = [parameter for parameter in theirs if parameter.kind in _NAMED and parameter.name not in found]
-        found |= {parameter.name: parameter.replace(default=None) for parameter in named}
-        if not any(map(_is_open, theirs)):
-            return found
-    return parameters
+        names += [name for name in _named(theirs) if name not in names]
+        if not _is_open(theirs):
+            return names
+    return None
 
 
-def _is_open(parameter: inspect.Parameter) -> bool:
-    return parameter.kind is parameter.VAR_KEYWORD
+def _named(parameters: Sequence[inspect.Parameter]) -> list[str]:
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
-def _options_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
-    return [name for name, parameter in parameters.items() if parameter.kind in _NAMED]
+def _is_open(parameters: Sequence[inspect.Parameter]) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-def _check_options(plan: Plan, label: str) -> None:
-    parameters = _parameters(plan.constructor)
-    if parameters is None:
+def _check_options(plan: Plan) -> None:
+    takes = _signature_of(plan.constructor)
+    if takes is None:
         return
-    positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
-    if positional and not inspect.isroutine(plan.constructor):
-        raise ConfigError(f"the {label} takes {', '.join(positional)} by position only, and can only be given keywords")
-    if any(map(_is_open, parameters.values())):
-        return
-    known = _options_of(parameters)
-    for option in plan.options:
-        if option not in known:
-            listing = f"its options are {', '.join(known)}" if known else "it takes none"
-            raise ConfigError(f"the {label} has no option {option!r}{suggestion(option, known, listing)}")
+    if takes.by_position and not inspect.isroutine(plan.constructor):
+        names = ", ".join(takes.by_position)
+        raise ConfigError(f"the {plan.label} takes {names} by position only, and can only be given keywords")
+    for option in () if takes.is_open else plan.options:
+        if option not in takes.names:
+            listing = f"its options are {', '.join(takes.names)}" if takes.names else "it takes none"
+            raise ConfigError(f"the {plan.label} has no option {option!r}{suggestion(option, takes.names, listing)}")
 
 
-def _checked_given(plan: Plan, label: str, given: Mapping[str, object]) -> dict[str, object]:
+def _checked_given(plan: Plan, given: Mapping[str, object]) -> dict[str, object]:
     """Choose of the caller's keywords those that the signature names.
 
     Nothing may come twice or be missing.
     """
-    parameters = _parameters(plan.constructor)
-    if parameters is None:
+    takes = _signature_of(plan.constructor)
+    if takes is None:
         return {}
+    passed = {name: given[name] for name in takes.names if name in given}
     for option in plan.options:
-        if option in given and option in parameters:
+        if option in passed:
             raise ConfigError(
-                f"{option!r} of the {label} comes twice: {plan.options[option]!r} in its options, and "
+                f"{option!r} of the {plan.label} comes twice: {plan.options[option]!r} in its options, and "
                 f"{given[option]!r} from what builds it; leave it out of the options"
             )
-    passed = {name: given[name] for name in _options_of(parameters) if name in given}
-    for name in _options_of(parameters):
-        if parameters[name].default is inspect.Parameter.empty and name not in passed and name not in plan.options:
-            raise ConfigError(f"the {label} needs the option {name!r}; it is {_signature(plan.constructor)}")
+    for name in takes.required:
+        if name not in passed and name not in plan.options:
+            raise ConfigError(f"the {plan.label} needs the option {name!r}; it is {_as_called(plan.constructor)}")
     return passed
 
 
-def _signature(constructor: Callable[..., object]) -> str:
+def _as_called(constructor: Callable[..., object]) -> str:
     """Return the signature without annotations, as one would call it."""
     full = inspect.signature(constructor)
     bare = [parameter.replace(annotation=parameter.empty) for parameter in full.parameters.values()]

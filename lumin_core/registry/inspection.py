@@ -118,7 +118,7 @@ def _look_at_all(sender: Connection, components: list[tuple[int, Component]], li
             for look in running:
                 for found in look.go_on():
                     sender.send(found)
-            for look in [look for look in running if look.is_done]:
+            for look in [look for look in running if not look.left]:
                 look.end()
                 running.remove(look)
     finally:
@@ -140,13 +140,11 @@ class _Look:
 
     Attributes:
         limit: Seconds that importing a component may take.
-        left: What is still to be looked at.
-        current: What is being looked at.
+        left: What is still to be looked at; the first of it is being looked at.
     """
 
     limit: float
     left: list[tuple[int, Component]]
-    current: tuple[int, Component] | None = None
     process: BaseProcess = field(init=False)
     receiver: Connection = field(init=False)
     deadline: float = field(init=False)
@@ -159,28 +157,16 @@ class _Look:
     def go_on(self) -> Iterator[Found]:
         """Take what the process says, and give what was found."""
         is_alive = self.process.is_alive()
-        while self.receiver.poll():
-            try:
-                number, is_found, problem = self.receiver.recv()
-            except (EOFError, OSError):
-                break
-            self.deadline = time.monotonic() + self.limit
-            if is_found:
-                self.current = None
-                yield number, problem
-            else:
-                self.current = self.left.pop(0)
-        if self.is_done:
-            return
-        if not is_alive:
+        with contextlib.suppress(EOFError, OSError):
+            while self.receiver.poll():
+                found: Found = self.receiver.recv()
+                self.left.pop(0)
+                self.deadline = time.monotonic() + self.limit
+                yield found
+        if self.left and not is_alive:
             yield from self._ended()
-        elif time.monotonic() > self.deadline:
+        elif self.left and time.monotonic() > self.deadline:
             yield from self._late()
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left."""
-        return not self.left and self.current is None
 
     def end(self) -> None:
         """End the process."""
@@ -192,28 +178,25 @@ class _Look:
         """Tell who ended the process; what is of the same module would do so again."""
         how = _how(self.process.exitcode or 0)
         self.end()
-        if self.current is None and self.left:  # it ended between two
-            self.current = self.left.pop(0)
-        if self.current is not None:
-            number, component = self.current
-            module = component.value.partition(":")[0]
-            same = [(i, other) for i, other in self.left if other.value.partition(":")[0] == module]
-            self.left = [pair for pair in self.left if pair not in same]
-            yield from ((i, f"importing {module} ends the process: {how}") for i in (number, *(i for i, _ in same)))
-        self.current = None
+        module = _module(self.left[0][1])
+        for number, component in self.left:
+            if _module(component) == module:
+                yield number, f"importing {module} ends the process: {how}"
+        self.left = [pair for pair in self.left if _module(pair[1]) != module]
         if self.left:
             self.start()
 
     def _late(self) -> Iterator[Found]:
         """Tell who took too long; what is left might take as long each."""
-        self.end()
-        where = ""
-        if self.current is not None:
-            number, component = self.current
-            where = f", behind {component.qualified}"
-            yield number, f"importing {component.value.partition(':')[0]} takes more than {self.limit:g} s"
-        yield from ((i, f"it was not looked at{where}, which takes more than {self.limit:g} s") for i, _ in self.left)
-        self.left, self.current = [], None
+        (number, late), *others = self.left
+        yield number, f"importing {_module(late)} takes more than {self.limit:g} s"
+        reason = f"it was not looked at, behind {late.qualified}, which takes more than {self.limit:g} s"
+        yield from ((i, reason) for i, _ in others)
+        self.left = []
+
+
+def _module(component: Component) -> str:
+    return component.value.partition(":")[0]
 
 
 def _how(code: int) -> str:
@@ -226,6 +209,5 @@ def _look(sender: Connection, components: Iterable[tuple[int, Component]]) -> No
     It ends without what imports left to be done at the end.
     """
     for number, component in components:
-        sender.send((number, False, None))
-        sender.send((number, True, report(component)))
+        sender.send((number, report(component)))
     os._exit(0)
