@@ -8,7 +8,7 @@ caller offers, the constructor takes what its signature names.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,28 +19,11 @@ from lumin_core.registry.lookup import find, find_kind
 from lumin_core.registry.making import check_made, make
 from lumin_core.registry.names import with_article
 from lumin_core.registry.record import record
+from lumin_core.registry.signature import as_called, called, signature_of
 
 if TYPE_CHECKING:
     from lumin_core.registry.component import Component
     from lumin_core.registry.kind_table import Kind
-
-_OF_MODULES = "torch.nn.modules.module"
-
-
-class Signature(NamedTuple):
-    """What a constructor takes.
-
-    Attributes:
-        names: What may be given by name.
-        required: Which of these have no default.
-        by_position: What must be given by position.
-        is_open: Whether any other name may be given, too.
-    """
-
-    names: Sequence[str]
-    required: Sequence[str] = ()
-    by_position: Sequence[str] = ()
-    is_open: bool = False
 
 
 class Plan(NamedTuple):
@@ -63,7 +46,7 @@ class Plan(NamedTuple):
     @property
     def label(self) -> str:
         """What this is, for a message."""
-        return f"{self.kind.singular} {self.component.qualified if self.component else _name_of(self.constructor)!r}"
+        return f"{self.kind.singular} {self.component.qualified if self.component else called(self.constructor)!r}"
 
     def loss_function(self) -> object:
         """Return a loss that is a plain function, with its options, and ``None`` for all else."""
@@ -173,7 +156,7 @@ def _unpacked(kind: Kind, spec: partial[object]) -> tuple[Callable[..., object],
     if spec.args:
         raise ConfigError(
             f"a functools.partial for {with_article(kind.singular)} takes keywords only, so that they can be checked; "
-            f"got the positional arguments {spec.args!r} for {_name_of(spec.func)}"
+            f"got the positional arguments {spec.args!r} for {called(spec.func)}"
         )
     return spec.func, dict(spec.keywords)
 
@@ -217,54 +200,8 @@ def _check_constructor(plan: Plan) -> None:
     raise ConfigError(f"{with_article(plan.kind.singular)} must be {wanted}, got {plan.constructor!r}")
 
 
-def _signature_of(constructor: Callable[..., object]) -> Signature | None:
-    """Return what a constructor takes; ``None`` where Python does not know it.
-
-    It does not for some functions written in C.
-    """
-    if getattr(getattr(constructor, "__init__", None), "__module__", None) == _OF_MODULES:
-        return Signature([])  # torch's own constructor of modules says (*args, **kwargs), and takes none
-    try:
-        parameters = list(inspect.signature(constructor).parameters.values())
-    except ValueError:
-        return None
-    names = _named(parameters)
-    required = [p.name for p in parameters if p.name in names and p.default is p.empty]
-    by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
-    handed_on = _handed_on(constructor) if isinstance(constructor, type) and _is_open(parameters) else None
-    if handed_on is not None:
-        return Signature([*names, *(name for name in handed_on if name not in names)], required, by_position)
-    return Signature(names, required, by_position, _is_open(parameters))
-
-
-def _handed_on(cls: type) -> list[str] | None:
-    """List what bases take where a constructor hands its ``**options`` on; ``None`` if that is anything.
-
-    It may give them some itself, so that none of these is required.
-    """
-    names: list[str] = []
-    for base in [base for base in cls.__mro__ if "__init__" in vars(base)][1:]:
-        if base is object or base.__module__ == _OF_MODULES:
-            break
-        _, *theirs = inspect.signature(vars(base)["__init__"]).parameters.values()
-        names += [name for name in _named(theirs) if name not in names]
-        if not _is_open(theirs):
-            return names
-    return None
-
-
-def _named(parameters: Sequence[inspect.Parameter]) -> list[str]:
-    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-
-
-def _is_open(parameters: Sequence[inspect.Parameter]) -> bool:
-    return any(p.kind is p.VAR_KEYWORD for p in parameters)
-
-
 def _check_options(plan: Plan) -> None:
-    takes = _signature_of(plan.constructor)
-    if takes is None:
-        return
+    takes = signature_of(plan.constructor)
     if takes.by_position and not inspect.isroutine(plan.constructor):
         names = ", ".join(takes.by_position)
         raise ConfigError(f"the {plan.label} takes {names} by position only, and can only be given keywords")
@@ -279,9 +216,7 @@ def _checked_given(plan: Plan, given: Mapping[str, object]) -> dict[str, object]
 
     Nothing may come twice or be missing.
     """
-    takes = _signature_of(plan.constructor)
-    if takes is None:
-        return {}
+    takes = signature_of(plan.constructor)
     passed = {name: given[name] for name in takes.names if name in given}
     for option in plan.options:
         if option in passed:
@@ -291,16 +226,5 @@ def _checked_given(plan: Plan, given: Mapping[str, object]) -> dict[str, object]
             )
     for name in takes.required:
         if name not in passed and name not in plan.options:
-            raise ConfigError(f"the {plan.label} needs the option {name!r}; it is {_as_called(plan.constructor)}")
+            raise ConfigError(f"the {plan.label} needs the option {name!r}; it is {as_called(plan.constructor)}")
     return passed
-
-
-def _as_called(constructor: Callable[..., object]) -> str:
-    """Return the signature without annotations, as one would call it."""
-    full = inspect.signature(constructor)
-    bare = [parameter.replace(annotation=parameter.empty) for parameter in full.parameters.values()]
-    return f"{_name_of(constructor)}{full.replace(parameters=bare, return_annotation=full.empty)}"
-
-
-def _name_of(constructor: object) -> str:
-    return str(getattr(constructor, "__qualname__", None) or repr(constructor))

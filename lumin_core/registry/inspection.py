@@ -2,11 +2,11 @@
 
 ::
 
-    caller ── one process that has torch ──┬── a process for each distribution, some side by side
-                                           └── ...
+    caller, who imports torch ──┬── a process for each distribution, some side by side
+                                └── ...
 
-The one between imports torch once for all. A process that ends, or does not come back in time, has
-a problem of the component that it looked at; another goes on with the rest of the distribution.
+Torch is imported once for all. A process that ends, or does not come back in time, has a problem of
+the component that it looked at; another goes on with the rest of the distribution.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lumin_core.registry.traces import report
 from lumin_core.registry.validation import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -65,43 +65,12 @@ def check_apart(components: Sequence[Component], limit: float = LIMIT) -> list[s
     """
     found: dict[int, str | None] = {i: c.problem for i, c in enumerate(components) if c.problem is not None}
     found |= {i: check(c) for i, c in enumerate(components) if c.obj is not None and i not in found}
-    left = [(i, component) for i, component in enumerate(components) if i not in found]
-    if left:
+    if left := [(i, component) for i, component in enumerate(components) if i not in found]:
         found |= _ask(left, limit)
-    gone = "it was not looked at: the process that looks at all ended"
-    return [found.get(i, gone) for i in range(len(components))]
+    return [found[i] for i in range(len(components))]
 
 
 def _ask(components: list[tuple[int, Component]], limit: float) -> dict[int, str | None]:
-    """Start the process between, and collect what it finds."""
-    process, receiver = _started(_look_at_all, components, limit)
-    found: dict[int, str | None] = {}
-    try:
-        with contextlib.suppress(EOFError):
-            while receiver.poll(_TICK) or process.is_alive() or receiver.poll():
-                if receiver.poll():
-                    number, problem = receiver.recv()
-                    found[number] = problem
-    finally:
-        process.terminate()
-        process.join()
-        receiver.close()
-    return found
-
-
-def _started(target: Callable[..., None], *given: object) -> tuple[BaseProcess, Connection]:
-    """Start a process that is given one end of a pipe; the other end is returned."""
-    context = multiprocessing.get_context("fork") if _FORKS else multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(sender, *given))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the caller may have: none is used there
-        process.start()
-    sender.close()
-    return process, receiver
-
-
-def _look_at_all(sender: Connection, components: list[tuple[int, Component]], limit: float) -> None:
     """Look at all components, some distributions side by side."""
     _warm_up()
     by_distribution: dict[str, list[tuple[int, Component]]] = {}
@@ -109,21 +78,34 @@ def _look_at_all(sender: Connection, components: list[tuple[int, Component]], li
         by_distribution.setdefault(component.distribution, []).append((number, component))
     waiting = [_Look(limit, left) for left in by_distribution.values()]
     running: list[_Look] = []
+    found: dict[int, str | None] = {}
     try:
         while waiting or running:
             while waiting and len(running) < max(2, os.cpu_count() or 1):
                 running.append(waiting.pop(0))
                 running[-1].start()
             wait([look.receiver for look in running], _TICK)
-            for look in running:
-                for found in look.go_on():
-                    sender.send(found)
-            for look in [look for look in running if not look.left]:
-                look.end()
-                running.remove(look)
+            for look in list(running):
+                found.update(look.go_on())
+                if not look.left:
+                    look.end()
+                    running.remove(look)
     finally:
         for look in running:
             look.end()
+    return found
+
+
+def _started(components: list[tuple[int, Component]]) -> tuple[BaseProcess, Connection]:
+    """Start a process that looks at components, and return it with the pipe of what it finds."""
+    context = multiprocessing.get_context("fork") if _FORKS else multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_look, args=(sender, components))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the caller may have: none is used there
+        process.start()
+    sender.close()
+    return process, receiver
 
 
 def _warm_up() -> None:
@@ -151,7 +133,7 @@ class _Look:
 
     def start(self) -> None:
         """Begin, or go on behind a component that ended the process."""
-        self.process, self.receiver = _started(_look, self.left)
+        self.process, self.receiver = _started(self.left)
         self.deadline = time.monotonic() + self.limit
 
     def go_on(self) -> Iterator[Found]:
