@@ -253,7 +253,11 @@ def build_loss(spec: object, objective: str) -> Callable[..., Tensor]:
     """
     if isinstance(spec, str) and spec == "auto":
         spec = AUTO[objective]
-    _refuse_reduction(options_of(spec).get("reduction", "none"))
+    if (reduction := options_of(spec).get("reduction", "none")) != "none":
+        raise ConfigError(
+            f"reduction={reduction!r} cannot be chosen: losses are per event, and the weighted mean "
+            "is taken once, by the loop; leave reduction out"
+        )
     loss: Callable[..., Tensor] = registry.build("loss", copied(spec))
     if not callable(loss):
         raise ConfigError(f"a loss must be callable as loss(y_pred, y), got {loss!r}")
@@ -288,12 +292,3 @@ def _copied(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return copy.deepcopy(loss)
     except Exception as error:
         raise ConfigError(f"the loss {loss!r} cannot be copied: {error}; give its class, or its name") from error
-
-
-def _refuse_reduction(reduction: object) -> None:
-    """Refuse any reduction but ``"none"``, which is set anyway."""
-    if reduction != "none":
-        raise ConfigError(
-            f"reduction={reduction!r} cannot be chosen: losses are per event, and the weighted mean "
-            "is taken once, by the loop; leave reduction out"
-        )

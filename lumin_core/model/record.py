@@ -197,13 +197,5 @@ def to_json(record: ModelRecord) -> dict[str, object]:
 
 def describe_components(components: Sequence[registry.Component]) -> list[dict[str, str]]:
     """Return what a header says of the components that a model is built of."""
-    return [
-        {
-            "kind": used.kind,
-            "name": used.name,
-            "qualified": used.qualified,
-            "distribution": used.distribution,
-            "version": used.version or "",
-        }
-        for used in components
-    ]
+    keys = ("kind", "name", "qualified", "distribution", "version")
+    return [{key: getattr(used, key) or "" for key in keys} for used in components]

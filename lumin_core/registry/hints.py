@@ -12,6 +12,7 @@ from lumin_core.registry.names import (
     FIRST_PARTY_PREFIX,
     SESSION,
     canonical,
+    declared_kinds,
     first_party,
     moved_to,
     normalise,
@@ -68,10 +69,9 @@ def unknown_kind(kind: object) -> UnknownComponent:
         "there is no kind 'haeds'; did you mean 'heads'"
     """
     key = normalise(str(kind))
-    for plugin, theirs in first_party()["plugins"].items():
-        for plural in theirs["kinds"]:
-            if key in (normalise(plural), normalise(singular(plural))):
-                return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: pip install {plugin}")
+    for plural, plugin in declared_kinds().items():
+        if key in (normalise(plural), normalise(singular(plural))):
+            return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: pip install {plugin}")
     plurals = [found.plural for found in scanned().kinds]
     end = suggestion(str(kind), plurals, f"kinds are {', '.join(plurals)}")
     return UnknownComponent(f"there is no kind {kind!r}{end}")
@@ -148,8 +148,8 @@ def elsewhere(kind: str, name: str) -> list[str]:
         >>> elsewhere("head", "no_such_head")
         []
     """
-    key, kinds = normalise(name.rpartition("/")[2]), (kind, _plural(kind))
-    disabled = [found for found in scanned().disabled if found.key == key and found.kind in kinds]
+    key = normalise(name.rpartition("/")[2])
+    disabled = [found for found in scanned().disabled if found.key == key and singular(found.kind) == kind]
     hints = [f"{found.distribution} has it, but LUMIN_DISABLE_PLUGINS switches that off" for found in disabled]
     return hints + not_installed(kind, name)
 

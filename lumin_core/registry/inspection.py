@@ -96,18 +96,6 @@ def _ask(components: list[tuple[int, Component]], limit: float) -> dict[int, str
     return found
 
 
-def _started(components: list[tuple[int, Component]]) -> tuple[BaseProcess, Connection]:
-    """Start a process that looks at components, and return it with the pipe of what it finds."""
-    context = multiprocessing.get_context("fork") if _FORKS else multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_look, args=(sender, components))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the caller may have: none is used there
-        process.start()
-    sender.close()
-    return process, receiver
-
-
 def _warm_up() -> None:
     """Import what all need: torch, and the bases of the core's kinds, where they are installed."""
     for kind in CORE_KINDS:
@@ -133,7 +121,13 @@ class _Look:
 
     def start(self) -> None:
         """Begin, or go on behind a component that ended the process."""
-        self.process, self.receiver = _started(self.left)
+        context = multiprocessing.get_context("fork") if _FORKS else multiprocessing.get_context("spawn")
+        self.receiver, sender = context.Pipe(duplex=False)
+        self.process = context.Process(target=_look, args=(sender, self.left))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads of the caller: none is used there
+            self.process.start()
+        sender.close()
         self.deadline = time.monotonic() + self.limit
 
     def go_on(self) -> Iterator[Found]:

@@ -47,7 +47,7 @@ def find_kind(kind: str) -> Kind:
     """
     key = normalise(str(kind))
     for candidate in scanned().kinds:
-        if key in (normalise(candidate.singular), normalise(candidate.plural)):
+        if key in candidate.keys:
             return candidate
     raise unknown_kind(kind)
 

@@ -92,13 +92,14 @@ def scan() -> Scan:
 
 def _warn_of_strangers(off: Iterable[str], installed: set[str]) -> None:
     """Say that something is to be switched off that is not there, and is no plugin of ours."""
-    if unknown := [name for name in sorted(off) if short(name) not in {*installed, *FIRST_PARTY}]:
+    known_names = {*installed, *FIRST_PARTY}
+    if unknown := [name for name in sorted(off) if short(name) not in known_names]:
         import logging  # slow to import, and seldom needed
 
         from lumin_core.checks import did_you_mean
 
         for name in unknown:
-            hint = did_you_mean(short(name), sorted({*installed, *FIRST_PARTY}))
+            hint = did_you_mean(short(name), sorted(known_names))
             logging.getLogger(__name__).warning("LUMIN_DISABLE_PLUGINS names %r, which is no plugin%s", name, hint)
 
 
@@ -242,18 +243,16 @@ def _by_kind(components: list[Component]) -> tuple[list[Component], tuple[Kind, 
     plugins declare sleep until these are installed.
     """
     kinds = {kind.plural: kind for kind in CORE_KINDS}
-    taken = {normalise(name) for kind in CORE_KINDS for name in (kind.singular, kind.plural)} | _RESERVED
+    taken = _RESERVED.union(*(kind.keys for kind in CORE_KINDS))
     declared = []
     for component in sorted((component for component in components if component.kind == "kinds"), key=_order):
         kind = Kind(singular(component.name), component.name, component.value)
-        names = {normalise(kind.singular), normalise(kind.plural)}
-        checked = (
-            _with_problem(component, f"the kind {kind.plural!r} is declared already") if names & taken else component
-        )
-        if checked.problem is None:
+        if kind.keys & taken:
+            component = _with_problem(component, f"the kind {kind.plural!r} is declared already")
+        if component.problem is None:
             kinds[kind.plural] = kind
-            taken |= names
-        declared.append(replace(checked, kind=KIND_DECLARATION))
+            taken |= kind.keys
+        declared.append(replace(component, kind=KIND_DECLARATION))
     sorted_in = []
     for component in components:
         if component.kind in kinds:
@@ -271,7 +270,7 @@ def _problem_of_group(group: str, kinds: Iterable[Kind]) -> str:
     from lumin_core.checks import nearest
 
     asked = match["kind"] if (match := GROUP.fullmatch(f"[{group}]")) else group
-    names = {normalise(name): kind.plural for kind in kinds for name in (kind.singular, kind.plural)}
+    names = {key: kind.plural for kind in kinds for key in kind.keys}
     names |= {normalise(name): plural for plural in declared_kinds() for name in (singular(plural), plural)}
     names |= {"kind": "kinds", "kinds": "kinds"}
     meant = [names[key] for key in (normalise(asked), *nearest(asked, names)) if key in names][:1]
