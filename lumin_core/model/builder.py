@@ -217,7 +217,8 @@ class ModelBuilder:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of the constructor, copied, with the learning rate that `set_lr` set."""
-        return {key: copied(value) for key, value in {**self._arguments, "opt_args": self.opt_args}.items()}
+        arguments: dict[str, Any] = copied({**self._arguments, "opt_args": self.opt_args})
+        return arguments
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of the models to be built.

@@ -18,6 +18,7 @@ import sys
 import time
 import warnings
 from dataclasses import dataclass, field
+from itertools import groupby
 from multiprocessing.connection import wait
 from signal import Signals
 from typing import TYPE_CHECKING
@@ -73,10 +74,8 @@ def check_apart(components: Sequence[Component], limit: float = LIMIT) -> list[s
 def _ask(components: list[tuple[int, Component]], limit: float) -> dict[int, str | None]:
     """Look at all components, some distributions side by side."""
     _warm_up()
-    by_distribution: dict[str, list[tuple[int, Component]]] = {}
-    for number, component in components:
-        by_distribution.setdefault(component.distribution, []).append((number, component))
-    waiting = [_Look(limit, left) for left in by_distribution.values()]
+    by_distribution = groupby(sorted(components, key=_distribution), key=_distribution)
+    waiting = [_Look(limit, list(left)) for _, left in by_distribution]
     running: list[_Look] = []
     found: dict[int, str | None] = {}
     try:
@@ -169,6 +168,10 @@ class _Look:
         reason = f"it was not looked at, behind {late.qualified}, which takes more than {self.limit:g} s"
         yield from ((i, reason) for i, _ in others)
         self.left = []
+
+
+def _distribution(numbered: tuple[int, Component]) -> str:
+    return numbered[1].distribution
 
 
 def _module(component: Component) -> str:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lumin_core.registry.component import Component
 
 _SHOWN, _READ = 60, 10_000  # characters of what was printed
-_OUTPUTS = (1, 2)  # standard output and errors
 
 
 def report(component: Component) -> str | None:
@@ -97,21 +96,16 @@ def _state_of_torch() -> dict[str, Any]:
 
 @contextmanager
 def _captured() -> Iterator[list[str]]:
-    """Collect what is written to standard output and errors, by C code too."""
-    kept, output = [os.dup(number) for number in _OUTPUTS], list[str]()
+    """Collect what is written to standard output and errors, by C code too, for good."""
+    output: list[str] = []
     with tempfile.TemporaryFile() as file, io.TextIOWrapper(io.FileIO(file.fileno(), "w", closefd=False)) as stream:
-        for number in _OUTPUTS:
+        for number in (1, 2):  # standard output and errors
             os.dup2(file.fileno(), number)
-        try:
-            with redirect_stdout(stream), redirect_stderr(stream):
-                yield output
-        finally:
-            for number, copy in zip(_OUTPUTS, kept, strict=True):
-                os.dup2(copy, number)
-                os.close(copy)
-            stream.flush()
-            file.seek(0)
-            output.append(file.read(_READ).decode(errors="replace"))
+        with redirect_stdout(stream), redirect_stderr(stream):
+            yield output
+        stream.flush()
+        file.seek(0)
+        output.append(file.read(_READ).decode(errors="replace"))
 
 
 def _start_of(text: str) -> str:
