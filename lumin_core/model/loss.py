@@ -125,7 +125,7 @@ def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor
     """
     values = _called(loss, y_pred, y)
     check_rows(values, loss, y_pred.shape[0])
-    return _per_event(values)
+    return values.reshape(-1) if values.numel() == len(values) else values.flatten(1).mean(1)
 
 
 def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
@@ -222,11 +222,6 @@ def check_rows(values: Tensor, loss: object, n_events: int) -> None:
             f"a loss must give one value per event, ({n_events}, ...), got {tuple(values.shape)} from {loss!r}; "
             "switch its own averaging off (reduction='none'), or derive it from lumin_core.BatchLoss"
         )
-
-
-def _per_event(values: Tensor) -> Tensor:
-    """Reduce ``(B, ...)`` to ``(B,)`` by the mean over all but the first axis."""
-    return values.reshape(-1) if values.numel() == len(values) else values.flatten(1).mean(1)
 
 
 def build_loss(spec: object, objective: str) -> Callable[..., Tensor]:

@@ -88,13 +88,12 @@ def unknown(kind: str, name: str) -> UnknownComponent:
     now = moved_to(kind, name)
     origin, _, bare = (now or name).rpartition("/")
     hints = [f"it is {now!r} now"] if now else []
-    hints += elsewhere(kind, now or name) or _near(bare, _names(kind), kind)
+    names = sorted({component.name for component in known(kind)})
+    hints += elsewhere(kind, now or name) or _near(bare, names, kind)
     hints += [*_misplaced(normalise(bare), origin), *_other_kinds(kind, normalise(bare)), *_origin(origin)]
-    return UnknownComponent("; ".join([f"there is no {kind} {name!r}", *hints, _known(kind)]).replace("?; ", "? "))
-
-
-def _plural(kind: str) -> str:
-    return next((found.plural for found in scanned().kinds if found.singular == kind), kind)
+    return UnknownComponent(
+        "; ".join([f"there is no {kind} {name!r}", *hints, _known(kind, names)]).replace("?; ", "? ")
+    )
 
 
 def known_distributions() -> set[str]:
@@ -198,13 +197,8 @@ def _origin(origin: str) -> list[str]:
     return [f"no distribution {plugin!r} with components is installed and switched on"]
 
 
-def _names(kind: str) -> list[str]:
-    return sorted({component.name for component in known(kind)})
-
-
-def _known(kind: str) -> str:
-    names = _names(kind)
+def _known(kind: str, names: list[str]) -> str:
     if not names:
         return f"no {kind} is installed"
-    plural = _plural(kind)
+    plural = next(found.plural for found in scanned().kinds if found.singular == kind)
     return f"known {plural}: {listed(names, _LISTED)} (lumin list-plugins --kind {plural})"

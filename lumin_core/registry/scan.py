@@ -85,9 +85,12 @@ def scan() -> Scan:
     names = {short(name) for name in off} - {CORE}
     disabled = [component for component in there if short(component.distribution) in names]
     active, kinds = _by_kind([component for component in there if component not in disabled])
-    if os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0"):
-        _raise_first_problem(active)
-    return Scan(tuple(sorted(active, key=_order)), tuple(sorted(disabled, key=_order)), kinds)
+    active = sorted(active, key=_order)
+    is_strict = os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0")
+    for component in active if is_strict else ():
+        if component.problem is not None:
+            component.load()  # which raises it
+    return Scan(tuple(active), tuple(sorted(disabled, key=_order)), kinds)
 
 
 def _warn_of_strangers(off: Iterable[str], installed: set[str]) -> None:
@@ -148,12 +151,6 @@ def known(kind: str | None = None) -> list[Component]:
 
 def _order(component: Component) -> tuple[str, str, str]:
     return component.kind, component.name, component.qualified
-
-
-def _raise_first_problem(components: Iterable[Component]) -> None:
-    for component in sorted(components, key=_order):
-        if component.problem is not None:
-            component.load()
 
 
 def _components_of(distribution: metadata.Distribution, problem: str | None) -> list[Component]:
