@@ -87,13 +87,11 @@ def unknown(kind: str, name: str) -> UnknownComponent:
     """
     now = moved_to(kind, name)
     origin, _, bare = (now or name).rpartition("/")
-    hints = [f"it is {now!r} now"] if now else []
+    parts = [f"there is no {kind} {name!r}", *([f"it is {now!r} now"] if now else ())]
     names = sorted({component.name for component in known(kind)})
-    hints += elsewhere(kind, now or name) or _near(bare, names, kind)
-    hints += [*_misplaced(normalise(bare), origin), *_other_kinds(kind, normalise(bare)), *_origin(origin)]
-    return UnknownComponent(
-        "; ".join([f"there is no {kind} {name!r}", *hints, _known(kind, names)]).replace("?; ", "? ")
-    )
+    parts += elsewhere(kind, now or name) or _near(bare, names, kind)
+    parts += [*_misplaced(normalise(bare), origin), *_other_kinds(kind, normalise(bare)), *_origin(origin)]
+    return UnknownComponent("; ".join([*parts, _known(kind, names)]).replace("?; ", "? "))
 
 
 def known_distributions() -> set[str]:

@@ -74,7 +74,8 @@ class Text(str):
         ('relu', ('activation', 'core/relu'))
     """
 
-    asked: tuple[str, str] | None = None
+    def __init__(self, text: str) -> None:
+        self.asked: tuple[str, str] | None = getattr(text, "asked", None)
 
 
 def noting(value: Any) -> Any:
@@ -91,13 +92,7 @@ def noting(value: Any) -> Any:
         >>> spec["name"].asked
         ('activation', 'core/prelu')
     """
-    return changed(value, lambda entry: _text(entry) if isinstance(entry, str) else entry)
-
-
-def _text(value: str) -> Text:
-    text = Text(value)
-    text.asked = getattr(value, "asked", None)
-    return text
+    return changed(value, lambda entry: Text(entry) if isinstance(entry, str) else entry)
 
 
 def changed(value: Any, change: Callable[[Any], Any]) -> Any:

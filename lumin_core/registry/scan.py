@@ -227,10 +227,7 @@ def _allows(requirement: str, version: str) -> bool:
 
 def _release(version: str) -> tuple[int, ...]:
     """Give a plain version's numbers less trailing zeros, so that 0.1 is 0.1.0."""
-    numbers = [int(part) for part in version.split(".")]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
+    return tuple(int(part) for part in re.sub(r"(\.0+)+$", "", version).split("."))
 
 
 def _by_kind(components: list[Component]) -> tuple[list[Component], tuple[Kind, ...]]:
