@@ -48,12 +48,6 @@ class Plan(NamedTuple):
         """What this is, for a message."""
         return f"{self.kind.singular} {self.component.qualified if self.component else called(self.constructor)!r}"
 
-    def loss_function(self) -> object:
-        """Return a loss that is a plain function, with its options, and ``None`` for all else."""
-        if self.kind.singular != "loss" or not inspect.isroutine(self.constructor) or self.constructor is _same:
-            return None
-        return partial(self.constructor, **self.options) if self.options else self.constructor
-
 
 def build(kind: str, spec: object, /, **given: object) -> object:
     """Turn a specification into an object.
@@ -87,8 +81,6 @@ def build(kind: str, spec: object, /, **given: object) -> object:
         check_made(spec, f"{known.singular} {type(spec).__name__!r}", known.load_base())
         return spec
     plan = _plan(known, spec)
-    if (loss := plan.loss_function()) is not None:
-        return loss
     return make(plan.constructor, {**plan.options, **_checked_given(plan, given)}, plan.label, known.load_base())
 
 
@@ -116,13 +108,7 @@ def resolve(kind: str, spec: object, /) -> partial[Any]:
             "give its name, a dict with its name, its class or a functools.partial"
         )
     plan = _plan(known, spec)
-    if (loss := plan.loss_function()) is not None:
-        return partial(_same, loss=loss)
     return partial(plan.constructor, **plan.options)
-
-
-def _same(*, loss: object) -> object:
-    return loss
 
 
 def _plan(kind: Kind, spec: object) -> Plan:
@@ -132,7 +118,19 @@ def _plan(kind: Kind, spec: object) -> Plan:
     if plan.component:
         record(plan.component)
     _check_options(plan)
-    return plan
+    return _of_function(plan) if kind.singular == "loss" and inspect.isroutine(plan.constructor) else plan
+
+
+def _of_function(plan: Plan) -> Plan:
+    """Plan to return a loss that is a plain function, with its options, instead of calling it."""
+    if plan.constructor is _same:
+        return plan
+    loss = partial(plan.constructor, **plan.options) if plan.options else plan.constructor
+    return plan._replace(constructor=_same, options={"loss": loss})
+
+
+def _same(*, loss: object) -> object:
+    return loss
 
 
 def _parts(kind: Kind, spec: object) -> Plan:

@@ -13,6 +13,7 @@ import os
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from lumin_core import __version__
@@ -106,9 +107,7 @@ def _warn_of_strangers(off: Iterable[str], installed: set[str]) -> None:
             logging.getLogger(__name__).warning("LUMIN_DISABLE_PLUGINS names %r, which is no plugin%s", name, hint)
 
 
-_scanned: list[Scan] = []
-
-
+@cache
 def scanned() -> Scan:
     """Return the one scan of this process, made at the first look-up.
 
@@ -117,9 +116,7 @@ def scanned() -> Scan:
         >>> scanned() is scanned()
         True
     """
-    if not _scanned:
-        _scanned[:] = [scan()]
-    return _scanned[0]
+    return scan()
 
 
 def refresh() -> None:
@@ -131,7 +128,7 @@ def refresh() -> None:
         >>> from lumin_core.registry import refresh
         >>> refresh()
     """
-    _scanned.clear()
+    scanned.cache_clear()
 
 
 def known(kind: str | None = None) -> list[Component]:
