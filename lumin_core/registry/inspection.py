@@ -20,6 +20,7 @@ import warnings
 from dataclasses import dataclass, field
 from itertools import groupby
 from multiprocessing.connection import wait
+from operator import attrgetter
 from signal import Signals
 from typing import TYPE_CHECKING
 
@@ -41,9 +42,6 @@ LIMIT = 60.0
 _TICK = 0.1  # seconds between two looks at whether a process is still there
 _FORKS = sys.platform == "linux"  # elsewhere the system's libraries may not survive it
 
-Found = tuple[int, str | None]
-"""Number of a component, and what is wrong with it."""
-
 
 def check_apart(components: Sequence[Component], limit: float = LIMIT) -> list[str | None]:
     """Check components as `check` does, each distribution in a process of its own.
@@ -64,20 +62,19 @@ def check_apart(components: Sequence[Component], limit: float = LIMIT) -> list[s
         >>> check_apart([find("optimiser", "adam")])
         [None]
     """
-    found: dict[int, str | None] = {i: c.problem for i, c in enumerate(components) if c.problem is not None}
-    found |= {i: check(c) for i, c in enumerate(components) if c.obj is not None and i not in found}
-    if left := [(i, component) for i, component in enumerate(components) if i not in found]:
+    found = {c: check(c) for c in components if c.problem is not None or c.obj is not None}
+    if left := [component for component in components if component not in found]:
         found |= _ask(left, limit)
-    return [found[i] for i in range(len(components))]
+    return [found[component] for component in components]
 
 
-def _ask(components: list[tuple[int, Component]], limit: float) -> dict[int, str | None]:
+def _ask(components: Iterable[Component], limit: float) -> dict[Component, str | None]:
     """Look at all components, some distributions side by side."""
     _warm_up()
-    by_distribution = groupby(sorted(components, key=_distribution), key=_distribution)
-    waiting = [_Look(limit, list(left)) for _, left in by_distribution]
+    distribution = attrgetter("distribution")
+    waiting = [_Look(limit, list(left)) for _, left in groupby(sorted(components, key=distribution), distribution)]
     running: list[_Look] = []
-    found: dict[int, str | None] = {}
+    found: dict[Component, str | None] = {}
     try:
         while waiting or running:
             while waiting and len(running) < max(2, os.cpu_count() or 1):
@@ -113,7 +110,7 @@ class _Look:
     """
 
     limit: float
-    left: list[tuple[int, Component]]
+    left: list[Component]
     process: BaseProcess = field(init=False)
     receiver: Connection = field(init=False)
     deadline: float = field(init=False)
@@ -129,15 +126,14 @@ class _Look:
         sender.close()
         self.deadline = time.monotonic() + self.limit
 
-    def go_on(self) -> Iterator[Found]:
+    def go_on(self) -> Iterator[tuple[Component, str | None]]:
         """Take what the process says, and give what was found."""
         is_alive = self.process.is_alive()
         with contextlib.suppress(EOFError, OSError):
             while self.receiver.poll():
-                found: Found = self.receiver.recv()
-                self.left.pop(0)
+                problem: str | None = self.receiver.recv()
                 self.deadline = time.monotonic() + self.limit
-                yield found
+                yield self.left.pop(0), problem
         if self.left and not is_alive:
             yield from self._ended()
         elif self.left and time.monotonic() > self.deadline:
@@ -149,29 +145,23 @@ class _Look:
         self.process.join()
         self.receiver.close()
 
-    def _ended(self) -> Iterator[Found]:
+    def _ended(self) -> Iterator[tuple[Component, str | None]]:
         """Tell who ended the process; what is of the same module would do so again."""
         how = _how(self.process.exitcode or 0)
         self.end()
-        module = _module(self.left[0][1])
-        for number, component in self.left:
-            if _module(component) == module:
-                yield number, f"importing {module} ends the process: {how}"
-        self.left = [pair for pair in self.left if _module(pair[1]) != module]
+        module = _module(self.left[0])
+        yield from ((one, f"importing {module} ends the process: {how}") for one in self.left if _module(one) == module)
+        self.left = [component for component in self.left if _module(component) != module]
         if self.left:
             self.start()
 
-    def _late(self) -> Iterator[Found]:
+    def _late(self) -> Iterator[tuple[Component, str | None]]:
         """Tell who took too long; what is left might take as long each."""
-        (number, late), *others = self.left
-        yield number, f"importing {_module(late)} takes more than {self.limit:g} s"
+        late, *others = self.left
+        yield late, f"importing {_module(late)} takes more than {self.limit:g} s"
         reason = f"it was not looked at, behind {late.qualified}, which takes more than {self.limit:g} s"
-        yield from ((i, reason) for i, _ in others)
+        yield from ((component, reason) for component in others)
         self.left = []
-
-
-def _distribution(numbered: tuple[int, Component]) -> str:
-    return numbered[1].distribution
 
 
 def _module(component: Component) -> str:
@@ -182,11 +172,11 @@ def _how(code: int) -> str:
     return f"signal {Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-def _look(sender: Connection, components: Iterable[tuple[int, Component]]) -> None:
+def _look(sender: Connection, components: Iterable[Component]) -> None:
     """Look at components one after the other, and say what is found.
 
     It ends without what imports left to be done at the end.
     """
-    for number, component in components:
-        sender.send((number, report(component)))
+    for component in components:
+        sender.send(report(component))
     os._exit(0)
