@@ -220,11 +220,11 @@ def _untie(state: Mapping[str, Tensor]) -> tuple[State, dict[str, str]]:
     first: dict[tuple[object, ...], str] = {}
     for key, tensor in state.items():
         place = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
-        if tensor.numel() and place in first:
-            aliases[key] = first[place]
-            continue
-        first[place] = key
-        tensors[key] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        original = first.setdefault(place, key)
+        if tensor.numel() and original != key:
+            aliases[key] = original
+        else:
+            tensors[key] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
     return tensors, aliases
 
 

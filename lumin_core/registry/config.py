@@ -216,8 +216,7 @@ class _Place(NamedTuple):
 
 def _plain_component(spec: object, kind: str | None, place: _Place) -> str | dict[str, object]:
     """Write a class, a function or a partial; a registered partial has a name of its own."""
-    component = component_of(spec, kind)
-    if component is not None:
+    if component := component_of(spec, kind):
         return component.qualified
     if isinstance(spec, partial):
         if spec.args:

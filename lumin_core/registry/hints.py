@@ -174,22 +174,16 @@ def _other_kinds(kind: str, key: str) -> list[str]:
 
 def _misplaced(key: str, origin: str) -> list[str]:
     """Say that a plugin has a name in a group that there is not, or cannot be read at all."""
-    found = [component for component in scanned().components if component.kind == UNREADABLE]
-    return [
-        f"{component.distribution} has it, but {component.problem}"
-        if component.value
-        else f"{component.distribution} cannot be used: {component.problem}"
-        for component in found
-        if (component.value and component.key == key)
-        or (not component.value and short(component.distribution) == short(origin))
-    ]
+    entries = [found for found in known(UNREADABLE) if found.value and found.key == key]
+    whole = [found for found in known(UNREADABLE) if not found.value and short(found.distribution) == short(origin)]
+    hints = [f"{found.distribution} has it, but {found.problem}" for found in entries]
+    return hints + [f"{found.distribution} cannot be used: {found.problem}" for found in whole]
 
 
 def _origin(origin: str) -> list[str]:
     """Say that a qualified name's distribution is not there."""
-    if not origin or short(origin) in (CORE, SESSION):
-        return []
-    if any(short(component.distribution) == short(origin) for component in scanned().components):
+    there = {CORE, SESSION, *(short(component.distribution) for component in scanned().components)}
+    if not origin or short(origin) in there:
         return []
     plugin = FIRST_PARTY_PREFIX + short(origin) if short(origin) in FIRST_PARTY else canonical(origin)
     return [f"no distribution {plugin!r} with components is installed and switched on"]
