@@ -66,32 +66,25 @@ def _shared_state() -> dict[str, Any]:
         "the root logger": (logging.root.level, list(logging.root.handlers)),
         "where output goes": (sys.stdout, sys.stderr),
     }
-    return state | _state_of_numpy() | _state_of_torch()
+    if (numpy := sys.modules.get("numpy")) is not None:
+        name, keys, *others = numpy.random.get_state()
+        state |= {"the random state of numpy": (name, keys.tobytes(), others), "numpy's errors": numpy.geterr()}
+    if (torch := sys.modules.get("torch")) is not None:
+        device = torch.get_default_device() if hasattr(torch, "get_default_device") else None
+        state |= {
+            "the random state of torch": torch.get_rng_state().numpy().tobytes(),
+            "torch's number of threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+            "torch's default dtype": torch.get_default_dtype(),
+            "torch's default device": str(device),
+            "whether torch computes gradients": torch.is_grad_enabled(),
+            "whether torch is deterministic": torch.are_deterministic_algorithms_enabled(),
+        }
+    return state
 
 
 def _general(filters: Any) -> list[Any]:
     """Return those filters that are for warnings of everybody: any text, module, built-in class."""
     return [entry for entry in filters if entry[1] is None is entry[3] and entry[2].__module__ == "builtins"]
-
-
-def _state_of_numpy() -> dict[str, Any]:
-    if (numpy := sys.modules.get("numpy")) is None:
-        return {}
-    name, keys, *others = numpy.random.get_state()
-    return {"the random state of numpy": (name, keys.tobytes(), others), "numpy's errors": numpy.geterr()}
-
-
-def _state_of_torch() -> dict[str, Any]:
-    if (torch := sys.modules.get("torch")) is None:
-        return {}
-    return {
-        "the random state of torch": torch.get_rng_state().numpy().tobytes(),
-        "torch's number of threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
-        "torch's default dtype": torch.get_default_dtype(),
-        "torch's default device": str(torch.get_default_device()) if hasattr(torch, "get_default_device") else None,
-        "whether torch computes gradients": torch.is_grad_enabled(),
-        "whether torch is deterministic": torch.are_deterministic_algorithms_enabled(),
-    }
 
 
 @contextmanager
