@@ -217,8 +217,7 @@ class ModelBuilder:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of the constructor, copied, with the learning rate that `set_lr` set."""
-        arguments: dict[str, Any] = copied({**self._arguments, "opt_args": self.opt_args})
-        return arguments
+        return {key: copied(value) for key, value in {**self._arguments, "opt_args": self.opt_args}.items()}
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of the models to be built.
