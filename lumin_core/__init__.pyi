@@ -23,11 +23,11 @@ from lumin_core.data.matrix import object_mask as object_mask
 from lumin_core.data.transforms import Transform as Transform
 from lumin_core.model.blocks import Block as Block
 from lumin_core.model.blocks import Body as Body
-from lumin_core.model.blocks import Endcap as Endcap
 from lumin_core.model.blocks import Head as Head
 from lumin_core.model.blocks import Tail as Tail
 from lumin_core.model.builder import ModelBuilder as ModelBuilder
 from lumin_core.model.embedding import CatEmbedder as CatEmbedder
+from lumin_core.model.endcap import Endcap as Endcap
 from lumin_core.model.layers import LCBatchNorm1d as LCBatchNorm1d
 from lumin_core.model.layers import dense_layer as dense_layer
 from lumin_core.model.layers import dense_stack as dense_stack

@@ -5,10 +5,11 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES = {
-    "blocks": ["Block", "Body", "Endcap", "Head", "Inputs", "OBJECTIVES", "Tail", "objective_of"],
+    "blocks": ["Block", "Body", "Head", "Inputs", "Tail"],
     "builder": ["ModelBuilder"],
     "check_sum": ["split_sum", "tensor_sum"],
     "embedding": ["CatEmbedder"],
+    "endcap": ["Endcap"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
     "lookups": [
         "LookupAct",
@@ -23,6 +24,7 @@ _HOMES = {
     ],
     "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
     "matrix_head": ["MatrixHead", "matrix_elements"],
+    "objective": ["OBJECTIVES", "objective_of"],
     "options": ["Spec"],
     "optimiser": ["build_optimiser"],
     "record": ["ModelRecord"],

@@ -1,15 +1,13 @@
-from lumin_core.model.blocks import OBJECTIVES as OBJECTIVES
 from lumin_core.model.blocks import Block as Block
 from lumin_core.model.blocks import Body as Body
-from lumin_core.model.blocks import Endcap as Endcap
 from lumin_core.model.blocks import Head as Head
 from lumin_core.model.blocks import Inputs as Inputs
 from lumin_core.model.blocks import Tail as Tail
-from lumin_core.model.blocks import objective_of as objective_of
 from lumin_core.model.builder import ModelBuilder as ModelBuilder
 from lumin_core.model.check_sum import split_sum as split_sum
 from lumin_core.model.check_sum import tensor_sum as tensor_sum
 from lumin_core.model.embedding import CatEmbedder as CatEmbedder
+from lumin_core.model.endcap import Endcap as Endcap
 from lumin_core.model.layers import LCBatchNorm1d as LCBatchNorm1d
 from lumin_core.model.layers import NormSpec as NormSpec
 from lumin_core.model.layers import dense_layer as dense_layer
@@ -29,6 +27,8 @@ from lumin_core.model.loss import event_loss as event_loss
 from lumin_core.model.loss import weighted_loss as weighted_loss
 from lumin_core.model.matrix_head import MatrixHead as MatrixHead
 from lumin_core.model.matrix_head import matrix_elements as matrix_elements
+from lumin_core.model.objective import OBJECTIVES as OBJECTIVES
+from lumin_core.model.objective import objective_of as objective_of
 from lumin_core.model.optimiser import build_optimiser as build_optimiser
 from lumin_core.model.options import Spec as Spec
 from lumin_core.model.record import ModelRecord as ModelRecord

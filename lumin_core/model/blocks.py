@@ -1,11 +1,10 @@
-"""The interfaces of what a model is built of: heads, bodies, tails and endcaps.
+"""The interfaces of what a model is built of: heads, bodies and tails.
 
 ::
 
     inputs (B, F), or flat and matrix  ->  head  (B, head width)
                                        ->  body  (B, body width)
                                        ->  tail  (B, n_out)
-    predictions (B, n_out)             ->  endcap  (B, *)
 
 A block is a `torch.nn.Module` that knows the width of what it gives. Its constructor names what it
 wants of what the builder offers, and its other arguments are the user's options:
@@ -24,58 +23,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
+from lumin_core.model.objective import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-
     from lumin_core.model.embedding import CatEmbedder
-
-
-OBJECTIVES = ("classification", "multiclass", "regression")
-"""What a model can be trained for, as tails see it."""
-
-_SPELLINGS = {
-    "class": "classification",
-    "classifier": "classification",
-    "binary": "classification",
-    "multilabel": "classification",
-    "multiclassifier": "multiclass",
-    "multiclassclassification": "multiclass",
-    "regressor": "regression",
-}
 
 
 Inputs = Tensor | tuple[Tensor, Tensor]
 """What a head is given: flat features, ``(B, n_cont + n_cat)``, or these and a matrix."""
-
-
-def objective_of(name: object) -> str:
-    """Return the objective in our spelling.
-
-    Args:
-        name: ``classification`` (binary and multi-label), ``multiclass``, ``regression``, or
-            LUMIN's ``classifier``, ``multiclassifier``, ``regressor``; case, ``-``, ``_`` and
-            blanks do not matter.
-
-    Raises:
-        ConfigError: If it is none of these.
-
-    Example:
-        >>> from lumin_core.model.blocks import objective_of
-        >>> objective_of("Classifier")
-        'classification'
-    """
-    plain = str(name).lower().translate(dict.fromkeys(map(ord, "-_ ")))
-    plain = _SPELLINGS.get(plain, plain)
-    if plain not in OBJECTIVES:
-        raise ConfigError(f"objective must be one of {', '.join(OBJECTIVES)}, got {name!r}")
-    return plain
 
 
 class Block(nn.Module, ABC):
@@ -307,61 +267,3 @@ class Tail(Block):
     def get_out_size(self) -> int:
         """Give the number of outputs."""
         return self.n_out
-
-
-class Endcap(Block):
-    """Computes further on a trained model's predictions, such as a mass from momenta.
-
-    A subclass gives `func` and `get_out_size`.
-
-    Args:
-        model: The trained model, or whatever has its ``predict``.
-
-    Example:
-        >>> import torch
-        >>> from lumin_core.model.blocks import Endcap
-        >>> class Magnitude(Endcap):
-        ...     def func(self, y_pred):
-        ...         return y_pred.norm(dim=1, keepdim=True)
-        ...     def get_out_size(self):
-        ...         return 1
-        >>> class Trained:
-        ...     def predict(self, inputs, as_np=True):
-        ...         return torch.as_tensor(inputs)
-        >>> Magnitude(Trained()).predict(torch.tensor([[3.0, 4.0]]))
-        array([[5.]], dtype=float32)
-    """
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    @abstractmethod
-    def func(self, y_pred: Tensor) -> Tensor:
-        """Turn predictions ``(B, n_out)`` into ``(B, get_out_size())``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply `func` to predictions ``(B, n_out)``."""
-        return self.func(x)
-
-    def predict(self, inputs: object, as_np: bool = True) -> np.ndarray | Tensor:
-        """Predict with the model and compute further.
-
-        Args:
-            inputs: What the model's ``predict`` takes and answers directly: an array, a data frame,
-                a tensor, ``(flat, matrix)``.
-            as_np: Whether to give an array or a tensor.
-
-        Returns:
-            Shape ``(n, get_out_size())``.
-
-        Raises:
-            ConfigError: For a `FoldYielder`, whose predictions would be saved without the endcap.
-        """
-        if hasattr(inputs, "save_fold_pred"):
-            raise ConfigError(
-                "an endcap predicts arrays: pass fy.get_fold(i)['inputs'], and save with fy.save_fold_pred"
-            )
-        with torch.no_grad():
-            result = self.func(self.model.predict(inputs, as_np=False))
-        return result.cpu().numpy() if as_np else result

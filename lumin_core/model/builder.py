@@ -18,11 +18,11 @@ from torch import nn
 from lumin_core import registry, seeds
 from lumin_core.checks import as_list, check_keys, positive
 from lumin_core.model import features, lookups
-from lumin_core.model.blocks import objective_of
 from lumin_core.model.built import BuiltModel
 from lumin_core.model.config import PARTS, SPECIFICATIONS, has_bare_names, plain_config, read_config
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.model.loss import build_loss
+from lumin_core.model.objective import objective_of
 from lumin_core.model.optimiser import build_optimiser, optimiser_spec, with_rate
 from lumin_core.model.options import copied, join
 from lumin_core.model.pretrained import load_pretrained

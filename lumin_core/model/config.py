@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,12 +99,8 @@ def has_bare_names(specs: Iterable[object]) -> bool:
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, partial):
-        yield from _texts(value.keywords)
-    elif isinstance(value, Mapping):
-        yield from (text for entry in value.values() for text in _texts(entry))
-    elif isinstance(value, list | tuple):
-        yield from (text for entry in value for text in _texts(entry))
+    for entry in value if isinstance(value, list | tuple) else options_of(value).values():
+        yield from _texts(entry)
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, object]:

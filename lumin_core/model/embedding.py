@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from attrs import define
+from attrs import asdict, define
 
 from lumin_core.checks import is_positive
 from lumin_core.data.values import check_codes
@@ -117,13 +117,9 @@ class CatEmbedder:
 
     def to_config(self) -> dict[str, object]:
         """Give the arguments as plain values; ``emb_load_path`` only where there is one."""
-        config: dict[str, object] = {
-            "cat_names": list(self.cat_names),
-            "cat_szs": list(self.cat_szs),
-            "emb_szs": list(self.emb_szs),
-            "max_emb_sz": self.max_emb_sz,
-        }
-        return config if self.emb_load_path is None else config | {"emb_load_path": str(self.emb_load_path)}
+        config = asdict(self)  # tuples as lists
+        path = config.pop("emb_load_path")
+        return config if path is None else {**config, "emb_load_path": str(path)}
 
     def check_codes(self, codes: np.ndarray, where: str) -> None:
         """Refuse what is no code of the training: missing, fractional, or beyond the cardinality.

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model.options import Spec, options_of
-from lumin_core.registry import build, qualified_name
+from lumin_core.registry import build, normalise, qualified_name
 
 LookupAct = Callable[[Spec], nn.Module]
 LookupInit = Callable[..., Callable[[Tensor], object]]
@@ -92,11 +92,9 @@ def act_name(act: Spec) -> str:
         ('prelu', 'selu')
     """
     what: object = act.func if isinstance(act, partial) else act
-    if isinstance(what, str):
-        return bare_name(what)
-    given: object = what.get("name") if isinstance(what, Mapping) else None
-    if isinstance(given, str):
-        return bare_name(given)
+    name: object = what.get("name") if isinstance(what, Mapping) else what
+    if isinstance(name, str):
+        return bare_name(name)
     if isinstance(what, Mapping) or not callable(what):
         raise ConfigError(
             f"an activation is given as a name, a dict with 'name' and options, a class or a partial; got {act!r}"
@@ -182,7 +180,7 @@ def canonical_act(name: Spec) -> str:
         >>> canonical_act("core/Log_Softmax")
         'logsoftmax'
     """
-    return act_name(name).lower().replace("-", "").replace("_", "")
+    return normalise(act_name(name))
 
 
 def normal_initialiser(act: Spec, fan_in: int | None = None, fan_out: int | None = None) -> Callable[[Tensor], Tensor]:

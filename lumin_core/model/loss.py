@@ -125,7 +125,7 @@ def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor
     """
     values = _called(loss, y_pred, y)
     check_rows(values, loss, y_pred.shape[0])
-    return _per_event(values)
+    return values.reshape(-1) if values.numel() == len(values) else values.flatten(1).mean(1)
 
 
 def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
@@ -224,11 +224,6 @@ def check_rows(values: Tensor, loss: object, n_events: int) -> None:
         )
 
 
-def _per_event(values: Tensor) -> Tensor:
-    """Reduce ``(B, ...)`` to ``(B,)`` by the mean over all but the first axis."""
-    return values.reshape(-1) if values.numel() == len(values) else values.flatten(1).mean(1)
-
-
 def build_loss(spec: object, objective: str) -> Callable[..., Tensor]:
     """Build a loss that gives one value per event, or a `BatchLoss`.
 
@@ -253,7 +248,11 @@ def build_loss(spec: object, objective: str) -> Callable[..., Tensor]:
     """
     if isinstance(spec, str) and spec == "auto":
         spec = AUTO[objective]
-    _refuse_reduction(options_of(spec).get("reduction", "none"))
+    if (reduction := options_of(spec).get("reduction", "none")) != "none":
+        raise ConfigError(
+            f"reduction={reduction!r} cannot be chosen: losses are per event, and the weighted mean "
+            "is taken once, by the loop; leave reduction out"
+        )
     loss: Callable[..., Tensor] = registry.build("loss", copied(spec))
     if not callable(loss):
         raise ConfigError(f"a loss must be callable as loss(y_pred, y), got {loss!r}")
@@ -288,12 +287,3 @@ def _copied(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return copy.deepcopy(loss)
     except Exception as error:
         raise ConfigError(f"the loss {loss!r} cannot be copied: {error}; give its class, or its name") from error
-
-
-def _refuse_reduction(reduction: object) -> None:
-    """Refuse any reduction but ``"none"``, which is set anyway."""
-    if reduction != "none":
-        raise ConfigError(
-            f"reduction={reduction!r} cannot be chosen: losses are per event, and the weighted mean "
-            "is taken once, by the loop; leave reduction out"
-        )

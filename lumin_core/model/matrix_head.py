@@ -13,7 +13,7 @@ from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model.blocks import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from lumin_core.model.blocks import Inputs
 
@@ -132,15 +132,13 @@ class MatrixHead(Head):
                 f"feats_per_vec ({listed(self.feats_per_vec)}); use multi_head to feed flat features beside a matrix, "
                 "or leave them out by ignore_feats of the FoldYielder"
             )
-        for name, own in self._owners().items():
+        by_vec = {vec: matrix_elements([vec], self.feats_per_vec) for vec in self.vecs}
+        by_feat = {feat: matrix_elements(self.vecs, [feat]) for feat in self.feats_per_vec}
+        for name, own in (by_vec | by_feat).items():
             if present.isdisjoint(own):
                 raise ConfigError(
                     f"is {name!r} misspelt? none of {listed(own)} is among the features {listed(self.cont_feats)}"
                 )
-
-    def _owners(self) -> Mapping[str, list[str]]:
-        by_vec = {vec: matrix_elements([vec], self.feats_per_vec) for vec in self.vecs}
-        return by_vec | {feat: matrix_elements(self.vecs, [feat]) for feat in self.feats_per_vec}
 
 
 def matrix_elements(vecs: Sequence[str], feats_per_vec: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -122,8 +123,6 @@ def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.P
 def _made(make: partial[torch.optim.Optimizer], params: list[nn.Parameter]) -> torch.optim.Optimizer:
     """Build the fused version, or where there is none for these parameters the plain one."""
     if "fused" in inspect.signature(make.func).parameters and not {"fused", "foreach"} & set(make.keywords):
-        try:
+        with suppress(RuntimeError):  # torch's word for "no fused version for these parameters"
             return make(params=params, fused=True)
-        except RuntimeError:  # torch's word for "no fused version for these parameters"
-            pass
     return make(params=params)

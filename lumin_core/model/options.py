@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from lumin_core.errors import ConfigError
+from lumin_core.registry.record import changed
 
 Spec = str | Mapping[str, object] | type[object] | partial[Any]
 """A component by name, as ``{"name": ..., **options}``, as class or as partial with keywords."""
@@ -75,12 +76,7 @@ def with_options(spec: object, options: Mapping[str, object]) -> object:
         return {"name": spec, **options}
     if isinstance(spec, Mapping):
         return {**spec, **options}
-    return _as_partial(spec, options)
-
-
-def _as_partial(spec: object, options: Mapping[str, object]) -> Spec:
-    """Return a class or a partial with options; what is neither is refused where it is built."""
-    return partial(spec, **options) if callable(spec) else cast("Spec", spec)
+    return partial(spec, **options) if callable(spec) else spec  # what is neither is refused where it is built
 
 
 def without(spec: object, option: str) -> object:
@@ -114,14 +110,4 @@ def copied(value: Any) -> Any:
         >>> copied(options)["widths"].pop(), options
         (4, {'widths': [3, 4]})
     """
-    if isinstance(value, Mapping):
-        return {key: copied(entry) for key, entry in value.items()}
-    if isinstance(value, set):
-        return set(value)
-    if isinstance(value, list):
-        return list(map(copied, value))
-    if type(value) is tuple:  # a named one is not a container of options
-        return tuple(map(copied, value))
-    if type(value) is partial:
-        return partial(value.func, *value.args, **copied(value.keywords))
-    return value
+    return changed(value, lambda entry: set(entry) if isinstance(entry, set) else entry)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
 
 
+_LATER = {"is_later": True}  # 0.1 wrote none: it is written only where it says something
+
+
 @functools.cache
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("lumin-core", "torch")}
@@ -108,15 +111,15 @@ class ModelRecord:
     cat_maps: dict[str, dict[Code, str | int | float]] = attrs.field(factory=dict)
     seeds: dict[str, int] = attrs.field(factory=dict)
     trn_idxs: list[Index] | None = None
-    target_preprocessing: list[dict[str, object]] = attrs.field(factory=list)
-    matrix_preprocessing: list[dict[str, object]] = attrs.field(factory=list)
-    matrix_feats: dict[str, object] | None = None
-    augmentations: list[str | dict[str, object]] = attrs.field(factory=list)
-    n_views: int = 1
-    identity: str | None = None
+    target_preprocessing: list[dict[str, object]] = attrs.field(factory=list, metadata=_LATER)
+    matrix_preprocessing: list[dict[str, object]] = attrs.field(factory=list, metadata=_LATER)
+    matrix_feats: dict[str, object] | None = attrs.field(default=None, metadata=_LATER)
+    augmentations: list[str | dict[str, object]] = attrs.field(factory=list, metadata=_LATER)
+    n_views: int = attrs.field(default=1, metadata=_LATER)
+    identity: str | None = attrs.field(default=None, metadata=_LATER)
     folds: list[str] | None = None
-    precision: str = "32"
-    compile: bool = False
+    precision: str = attrs.field(default="32", metadata=_LATER)
+    compile: bool = attrs.field(default=False, metadata=_LATER)
     versions: dict[str, str] = attrs.field(factory=lambda: dict(_versions()))
 
     @classmethod
@@ -180,35 +183,12 @@ def fold_ids(fy: FoldYielder) -> list[str]:
     return [f"{zlib.crc32(np.asarray(fy.get_column('targets', fold_idx=i)).tobytes()):08x}" for i in range(len(fy))]
 
 
-_LATER = (
-    "identity",
-    "precision",
-    "compile",
-    "target_preprocessing",
-    "matrix_preprocessing",
-    "matrix_feats",
-    "augmentations",
-    "n_views",
-)
-"""What files of 0.1 do not have: it is written only where it says something."""
-
-
 def to_json(record: ModelRecord) -> dict[str, object]:
     """Return a record as JSON values."""
-    return attrs.asdict(
-        record, filter=lambda field, value: field.name not in _LATER or (value and value != field.default)
-    )
+    return attrs.asdict(record, filter=lambda field, value: not field.metadata or (value and value != field.default))
 
 
 def describe_components(components: Sequence[registry.Component]) -> list[dict[str, str]]:
     """Return what a header says of the components that a model is built of."""
-    return [
-        {
-            "kind": used.kind,
-            "name": used.name,
-            "qualified": used.qualified,
-            "distribution": used.distribution,
-            "version": used.version or "",
-        }
-        for used in components
-    ]
+    keys = ("kind", "name", "qualified", "distribution", "version")
+    return [{key: getattr(used, key) or "" for key in keys} for used in components]

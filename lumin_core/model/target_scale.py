@@ -124,13 +124,9 @@ def _compares_values(loss: object) -> bool:
     """Tell whether a loss compares outputs and targets in one unit; one of the user's does."""
     if isinstance(loss, str) and loss == "auto":
         return True
-    known = isinstance(loss, TORCH_LOSSES)
-    made: object = type(loss) if known or not _is_spec(loss) else registry.resolve("loss", loss).func
+    is_spec = isinstance(loss, str | dict | type | partial)
+    made: object = registry.resolve("loss", loss).func if is_spec else type(loss)
     return not isinstance(made, type) or not issubclass(made, TORCH_LOSSES) or of_the_targets_unit(made)
-
-
-def _is_spec(loss: object) -> bool:
-    return isinstance(loss, str | dict | type | partial)
 
 
 def _pretrained_scale(path: Path) -> dict[str, object]:

@@ -130,12 +130,11 @@ def read_tensors(name: str | Path, sort: str) -> tuple[State, Any]:
         raise SavedModelError(
             f"{path} is damaged: its values are not those that were saved, by their check sum; bring back a copy"
         )
-    for alias, original in header["aliases"].items():
-        if original not in tensors:
-            raise SavedModelError(f"{path} is damaged: it lacks {original!r}, which its header names")
-        tensors[alias] = tensors[original]
     try:
-        content = _give_tables(header["content"], tensors, path)
+        tensors |= {alias: tensors[original] for alias, original in header["aliases"].items()}
+        content = _give_tables(header["content"], tensors)
+    except KeyError as error:
+        raise SavedModelError(f"{path} is damaged: it lacks {error}, which its header names") from error
     except RecursionError as error:
         raise SavedModelError(f"{path} is damaged: its header is nested too deeply") from error
     return {key: tensor for key, tensor in tensors.items() if not key.startswith("table.")}, content
@@ -221,11 +220,11 @@ def _untie(state: Mapping[str, Tensor]) -> tuple[State, dict[str, str]]:
     first: dict[tuple[object, ...], str] = {}
     for key, tensor in state.items():
         place = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
-        if tensor.numel() and place in first:
-            aliases[key] = first[place]
-            continue
-        first[place] = key
-        tensors[key] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        original = first.setdefault(place, key)
+        if tensor.numel() and original != key:
+            aliases[key] = original
+        else:
+            tensors[key] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
     return tensors, aliases
 
 
@@ -243,12 +242,10 @@ def _take_tables(value: object, tensors: State) -> object:
     return [_take_tables(entry, tensors) for entry in value]
 
 
-def _give_tables(value: Any, tensors: State, path: Path) -> Any:
+def _give_tables(value: Any, tensors: State) -> Any:
     """Undo `_take_tables`."""
     if isinstance(value, dict):
         if set(value) == {"table"} and isinstance(value["table"], str):
-            if value["table"] not in tensors:
-                raise SavedModelError(f"{path} is damaged: it lacks {value['table']!r}, which its header names")
             return tensors[value["table"]].tolist()
-        return {key: _give_tables(entry, tensors, path) for key, entry in value.items()}
-    return [_give_tables(entry, tensors, path) for entry in value] if isinstance(value, list) else value
+        return {key: _give_tables(entry, tensors) for key, entry in value.items()}
+    return [_give_tables(entry, tensors) for entry in value] if isinstance(value, list) else value

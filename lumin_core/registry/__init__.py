@@ -12,6 +12,7 @@ _HOMES = {
     "component": ["Component"],
     "config": ["UnnamedComponent", "UnsavableOption", "name_of", "qualified_name", "to_config"],
     "construct": ["build", "resolve"],
+    "distributions": ["SavedPlugin", "saved_plugins"],
     "hints": ["not_installed"],
     "kind_table": ["Kind"],
     "lookup": ["components", "find", "find_kind", "kinds", "pinned", "written"],
@@ -20,6 +21,5 @@ _HOMES = {
     "scan": ["refresh"],
     "session": ["register", "temporary"],
     "validation": ["check"],
-    "versions": ["SavedPlugin", "saved_plugins"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -14,6 +14,8 @@ from lumin_core.registry.config import UnsavableOption as UnsavableOption
 from lumin_core.registry.config import name_of as name_of
 from lumin_core.registry.config import qualified_name as qualified_name
 from lumin_core.registry.config import to_config as to_config
+from lumin_core.registry.distributions import SavedPlugin as SavedPlugin
+from lumin_core.registry.distributions import saved_plugins as saved_plugins
 from lumin_core.registry.hints import not_installed as not_installed
 from lumin_core.registry.kind_table import Kind as Kind
 from lumin_core.registry.lookup import components as components
@@ -30,8 +32,6 @@ from lumin_core.registry.scan import refresh as refresh
 from lumin_core.registry.session import register as register
 from lumin_core.registry.session import temporary as temporary
 from lumin_core.registry.validation import check as check
-from lumin_core.registry.versions import SavedPlugin as SavedPlugin
-from lumin_core.registry.versions import saved_plugins as saved_plugins
 from lumin_core.training.exporter import Exporter
 from lumin_core.training.metric import EvalMetric
 

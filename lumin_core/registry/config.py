@@ -171,12 +171,34 @@ def to_config(kind: str, spec: object) -> str | dict[str, object]:
     if isinstance(spec, str):
         return find(known, spec).qualified
     if isinstance(spec, Mapping):
-        if not isinstance(spec.get("name"), str):
-            raise ConfigError(f"{with_article(known)} as a dict has its name under 'name', got {spec!r}")
-        options = {key: value for key, value in spec.items() if key != "name"}
-        name = find(known, spec["name"]).qualified
+        bare, options = named(spec, known)
+        name = find(known, bare).qualified
         return {"name": name, **_plain_mapping(options, _Place(f"the {known} {name!r}"))}
     return _plain_component(spec, known, _Place(""))
+
+
+def named(spec: Mapping[Any, object], kind: str) -> tuple[str, dict[str, object]]:
+    """Take a specification that is a mapping apart, into a component's name and the options.
+
+    Args:
+        spec: The specification; not changed.
+        kind: The kind, in the singular, for the message.
+
+    Raises:
+        ConfigError: If it has no name, or an option that is not named by text.
+
+    Example:
+        >>> from lumin_core.registry.config import named
+        >>> named({"name": "adam", "lr": 0.1}, "optimiser")
+        ('adam', {'lr': 0.1})
+    """
+    options = dict(spec)
+    name = options.pop("name", None)
+    if not isinstance(name, str) or not all(isinstance(key, str) for key in options):
+        raise ConfigError(
+            f"{with_article(kind)} as a dict has its name under 'name', and options by name; got {spec!r}"
+        )
+    return name, options
 
 
 class _Place(NamedTuple):
@@ -194,8 +216,7 @@ class _Place(NamedTuple):
 
 def _plain_component(spec: object, kind: str | None, place: _Place) -> str | dict[str, object]:
     """Write a class, a function or a partial; a registered partial has a name of its own."""
-    component = component_of(spec, kind)
-    if component is not None:
+    if component := component_of(spec, kind):
         return component.qualified
     if isinstance(spec, partial):
         if spec.args:

@@ -13,18 +13,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumin_core.errors import BrokenPlugin, ConfigError
-from lumin_core.registry.config import component_of
+from lumin_core.registry.config import component_of, named
 from lumin_core.registry.hints import suggestion
 from lumin_core.registry.lookup import find, find_kind
 from lumin_core.registry.making import check_made, make
 from lumin_core.registry.names import with_article
 from lumin_core.registry.record import record
+from lumin_core.registry.signature import as_called, called, signature_of
 
 if TYPE_CHECKING:
     from lumin_core.registry.component import Component
     from lumin_core.registry.kind_table import Kind
-
-_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class Plan(NamedTuple):
@@ -33,18 +32,21 @@ class Plan(NamedTuple):
     That is a constructor, the user's options for it, and its component where it has a name.
 
     Example:
+        >>> from lumin_core.registry import find_kind
         >>> from lumin_core.registry.construct import Plan
-        >>> Plan(dict, {"a": 1}).options
-        {'a': 1}
+        >>> Plan(find_kind("norm"), dict, {"a": 1}).label
+        "norm 'dict'"
     """
 
+    kind: Kind
     constructor: Callable[..., object]
     options: Mapping[str, object]
     component: Component | None = None
 
-    def label(self, kind: Kind) -> str:
-        """Say in a message what this is."""
-        return f"{kind.singular} {self.component.qualified if self.component else _name_of(self.constructor)!r}"
+    @property
+    def label(self) -> str:
+        """What this is, for a message."""
+        return f"{self.kind.singular} {self.component.qualified if self.component else called(self.constructor)!r}"
 
 
 def build(kind: str, spec: object, /, **given: object) -> object:
@@ -79,10 +81,7 @@ def build(kind: str, spec: object, /, **given: object) -> object:
         check_made(spec, f"{known.singular} {type(spec).__name__!r}", known.load_base())
         return spec
     plan = _plan(known, spec)
-    if _is_loss_function(known, plan.constructor):
-        return _loss(plan)
-    options = {**plan.options, **_checked_given(plan, plan.label(known), given)}
-    return make(plan.constructor, options, plan.label(known), known.load_base())
+    return make(plan.constructor, {**plan.options, **_checked_given(plan, given)}, plan.label, known.load_base())
 
 
 def resolve(kind: str, spec: object, /) -> partial[Any]:
@@ -109,58 +108,53 @@ def resolve(kind: str, spec: object, /) -> partial[Any]:
             "give its name, a dict with its name, its class or a functools.partial"
         )
     plan = _plan(known, spec)
-    if _is_loss_function(known, plan.constructor):
-        return partial(_same, loss=_loss(plan))
     return partial(plan.constructor, **plan.options)
+
+
+def _plan(kind: Kind, spec: object) -> Plan:
+    """Find the constructor and check the user's options against it."""
+    plan = _parts(kind, spec)
+    _check_constructor(plan)
+    if plan.component:
+        record(plan.component)
+    _check_options(plan)
+    return _of_function(plan) if kind.singular == "loss" and inspect.isroutine(plan.constructor) else plan
+
+
+def _of_function(plan: Plan) -> Plan:
+    """Plan to return a loss that is a plain function, with its options, instead of calling it."""
+    if plan.constructor is _same:
+        return plan
+    loss = partial(plan.constructor, **plan.options) if plan.options else plan.constructor
+    return plan._replace(constructor=_same, options={"loss": loss})
 
 
 def _same(*, loss: object) -> object:
     return loss
 
 
-def _plan(kind: Kind, spec: object) -> Plan:
-    """Find the constructor and check the user's options against it."""
-    plan = _parts(kind, spec)
-    _check_constructor(kind, plan)
-    if plan.component:
-        record(plan.component)
-    _check_options(plan, plan.label(kind))
-    return plan
-
-
 def _parts(kind: Kind, spec: object) -> Plan:
-    if isinstance(spec, str):
-        return _named(kind, spec, {})
-    if isinstance(spec, Mapping):
-        options = dict(spec)
-        name = options.pop("name", None)
-        if not isinstance(name, str) or not all(isinstance(key, str) for key in options):
-            raise ConfigError(
-                f"{with_article(kind.singular)} as a dict has its name under 'name', and options by name; got {spec!r}"
-            )
-        return _named(kind, name, options)
+    if isinstance(spec, str | Mapping):
+        name, options = named({"name": spec} if isinstance(spec, str) else spec, kind.singular)
+        component = find(kind.singular, name)
+        loaded = component.load()
+        if isinstance(loaded, partial):
+            loaded, defaults = _unpacked(kind, loaded)
+            options = {**defaults, **options}
+        return Plan(kind, loaded, options, component)
     if isinstance(spec, partial):
         constructor, options = _unpacked(kind, spec)
-        return Plan(constructor, options, component_of(constructor, kind.singular))
+        return Plan(kind, constructor, options, component_of(constructor, kind.singular))
     if isinstance(spec, type) or (inspect.isroutine(spec) and _takes_functions(kind)):
-        return Plan(spec, {}, component_of(spec, kind.singular))
+        return Plan(kind, spec, {}, component_of(spec, kind.singular))
     raise ConfigError(f"{with_article(kind.singular)} is given as {_allowed(kind)}; got {spec!r}")
-
-
-def _named(kind: Kind, name: str, options: dict[str, object]) -> Plan:
-    component = find(kind.singular, name)
-    loaded = component.load()
-    if isinstance(loaded, partial):
-        loaded, defaults = _unpacked(kind, loaded)
-        options = {**defaults, **options}
-    return Plan(loaded, options, component)
 
 
 def _unpacked(kind: Kind, spec: partial[object]) -> tuple[Callable[..., object], dict[str, object]]:
     if spec.args:
         raise ConfigError(
             f"a functools.partial for {with_article(kind.singular)} takes keywords only, so that they can be checked; "
-            f"got the positional arguments {spec.args!r} for {_name_of(spec.func)}"
+            f"got the positional arguments {spec.args!r} for {called(spec.func)}"
         )
     return spec.func, dict(spec.keywords)
 
@@ -191,111 +185,44 @@ def _is_instance(kind: Kind, spec: object) -> bool:
     return isinstance(spec, base)
 
 
-def _is_loss_function(kind: Kind, constructor: object) -> bool:
-    return kind.singular == "loss" and inspect.isroutine(constructor) and constructor is not _same
-
-
-def _loss(plan: Plan) -> object:
-    return partial(plan.constructor, **plan.options) if plan.options else plan.constructor
-
-
-def _check_constructor(kind: Kind, plan: Plan) -> None:
+def _check_constructor(plan: Plan) -> None:
     """Refuse what is not a component of the kind.
 
     A plugin is to blame for a named one, the caller for others.
     """
-    wanted = kind.lacks(plan.constructor)
+    wanted = plan.kind.lacks(plan.constructor)
     if wanted is None:
         return
     if (component := plan.component) is not None:
-        what = f"{component.value}, the {kind.singular} {component.qualified!r}"
-        raise BrokenPlugin(f"{what}, is not {wanted}: {plan.constructor!r}")
-    raise ConfigError(f"{with_article(kind.singular)} must be {wanted}, got {plan.constructor!r}")
+        raise BrokenPlugin(f"{component.value}, the {plan.label}, is not {wanted}: {plan.constructor!r}")
+    raise ConfigError(f"{with_article(plan.kind.singular)} must be {wanted}, got {plan.constructor!r}")
 
 
-def _parameters(constructor: Callable[..., object]) -> Mapping[str, inspect.Parameter] | None:
-    """Return the parameters by name, or None where Python does not know them.
-
-    It does not for some functions written in C.
-    """
-    if getattr(getattr(constructor, "__init__", None), "__module__", None) == "torch.nn.modules.module":
-        return {}  # torch's own constructor of modules says (*args, **kwargs), and takes none
-    try:
-        parameters = inspect.signature(constructor).parameters
-    except ValueError:
-        return None
-    return _through_bases(constructor, parameters) if isinstance(constructor, type) else parameters
+def _check_options(plan: Plan) -> None:
+    takes = signature_of(plan.constructor)
+    if takes.by_position and not inspect.isroutine(plan.constructor):
+        names = ", ".join(takes.by_position)
+        raise ConfigError(f"the {plan.label} takes {names} by position only, and can only be given keywords")
+    for option in () if takes.is_open else plan.options:
+        if option not in takes.names:
+            listing = f"its options are {', '.join(takes.names)}" if takes.names else "it takes none"
+            raise ConfigError(f"the {plan.label} has no option {option!r}{suggestion(option, takes.names, listing)}")
 
 
-def _through_bases(cls: type, parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, inspect.Parameter]:
-    """Add what bases take where a constructor hands its ``**options`` on to them.
-
-    It may give them some itself, so that none of these is required.
-    """
-    found = {name: parameter for name, parameter in parameters.items() if parameter.kind in _NAMED}
-    bases = [base for base in cls.__mro__ if "__init__" in vars(base)][1:]
-    for base in bases if any(map(_is_open, parameters.values())) else ():
-        if base is object or base.__module__ == "torch.nn.modules.module":
-            break
-        _, *theirs = inspect.signature(vars(base)["__init__"]).parameters.values()
-        named = [parameter for parameter in theirs if parameter.kind in _NAMED and parameter.name not in found]
-        found |= {parameter.name: parameter.replace(default=None) for parameter in named}
-        if not any(map(_is_open, theirs)):
-            return found
-    return parameters
-
-
-def _is_open(parameter: inspect.Parameter) -> bool:
-    return parameter.kind is parameter.VAR_KEYWORD
-
-
-def _options_of(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
-    return [name for name, parameter in parameters.items() if parameter.kind in _NAMED]
-
-
-def _check_options(plan: Plan, label: str) -> None:
-    parameters = _parameters(plan.constructor)
-    if parameters is None:
-        return
-    positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
-    if positional and not inspect.isroutine(plan.constructor):
-        raise ConfigError(f"the {label} takes {', '.join(positional)} by position only, and can only be given keywords")
-    if any(map(_is_open, parameters.values())):
-        return
-    known = _options_of(parameters)
-    for option in plan.options:
-        if option not in known:
-            listing = f"its options are {', '.join(known)}" if known else "it takes none"
-            raise ConfigError(f"the {label} has no option {option!r}{suggestion(option, known, listing)}")
-
-
-def _checked_given(plan: Plan, label: str, given: Mapping[str, object]) -> dict[str, object]:
+def _checked_given(plan: Plan, given: Mapping[str, object]) -> dict[str, object]:
     """Choose of the caller's keywords those that the signature names.
 
     Nothing may come twice or be missing.
     """
-    parameters = _parameters(plan.constructor)
-    if parameters is None:
-        return {}
+    takes = signature_of(plan.constructor)
+    passed = {name: given[name] for name in takes.names if name in given}
     for option in plan.options:
-        if option in given and option in parameters:
+        if option in passed:
             raise ConfigError(
-                f"{option!r} of the {label} comes twice: {plan.options[option]!r} in its options, and "
+                f"{option!r} of the {plan.label} comes twice: {plan.options[option]!r} in its options, and "
                 f"{given[option]!r} from what builds it; leave it out of the options"
             )
-    passed = {name: given[name] for name in _options_of(parameters) if name in given}
-    for name in _options_of(parameters):
-        if parameters[name].default is inspect.Parameter.empty and name not in passed and name not in plan.options:
-            raise ConfigError(f"the {label} needs the option {name!r}; it is {_signature(plan.constructor)}")
+    for name in takes.required:
+        if name not in passed and name not in plan.options:
+            raise ConfigError(f"the {plan.label} needs the option {name!r}; it is {as_called(plan.constructor)}")
     return passed
-
-
-def _signature(constructor: Callable[..., object]) -> str:
-    """Return the signature without annotations, as one would call it."""
-    full = inspect.signature(constructor)
-    bare = [parameter.replace(annotation=parameter.empty) for parameter in full.parameters.values()]
-    return f"{_name_of(constructor)}{full.replace(parameters=bare, return_annotation=full.empty)}"
-
-
-def _name_of(constructor: object) -> str:
-    return str(getattr(constructor, "__qualname__", None) or repr(constructor))

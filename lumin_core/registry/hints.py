@@ -12,6 +12,7 @@ from lumin_core.registry.names import (
     FIRST_PARTY_PREFIX,
     SESSION,
     canonical,
+    declared_kinds,
     first_party,
     moved_to,
     normalise,
@@ -68,10 +69,9 @@ def unknown_kind(kind: object) -> UnknownComponent:
         "there is no kind 'haeds'; did you mean 'heads'"
     """
     key = normalise(str(kind))
-    for plugin, theirs in first_party()["plugins"].items():
-        for plural in theirs["kinds"]:
-            if key in (normalise(plural), normalise(singular(plural))):
-                return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: pip install {plugin}")
+    for plural, plugin in declared_kinds().items():
+        if key in (normalise(plural), normalise(singular(plural))):
+            return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: pip install {plugin}")
     plurals = [found.plural for found in scanned().kinds]
     end = suggestion(str(kind), plurals, f"kinds are {', '.join(plurals)}")
     return UnknownComponent(f"there is no kind {kind!r}{end}")
@@ -87,14 +87,11 @@ def unknown(kind: str, name: str) -> UnknownComponent:
     """
     now = moved_to(kind, name)
     origin, _, bare = (now or name).rpartition("/")
-    hints = [f"it is {now!r} now"] if now else []
-    hints += elsewhere(kind, now or name) or _near(bare, _names(kind), kind)
-    hints += [*_misplaced(normalise(bare), origin), *_other_kinds(kind, normalise(bare)), *_origin(origin)]
-    return UnknownComponent("; ".join([f"there is no {kind} {name!r}", *hints, _known(kind)]).replace("?; ", "? "))
-
-
-def _plural(kind: str) -> str:
-    return next((found.plural for found in scanned().kinds if found.singular == kind), kind)
+    parts = [f"there is no {kind} {name!r}", *([f"it is {now!r} now"] if now else ())]
+    names = sorted({component.name for component in known(kind)})
+    parts += elsewhere(kind, now or name) or _near(bare, names, kind)
+    parts += [*_misplaced(normalise(bare), origin), *_other_kinds(kind, normalise(bare)), *_origin(origin)]
+    return UnknownComponent("; ".join([*parts, _known(kind, names)]).replace("?; ", "? "))
 
 
 def known_distributions() -> set[str]:
@@ -148,8 +145,8 @@ def elsewhere(kind: str, name: str) -> list[str]:
         >>> elsewhere("head", "no_such_head")
         []
     """
-    key, kinds = normalise(name.rpartition("/")[2]), (kind, _plural(kind))
-    disabled = [found for found in scanned().disabled if found.key == key and found.kind in kinds]
+    key = normalise(name.rpartition("/")[2])
+    disabled = [found for found in scanned().disabled if found.key == key and singular(found.kind) == kind]
     hints = [f"{found.distribution} has it, but LUMIN_DISABLE_PLUGINS switches that off" for found in disabled]
     return hints + not_installed(kind, name)
 
@@ -177,34 +174,23 @@ def _other_kinds(kind: str, key: str) -> list[str]:
 
 def _misplaced(key: str, origin: str) -> list[str]:
     """Say that a plugin has a name in a group that there is not, or cannot be read at all."""
-    found = [component for component in scanned().components if component.kind == UNREADABLE]
-    return [
-        f"{component.distribution} has it, but {component.problem}"
-        if component.value
-        else f"{component.distribution} cannot be used: {component.problem}"
-        for component in found
-        if (component.value and component.key == key)
-        or (not component.value and short(component.distribution) == short(origin))
-    ]
+    entries = [found for found in known(UNREADABLE) if found.value and found.key == key]
+    whole = [found for found in known(UNREADABLE) if not found.value and short(found.distribution) == short(origin)]
+    hints = [f"{found.distribution} has it, but {found.problem}" for found in entries]
+    return hints + [f"{found.distribution} cannot be used: {found.problem}" for found in whole]
 
 
 def _origin(origin: str) -> list[str]:
     """Say that a qualified name's distribution is not there."""
-    if not origin or short(origin) in (CORE, SESSION):
-        return []
-    if any(short(component.distribution) == short(origin) for component in scanned().components):
+    there = {CORE, SESSION, *(short(component.distribution) for component in scanned().components)}
+    if not origin or short(origin) in there:
         return []
     plugin = FIRST_PARTY_PREFIX + short(origin) if short(origin) in FIRST_PARTY else canonical(origin)
     return [f"no distribution {plugin!r} with components is installed and switched on"]
 
 
-def _names(kind: str) -> list[str]:
-    return sorted({component.name for component in known(kind)})
-
-
-def _known(kind: str) -> str:
-    names = _names(kind)
+def _known(kind: str, names: list[str]) -> str:
     if not names:
         return f"no {kind} is installed"
-    plural = _plural(kind)
+    plural = next(found.plural for found in scanned().kinds if found.singular == kind)
     return f"known {plural}: {listed(names, _LISTED)} (lumin list-plugins --kind {plural})"

@@ -2,11 +2,11 @@
 
 ::
 
-    caller ── one process that has torch ──┬── a process for each distribution, some side by side
-                                           └── ...
+    caller, who imports torch ──┬── a process for each distribution, some side by side
+                                └── ...
 
-The one between imports torch once for all. A process that ends, or does not come back in time, has
-a problem of the component that it looked at; another goes on with the rest of the distribution.
+Torch is imported once for all. A process that ends, or does not come back in time, has a problem of
+the component that it looked at; another goes on with the rest of the distribution.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import sys
 import time
 import warnings
 from dataclasses import dataclass, field
+from itertools import groupby
 from multiprocessing.connection import wait
+from operator import attrgetter
 from signal import Signals
 from typing import TYPE_CHECKING
 
@@ -28,7 +30,7 @@ from lumin_core.registry.traces import report
 from lumin_core.registry.validation import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -39,9 +41,6 @@ LIMIT = 60.0
 
 _TICK = 0.1  # seconds between two looks at whether a process is still there
 _FORKS = sys.platform == "linux"  # elsewhere the system's libraries may not survive it
-
-Found = tuple[int, str | None]
-"""Number of a component, and what is wrong with it."""
 
 
 def check_apart(components: Sequence[Component], limit: float = LIMIT) -> list[str | None]:
@@ -63,67 +62,34 @@ def check_apart(components: Sequence[Component], limit: float = LIMIT) -> list[s
         >>> check_apart([find("optimiser", "adam")])
         [None]
     """
-    found: dict[int, str | None] = {i: c.problem for i, c in enumerate(components) if c.problem is not None}
-    found |= {i: check(c) for i, c in enumerate(components) if c.obj is not None and i not in found}
-    left = [(i, component) for i, component in enumerate(components) if i not in found]
-    if left:
+    found = {c: check(c) for c in components if c.problem is not None or c.obj is not None}
+    if left := [component for component in components if component not in found]:
         found |= _ask(left, limit)
-    gone = "it was not looked at: the process that looks at all ended"
-    return [found.get(i, gone) for i in range(len(components))]
+    return [found[component] for component in components]
 
 
-def _ask(components: list[tuple[int, Component]], limit: float) -> dict[int, str | None]:
-    """Start the process between, and collect what it finds."""
-    process, receiver = _started(_look_at_all, components, limit)
-    found: dict[int, str | None] = {}
-    try:
-        with contextlib.suppress(EOFError):
-            while receiver.poll(_TICK) or process.is_alive() or receiver.poll():
-                if receiver.poll():
-                    number, problem = receiver.recv()
-                    found[number] = problem
-    finally:
-        process.terminate()
-        process.join()
-        receiver.close()
-    return found
-
-
-def _started(target: Callable[..., None], *given: object) -> tuple[BaseProcess, Connection]:
-    """Start a process that is given one end of a pipe; the other end is returned."""
-    context = multiprocessing.get_context("fork") if _FORKS else multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(sender, *given))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the caller may have: none is used there
-        process.start()
-    sender.close()
-    return process, receiver
-
-
-def _look_at_all(sender: Connection, components: list[tuple[int, Component]], limit: float) -> None:
+def _ask(components: Iterable[Component], limit: float) -> dict[Component, str | None]:
     """Look at all components, some distributions side by side."""
     _warm_up()
-    by_distribution: dict[str, list[tuple[int, Component]]] = {}
-    for number, component in components:
-        by_distribution.setdefault(component.distribution, []).append((number, component))
-    waiting = [_Look(limit, left) for left in by_distribution.values()]
+    distribution = attrgetter("distribution")
+    waiting = [_Look(limit, list(left)) for _, left in groupby(sorted(components, key=distribution), distribution)]
     running: list[_Look] = []
+    found: dict[Component, str | None] = {}
     try:
         while waiting or running:
             while waiting and len(running) < max(2, os.cpu_count() or 1):
                 running.append(waiting.pop(0))
                 running[-1].start()
             wait([look.receiver for look in running], _TICK)
-            for look in running:
-                for found in look.go_on():
-                    sender.send(found)
-            for look in [look for look in running if look.is_done]:
-                look.end()
-                running.remove(look)
+            for look in list(running):
+                found.update(look.go_on())
+                if not look.left:
+                    look.end()
+                    running.remove(look)
     finally:
         for look in running:
             look.end()
+    return found
 
 
 def _warm_up() -> None:
@@ -140,47 +106,38 @@ class _Look:
 
     Attributes:
         limit: Seconds that importing a component may take.
-        left: What is still to be looked at.
-        current: What is being looked at.
+        left: What is still to be looked at; the first of it is being looked at.
     """
 
     limit: float
-    left: list[tuple[int, Component]]
-    current: tuple[int, Component] | None = None
+    left: list[Component]
     process: BaseProcess = field(init=False)
     receiver: Connection = field(init=False)
     deadline: float = field(init=False)
 
     def start(self) -> None:
         """Begin, or go on behind a component that ended the process."""
-        self.process, self.receiver = _started(_look, self.left)
+        context = multiprocessing.get_context("fork") if _FORKS else multiprocessing.get_context("spawn")
+        self.receiver, sender = context.Pipe(duplex=False)
+        self.process = context.Process(target=_look, args=(sender, self.left))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads of the caller: none is used there
+            self.process.start()
+        sender.close()
         self.deadline = time.monotonic() + self.limit
 
-    def go_on(self) -> Iterator[Found]:
+    def go_on(self) -> Iterator[tuple[Component, str | None]]:
         """Take what the process says, and give what was found."""
         is_alive = self.process.is_alive()
-        while self.receiver.poll():
-            try:
-                number, is_found, problem = self.receiver.recv()
-            except (EOFError, OSError):
-                break
-            self.deadline = time.monotonic() + self.limit
-            if is_found:
-                self.current = None
-                yield number, problem
-            else:
-                self.current = self.left.pop(0)
-        if self.is_done:
-            return
-        if not is_alive:
+        with contextlib.suppress(EOFError, OSError):
+            while self.receiver.poll():
+                problem: str | None = self.receiver.recv()
+                self.deadline = time.monotonic() + self.limit
+                yield self.left.pop(0), problem
+        if self.left and not is_alive:
             yield from self._ended()
-        elif time.monotonic() > self.deadline:
+        elif self.left and time.monotonic() > self.deadline:
             yield from self._late()
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left."""
-        return not self.left and self.current is None
 
     def end(self) -> None:
         """End the process."""
@@ -188,44 +145,38 @@ class _Look:
         self.process.join()
         self.receiver.close()
 
-    def _ended(self) -> Iterator[Found]:
+    def _ended(self) -> Iterator[tuple[Component, str | None]]:
         """Tell who ended the process; what is of the same module would do so again."""
         how = _how(self.process.exitcode or 0)
         self.end()
-        if self.current is None and self.left:  # it ended between two
-            self.current = self.left.pop(0)
-        if self.current is not None:
-            number, component = self.current
-            module = component.value.partition(":")[0]
-            same = [(i, other) for i, other in self.left if other.value.partition(":")[0] == module]
-            self.left = [pair for pair in self.left if pair not in same]
-            yield from ((i, f"importing {module} ends the process: {how}") for i in (number, *(i for i, _ in same)))
-        self.current = None
+        module = _module(self.left[0])
+        yield from ((one, f"importing {module} ends the process: {how}") for one in self.left if _module(one) == module)
+        self.left = [component for component in self.left if _module(component) != module]
         if self.left:
             self.start()
 
-    def _late(self) -> Iterator[Found]:
+    def _late(self) -> Iterator[tuple[Component, str | None]]:
         """Tell who took too long; what is left might take as long each."""
-        self.end()
-        where = ""
-        if self.current is not None:
-            number, component = self.current
-            where = f", behind {component.qualified}"
-            yield number, f"importing {component.value.partition(':')[0]} takes more than {self.limit:g} s"
-        yield from ((i, f"it was not looked at{where}, which takes more than {self.limit:g} s") for i, _ in self.left)
-        self.left, self.current = [], None
+        late, *others = self.left
+        yield late, f"importing {_module(late)} takes more than {self.limit:g} s"
+        reason = f"it was not looked at, behind {late.qualified}, which takes more than {self.limit:g} s"
+        yield from ((component, reason) for component in others)
+        self.left = []
+
+
+def _module(component: Component) -> str:
+    return component.value.partition(":")[0]
 
 
 def _how(code: int) -> str:
     return f"signal {Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-def _look(sender: Connection, components: Iterable[tuple[int, Component]]) -> None:
+def _look(sender: Connection, components: Iterable[Component]) -> None:
     """Look at components one after the other, and say what is found.
 
     It ends without what imports left to be done at the end.
     """
-    for number, component in components:
-        sender.send((number, False, None))
-        sender.send((number, True, report(component)))
+    for component in components:
+        sender.send(report(component))
     os._exit(0)

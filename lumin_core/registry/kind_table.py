@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from lumin_core.errors import BrokenPlugin
 from lumin_core.registry.component import load_object
+from lumin_core.registry.names import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,11 @@ class Kind:
     base: str | None = None
     instances: bool = field(default=False, repr=False)
     examiner: str | None = field(default=None, repr=False)
+
+    @property
+    def keys(self) -> set[str]:
+        """The forms of both names in which they are compared."""
+        return {normalise(self.singular), normalise(self.plural)}
 
     def problem_of(self, constructor: object) -> str | None:
         """Say why nothing that a constructor of the right base builds could work, or None.

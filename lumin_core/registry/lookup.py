@@ -47,7 +47,7 @@ def find_kind(kind: str) -> Kind:
     """
     key = normalise(str(kind))
     for candidate in scanned().kinds:
-        if key in (normalise(candidate.singular), normalise(candidate.plural)):
+        if key in candidate.keys:
             return candidate
     raise unknown_kind(kind)
 
@@ -93,9 +93,7 @@ def find(kind: str, name: str) -> Component:
     """
     singular = find_kind(kind).singular
     wanted = name if "/" in name else _pins.get().get((singular, normalise(name)), name)
-    matches = _matches(singular, wanted)
-    if not matches and (now := moved_to(singular, wanted) if "/" in wanted else None):
-        matches = _matches(singular, now)
+    matches = _matches(singular, wanted) or _matches(singular, moved_to(singular, wanted) or wanted)
     if not matches:
         raise unknown(singular, name)
     if len({component.distribution for component in matches}) > 1:

@@ -103,18 +103,18 @@ def declarer(plural: str) -> str | None:
         >>> declarer("graph_extractors"), declarer("heads")
         ('lumin-plugin-gnn', None)
     """
-    return next((plugin for plugin, theirs in first_party()["plugins"].items() if plural in theirs["kinds"]), None)
+    return declared_kinds().get(plural)
 
 
-def declared_kinds() -> list[str]:
-    """List the kinds that our plugins declare, in the plural.
+def declared_kinds() -> dict[str, str]:
+    """Return the kinds that our plugins declare, in the plural, and the plugin that declares each.
 
     Example:
         >>> from lumin_core.registry.names import declared_kinds
-        >>> "graph_extractors" in declared_kinds()
-        True
+        >>> declared_kinds()["graph_extractors"]
+        'lumin-plugin-gnn'
     """
-    return [plural for theirs in first_party()["plugins"].values() for plural in theirs["kinds"]]
+    return {plural: plugin for plugin, theirs in first_party()["plugins"].items() for plural in theirs["kinds"]}
 
 
 def moved_to(kind: str, qualified: str) -> str | None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lumin_core.registry.component import Component
 
@@ -74,7 +74,8 @@ class Text(str):
         ('relu', ('activation', 'core/relu'))
     """
 
-    asked: tuple[str, str] | None = None
+    def __init__(self, text: str) -> None:
+        self.asked: tuple[str, str] | None = getattr(text, "asked", None)
 
 
 def noting(value: Any) -> Any:
@@ -91,14 +92,28 @@ def noting(value: Any) -> Any:
         >>> spec["name"].asked
         ('activation', 'core/prelu')
     """
-    if isinstance(value, str):
-        text = Text(value)
-        text.asked = getattr(value, "asked", None)
-        return text
+    return changed(value, lambda entry: Text(entry) if isinstance(entry, str) else entry)
+
+
+def changed(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Copy the containers of a specification at every depth, and change what they hold.
+
+    Args:
+        value: A specification, or options. Lists, tuples, dicts and the keywords of partials are
+            copied.
+        change: What becomes of anything else.
+
+    Example:
+        >>> from lumin_core.registry.record import changed
+        >>> changed({"widths": [3, (4, 5)]}, str)
+        {'widths': ['3', ('4', '5')]}
+    """
     if isinstance(value, Mapping):
-        return {key: noting(entry) for key, entry in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(map(noting, value))
+        return {key: changed(entry, change) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [changed(entry, change) for entry in value]
+    if type(value) is tuple:  # a named one is not a container of options
+        return tuple(changed(entry, change) for entry in value)
     if type(value) is partial:
-        return partial(value.func, *value.args, **noting(value.keywords))
-    return value
+        return partial(value.func, *value.args, **changed(value.keywords, change))
+    return change(value)

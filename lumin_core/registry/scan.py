@@ -13,6 +13,7 @@ import os
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from lumin_core import __version__
@@ -22,6 +23,7 @@ from lumin_core.registry.component import Component, session
 from lumin_core.registry.distributions import GROUP, REQUIREMENT, headers, name_of
 from lumin_core.registry.kind_table import CORE_KINDS, Kind
 from lumin_core.registry.names import (
+    CORE,
     FIRST_PARTY,
     canonical,
     declared_kinds,
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 KIND_DECLARATION = "kind"
 UNREADABLE = "plugin"
 _RESERVED = {"kind", "kinds", "plugin", "plugins"}
-_NO_GROUPS = {"lumin.kind", "lumin.plugin"}  # whose endings stand for something else here
 
 _VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
@@ -82,30 +83,31 @@ def scan() -> Scan:
     there = [component for distribution in distributions.found() for component in _components_of(*distribution)]
     off = {name.strip() for name in os.environ.get("LUMIN_DISABLE_PLUGINS", "").split(",") if name.strip()}
     _warn_of_strangers(off, {short(component.distribution) for component in there})
-    names = {short(name) for name in off} - {"core"}
+    names = {short(name) for name in off} - {CORE}
     disabled = [component for component in there if short(component.distribution) in names]
-    active, kinds = _declare([component for component in there if component not in disabled])
-    active = _check_groups(active, kinds)
-    if os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0"):
-        _raise_first_problem(active)
-    return Scan(tuple(sorted(active, key=_order)), tuple(sorted(disabled, key=_order)), kinds)
+    active, kinds = _by_kind([component for component in there if component not in disabled])
+    active = sorted(active, key=_order)
+    is_strict = os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0")
+    for component in active if is_strict else ():
+        if component.problem is not None:
+            component.load()  # which raises it
+    return Scan(tuple(active), tuple(sorted(disabled, key=_order)), kinds)
 
 
 def _warn_of_strangers(off: Iterable[str], installed: set[str]) -> None:
     """Say that something is to be switched off that is not there, and is no plugin of ours."""
-    if unknown := [name for name in sorted(off) if short(name) not in {*installed, *FIRST_PARTY}]:
+    known_names = {*installed, *FIRST_PARTY}
+    if unknown := [name for name in sorted(off) if short(name) not in known_names]:
         import logging  # slow to import, and seldom needed
 
         from lumin_core.checks import did_you_mean
 
         for name in unknown:
-            hint = did_you_mean(short(name), sorted({*installed, *FIRST_PARTY}))
+            hint = did_you_mean(short(name), sorted(known_names))
             logging.getLogger(__name__).warning("LUMIN_DISABLE_PLUGINS names %r, which is no plugin%s", name, hint)
 
 
-_scanned: list[Scan] = []
-
-
+@cache
 def scanned() -> Scan:
     """Return the one scan of this process, made at the first look-up.
 
@@ -114,9 +116,7 @@ def scanned() -> Scan:
         >>> scanned() is scanned()
         True
     """
-    if not _scanned:
-        _scanned[:] = [scan()]
-    return _scanned[0]
+    return scan()
 
 
 def refresh() -> None:
@@ -128,7 +128,7 @@ def refresh() -> None:
         >>> from lumin_core.registry import refresh
         >>> refresh()
     """
-    _scanned.clear()
+    scanned.cache_clear()
 
 
 def known(kind: str | None = None) -> list[Component]:
@@ -150,12 +150,6 @@ def _order(component: Component) -> tuple[str, str, str]:
     return component.kind, component.name, component.qualified
 
 
-def _raise_first_problem(components: Iterable[Component]) -> None:
-    for component in sorted(components, key=_order):
-        if component.problem is not None:
-            component.load()
-
-
 def _components_of(distribution: metadata.Distribution, problem: str | None) -> list[Component]:
     """List a distribution's components; their kinds are still the names of the groups."""
     name = name_of(distribution)
@@ -167,60 +161,49 @@ def _components_of(distribution: metadata.Distribution, problem: str | None) -> 
         entries = [entry for entry in distribution.entry_points if GROUP.fullmatch(f"[{entry.group}]")]
     except Exception as error:  # noqa: BLE001  # whatever is wrong with one distribution is its own problem
         problem = problem or f"its entry points cannot be read: {type(error).__name__}: {error}"
+    whole = Component(UNREADABLE, name, f"{short(name)}/{name}", name, version, "", problem)
     if problem is not None:
-        return [Component(UNREADABLE, name, f"{short(name)}/{name}", name, version, "", problem)]
-    problem, kind_of_error = _problem_of(name, version, distribution)
-    made = [_component(entry, name, version, problem, kind_of_error) for entry in entries]
+        return [whole]
+    whole = _checked(whole, headers(distribution, "Requires-Dist"))
+    made = [_component(entry, whole) for entry in entries]
     counts = Counter((component.kind, component.key) for component in made)
     return [_with_problem(c, "its distribution names it twice") if counts[c.kind, c.key] > 1 else c for c in made]
 
 
-def _component(
-    entry: metadata.EntryPoint, distribution: str, version: str | None, problem: str | None, error: type[LuminError]
-) -> Component:
-    name = entry.name.replace("-", "_")
-    made = Component(
-        kind=entry.group if entry.group in _NO_GROUPS else entry.group.removeprefix("lumin."),
-        name=name,
-        qualified=f"{short(distribution)}/{name}",
-        distribution=distribution,
-        version=version,
-        value=entry.value.replace(" ", ""),
-        problem=problem,
-        error=error,
-    )
+def _component(entry: metadata.EntryPoint, whole: Component) -> Component:
+    """Make a component of a distribution, which has the problem of the whole one."""
+    name, value = entry.name.replace("-", "_"), entry.value.replace(" ", "")
+    kind, qualified = entry.group.removeprefix("lumin."), f"{short(whole.distribution)}/{name}"
+    made = replace(whole, kind=kind, name=name, qualified=qualified, value=value)
     if not is_valid(name):
         return _with_problem(made, f"{entry.name!r} is no name: letters, digits, '-' and '_', and not 'name' itself")
-    if _VALUE.fullmatch(made.value) is None:
+    if _VALUE.fullmatch(value) is None:
         return _with_problem(made, f"its entry point should be 'module:attribute', got {entry.value!r}")
     return made
 
 
-def _with_problem(component: Component, problem: str) -> Component:
-    return component if component.problem else replace(component, problem=problem, error=BrokenPlugin)
+def _with_problem(component: Component, problem: str, error: type[LuminError] = BrokenPlugin) -> Component:
+    """Say what is wrong with a component, unless that is known already."""
+    return component if component.problem else replace(component, problem=problem, error=error)
 
 
-def _problem_of(
-    name: str, version: str | None, distribution: metadata.Distribution
-) -> tuple[str | None, type[LuminError]]:
-    """Say what is wrong with a whole distribution, and the error that this is."""
-    if is_reserved(name):
-        return f"the name {name!r} of its distribution is reserved for qualified names of ours", BrokenPlugin
-    if version is None:
-        return "its metadata cannot be read; install the distribution again", BrokenPlugin
-    if short(name) == "core":
-        return None, BrokenPlugin
-    try:
-        return _incompatibility(headers(distribution, "Requires-Dist")), IncompatiblePlugin
-    except ValueError as error:
-        return f"its Requires-Dist cannot be read: {error}", BrokenPlugin
-
-
-def _incompatibility(requirements: Iterable[str]) -> str | None:
-    for line in requirements:
-        if REQUIREMENT.match(line) and not _allows(line, __version__):
-            return f"it asks for {line}, but this is lumin-core {__version__}; upgrade the one or the other"
-    return None
+def _checked(whole: Component, requirements: Iterable[str]) -> Component:
+    """Say what is wrong with a whole distribution."""
+    if is_reserved(whole.name):
+        return _with_problem(
+            whole, f"the name {whole.name!r} of its distribution is reserved for qualified names of ours"
+        )
+    if whole.version is None:
+        return _with_problem(whole, "its metadata cannot be read; install the distribution again")
+    for line in requirements if short(whole.name) != CORE else ():
+        try:
+            fits = not REQUIREMENT.match(line) or _allows(line, __version__)
+        except ValueError as error:
+            return _with_problem(whole, f"its Requires-Dist cannot be read: {error}")
+        if not fits:
+            problem = f"it asks for {line}, but this is lumin-core {__version__}; upgrade the one or the other"
+            return _with_problem(whole, problem, IncompatiblePlugin)
+    return whole
 
 
 def _allows(requirement: str, version: str) -> bool:
@@ -241,55 +224,44 @@ def _allows(requirement: str, version: str) -> bool:
 
 def _release(version: str) -> tuple[int, ...]:
     """Give a plain version's numbers less trailing zeros, so that 0.1 is 0.1.0."""
-    numbers = [int(part) for part in version.split(".")]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
+    return tuple(int(part) for part in re.sub(r"(\.0+)+$", "", version).split("."))
 
 
-def _declare(components: list[Component]) -> tuple[list[Component], tuple[Kind, ...]]:
-    """Take up the kinds that plugins declare.
+def _by_kind(components: list[Component]) -> tuple[list[Component], tuple[Kind, ...]]:
+    """Take up the kinds that plugins declare, and put each component into its kind.
 
-    One that is declared already is that declaration's problem.
+    A kind that is declared already is that declaration's problem. Components of the kinds that our
+    plugins declare sleep until these are installed.
     """
     kinds = {kind.plural: kind for kind in CORE_KINDS}
-    taken = {normalise(name) for kind in CORE_KINDS for name in (kind.singular, kind.plural)} | _RESERVED
-    checked = []
-    for component in sorted(components, key=_order):
-        if component.kind == "kinds":
-            component = replace(component, kind=KIND_DECLARATION)
-            kind = Kind(singular(component.name), component.name, component.value)
-            names = {normalise(kind.singular), normalise(kind.plural)}
-            if component.problem is None and names & taken:
-                component = _with_problem(component, f"the kind {component.name!r} is declared already")
-            elif component.problem is None:
-                kinds[component.name] = kind
-                taken |= names
-        checked.append(component)
-    return checked, tuple(kinds.values())
-
-
-def _check_groups(components: Iterable[Component], kinds: tuple[Kind, ...]) -> list[Component]:
-    """Put each component into its kind; those of our plugins that are not installed sleep."""
-    singulars = {kind.plural: kind.singular for kind in kinds}
-    checked = []
+    taken = _RESERVED.union(*(kind.keys for kind in CORE_KINDS))
+    declared = []
+    for component in sorted((component for component in components if component.kind == "kinds"), key=_order):
+        kind = Kind(singular(component.name), component.name, component.value)
+        if kind.keys & taken:
+            component = _with_problem(component, f"the kind {kind.plural!r} is declared already")
+        if component.problem is None:
+            kinds[kind.plural] = kind
+            taken |= kind.keys
+        declared.append(replace(component, kind=KIND_DECLARATION))
+    sorted_in = []
     for component in components:
-        if component.kind in singulars:
-            checked.append(replace(component, kind=singulars[component.kind]))
-        elif component.kind in (KIND_DECLARATION, UNREADABLE):
-            checked.append(component)
-        elif declarer(component.kind) is None:
-            problem = _problem_of_group(component.kind, kinds)
-            checked.append(_with_problem(replace(component, kind=UNREADABLE), problem))
-    return checked
+        if component.kind in kinds:
+            sorted_in.append(replace(component, kind=kinds[component.kind].singular))
+        elif component.kind == UNREADABLE and not component.value:
+            sorted_in.append(component)
+        elif component.kind != "kinds" and declarer(component.kind) is None:
+            problem = _problem_of_group(component.kind, kinds.values())
+            sorted_in.append(_with_problem(replace(component, kind=UNREADABLE), problem))
+    return declared + sorted_in, tuple(kinds.values())
 
 
-def _problem_of_group(group: str, kinds: tuple[Kind, ...]) -> str:
+def _problem_of_group(group: str, kinds: Iterable[Kind]) -> str:
     """Say which group was meant: by the singular, in another spelling, or nearly."""
     from lumin_core.checks import nearest
 
     asked = match["kind"] if (match := GROUP.fullmatch(f"[{group}]")) else group
-    names = {normalise(name): kind.plural for kind in kinds for name in (kind.singular, kind.plural)}
+    names = {key: kind.plural for kind in kinds for key in kind.keys}
     names |= {normalise(name): plural for plural in declared_kinds() for name in (singular(plural), plural)}
     names |= {"kind": "kinds", "kinds": "kinds"}
     meant = [names[key] for key in (normalise(asked), *nearest(asked, names)) if key in names][:1]

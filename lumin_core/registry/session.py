@@ -11,7 +11,7 @@ from lumin_core.errors import ConfigError
 from lumin_core.registry.component import Component, session
 from lumin_core.registry.lookup import find_kind
 from lumin_core.registry.names import SESSION, is_valid, snake_case, with_article
-from lumin_core.registry.scan import scanned
+from lumin_core.registry.scan import known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,10 +57,10 @@ def register(kind: str, name: str | None = None, obj: object = None, *, override
     """
     if obj is None:
         return lambda decorated: register(kind, name, decorated, override=override)
-    known = find_kind(kind)
+    found = find_kind(kind)
     target = obj.func if isinstance(obj, partial) else obj
-    _check_object(known, obj, target)
-    component = _component(known, name, obj, target)
+    _check_object(found, obj, target)
+    component = _component(found, name, obj, target)
     if not override:
         _check_free(component)
     session()[component.kind, component.key] = component
@@ -107,12 +107,9 @@ def _component(kind: Kind, name: str | None, obj: object, target: object) -> Com
 
 
 def _check_free(component: Component) -> None:
-    registered = session().get((component.kind, component.key))
-    if registered is not None and registered.value == component.value:
-        return
-    taken = [registered] if registered else []
-    taken += [known for known in scanned().components if (known.kind, known.key) == (component.kind, component.key)]
-    if taken:
+    taken = [other for other in known(component.kind) if other.key == component.key]
+    is_again = any((other.distribution, other.value) == (SESSION, component.value) for other in taken)
+    if taken and not is_again:
         owners = ", ".join(f"{other.qualified} ({other.value})" for other in taken)
         raise ConfigError(
             f"the {component.kind} name {component.name!r} is taken by {owners}; choose another, or pass override=True"

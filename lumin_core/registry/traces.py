@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lumin_core.registry.component import Component
 
 _SHOWN, _READ = 60, 10_000  # characters of what was printed
-_OUTPUTS = (1, 2)  # standard output and errors
 
 
 def report(component: Component) -> str | None:
@@ -67,7 +66,20 @@ def _shared_state() -> dict[str, Any]:
         "the root logger": (logging.root.level, list(logging.root.handlers)),
         "where output goes": (sys.stdout, sys.stderr),
     }
-    return state | _state_of_numpy() | _state_of_torch()
+    if (numpy := sys.modules.get("numpy")) is not None:
+        name, keys, *others = numpy.random.get_state()
+        state |= {"the random state of numpy": (name, keys.tobytes(), others), "numpy's errors": numpy.geterr()}
+    if (torch := sys.modules.get("torch")) is not None:
+        device = torch.get_default_device() if hasattr(torch, "get_default_device") else None
+        state |= {
+            "the random state of torch": torch.get_rng_state().numpy().tobytes(),
+            "torch's number of threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+            "torch's default dtype": torch.get_default_dtype(),
+            "torch's default device": str(device),
+            "whether torch computes gradients": torch.is_grad_enabled(),
+            "whether torch is deterministic": torch.are_deterministic_algorithms_enabled(),
+        }
+    return state
 
 
 def _general(filters: Any) -> list[Any]:
@@ -75,43 +87,18 @@ def _general(filters: Any) -> list[Any]:
     return [entry for entry in filters if entry[1] is None is entry[3] and entry[2].__module__ == "builtins"]
 
 
-def _state_of_numpy() -> dict[str, Any]:
-    if (numpy := sys.modules.get("numpy")) is None:
-        return {}
-    name, keys, *others = numpy.random.get_state()
-    return {"the random state of numpy": (name, keys.tobytes(), others), "numpy's errors": numpy.geterr()}
-
-
-def _state_of_torch() -> dict[str, Any]:
-    if (torch := sys.modules.get("torch")) is None:
-        return {}
-    return {
-        "the random state of torch": torch.get_rng_state().numpy().tobytes(),
-        "torch's number of threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
-        "torch's default dtype": torch.get_default_dtype(),
-        "torch's default device": str(torch.get_default_device()) if hasattr(torch, "get_default_device") else None,
-        "whether torch computes gradients": torch.is_grad_enabled(),
-        "whether torch is deterministic": torch.are_deterministic_algorithms_enabled(),
-    }
-
-
 @contextmanager
 def _captured() -> Iterator[list[str]]:
-    """Collect what is written to standard output and errors, by C code too."""
-    kept, output = [os.dup(number) for number in _OUTPUTS], list[str]()
+    """Collect what is written to standard output and errors, by C code too, for good."""
+    output: list[str] = []
     with tempfile.TemporaryFile() as file, io.TextIOWrapper(io.FileIO(file.fileno(), "w", closefd=False)) as stream:
-        for number in _OUTPUTS:
+        for number in (1, 2):  # standard output and errors
             os.dup2(file.fileno(), number)
-        try:
-            with redirect_stdout(stream), redirect_stderr(stream):
-                yield output
-        finally:
-            for number, copy in zip(_OUTPUTS, kept, strict=True):
-                os.dup2(copy, number)
-                os.close(copy)
-            stream.flush()
-            file.seek(0)
-            output.append(file.read(_READ).decode(errors="replace"))
+        with redirect_stdout(stream), redirect_stderr(stream):
+            yield output
+        stream.flush()
+        file.seek(0)
+        output.append(file.read(_READ).decode(errors="replace"))
 
 
 def _start_of(text: str) -> str:
