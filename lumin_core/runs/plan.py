@@ -10,8 +10,8 @@ from lumin_core import registry, seeds
 from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError, Diverged, UnknownComponent
 from lumin_core.model.builder import ModelBuilder
-from lumin_core.runs.folder import continued, differences
 from lumin_core.runs.result import result_of, without_model
+from lumin_core.runs.same_run import continued, differences
 from lumin_core.training import fitting
 from lumin_core.training.callback import CyclicCallback
 from lumin_core.training.loop import run_fit
