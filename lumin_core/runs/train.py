@@ -19,7 +19,8 @@ from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.planning import plan_run
 from lumin_core.runs.results import Results
-from lumin_core.runs.side_by_side import SideBySide, open_executor
+from lumin_core.runs.side_by_side import SideBySide
+from lumin_core.runs.submitting import open_executor
 from lumin_core.training import fitting
 from lumin_core.training.assembly import pick_device
 
