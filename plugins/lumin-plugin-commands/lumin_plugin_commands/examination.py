@@ -6,6 +6,7 @@ this done in another one.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,8 +44,7 @@ def examine(path: Path, report: Report) -> str:
 
 
 def _fold_file(path: Path, report: Report) -> str:
-    reader = FoldReader(path)
-    try:
+    with closing(FoldReader(path)) as reader:
         has_sums = []
         for name, has_sum in reader.verified():
             report(name)
@@ -52,8 +52,6 @@ def _fold_file(path: Path, report: Report) -> str:
         for fold in reader.sizes:
             _read(reader, fold, report)
         return f"{_counted(reader.sizes, 'fold')}, {sum(reader.sizes.values()):,} events, {_about(has_sums)}"
-    finally:
-        reader.close()
 
 
 def _read(reader: FoldReader, fold: int, report: Report) -> None:

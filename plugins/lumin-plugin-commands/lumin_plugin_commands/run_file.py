@@ -111,9 +111,9 @@ class RunFile:
         Raises:
             LuminError: If something does not fit; nothing is written then.
         """
-        values = registry.noting({**self.values, "seed": self._seed(resume=resume)})
         with ExitStack() as opened:
             with self._named():
+                values = registry.noting({**self.values, "seed": self._seed(resume=resume)})
                 if executor is None and values["executor"] is not None:
                     values["executor"] = registry.to_config("executor", values["executor"])
                 given, tables = _prepared(values | ({} if executor is None else {"executor": executor}), opened)
@@ -134,9 +134,7 @@ class RunFile:
         try:
             results = train_models(**options)
         except BaseException:
-            if (
-                stamp(self.folder / "run.json") != before
-            ):  # the folder was accepted: what has begun can be repeated, too
+            if stamp(self.folder / "run.json") != before:  # it was accepted: what has begun can be repeated, too
                 self._leave(text)
             raise
         self._leave(text)
@@ -156,9 +154,8 @@ class RunFile:
 
     def _seed(self, *, resume: bool) -> int:
         """Give the file's seed, that of the run that goes on, or a fresh one."""
-        with self._named():
-            seed = self.values["seed"]
-            return seeds.check(_earlier_seed(self.folder) if seed is None and resume else seed)
+        seed = self.values["seed"]
+        return seeds.check(_earlier_seed(self.folder) if seed is None and resume else seed)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
