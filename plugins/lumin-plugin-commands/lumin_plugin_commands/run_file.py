@@ -72,7 +72,7 @@ class RunFile:
     values: Table
 
     @classmethod
-    def load(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> RunFile:
+    def load(cls, path: str | Path, changes: Mapping[str, object] | None = None) -> RunFile:
         """Read a run file, and check its keys and their types.
 
         Args:
@@ -92,7 +92,7 @@ class RunFile:
         return cls(path, read_values(path, changes or {}))
 
     def run(
-        self, *, resume: bool = False, overwrite: bool = False, executor: Any = None, retry_failed: bool = False
+        self, *, resume: bool = False, overwrite: bool = False, executor: object = None, retry_failed: bool = False
     ) -> Results:
         """Train, and write all that was chosen into the run's folder.
 
@@ -216,7 +216,7 @@ def _resolved(values: Table, builder: ModelBuilder) -> Table:
     return found
 
 
-def _config(kind: str, spec: Any) -> Any:
+def _config(kind: str, spec: object) -> object:
     registry.build(kind, spec)  # says best what is wrong with it, and asks for the names in its options
     return registry.to_config(kind, spec)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lumin_core.checks import check_keys
 from lumin_core.errors import BrokenPlugin, ConfigError
@@ -20,7 +20,7 @@ _CALL = ("resume", "overwrite")
 _OF_THE_RUN = ("savepath", "seed")  # known before any table is asked
 
 
-def read_values(path: Path, changes: Mapping[str, Any]) -> Table:
+def read_values(path: Path, changes: Mapping[str, object]) -> Table:
     """Read a run file, and check its keys and their types; arguments as for `RunFile.load`.
 
     Returns:
@@ -129,7 +129,7 @@ def _with_paths(values: Table, known: Mapping[str, Key], folder: Path) -> Table:
     return found
 
 
-def _changed(value: Any, names: Sequence[str], new: Any, place: str) -> Any:
+def _changed(value: object, names: Sequence[str], new: object, place: str) -> object:
     """Return a value with one entry of it replaced, at any depth.
 
     The name of a component becomes a table for options.
