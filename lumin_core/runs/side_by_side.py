@@ -48,13 +48,10 @@ def check_sendable(plan: RunPlan, executor: Executor) -> list[Component]:
     Raises:
         ConfigError: Naming the part that cannot be sent.
     """
-    parts = {
-        "the fold yielder": plan.fy,
-        "the model builder": plan.builder,
-        **{f"the callback {spec!r}": spec for spec in plan.callbacks},
-        **{f"the metric {spec!r}": spec for spec in plan.metrics},
-    }
-    for what, part in parts.items():
+    parts: list[tuple[str, object]] = [("the fold yielder", plan.fy), ("the model builder", plan.builder)]
+    parts += [(f"the callback {spec!r}", spec) for spec in plan.callbacks]
+    parts += [(f"the metric {spec!r}", spec) for spec in plan.metrics]
+    for what, part in parts:
         _send(what, part, executor)
     sent = []
     for component in session().values():
