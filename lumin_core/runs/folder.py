@@ -22,7 +22,6 @@ held on ``run.json`` while a run is planned or collected, and on each model whil
 
 from __future__ import annotations
 
-import logging
 import re
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -35,16 +34,13 @@ from lumin_core.errors import ConfigError, option
 from lumin_core.files import check_folder, read_json, write_json
 from lumin_core.locks import locked
 from lumin_core.runs.result import result_from_json, result_to_json
-from lumin_core.runs.same_run import continued, differences
-from lumin_core.training import checkpoint, sameness
-from lumin_core.training.fitting import build_callbacks
+from lumin_core.runs.same_run import grown_to
+from lumin_core.training import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from lumin_core.runs.result import Result
-
-_log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 """What ``run.json`` holds: JSON values."""
@@ -209,19 +205,8 @@ class RunFolder:
 
     def _go_on(self, recorded: Record, config: Record, callbacks: Sequence[object]) -> None:
         """Find that a run is the one that is there, and write down how it has grown."""
-        for name, was, now in sameness.differences(recorded.get("versions"), config.get("versions")):
-            _log.warning("the run in %s was begun with %s %s and goes on with %s", self.path, name, was, now)
-        grown = continued(recorded, config)
-        longer = "n_epochs" in recorded and config["n_epochs"] > recorded["n_epochs"]
-        if longer:
-            grown["n_epochs"] = config["n_epochs"]
-        if differ := differences(grown, config):
-            raise ConfigError(
-                f"{option('resume')} goes on with the run in {self.path}, which is another:\n{differ}\n"
-                "give these as they were, or choose another savepath"
-            )
-        if longer:
-            sameness.check_longer(build_callbacks(callbacks), recorded["n_epochs"], config["n_epochs"])
+        grown = grown_to(recorded, config, callbacks, self.path)
+        longer = grown.get("n_epochs") != recorded.get("n_epochs")
         with self._training_all(range(recorded["n_models"]) if longer else ()):
             if longer:  # the models first: a run that dies in between is still the shorter one
                 self._reopen(recorded)

@@ -6,15 +6,49 @@ Records are compared as plain values, by `lumin_core.training.sameness`.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lumin_core.errors import ConfigError, option
 from lumin_core.training import sameness
+from lumin_core.training.fitting import build_callbacks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lumin_core.runs.folder import Record
 
+_log = logging.getLogger(__name__)
+
 _OBJECTS = "its augmentations are objects"
+
+
+def grown_to(recorded: Record, given: Record, callbacks: Sequence[object], folder: Path) -> Record:
+    """Return the record of a run that goes on as is asked for, or refuse that it is another.
+
+    Args:
+        recorded: What ``run.json`` says.
+        given: What it would say now.
+        callbacks: Specs of those of the run, among which schedules may refuse more epochs.
+        folder: Where the run is, for messages.
+
+    Raises:
+        ConfigError: If it is another run, or was laid over fewer epochs.
+    """
+    for name, was, now in sameness.differences(recorded.get("versions"), given.get("versions")):
+        _log.warning("the run in %s was begun with %s %s and goes on with %s", folder, name, was, now)
+    grown = continued(recorded, given)
+    if longer := "n_epochs" in recorded and given["n_epochs"] > recorded["n_epochs"]:
+        grown["n_epochs"] = given["n_epochs"]
+    if differ := differences(grown, given):
+        raise ConfigError(
+            f"{option('resume')} goes on with the run in {folder}, which is another:\n{differ}\n"
+            "give these as they were, or choose another savepath"
+        )
+    if longer:
+        sameness.check_longer(build_callbacks(callbacks), recorded["n_epochs"], given["n_epochs"])
+    return grown
 
 
 def differences(recorded: Record, given: Record) -> str:
