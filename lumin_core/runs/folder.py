@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import define
 
@@ -41,11 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from lumin_core.runs.result import Result
-
-Record = dict[str, Any]
-"""What ``run.json`` holds: JSON values."""
-
-SCHEMA = 1
+    from lumin_core.runs.same_run import Record
 
 _NAMES = r"(model|best|interrupted|(epoch|cycle)_\d+)\.safetensors|re(sult|try)\.json|training\.log"
 _OWN = re.compile(rf"({_NAMES})|\.({_NAMES})\.part(\.lock(ed)?)?|\.checkpoint\.lock(ed)?")

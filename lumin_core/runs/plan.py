@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.registry import Component
-    from lumin_core.runs.folder import Record, RunFolder
+    from lumin_core.runs.folder import RunFolder
     from lumin_core.runs.result import Result
+    from lumin_core.runs.same_run import Record
     from lumin_core.training.fitting import Fit
 
 

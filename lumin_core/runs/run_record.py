@@ -15,15 +15,16 @@ from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, LuminError
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import fold_ids
-from lumin_core.runs.folder import SCHEMA
 from lumin_core.runs.plan import RunPlan
+from lumin_core.runs.same_run import SCHEMA
 from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, spec_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from lumin_core.registry import Component
-    from lumin_core.runs.folder import Record, RunFolder
+    from lumin_core.runs.folder import RunFolder
+    from lumin_core.runs.same_run import Record
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lumin_core.errors import ConfigError, option
 from lumin_core.training import sameness
@@ -17,7 +17,11 @@ from lumin_core.training.fitting import build_callbacks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.runs.folder import Record
+Record = dict[str, Any]
+"""What ``run.json`` holds: JSON values."""
+
+SCHEMA = 1
+"""Raised when a key of ``run.json`` or ``results.json`` changes its meaning or goes."""
 
 _log = logging.getLogger(__name__)
 

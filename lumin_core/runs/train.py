@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
-    from lumin_core.runs.folder import Record
     from lumin_core.runs.result import Result
+    from lumin_core.runs.same_run import Record
 
 
 def train_models(

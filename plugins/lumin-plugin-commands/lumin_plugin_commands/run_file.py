@@ -180,7 +180,12 @@ def _prepared(values: Table, opened: ExitStack) -> tuple[Table, dict[str, RunTab
     for name in _order(values):
         own = {key: values[key] for key in FLAT[name].get_keys()} if name in FLAT else values[name]
         tables[name] = find_table(name)(**own)
-        values = {**values, **_given_by(name, tables[name], values)}
+        given = tables[name].arguments(values)
+        if sorted(given) != sorted(tables[name].gives):
+            raise BrokenPlugin(
+                f"[{name}] should give {list(tables[name].gives)}, got {list(given)}; report it to its authors"
+            )
+        values = {**values, **given}
         if name == "data":
             opened.enter_context(values["fy"])
     return values, tables
@@ -191,13 +196,6 @@ def _order(values: Table) -> list[str]:
     others = [*further_tables(values), *(["ensemble"] if values["ensemble"] is not None else [])]
     first = [name for name in others if table_class(name).gives]
     return [*first, *FLAT, *(name for name in others if name not in first)]
-
-
-def _given_by(name: str, table: RunTable, values: Table) -> Table:
-    given = table.arguments(values)
-    if sorted(given) != sorted(table.gives):
-        raise BrokenPlugin(f"[{name}] should give {list(table.gives)}, got {list(given)}; report it to its authors")
-    return given
 
 
 def _resolved(values: Table, builder: ModelBuilder) -> Table:
