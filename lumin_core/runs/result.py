@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Result = dict[str, Any]
 """What became of a model: numbers by name, ``path``, ``history``, ``cycle_losses``, ..."""
 
+SCHEMA = 1
+"""Raised when a key of ``run.json`` or ``results.json`` changes its meaning or goes."""
+
 LISTS = ("history", "cycle_losses")
 """What holds numbers at a depth, rather than one."""
 

@@ -16,7 +16,7 @@ from lumin_core.errors import ConfigError, LuminError
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import fold_ids
 from lumin_core.runs.plan import RunPlan
-from lumin_core.runs.same_run import SCHEMA
+from lumin_core.runs.result import SCHEMA
 from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, spec_config
 
 if TYPE_CHECKING:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 """What ``run.json`` holds: JSON values."""
 
-SCHEMA = 1
-"""Raised when a key of ``run.json`` or ``results.json`` changes its meaning or goes."""
-
 _log = logging.getLogger(__name__)
 
 _OBJECTS = "its augmentations are objects"
