@@ -15,7 +15,7 @@ import click
 from lumin_core import __version__
 from lumin_core.errors import BrokenPlugin, LuminError, UnknownComponent
 from lumin_core.registry import components, find
-from lumin_core.registry.names import FIRST_PARTY, first_party, short
+from lumin_core.registry.names import first_party
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,10 +107,8 @@ def _commands() -> tuple[dict[str, str], dict[str, str]]:
 
 def _line_of_help(component: Component) -> str | None:
     """Return what a command of one of our own plugins does, as the core knows it."""
-    if short(component.distribution) not in FIRST_PARTY:
-        return None
-    theirs = first_party()["plugins"].get(component.distribution)
-    return theirs["helps"].get(component.name) if theirs else None
+    ours = first_party()["plugins"].get(component.distribution)
+    return ours["helps"].get(component.name) if ours else None
 
 
 def _as_command(loaded: object, name: str) -> click.Command:

@@ -5,11 +5,14 @@ Only ``--check`` and ``--hooks`` import anything.
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
+from lumin_core.errors import UnknownComponent
 from lumin_core.registry import components, find_kind, kinds
 from lumin_core.registry.names import canonical, short
 
@@ -24,9 +27,34 @@ SCHEMA = 1
 """Raised when a key of the JSON output changes its meaning or goes."""
 
 
+def _known_kind(ctx: click.Context, option: click.Parameter, kind: str | None) -> str | None:
+    if kind is None or kind in {component.kind for component in components()}:
+        return kind
+    try:
+        return find_kind(kind).singular
+    except UnknownComponent as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _known_package(ctx: click.Context, option: click.Parameter, package: str | None) -> str | None:
+    if package is None:
+        return None
+    from lumin_core.registry.hints import known_distributions, suggestion
+
+    known = sorted({short(name) for name in known_distributions()})
+    if short(package) not in known:
+        end = suggestion(canonical(package), known, f"known are {', '.join(known)}")
+        raise click.BadParameter(f"there is no distribution {package!r} with components{end}")
+    return short(package)
+
+
 @click.command("list-plugins")
-@click.option("--kind", help="Only components of this kind: heads, bodies, losses, ...")
-@click.option("--package", help="Only components of this distribution: tabular, lumin-plugin-tabular, core, ...")
+@click.option("--kind", callback=_known_kind, help="Only components of this kind: heads, bodies, losses, ...")
+@click.option(
+    "--package",
+    callback=_known_package,
+    help="Only components of this distribution: tabular, lumin-plugin-tabular, core, ...",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for other programs.")
 @click.option("--all", "with_missing", is_flag=True, help="Also what our own plugins have that are not installed.")
 @click.option(
@@ -56,13 +84,17 @@ def list_plugins(
 ) -> None:
     """List the components that are installed, by kind."""
     if hooks:
-        _refuse_with_hooks(kind, package, with_missing, with_check)
+        if any((kind, package, with_missing, with_check)):
+            raise click.UsageError("--hooks goes with --json only; it lists points, not components")
         click.echo(_hooks_as_json() if as_json else _hooks_as_table())
         return
-    installed = _of_package(_of_kind(components(), kind), package)
+    installed = _chosen(components(), kind, package)
     problems = _checked(installed, timeout) if with_check else [component.problem for component in installed]
-    rows = [_row(component, problem) for component, problem in zip(installed, problems, strict=True)]
-    rows += _of_package(_of_kind(_missing(), kind), package) if with_missing else []
+    rows = [
+        Row(c.kind, c.name, c.qualified, c.distribution, c.version, c.value, problem)
+        for c, problem in zip(installed, problems, strict=True)
+    ]
+    rows += _chosen(_missing(), kind, package) if with_missing else []
     click.echo(_as_json(rows) if as_json else _as_check(rows) if with_check else _as_table(rows))
     if with_check and any(row.problem for row in rows):
         ctx.exit(1)
@@ -82,15 +114,6 @@ class Row(NamedTuple):
     install: str | None = None
 
 
-def _refuse_with_hooks(*others: object) -> None:
-    if any(others):
-        raise click.UsageError("--hooks goes with --json only; it lists points, not components")
-
-
-def _row(c: Component, problem: str | None) -> Row:
-    return Row(c.kind, c.name, c.qualified, c.distribution, c.version, c.value, problem)
-
-
 def _checked(installed: list[Component], timeout: float) -> list[str | None]:
     from lumin_core.registry.inspection import check_apart
 
@@ -107,34 +130,8 @@ def _missing() -> list[Row]:
     ]
 
 
-def _of_kind(rows: list[T], kind: str | None) -> list[T]:
-    if kind is None:
-        return rows
-    wanted = kind if kind in {row.kind for row in rows} else _kind_option(kind)
-    return [row for row in rows if row.kind == wanted]
-
-
-def _kind_option(kind: str) -> str:
-    from lumin_core.errors import UnknownComponent
-
-    try:
-        return find_kind(kind).singular
-    except UnknownComponent as error:
-        raise click.BadParameter(str(error), param_hint="--kind") from error
-
-
-def _of_package(rows: list[T], package: str | None) -> list[T]:
-    if package is None:
-        return rows
-    from lumin_core.registry.hints import known_distributions, suggestion
-
-    known = sorted({short(name) for name in known_distributions()})
-    wanted = short(package)
-    if wanted not in known:
-        end = suggestion(canonical(package), known, f"known are {', '.join(known)}")
-        message = f"there is no distribution {package!r} with components{end}"
-        raise click.BadParameter(message, param_hint="--package")
-    return [row for row in rows if short(row.distribution) == wanted]
+def _chosen(rows: list[T], kind: str | None, package: str | None) -> list[T]:
+    return [row for row in rows if kind in (None, row.kind) and package in (None, short(row.distribution))]
 
 
 def _as_json(rows: Sequence[Row]) -> str:
@@ -162,7 +159,7 @@ def _as_table(rows: Sequence[Row]) -> str:
     titles = {kind.singular: kind.plural for kind in kinds()}
     rows = sorted(rows, key=lambda row: (order.get(row.kind, len(order)), row.kind, row.name))
     name_width = max((len(row.name) for row in rows), default=0)
-    from_width = max((len(_origin(row)) for row in rows), default=0)
+    from_width = max((len(short(row.distribution)) for row in rows), default=0)
     lines = []
     for kind, members in groupby(rows, key=lambda row: row.kind):
         lines.append(titles.get(kind, f"{kind}s"))
@@ -173,30 +170,22 @@ def _as_table(rows: Sequence[Row]) -> str:
 
 
 def _lines(row: Row, name_width: int, from_width: int) -> list[str]:
-    start = f"  {row.name:<{name_width}}  {_origin(row):<{from_width}}"
+    start = f"  {row.name:<{name_width}}  {short(row.distribution):<{from_width}}"
     if row.install:
         return [f"{start}  {row.install}"]
     if not row.problem:
         return [f"{start}  {row.version or ''}".rstrip()]
-    import textwrap
-
     margin = " " * 6
     problem = textwrap.fill(row.problem, 96, initial_indent=margin, subsequent_indent=margin)
     return [f"{start}  {row.version or ''}".rstrip() + "  broken:", problem]
-
-
-def _origin(row: Row) -> str:
-    return short(row.distribution)
 
 
 def _summary(rows: Sequence[Row]) -> str:
     installed = [row for row in rows if row.installed]
     packages = {row.distribution for row in installed}
     parts = [f"{_count(len(installed), 'component')} of {_count(len(packages), 'package')}"]
-    broken = sum(bool(row.problem) for row in rows)
-    parts += [f"{broken} broken"] * bool(broken)
-    missing = len(rows) - len(installed)
-    parts += [f"{missing} not installed"] * bool(missing)
+    others = {"broken": sum(bool(row.problem) for row in rows), "not installed": len(rows) - len(installed)}
+    parts += [f"{number} {what}" for what, number in others.items() if number]
     return ", ".join(parts)
 
 
@@ -206,8 +195,6 @@ def _count(number: int, noun: str) -> str:
 
 def _hooks() -> list[tuple[str, str]]:
     """Return the points with their meaning, in the order in which they come."""
-    import inspect
-
     from lumin_core.training.hookspecs import LuminSpec
 
     points = [(name, point) for name, point in vars(LuminSpec).items() if name.startswith("on_")]
@@ -221,8 +208,6 @@ def _hooks_as_json() -> str:
 
 
 def _hooks_as_table() -> str:
-    import textwrap
-
     width = max(len(name) for name, _ in _hooks())
     return "\n".join(
         textwrap.fill(doc, 96, initial_indent=f"{name:<{width}}  ", subsequent_indent=" " * (width + 2))

@@ -22,12 +22,10 @@ held on ``run.json`` while a run is planned or collected, and on each model whil
 
 from __future__ import annotations
 
-import json
-import logging
 import re
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import define
 
@@ -36,29 +34,16 @@ from lumin_core.errors import ConfigError, option
 from lumin_core.files import check_folder, read_json, write_json
 from lumin_core.locks import locked
 from lumin_core.runs.result import result_from_json, result_to_json
-from lumin_core.training import checkpoint, sameness
-from lumin_core.training.fitting import build_callbacks
+from lumin_core.runs.same_run import grown_to
+from lumin_core.training import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lumin_core.runs.result import Result
-
-_log = logging.getLogger(__name__)
-
-
-Record = dict[str, Any]
-"""What ``run.json`` holds: JSON values."""
-
-SCHEMA = 1
-
+    from lumin_core.runs.same_run import Record
 
 _NAMES = r"(model|best|interrupted|(epoch|cycle)_\d+)\.safetensors|re(sult|try)\.json|training\.log"
-
-
-_OBJECTS = "its augmentations are objects"
-
-
 _OWN = re.compile(rf"({_NAMES})|\.({_NAMES})\.part(\.lock(ed)?)?|\.checkpoint\.lock(ed)?")
 
 
@@ -103,12 +88,7 @@ class RunFolder:
             ConfigError: If it cannot be read.
         """
         path = self.path / "run.json"
-        if not path.exists():
-            return None
-        content = _read_json(path)
-        if not {"schema", "seed"} <= content.keys():
-            raise ConfigError(f"{path} holds no run; choose another savepath, or pass {option('overwrite')}")
-        return content
+        return _read_json(path, "schema", "seed") if path.exists() else None
 
     def required(self) -> Record:
         """Give the config of the run that is there.
@@ -129,10 +109,8 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"savepath {self.path} is a file; give a folder")
-        try:
+        with self._written_to():
             check_folder(self.path)
-        except ConfigError as error:
-            raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -141,14 +119,14 @@ class RunFolder:
         Raises:
             ConfigError: If it cannot be written to, or another process does so.
         """
-        self.check()
         with ExitStack() as stack:
-            try:
+            with self._written_to():
                 self.path.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locked(self.path / "run.json"))
-            except OSError as error:  # FoldFileError is one
-                raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
             yield
+
+    def _written_to(self) -> AbstractContextManager[None]:
+        return _refusing(f"cannot write to savepath {self.path}")
 
     @contextmanager
     def training(self, number: int) -> Iterator[None]:
@@ -161,10 +139,15 @@ class RunFolder:
             ConfigError: If another process trains it, or the folder cannot be written to.
         """
         with ExitStack() as stack:
-            try:
+            with _refusing(f"model {number} of the run in {self.path} cannot be trained"):
                 stack.enter_context(locked(self.of_model(number)))
-            except OSError as error:
-                raise ConfigError(f"model {number} of the run in {self.path} cannot be trained: {error}") from error
+            yield
+
+    @contextmanager
+    def _training_all(self, numbers: Iterable[int]) -> Iterator[None]:
+        with ExitStack() as stack:
+            for number in numbers:
+                stack.enter_context(self.training(number))
             yield
 
     def begin(
@@ -212,41 +195,25 @@ class RunFolder:
                 f"{self.path} holds an earlier run; choose another savepath, pass {option('resume')} to go on with it, "
                 f"or pass {option('overwrite')} to replace it"
             )
-        with ExitStack() as stack:
-            for folder in models:
-                stack.enter_context(self.training(int(folder.name.removeprefix("model_"))))
-            try:
-                self._clear(models)
-            except OSError as error:
-                raise ConfigError(f"cannot write to savepath {self.path}: {error}") from error
+        with self._training_all(int(folder.name.removeprefix("model_")) for folder in models), self._written_to():
+            self._clear(models)
         write_json(self.path / "run.json", config)
 
     def _go_on(self, recorded: Record, config: Record, callbacks: Sequence[object]) -> None:
         """Find that a run is the one that is there, and write down how it has grown."""
-        _warn_of_versions(recorded, config, self.path)
-        grown = continued(recorded, config)
-        if longer := _is_longer(recorded, config):
-            grown["n_epochs"] = config["n_epochs"]
-        if differ := differences(grown, config):
-            raise ConfigError(
-                f"{option('resume')} goes on with the run in {self.path}, which is another:\n{differ}\n"
-                "give these as they were, or choose another savepath"
-            )
-        if longer:
-            sameness.check_longer(build_callbacks(callbacks), recorded["n_epochs"], config["n_epochs"])
-        with ExitStack() as stack:
+        grown = grown_to(recorded, config, callbacks, self.path)
+        longer = grown.get("n_epochs") != recorded.get("n_epochs")
+        with self._training_all(range(recorded["n_models"]) if longer else ()):
             if longer:  # the models first: a run that dies in between is still the shorter one
-                self._reopen(recorded, stack)
+                self._reopen(recorded)
             if grown != recorded:
                 write_json(self.path / "run.json", grown)
 
-    def _reopen(self, recorded: Record, stack: ExitStack) -> None:
+    def _reopen(self, recorded: Record) -> None:
         """Let the models be trained on that were trained for all epochs.
 
         Their checkpoints are gone, so that they begin anew.
         """
-        for number in range(recorded["n_models"]):
-            stack.enter_context(self.training(number))
         for number in range(recorded["n_models"]):
             if self.is_finished(number) and not self._was_stopped(number, recorded["n_epochs"]):
                 (self.of_model(number) / "result.json").unlink()
@@ -287,10 +254,9 @@ class RunFolder:
             number: Which model.
             result: See `lumin_core.runs.result`.
         """
-        retry = self.retry(number)
-        write_json(
-            self.of_model(number) / "result.json", result_to_json(result | ({"retried": retry} if retry else {}))
-        )
+        if retry := self.retry(number):
+            result = {**result, "retried": retry}
+        write_json(self.of_model(number) / "result.json", result_to_json(result))
         self._tidy(number)
 
     def retry(self, number: int) -> Record | None:
@@ -351,77 +317,18 @@ class RunFolder:
                 file.unlink()
 
 
-def _read_json(path: Path) -> Record:
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Let errors of the file system begin with what is not possible because of them."""
+    try:
+        yield
+    except (OSError, ConfigError) as error:  # a lock's error is an OSError
+        raise ConfigError(f"{what}: {error}") from error
+
+
+def _read_json(path: Path, *needed: str) -> Record:
     way_out = f"; choose another savepath, or pass {option('overwrite')}"
     content = read_json(path, way_out)
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not content.keys() >= set(needed):
         raise ConfigError(f"{path} holds no run{way_out}")
     return content
-
-
-def differences(recorded: Record, given: Record) -> str:
-    """Compare two records of a run; versions and the place of the fold file may differ.
-
-    Args:
-        recorded: What ``run.json`` says. What it does not say, as one of an earlier version of
-            this package, is not compared.
-        given: What it would say now.
-
-    Returns:
-        What differs, a line for each key; empty where nothing does.
-
-    Example:
-        >>> from lumin_core.runs.folder import differences
-        >>> differences({"seed": 1, "bs": 8}, {"seed": 1, "bs": 16, "more": 3})
-        '  bs was 8, is 16'
-    """
-    known = {key: value for key, value in json.loads(json.dumps(given)).items() if key in recorded}
-    pairs = sameness.differences(_comparable(recorded), _comparable(known))
-    return "\n".join(f"  {name} was {_short(was)}, is {_short(now)}" for name, was, now in pairs)
-
-
-def continued(recorded: Record, given: Record) -> Record:
-    """Return the record of a run as it grows to what is given, as far as it may.
-
-    Models may be added, data be moved to the device in another way, and the fold file be elsewhere.
-
-    Args:
-        recorded: What ``run.json`` says.
-        given: What it would say now.
-
-    Example:
-        >>> from lumin_core.runs.folder import continued
-        >>> was = {"n_models": 1, "folds": [0], "seed": 1}
-        >>> continued(was, {"n_models": 2, "folds": [0, 1], "seed": 2})
-        {'n_models': 2, 'folds': [0, 1], 'seed': 1}
-    """
-    may_differ = ["foldfile", "bulk_move"]
-    if _OBJECTS in str(recorded.get("opened")):  # an earlier version did not know how they were given
-        may_differ.append("opened")
-    grown = {**recorded, **{key: given[key] for key in may_differ if key in recorded and key in given}}
-    n_models = recorded.get("n_models", 0)
-    if "folds" in recorded and given.get("n_models", 0) > n_models:
-        grown |= {"n_models": given["n_models"], "folds": [*recorded["folds"], *given["folds"][n_models:]]}
-    return grown
-
-
-def _is_longer(recorded: Record, given: Record) -> bool:
-    """Tell whether more epochs are asked for than a run was begun with."""
-    return "n_epochs" in recorded and given["n_epochs"] > recorded["n_epochs"]
-
-
-def _warn_of_versions(recorded: Record, given: Record, folder: Path) -> None:
-    """Say which versions are others: that is no reason to refuse."""
-    for name, was, now in sameness.differences(recorded.get("versions"), given.get("versions")):
-        _log.warning("the run in %s was begun with %s %s and goes on with %s", folder, name, was, now)
-
-
-def _comparable(config: Record) -> Record:
-    """Leave out versions, and the folder of the fold file, which may have moved with the run."""
-    kept = {key: value for key, value in config.items() if key != "versions"}
-    return {**kept, "foldfile": Path(str(config.get("foldfile"))).name}
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."

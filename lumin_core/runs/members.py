@@ -186,8 +186,7 @@ def check_spread(asked: Sequence[Sequence[int]]) -> None:
     Raises:
         ConfigError: Naming the folds.
     """
-    if any(len(numbers) < 2 for numbers in asked):
-        folds = [fold for fold, numbers in enumerate(asked) if len(numbers) < 2]
+    if folds := [fold for fold, numbers in enumerate(asked) if len(numbers) < 2]:
         where = "" if len(asked) == 1 else f" for the folds {folds}"
         raise ConfigError(f"a spread needs at least two models, and there is one{where}: use predict, or more models")
 
@@ -206,7 +205,6 @@ def not_trained_on(networks: Sequence[Network], inputs: object, numbers: Sequenc
     """
     if not isinstance(inputs, FoldYielder):
         raise ConfigError("out_of_fold=True needs to know each event's fold: pass the FoldYielder of the training")
-    fy = inputs
     for i in numbers:
         record = networks[i].record
         if record.trn_idxs is None:
@@ -214,16 +212,16 @@ def not_trained_on(networks: Sequence[Network], inputs: object, numbers: Sequenc
                 f"model {i} of the ensemble does not know which folds it was trained on: it was not trained, or "
                 "saved before that was noted; train it again, or leave out out_of_fold"
             )
-        if not record.is_of(fy):
+        if not record.is_of(inputs):
             raise ConfigError(
                 f"model {i} of the ensemble was trained on other data, or other folds, than those of "
-                f"{fy.foldfile.name}: pass the training file, or leave out out_of_fold for data that are new to all"
+                f"{inputs.foldfile.name}: pass the training file, or leave out out_of_fold for data that are new to all"
             )
-    asked = [[i for i in numbers if fold not in (networks[i].record.trn_idxs or [])] for fold in range(len(fy))]
+    asked = [[i for i in numbers if fold not in (networks[i].record.trn_idxs or [])] for fold in range(len(inputs))]
     if seen := [fold for fold, left in enumerate(asked) if not left]:
         raise ConfigError(
             f"all {len(numbers)} models were trained on the folds {seen}, for which out_of_fold has none left: take "
-            f"models that leave each fold out (train_models with n_models={len(fy)} or more, and all of them here)"
+            f"models that leave each fold out (train_models with n_models={len(inputs)} or more, and all of them here)"
         )
     return asked
 

@@ -10,14 +10,13 @@ from lumin_core import registry, seeds
 from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError, Diverged, UnknownComponent
 from lumin_core.model.builder import ModelBuilder
-from lumin_core.runs.folder import continued, differences
 from lumin_core.runs.result import result_of, without_model
+from lumin_core.runs.same_run import continued, differences
 from lumin_core.training import fitting
 from lumin_core.training.callback import CyclicCallback
-from lumin_core.training.evaluation import check_targets
-from lumin_core.training.hook_plan import HookPlan
+from lumin_core.training.loop import run_fit
 from lumin_core.training.model import Model
-from lumin_core.training.suitability import check_metrics
+from lumin_core.training.suitability import check_metrics, check_targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.registry import Component
-    from lumin_core.runs.folder import Record, RunFolder
+    from lumin_core.runs.folder import RunFolder
     from lumin_core.runs.result import Result
-    from lumin_core.training.fit_params import FitParams
-    from lumin_core.training.metric import EvalMetric
+    from lumin_core.runs.same_run import Record
+    from lumin_core.training.fitting import Fit
 
 
 @define(frozen=True, kw_only=True)
@@ -88,40 +87,24 @@ class RunPlan:
             DataError: If the data cannot be trained on.
             UnknownComponent: If a component is missing, with what to install.
         """
-        for trn_idxs, _ in self.folds:
-            fitting.check_batch_size(self.fy, trn_idxs, self.bs)
-        fitting.check_features(self.builder, self.fy)
-        with registry.recording() as used:
-            metrics, plan = self._check_parts()
-            model = Model(self.builder, "cpu", self.precision)
         _ = self.fy.preprocessing_config  # raises where it cannot be stored with the models
-        replaced = bool(plan.calls["on_fold_begin"])
-        self._check_targets(model, replaced=replaced)
-        self._prepare(model, 0, folder, seed=self.seed)
-        if not replaced:
-            for val_idx in sorted({val_idx for _, val_idx in self.folds[1:]} - {self.folds[0][1]}):
-                check_metrics(model, self.fy, val_idx, metrics, use_weights=self.train_on_weights)
-        return {metric.label: metric.better for metric in metrics}, used
+        for i in self._used_folds():
+            targets = cast("np.ndarray", self.fy.get_column("targets", fold_idx=i, add_newaxis=True))
+            check_finite(targets, self.fy.targ_feats, f"targets of fold {i}")
+        with registry.recording() as used:
+            self._resolve_parts()
+            fit = self._prepared(Model(self.builder, "cpu", self.precision), 0, folder / "model_0", self.seed)
+        if len(savers := _cycle_savers(fit.params.cbs)) > 1:
+            names = " and ".join(type(callback).__name__ for callback in savers)
+            raise ConfigError(f"one callback can save its cycles, got {names}; set cycle_save=False for all but one")
+        self._check_other_folds(fit)
+        return {metric.label: metric.better for metric in fit.params.metrics}, used
 
-    def _prepare(self, model: Model, number: int, folder: Path, *, seed: int) -> None:
-        """Prepare the fit of a model, which refuses what would fail later, and forget it."""
-        trn_idxs, val_idx = self.folds[number]
-        fitting.prepare_fit(
-            model,
-            self.n_epochs,
-            self.fy,
-            self.bs,
-            train_on_weights=self.train_on_weights,
-            trn_idxs=trn_idxs,
-            val_idx=val_idx,
-            cbs=self.callbacks,
-            metrics=self.metrics,
-            cb_savepath=folder / f"model_{number}",
-            seed=seed,
-        )
+    def _used_folds(self) -> set[int]:
+        return {i for trn_idxs, val_idx in self.folds for i in (*trn_idxs, val_idx)}
 
-    def _check_parts(self) -> tuple[list[EvalMetric], HookPlan]:
-        """Build callbacks and metrics once."""
+    def _resolve_parts(self) -> None:
+        """Refuse callbacks and metrics that are missing, or instances, which models would share."""
         try:
             for spec in self.callbacks:
                 registry.resolve("callback", spec)
@@ -132,25 +115,39 @@ class RunPlan:
             raise
         for spec in self.metrics:
             registry.resolve("metric", spec)
-        callbacks = fitting.build_callbacks(self.callbacks)
-        plan = HookPlan(callbacks)
-        if len(savers := _cycle_savers(callbacks)) > 1:
-            names = " and ".join(type(callback).__name__ for callback in savers)
-            raise ConfigError(f"one callback can save its cycles, got {names}; set cycle_save=False for all but one")
-        metrics = fitting.build_metrics(self.metrics)
-        fitting.check_columns(metrics, self.fy)
-        return metrics, plan
 
-    def _check_targets(self, model: Model, replaced: bool) -> None:
-        """Look at the targets of the file.
+    def _check_other_folds(self, first: Fit) -> None:
+        """Refuse folds that do not suit: those that the fit of the first model did not look at."""
+        for trn_idxs, _ in self.folds:
+            fitting.check_batch_size(self.fy, trn_idxs, self.bs)
+        if first.plan.calls["on_fold_begin"]:  # which may replace targets and weights
+            return
+        model, (trn_idxs, first_val_idx) = first.params.model, self.folds[0]
+        check_targets_of(model, self.fy, self._used_folds().difference(trn_idxs, [first_val_idx]))
+        for val_idx in sorted({val_idx for _, val_idx in self.folds} - {first_val_idx}):
+            check_metrics(model, self.fy, val_idx, first.params.metrics, use_weights=self.train_on_weights)
 
-        Whether they suit the model is asked only where no callback may replace them.
-        """
-        for i in {i for trn_idxs, val_idx in self.folds for i in (*trn_idxs, val_idx)}:
-            targets = cast("np.ndarray", self.fy.get_column("targets", fold_idx=i, add_newaxis=True))
-            check_finite(targets, self.fy.targ_feats, f"targets of fold {i}")
-            if not replaced:
-                check_targets(targets, model)
+    def _prepared(
+        self, model: Model, number: int, folder: Path, seed: int, *, visible_bar: bool = False, resume: bool = False
+    ) -> Fit:
+        """Make the fit of a model ready to run."""
+        trn_idxs, val_idx = self.folds[number]
+        return fitting.prepare_fit(
+            model,
+            self.n_epochs,
+            self.fy,
+            self.bs,
+            bulk_move=self.bulk_move,
+            train_on_weights=self.train_on_weights,
+            trn_idxs=trn_idxs,
+            val_idx=val_idx,
+            cbs=self.callbacks,
+            metrics=self.metrics,
+            cb_savepath=folder,
+            visible_bar=visible_bar,
+            seed=seed,
+            resume=resume,
+        )
 
     def train(self, folder: RunFolder, number: int, *, device: str | None = None, visible_bar: bool = True) -> None:
         """Train a model, or go on from its last checkpoint; save it, and say how good it is.
@@ -177,41 +174,20 @@ class RunPlan:
         folder = run.of_model(number)
         folder.mkdir(exist_ok=True)
         seed = (run.retry(number) or {"seed": self.seed})["seed"]
-        init, fit = (seeds.seed_of(seed, purpose, number) for purpose in ("initialisation", "fit"))
-        builder = ModelBuilder.from_model_builder(self.builder, seed=init)
+        init_seed, fit_seed = (seeds.seed_of(seed, purpose, number) for purpose in ("initialisation", "fit"))
+        builder = ModelBuilder.from_model_builder(self.builder, seed=init_seed)
         model = Model(builder, self.device or device, self.precision, self.compile)
+        fit = self._prepared(model, number, folder, fit_seed, visible_bar=visible_bar, resume=True)
+        model.fit_params = fit.params
         try:
-            self._fit(model, number, folder, visible_bar=visible_bar, seed=fit)
+            run_fit(fit)
         except Diverged:
-            fit_params = cast("FitParams", model.fit_params)
-            if fit_params.failed is None:  # raised by something else in the fit
+            if fit.params.failed is None:  # raised by something else in the fit
                 raise
-            return without_model(fit_params)
+            return without_model(fit.params)
         model.save(folder / "model")
-        return _result(cast("FitParams", model.fit_params))
-
-    def _fit(self, model: Model, number: int, folder: Path, *, visible_bar: bool, seed: int) -> None:
-        trn_idxs, val_idx = self.folds[number]
-        model.fit(
-            self.n_epochs,
-            self.fy,
-            self.bs,
-            bulk_move=self.bulk_move,
-            train_on_weights=self.train_on_weights,
-            trn_idxs=trn_idxs,
-            val_idx=val_idx,
-            cbs=self.callbacks,
-            metrics=self.metrics,
-            cb_savepath=folder,
-            visible_bar=visible_bar,
-            seed=seed,
-            resume=True,
-        )
-
-
-def _result(fit_params: FitParams) -> Result:
-    cycles = _cycle_savers(fit_params.cbs)
-    return result_of(fit_params, [float(loss) for loss in cycles[0].cycle_losses] if cycles else [])
+        cycle_losses = [float(loss) for saver in _cycle_savers(fit.params.cbs) for loss in saver.cycle_losses]
+        return result_of(fit.params, cycle_losses)
 
 
 def _cycle_savers(callbacks: Iterable[object]) -> list[CyclicCallback]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Result = dict[str, Any]
 """What became of a model: numbers by name, ``path``, ``history``, ``cycle_losses``, ..."""
 
+SCHEMA = 1
+"""Raised when a key of ``run.json`` or ``results.json`` changes its meaning or goes."""
+
 LISTS = ("history", "cycle_losses")
 """What holds numbers at a depth, rather than one."""
 
@@ -59,7 +62,7 @@ def result_to_json(result: Result) -> Result:
         >>> result_to_json({"loss": float("nan"), "cycle_losses": [0.5, float("inf")]})
         {'loss': None, 'cycle_losses': [0.5, None]}
     """
-    return cast("Result", _replaced(result, float, lambda value: value if isfinite(value) else None))
+    return cast("Result", _mapped(result, _finite_or_none))
 
 
 def result_from_json(content: Mapping[str, Any]) -> Result:
@@ -81,14 +84,18 @@ def result_from_json(content: Mapping[str, Any]) -> Result:
     return result
 
 
+def _finite_or_none(value: object) -> object:
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def _with_nan(value: object) -> object:
-    return _replaced(value, type(None), lambda _: nan)
+    return _mapped(value, lambda entry: nan if entry is None else entry)
 
 
-def _replaced(value: Any, kind: type[object], new: Callable[[Any], object]) -> Any:
-    """Replace the values of a type, at any depth of dicts and lists."""
+def _mapped(value: object, new: Callable[[object], object]) -> object:
+    """Replace values, at any depth of dicts and lists."""
     if isinstance(value, dict):
-        return {key: _replaced(entry, kind, new) for key, entry in value.items()}
+        return {key: _mapped(entry, new) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_replaced(entry, kind, new) for entry in value]
-    return new(value) if isinstance(value, kind) else value
+        return [_mapped(entry, new) for entry in value]
+    return new(value)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, overload
 from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
 from lumin_core.files import write_json
-from lumin_core.runs.folder import SCHEMA
-from lumin_core.runs.result import LISTS, Result, result_from_json, result_to_json
+from lumin_core.runs.result import LISTS, SCHEMA, Result, result_from_json, result_to_json
 from lumin_core.statistics import mean_as_text
 
 if TYPE_CHECKING:

@@ -15,17 +15,20 @@ from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, LuminError
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import fold_ids
-from lumin_core.runs.folder import SCHEMA
 from lumin_core.runs.plan import RunPlan
+from lumin_core.runs.result import SCHEMA
 from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, spec_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from lumin_core.registry import Component
-    from lumin_core.runs.folder import Record, RunFolder
+    from lumin_core.runs.folder import RunFolder
+    from lumin_core.runs.same_run import Record
 
 _log = logging.getLogger(__name__)
+
+_AS_THEY_ARE = ("n_epochs", "bs", "callbacks", "metrics", "train_on_weights", "bulk_move", "seed")
 
 
 def describe(plan: RunPlan, directions: Mapping[str, str], components: Iterable[Component]) -> Record:
@@ -91,37 +94,25 @@ def read_plan(folder: RunFolder, fy: FoldYielder | None = None) -> RunPlan:
 
 def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
     _refuse_unnamed(record, path, with_data=fy is None)
-    data = _reopened(record) if fy is None else fy
+    if fy is None:
+        data = FoldYielder(record["foldfile"], ignore_feats=record["ignore_feats"], **record.get("opened", {}))
+    else:
+        data = fy
     if fold_ids(data) != record["fold_ids"] or record.get("identity", data.identity) != data.identity:
         raise ConfigError(f"{data.foldfile} has other data, or other folds, than {path} says; give fy= of that file")
     return RunPlan(
         fy=data,
         folds=[(list(fold["train"]), fold["valid"]) for fold in record["folds"]],
         builder=ModelBuilder.from_config(record["model_builder"]),
-        n_epochs=record["n_epochs"],
-        bs=record["bs"],
-        callbacks=record["callbacks"],
-        metrics=record["metrics"],
-        train_on_weights=record["train_on_weights"],
-        bulk_move=record["bulk_move"],
-        seed=record["seed"],
         precision=record.get("precision", "32"),
         compile=record.get("compile", False),
         record=record,
+        **{name: record[name] for name in _AS_THEY_ARE},
     )
 
 
 def _refuse_unnamed(record: Record, path: str, *, with_data: bool) -> None:
     """Refuse what the file cannot say, with the reasons."""
-    wrong = [f"  {what}: {reason}" for what, reason in _unnamed_parts(record, with_data=with_data)]
-    if wrong:
-        raise ConfigError(
-            "\n".join([f"a model cannot be trained from {path} alone:", *wrong])
-            + "\ntrain the run with train_models, or plan it with what has a name"
-        )
-
-
-def _unnamed_parts(record: Record, *, with_data: bool) -> Iterator[tuple[str, str]]:
     parts = {
         "model_builder": record["model_builder"],
         **{f"callbacks[{i}]": spec for i, spec in enumerate(record["callbacks"])},
@@ -130,11 +121,12 @@ def _unnamed_parts(record: Record, *, with_data: bool) -> Iterator[tuple[str, st
     if with_data:
         old = {"unnamed": "it was planned by an earlier version, which did not say how; give fy="}
         parts["the fold file"] = record.get("opened", old if record["augmentations"] else {})
-    yield from ((name, part["unnamed"]) for name, part in parts.items() if isinstance(part, dict) and "unnamed" in part)
-
-
-def _reopened(record: Record) -> FoldYielder:
-    return FoldYielder(record["foldfile"], ignore_feats=record["ignore_feats"], **record.get("opened", {}))
+    unnamed = {name: part for name, part in parts.items() if isinstance(part, dict) and "unnamed" in part}
+    if wrong := [f"  {name}: {part['unnamed']}" for name, part in unnamed.items()]:
+        raise ConfigError(
+            "\n".join([f"a model cannot be trained from {path} alone:", *wrong])
+            + "\ntrain the run with train_models, or plan it with what has a name"
+        )
 
 
 def _opened(fy: FoldYielder) -> Record:

@@ -9,18 +9,17 @@ from __future__ import annotations
 import pickle
 import sys
 import threading
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, TypeGuard
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from attrs import define
 from tqdm import tqdm
 
-from lumin_core import registry
 from lumin_core.errors import ConfigError, TrainingFailed, option
 from lumin_core.registry.lookup import session
 from lumin_core.runs.executor import Job
 from lumin_core.runs.greeting import Greeting, available_cores, check_greeting
-from lumin_core.runs.submitting import Submitting
+from lumin_core.runs.submitting import Submitting, adapted
 from lumin_core.training import checkpoint
 from lumin_core.training.progress import progress_bar
 
@@ -32,69 +31,8 @@ if TYPE_CHECKING:
     from lumin_core.runs.folder import RunFolder
     from lumin_core.runs.plan import RunPlan
     from lumin_core.runs.result import Result
-    from lumin_core.runs.submitting import Pool
-
 
 _LOOK_EVERY = 0.5  # seconds
-
-
-@contextmanager
-def open_executor(spec: object) -> Iterator[Executor | None]:
-    """Give an executor for the length of a block; one that was made here is closed at its end.
-
-    Args:
-        spec: A name, a dict with one, a class, a partial, an executor, a pool, or ``None``.
-
-    Raises:
-        ConfigError: If it is not an executor.
-
-    Example:
-        >>> from concurrent.futures import ProcessPoolExecutor
-        >>> from lumin_core.runs.side_by_side import open_executor
-        >>> with open_executor(ProcessPoolExecutor(2)) as executor:
-        ...     print(executor.workers)
-        2
-    """
-    if spec is None or _is_executor(spec) or _is_pool(spec):
-        yield None if spec is None else adapted(spec)
-        return
-    made: object = registry.build("executor", spec)
-    executor = adapted(made)
-    with made if isinstance(made, AbstractContextManager) else nullcontext():
-        yield executor
-
-
-def adapted(executor: object) -> Executor:
-    """Return an executor of the protocol, made of a pool where need be.
-
-    Args:
-        executor: The executor, or something with `submit`.
-
-    Raises:
-        ConfigError: If it is neither.
-
-    Example:
-        >>> from concurrent.futures import ProcessPoolExecutor
-        >>> from lumin_core.runs.side_by_side import adapted
-        >>> type(adapted(ProcessPoolExecutor(2))).__name__
-        'Submitting'
-    """
-    if _is_executor(executor):
-        return executor
-    if _is_pool(executor):
-        return Submitting(executor)
-    raise ConfigError(
-        "executor must be a name or a concurrent.futures.Executor of processes, or have workers and train(jobs, "
-        f"report), got {executor!r}"
-    )
-
-
-def _is_executor(spec: object) -> TypeGuard[Executor]:
-    return not isinstance(spec, type) and callable(getattr(spec, "train", None)) and hasattr(spec, "workers")
-
-
-def _is_pool(spec: object) -> TypeGuard[Pool]:
-    return not isinstance(spec, type) and callable(getattr(spec, "submit", None))
 
 
 def check_sendable(plan: RunPlan, executor: Executor) -> list[Component]:
@@ -110,7 +48,10 @@ def check_sendable(plan: RunPlan, executor: Executor) -> list[Component]:
     Raises:
         ConfigError: Naming the part that cannot be sent.
     """
-    for what, part in _parts(plan):
+    parts: list[tuple[str, object]] = [("the fold yielder", plan.fy), ("the model builder", plan.builder)]
+    parts += [(f"the callback {spec!r}", spec) for spec in plan.callbacks]
+    parts += [(f"the metric {spec!r}", spec) for spec in plan.metrics]
+    for what, part in parts:
         _send(what, part, executor)
     sent = []
     for component in session().values():
@@ -122,13 +63,6 @@ def check_sendable(plan: RunPlan, executor: Executor) -> list[Component]:
         else:
             sent.append(component)
     return sent
-
-
-def _parts(plan: RunPlan) -> Iterator[tuple[str, object]]:
-    yield "the fold yielder", plan.fy
-    yield "the model builder", plan.builder
-    yield from ((f"the callback {spec!r}", spec) for spec in plan.callbacks)
-    yield from ((f"the metric {spec!r}", spec) for spec in plan.metrics)
 
 
 def _send(what: str, part: object, executor: Executor) -> None:
@@ -219,7 +153,7 @@ class SideBySide:
                 what = f"failed: {result['failed']}" if "failed" in result else _values(result)
                 _say(f"model {job.number}: {what}, {outcome:.1f} s")
 
-        with _Progress(plan, folder):
+        with _progress(plan, folder):
             self.executor.train(self._jobs(plan, folder, numbers), report)
         if failures:
             raise _failed(failures, plan) from failures[min(failures)]
@@ -263,42 +197,33 @@ def threads_each(executor: object, n_models: int, cores: int | None = None) -> i
     return max(1, (cores or available_cores()) // min(workers, n_models)) if workers > 0 else None
 
 
-class _Progress:
-    """Shows how far the models of a run are, inside the block."""
+@contextmanager
+def _progress(plan: RunPlan, folder: RunFolder) -> Iterator[None]:
+    """Show how far the models of a run are, inside the block."""
+    over = threading.Event()
 
-    def __init__(self, plan: RunPlan, folder: RunFolder) -> None:
-        self._plan = plan
-        self._folder = folder
-        self._over = threading.Event()
-        self._bar = progress_bar(total=len(plan.folds) * plan.n_epochs, desc="Training", unit="epoch")
-        self._thread = threading.Thread(target=self._look, daemon=True, name="lumin progress")
+    def epochs(number: int) -> int:
+        """Count those that are done; a finished model has no more to come."""
+        return plan.n_epochs if folder.is_finished(number) else checkpoint.last_epoch(folder.of_model(number))
 
-    def __enter__(self) -> None:
-        self._bar.__enter__()
-        self._show()
-        self._thread.start()
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._show()
-        self._bar.__exit__(*error)
-
-    def _look(self) -> None:
-        while not self._over.wait(_LOOK_EVERY):
-            self._show()
-
-    def _show(self) -> None:
+    def show() -> None:
         with suppress(OSError):  # a checkpoint that was looked at has gone
-            self._bar.update(self._epochs() - self._bar.n)
+            bar.update(sum(map(epochs, range(len(plan.folds)))) - bar.n)
 
-    def _epochs(self) -> int:
-        """Count the epochs that are done; a finished model has no more to come."""
-        folder, numbers = self._folder, range(len(self._plan.folds))
-        return sum(
-            self._plan.n_epochs if folder.is_finished(number) else checkpoint.last_epoch(folder.of_model(number))
-            for number in numbers
-        )
+    def keep_showing() -> None:
+        while not over.wait(_LOOK_EVERY):
+            show()
+
+    with progress_bar(total=len(plan.folds) * plan.n_epochs, desc="Training", unit="epoch") as bar:
+        thread = threading.Thread(target=keep_showing, daemon=True, name="lumin progress")
+        show()
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            show()
 
 
 def _failure(job: Job, outcome: float | BaseException) -> BaseException | None:

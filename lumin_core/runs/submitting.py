@@ -1,20 +1,25 @@
-"""Pools: whatever has `submit` and gives futures is made an executor of the run's protocol here."""
+"""Executors, as they are given: by name, as objects, or as pools.
+
+Whatever has `submit` and gives futures is made an executor of the run's protocol here.
+"""
 
 from __future__ import annotations
 
 import sys
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from tqdm import tqdm
 
+from lumin_core import registry
 from lumin_core.errors import ConfigError
 from lumin_core.runs.greeting import check_apart, introduce, linger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from lumin_core.runs.executor import Job, Report
+    from lumin_core.runs.executor import Executor, Job, Report
     from lumin_core.runs.greeting import Greeting
 
 T = TypeVar("T")
@@ -138,6 +143,65 @@ class Submitting:
             future.cancel()
         if (stop := getattr(self.pool, "stop", None)) is not None:
             stop(at_once=at_once)
+
+
+@contextmanager
+def open_executor(spec: object) -> Iterator[Executor | None]:
+    """Give an executor for the length of a block; one that was made here is closed at its end.
+
+    Args:
+        spec: A name, a dict with one, a class, a partial, an executor, a pool, or ``None``.
+
+    Raises:
+        ConfigError: If it is not an executor.
+
+    Example:
+        >>> from concurrent.futures import ProcessPoolExecutor
+        >>> from lumin_core.runs.submitting import open_executor
+        >>> with open_executor(ProcessPoolExecutor(2)) as executor:
+        ...     print(executor.workers)
+        2
+    """
+    given = _as_executor(spec)
+    if spec is None or given is not None:
+        yield given
+        return
+    made: object = registry.build("executor", spec)
+    with made if isinstance(made, AbstractContextManager) else nullcontext():
+        yield adapted(made)
+
+
+def adapted(executor: object) -> Executor:
+    """Return an executor of the protocol, made of a pool where need be.
+
+    Args:
+        executor: The executor, or something with `submit`.
+
+    Raises:
+        ConfigError: If it is neither.
+
+    Example:
+        >>> from concurrent.futures import ProcessPoolExecutor
+        >>> from lumin_core.runs.submitting import adapted
+        >>> type(adapted(ProcessPoolExecutor(2))).__name__
+        'Submitting'
+    """
+    found = _as_executor(executor)
+    if found is None:
+        raise ConfigError(
+            "executor must be a name or a concurrent.futures.Executor of processes, or have workers and train(jobs, "
+            f"report), got {executor!r}"
+        )
+    return found
+
+
+def _as_executor(given: object) -> Executor | None:
+    """Return an executor or what has `submit` as an executor, ``None`` for what is neither."""
+    if isinstance(given, type):
+        return None
+    if callable(getattr(given, "train", None)) and hasattr(given, "workers"):
+        return cast("Executor", given)
+    return Submitting(cast("Pool", given)) if callable(getattr(given, "submit", None)) else None
 
 
 def _watch(futures: Mapping[Future[float], Job], report: Report) -> None:

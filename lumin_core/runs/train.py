@@ -19,7 +19,8 @@ from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.planning import plan_run
 from lumin_core.runs.results import Results
-from lumin_core.runs.side_by_side import SideBySide, open_executor
+from lumin_core.runs.side_by_side import SideBySide
+from lumin_core.runs.submitting import open_executor
 from lumin_core.training import fitting
 from lumin_core.training.device import pick_device
 
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
-    from lumin_core.runs.folder import Record
     from lumin_core.runs.result import Result
+    from lumin_core.runs.same_run import Record
 
 
 def train_models(

@@ -6,6 +6,7 @@ this done in another one.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from lumin_core.model import tensor_sum
 from lumin_plugin_commands.saved_header import read_arrays, read_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Sized
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     Report = Callable[[str], None]
@@ -43,17 +44,15 @@ def examine(path: Path, report: Report) -> str:
 
 
 def _fold_file(path: Path, report: Report) -> str:
-    reader = FoldReader(path)
-    try:
+    with closing(FoldReader(path)) as reader:
         has_sums = []
         for name, has_sum in reader.verified():
             report(name)
             has_sums.append((name, has_sum))
         for fold in reader.sizes:
             _read(reader, fold, report)
-        return f"{_counted(reader.sizes, 'fold')}, {sum(reader.sizes.values()):,} events, {_about(has_sums)}"
-    finally:
-        reader.close()
+        folds = f"{len(reader.sizes)} fold{'s' * (len(reader.sizes) != 1)}"
+        return f"{folds}, {sum(reader.sizes.values()):,} events, {_about(has_sums)}"
 
 
 def _read(reader: FoldReader, fold: int, report: Report) -> None:
@@ -88,7 +87,3 @@ def _saved(path: Path, report: Report) -> str:
             raise SavedModelError(f"{name} holds NaN: its training went wrong, or it was damaged; take an earlier one")
     sums = "check sum right" if header.sum else "it has no check sum (earlier versions wrote none)"
     return f"saved {header.sort}, {header.n_values:,} weights, none of them NaN, {sums}"
-
-
-def _counted(things: Sized, name: str) -> str:
-    return f"{len(things)} {name}{'s' * (len(things) != 1)}"

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
     from pathlib import Path
-    from types import TracebackType
     from typing import Self
 
     Report = Callable[[str], None]
@@ -89,9 +88,7 @@ class Examiner:
         """Return the examiner."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End the process."""
         self.close()
 

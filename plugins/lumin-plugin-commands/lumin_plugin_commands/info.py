@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,11 +59,8 @@ def _is_hdf5(path: Path) -> bool:
 def _of_hdf5(path: Path) -> tuple[str, list[Row]]:
     from lumin_core.data import FoldReader
 
-    reader = FoldReader(path)
-    try:
+    with closing(FoldReader(path)) as reader:
         return _fold_file(reader)
-    finally:
-        reader.close()
 
 
 def _fold_file(reader: FoldReader) -> tuple[str, list[Row]]:

@@ -72,7 +72,7 @@ class RunFile:
     values: Table
 
     @classmethod
-    def load(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> RunFile:
+    def load(cls, path: str | Path, changes: Mapping[str, object] | None = None) -> RunFile:
         """Read a run file, and check its keys and their types.
 
         Args:
@@ -92,7 +92,7 @@ class RunFile:
         return cls(path, read_values(path, changes or {}))
 
     def run(
-        self, *, resume: bool = False, overwrite: bool = False, executor: Any = None, retry_failed: bool = False
+        self, *, resume: bool = False, overwrite: bool = False, executor: object = None, retry_failed: bool = False
     ) -> Results:
         """Train, and write all that was chosen into the run's folder.
 
@@ -111,9 +111,9 @@ class RunFile:
         Raises:
             LuminError: If something does not fit; nothing is written then.
         """
-        values = registry.noting({**self.values, "seed": self._seed(resume=resume)})
         with ExitStack() as opened:
             with self._named():
+                values = registry.noting({**self.values, "seed": self._seed(resume=resume)})
                 if executor is None and values["executor"] is not None:
                     values["executor"] = registry.to_config("executor", values["executor"])
                 given, tables = _prepared(values | ({} if executor is None else {"executor": executor}), opened)
@@ -134,9 +134,7 @@ class RunFile:
         try:
             results = train_models(**options)
         except BaseException:
-            if (
-                stamp(self.folder / "run.json") != before
-            ):  # the folder was accepted: what has begun can be repeated, too
+            if stamp(self.folder / "run.json") != before:  # it was accepted: what has begun can be repeated, too
                 self._leave(text)
             raise
         self._leave(text)
@@ -156,9 +154,8 @@ class RunFile:
 
     def _seed(self, *, resume: bool) -> int:
         """Give the file's seed, that of the run that goes on, or a fresh one."""
-        with self._named():
-            seed = self.values["seed"]
-            return seeds.check(_earlier_seed(self.folder) if seed is None and resume else seed)
+        seed = self.values["seed"]
+        return seeds.check(_earlier_seed(self.folder) if seed is None and resume else seed)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -183,7 +180,12 @@ def _prepared(values: Table, opened: ExitStack) -> tuple[Table, dict[str, RunTab
     for name in _order(values):
         own = {key: values[key] for key in FLAT[name].get_keys()} if name in FLAT else values[name]
         tables[name] = find_table(name)(**own)
-        values = {**values, **_given_by(name, tables[name], values)}
+        given = tables[name].arguments(values)
+        if sorted(given) != sorted(tables[name].gives):
+            raise BrokenPlugin(
+                f"[{name}] should give {list(tables[name].gives)}, got {list(given)}; report it to its authors"
+            )
+        values = {**values, **given}
         if name == "data":
             opened.enter_context(values["fy"])
     return values, tables
@@ -194,13 +196,6 @@ def _order(values: Table) -> list[str]:
     others = [*further_tables(values), *(["ensemble"] if values["ensemble"] is not None else [])]
     first = [name for name in others if table_class(name).gives]
     return [*first, *FLAT, *(name for name in others if name not in first)]
-
-
-def _given_by(name: str, table: RunTable, values: Table) -> Table:
-    given = table.arguments(values)
-    if sorted(given) != sorted(table.gives):
-        raise BrokenPlugin(f"[{name}] should give {list(table.gives)}, got {list(given)}; report it to its authors")
-    return given
 
 
 def _resolved(values: Table, builder: ModelBuilder) -> Table:
@@ -219,7 +214,7 @@ def _resolved(values: Table, builder: ModelBuilder) -> Table:
     return found
 
 
-def _config(kind: str, spec: Any) -> Any:
+def _config(kind: str, spec: object) -> object:
     registry.build(kind, spec)  # says best what is wrong with it, and asks for the names in its options
     return registry.to_config(kind, spec)
 

@@ -44,8 +44,8 @@ class Key:
     """
 
     name: str
-    types: tuple[Any, ...]
-    default: Any = inspect.Parameter.empty
+    types: tuple[object, ...]
+    default: object = inspect.Parameter.empty
     inner: Mapping[str, Key] | None = None
 
     @classmethod
@@ -105,7 +105,7 @@ def _is_list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list | tuple) and all(map(fits, value))
 
 
-_CHECKS: dict[Any, Check] = {
+_CHECKS: dict[object, Check] = {
     bool: ("true or false", lambda value: isinstance(value, bool)),
     int: ("an integer", _is_int),
     float: ("a number", lambda value: _is_int(value) or isinstance(value, float)),
@@ -133,7 +133,7 @@ def check_of(kind: object) -> Check | None:
     return _CHECKS.get(kind) or _CHECKS.get(typing.get_origin(kind))
 
 
-def keys_of(function: Callable[..., Any], leave_out: Sequence[str] = ()) -> dict[str, Key]:
+def keys_of(function: Callable[..., object], leave_out: Sequence[str] = ()) -> dict[str, Key]:
     """Return the keys that are arguments of a function or of a class's constructor.
 
     Args:
@@ -157,7 +157,7 @@ def keys_of(function: Callable[..., Any], leave_out: Sequence[str] = ()) -> dict
     }
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def _hints(function: Callable[..., object]) -> dict[str, object]:
     annotated: Any = inspect.getattr_static(function, "__init__") if isinstance(function, type) else function
     try:
         return typing.get_type_hints(annotated, {**_names(), **getattr(annotated, "__globals__", {})})
@@ -169,14 +169,14 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 @cache
-def _names() -> dict[str, Any]:
+def _names() -> dict[str, object]:
     """Collect what annotations of the core name, and its modules import for type checkers alone."""
     import h5py
     import torch
 
     from lumin_core import data, model, runs, training
 
-    faces: tuple[Any, ...] = (data, model, training, runs)
+    faces: tuple[types.ModuleType, ...] = (data, model, training, runs)
     ours = {name: getattr(face, name) for face in faces for name in face.__all__}
     return {
         **vars(collections.abc),
@@ -189,7 +189,7 @@ def _names() -> dict[str, Any]:
     }
 
 
-def _alternatives(hint: Any) -> tuple[Any, ...]:
+def _alternatives(hint: object) -> tuple[object, ...]:
     """Return the alternatives of a hint; a component's specification is checked by its kind."""
     is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     alternatives = typing.get_args(hint) if is_union else (hint,)

@@ -23,7 +23,7 @@ from lumin_core.training import build_metrics
 from lumin_plugin_commands.run_keys import Key, keys_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from functools import partial
     from pathlib import Path
 
@@ -88,8 +88,30 @@ class RunTable(ABC):
         """
 
 
-class Data(RunTable):
-    """The training data: arguments of `FoldYielder`.
+class _Arguments(RunTable):
+    """A table whose keys are the arguments of functions: those that TOML can hold.
+
+    Attributes:
+        of: The functions.
+        left_out: Arguments that come from the call, or from another table.
+    """
+
+    of: ClassVar[tuple[Callable[..., object], ...]]
+    left_out: ClassVar[tuple[str, ...]]
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    @classmethod
+    def get_keys(cls) -> dict[str, Key]:
+        return {name: key for function in cls.of for name, key in keys_of(function, cls.left_out).items()}
+
+    def arguments(self, values: Mapping[str, Any]) -> Table:
+        return {}
+
+
+class Data(_Arguments):
+    """The training data: arguments of `FoldYielder`; the seed is the run's.
 
     Example:
         >>> from lumin_plugin_commands.run_tables import Data
@@ -98,23 +120,16 @@ class Data(RunTable):
     """
 
     gives = ("fy",)
-    left_out: ClassVar[tuple[str, ...]] = ("batch_yielder_type", "seed")
-
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-
-    @classmethod
-    def get_keys(cls) -> dict[str, Key]:
-        """Return the arguments of `FoldYielder` that TOML can hold; the seed is the run's."""
-        return keys_of(FoldYielder, cls.left_out)
+    of = (FoldYielder,)
+    left_out = ("batch_yielder_type", "seed")
 
     def arguments(self, values: Mapping[str, Any]) -> Table:
         """Open the fold file."""
         return {"fy": FoldYielder(**self.options)}
 
 
-class Model(RunTable):
-    """What is trained: arguments of `ModelBuilder.from_fy`.
+class Model(_Arguments):
+    """What is trained: arguments of `ModelBuilder.from_fy`; those of the embedder are a table.
 
     Example:
         >>> from lumin_plugin_commands.run_tables import Model
@@ -123,28 +138,24 @@ class Model(RunTable):
     """
 
     gives = ("model_builder",)
-    left_out: ClassVar[tuple[str, ...]] = ("cont_feats", "lookup_act", "seed")  # its features are the file's
-
-    def __init__(self, cat_embedder: Table | None = None, **options: Any) -> None:
-        self.cat_embedder = cat_embedder
-        self.options = options
+    of = (ModelBuilder, ModelBuilder.from_fy)
+    left_out = ("fy", "cont_feats", "lookup_act", "seed")  # its features are the file's
 
     @classmethod
     def get_keys(cls) -> dict[str, Key]:
-        """Return the arguments that TOML can hold; the embedder's are a table of their own."""
+        """Return the arguments, of which the embedder is a table."""
         embedder = Key.of_table("cat_embedder", keys_of(CatEmbedder.from_fy, ["fy"]))
-        own = keys_of(ModelBuilder, cls.left_out) | keys_of(ModelBuilder.from_fy, ["fy"])
-        return own | {embedder.name: embedder}
+        return super().get_keys() | {embedder.name: embedder}
 
     def arguments(self, values: Mapping[str, Any]) -> Table:
         """Make the builder."""
-        options, fy = self.options, values["fy"]
-        if self.cat_embedder is not None:
-            options = {**options, "cat_embedder": CatEmbedder.from_fy(fy, **self.cat_embedder)}
+        options, fy = dict(self.options), values["fy"]
+        if (embedder := options.pop("cat_embedder", None)) is not None:
+            options["cat_embedder"] = CatEmbedder.from_fy(fy, **embedder)
         return {"model_builder": ModelBuilder.from_fy(fy, **options)}
 
 
-class Train(RunTable):
+class Train(_Arguments):
     """How it is trained: arguments of `train_models`, to which they go as they are.
 
     Example:
@@ -153,22 +164,11 @@ class Train(RunTable):
         ['n_models', 'bs', 'n_epochs']
     """
 
-    left_out: ClassVar[tuple[str, ...]] = ("fy", "model_builder", "resume", "overwrite", "retry_failed")
-
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-
-    @classmethod
-    def get_keys(cls) -> dict[str, Key]:
-        """Return the arguments that do not come from other tables or from the call."""
-        return keys_of(train_models, cls.left_out)
-
-    def arguments(self, values: Mapping[str, Any]) -> Table:
-        """Return nothing: the keys themselves are the arguments."""
-        return {}
+    of = (train_models,)
+    left_out = ("fy", "model_builder", "resume", "overwrite", "retry_failed")
 
 
-class Ensemble(RunTable):
+class Ensemble(_Arguments):
     """An ensemble of the results: arguments of `Ensemble.from_results`.
 
     Example:
@@ -177,15 +177,8 @@ class Ensemble(RunTable):
         ['size', 'metric', 'weighting', 'snapshot_args']
     """
 
-    left_out: ClassVar[tuple[str, ...]] = ("results", "model_builder", "device", "precision", "compile")
-
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-
-    @classmethod
-    def get_keys(cls) -> dict[str, Key]:
-        """Return the arguments of `Ensemble.from_results`, but the results."""
-        return keys_of(EnsembleOfModels.from_results, cls.left_out)
+    of = (EnsembleOfModels.from_results,)
+    left_out = ("results", "model_builder", "device", "precision", "compile")
 
     def arguments(self, values: Mapping[str, Any]) -> Table:
         """Refuse an ensemble that the results could not make."""

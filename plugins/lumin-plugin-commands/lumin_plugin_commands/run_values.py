@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lumin_core.checks import check_keys
 from lumin_core.errors import BrokenPlugin, ConfigError
@@ -12,7 +12,7 @@ from lumin_plugin_commands.run_keys import is_text
 from lumin_plugin_commands.run_tables import FLAT, Table, flat_keys, table_class, table_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from lumin_plugin_commands.run_keys import Key
 
@@ -20,7 +20,7 @@ _CALL = ("resume", "overwrite")
 _OF_THE_RUN = ("savepath", "seed")  # known before any table is asked
 
 
-def read_values(path: Path, changes: Mapping[str, Any]) -> Table:
+def read_values(path: Path, changes: Mapping[str, object]) -> Table:
     """Read a run file, and check its keys and their types; arguments as for `RunFile.load`.
 
     Returns:
@@ -38,13 +38,9 @@ def read_values(path: Path, changes: Mapping[str, Any]) -> Table:
     values = _with_paths({**values, **given}, known, path.parent)
     for (top, inner), value in zip(split, changes.values(), strict=True):
         values[top] = _changed(values[top], inner, value, f"{path}: {top}")
-    _check_types(values, known, str(path))
     values = _with_paths(values, known, Path())
-    for name, key in known.items():
-        if key.inner is not None and values[name] is not None:
-            _check_table(values[name], key.inner, f"{path}, [{name}]")
     provided = _provided(values, [*given, *(top for top, _ in split)], str(path))
-    _check_complete({**values, **provided}, known, str(path))
+    _check(values, known, str(path), provided)
     return values
 
 
@@ -79,16 +75,16 @@ def _tables(names: Iterable[str], place: str) -> dict[str, Key]:
     return found
 
 
-def _provided(values: Table, given: Sequence[str], place: str) -> dict[str, str]:
-    """Return the keys that tables give values for, and the table of each."""
-    provided: dict[str, str] = {}
+def _provided(values: Table, given: Sequence[str], place: str) -> set[str]:
+    """Return the keys that tables give values for."""
+    provided: set[str] = set()
     for table in further_tables(values):
         for key in table_class(table).gives:
             if key not in flat_keys() or key in _OF_THE_RUN:
                 raise BrokenPlugin(f"{place}: [{table}] gives {key!r}, which tables cannot; report it to its authors")
             if key in given or key in provided:
                 raise ConfigError(f"{place}: {key} comes twice, one of them from [{table}]; leave one out")
-            provided[key] = table
+            provided.add(key)
     return provided
 
 
@@ -103,21 +99,17 @@ def further_tables(values: Table) -> list[str]:
     return [name for name, value in values.items() if name not in flat_keys() and value is not None]
 
 
-def _check_types(values: Mapping[str, Any], known: Mapping[str, Key], place: str) -> None:
-    for name, value in values.items():
-        if value is not None:
-            known[name].check(value, place)
-
-
-def _check_complete(values: Mapping[str, Any], known: Mapping[str, Key], place: str) -> None:
-    if missing := [key.name for key in known.values() if key.is_required and values.get(key.name) is None]:
+def _check(values: Table, known: Mapping[str, Key], place: str, provided: Container[str] = ()) -> None:
+    """Check the keys of a table, and of those in it: known, of their types, and all there."""
+    check_keys(values, known, place)
+    for name, key in known.items():
+        if (value := values.get(name)) is not None:
+            key.check(value, place)
+            if key.inner is not None:
+                _check(value, key.inner, f"{place}, [{name}]")
+    required = [name for name, key in known.items() if key.is_required and name not in provided]
+    if missing := [name for name in required if values.get(name) is None]:
         raise ConfigError(f"{place} needs {', '.join(missing)}")
-
-
-def _check_table(table: Table, known: Mapping[str, Key], place: str) -> None:
-    check_keys(table, known, place)
-    _check_complete(table, known, place)
-    _check_types(table, known, place)
 
 
 def _with_paths(values: Table, known: Mapping[str, Key], folder: Path) -> Table:
@@ -137,7 +129,7 @@ def _with_paths(values: Table, known: Mapping[str, Key], folder: Path) -> Table:
     return found
 
 
-def _changed(value: Any, names: Sequence[str], new: Any, place: str) -> Any:
+def _changed(value: object, names: Sequence[str], new: object, place: str) -> object:
     """Return a value with one entry of it replaced, at any depth.
 
     The name of a component becomes a table for options.

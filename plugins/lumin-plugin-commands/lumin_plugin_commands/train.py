@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -49,7 +49,7 @@ def train(
     click.echo(f"{results!r}\n\n{_where(loaded, results)}")
 
 
-def _parsed(change: str) -> tuple[str, Any]:
+def _parsed(change: str) -> tuple[str, object]:
     """Split a change; its value is TOML, or else text."""
     key, equals, value = change.partition("=")
     key, value = key.strip(), value.strip()

@@ -75,26 +75,26 @@ def block_ctrl_c() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-@contextmanager
-def keeping_ctrl_c_out() -> Iterator[None]:
-    """Keep Ctrl-C waiting inside the block; in threads and processes that it starts, for good."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # the first process that is started would let it in for that
-    block_ctrl_c()
-    try:
-        yield
-    finally:
+def _let_ctrl_c_in() -> None:
+    if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager
-def _letting_ctrl_c_in() -> Iterator[None]:
-    if not hasattr(signal, "pthread_sigmask"):
+def keeping_ctrl_c_out() -> Iterator[None]:
+    """Keep Ctrl-C waiting inside the block; in threads and processes that it starts, for good."""
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # the first process that is started would let it in for that
+    block_ctrl_c()
+    try:
         yield
-        return
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    finally:
+        _let_ctrl_c_in()
+
+
+@contextmanager
+def _letting_ctrl_c_in() -> Iterator[None]:
+    _let_ctrl_c_in()
     try:
         yield
     finally:

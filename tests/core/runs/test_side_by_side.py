@@ -9,8 +9,8 @@ import pytest
 
 from lumin_core import registry, train_models
 from lumin_core.errors import ConfigError, TrainingFailed
-from lumin_core.runs import Submitting, available_cores, introduce, side_by_side, submitting
-from lumin_core.runs.side_by_side import SideBySide, adapted, greet, open_executor, threads_each
+from lumin_core.runs import available_cores, introduce, side_by_side, submitting
+from lumin_core.runs.side_by_side import SideBySide, greet, threads_each
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to be quick")
 
@@ -125,35 +125,6 @@ def test_who_greets_nobody_is_taken_at_his_word():
     assert greet(Own(), 2) is None
     away = attrs.evolve(introduce(), host="elsewhere")
     assert greet(greeted(away), 2) is away
-
-
-def test_what_is_made_by_name_is_closed_and_what_is_given_is_not():
-    closed = []
-
-    class Closing(Own):
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            closed.append(error[0])
-
-    with open_executor(Closing()):
-        pass
-    assert closed == []
-    with open_executor(Closing) as executor:
-        assert isinstance(executor, Closing)
-    with pytest.raises(ValueError, match="x"), open_executor(Closing):
-        raise ValueError("x")
-    assert closed == [None, ValueError]
-    with open_executor(None) as nothing, open_executor(Own) as own:
-        assert nothing is None
-        assert isinstance(own, Own)
-
-
-def test_a_pool_becomes_an_executor_and_an_executor_stays():
-    own = Own()
-    assert adapted(own) is own
-    assert isinstance(adapted(Here()), Submitting)
 
 
 def test_cores_are_shared_out_among_workers_that_are_known():

@@ -9,6 +9,7 @@ import pytest
 
 from lumin_core.errors import ConfigError
 from lumin_core.runs import Submitting, introduce, submitting
+from lumin_core.runs.submitting import adapted, open_executor
 
 
 class Pool:
@@ -39,6 +40,16 @@ class Job:
         if isinstance(self.result, Exception):
             raise self.result
         return self.result
+
+
+class OneByOne:
+    """An executor of the protocol."""
+
+    workers = 1
+
+    def train(self, jobs, report):
+        for job in jobs:
+            report(job, job.run())
 
 
 def outcomes_of(executor, jobs):
@@ -162,3 +173,32 @@ def test_threads_of_another_process_are_refused_where_jobs_would_meet(n_threads,
         return
     with pytest.raises(ConfigError, match="two workers of Away are threads of one process"):
         Submitting(Away()).greet(jobs)
+
+
+def test_what_is_made_by_name_is_closed_and_what_is_given_is_not():
+    closed = []
+
+    class Closing(OneByOne):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            closed.append(error[0])
+
+    with open_executor(Closing()):
+        pass
+    assert closed == []
+    with open_executor(Closing) as executor:
+        assert isinstance(executor, Closing)
+    with pytest.raises(ValueError, match="x"), open_executor(Closing):
+        raise ValueError("x")
+    assert closed == [None, ValueError]
+    with open_executor(None) as nothing, open_executor(OneByOne) as made:
+        assert nothing is None
+        assert isinstance(made, OneByOne)
+
+
+def test_a_pool_becomes_an_executor_and_an_executor_stays():
+    own = OneByOne()
+    assert adapted(own) is own
+    assert isinstance(adapted(Pool()), Submitting)
