@@ -203,8 +203,34 @@ def is_prediction(dataset: h5py.Dataset) -> bool:
     return bool(dataset.attrs.get(PREDICTED, False))
 
 
+def names_in(group: h5py.Group) -> list[str]:
+    """Return what a group or a file holds, by name, in the order of names.
+
+    Args:
+        group: The group.
+
+    Raises:
+        FoldFileError: If a name is no text, as in a damaged file.
+
+    Example:
+        >>> import h5py
+        >>> from lumin_core.data.check_sums import names_in
+        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
+        ...     file["pred"], file["inputs"] = 1.0, 2.0
+        ...     names_in(file)
+        ['inputs', 'pred']
+    """
+    names = list(group)
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise FoldFileError(
+            f"{group.file.filename}: {group.name} holds {wrong[0]!r}, whose name is no text: the file is damaged; "
+            "bring back a copy, or make it anew"
+        )
+    return sorted(names)
+
+
 def _folds(file: h5py.File) -> Iterator[h5py.Group]:
-    return (file[name] for name in sorted(file) if name.startswith("fold_") and name[5:].isdecimal())
+    return (file[name] for name in names_in(file) if name.startswith("fold_") and name[5:].isdecimal())
 
 
 def _columns(file: h5py.File, schema: Schema) -> dict[str, h5py.Dataset]:
@@ -219,6 +245,6 @@ def _columns(file: h5py.File, schema: Schema) -> dict[str, h5py.Dataset]:
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
     groups = [*([file[META]] if META in file else []), *_folds(file)]
     for group in groups:
-        for name in sorted(group):
+        for name in names_in(group):
             if isinstance(group[name], h5py.Dataset):
                 yield f"{group.name.removeprefix('/')}/{name}", group[name]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core.checks import as_list, check_names
-from lumin_core.data.check_sums import META, check_sum, write_identity, write_sum
+from lumin_core.data.check_sums import META, check_sum, names_in, write_identity, write_sum
 from lumin_core.data.entries import KNOWN, expected_entry, schema_from_entries, schema_to_entries
 from lumin_core.data.room import set_aside
 from lumin_core.data.schema import Schema
@@ -140,7 +140,7 @@ def read_schema(file: h5py.File) -> Schema | None:
     if absent := [name for name in ("cont_feats", "cat_feats", "targ_feats") if name not in group]:
         raise FoldFileError(f"{file.filename} is no fold file: /{META} lacks {', '.join(absent)}")
     entries = {}
-    for name in group:
+    for name in names_in(group):
         # what others wrote is read as far as it is JSON; all of it stays in the file
         with nullcontext() if name in KNOWN else suppress(FoldFileError):
             entries[name] = value = _read_entry(file, name)

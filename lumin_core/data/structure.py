@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from lumin_core.data.check_sums import names_in
 from lumin_core.data.hdf5 import with_suffix
 from lumin_core.data.values import RESERVED
 from lumin_core.errors import FoldFileError, LuminError
@@ -72,7 +73,7 @@ def fold_numbers(file: h5py.File) -> list[int]:
         ...     fold_numbers(file)[:3]
         [0, 1, 2]
     """
-    numbers = sorted(int(name[5:]) for name in file if name.startswith("fold_") and name[5:].isdecimal())
+    numbers = sorted(int(name[5:]) for name in names_in(file) if name.startswith("fold_") and name[5:].isdecimal())
     if numbers != list(range(len(numbers))):
         gaps = sorted(set(range(numbers[-1])) - set(numbers))
         raise FoldFileError(f"{file.filename}: folds must be numbered from 0 without gaps, missing {gaps}; {WAY_OUT}")
@@ -163,7 +164,7 @@ def column_names(file: h5py.File, n_folds: int) -> list[str]:
         ...     column_names(file, 2)
         ['inputs', 'pred']
     """
-    return list(dict.fromkeys(name for i in range(n_folds) for name in file[f"fold_{i}"]))
+    return list(dict.fromkeys(name for i in range(n_folds) for name in names_in(file[f"fold_{i}"])))
 
 
 def check_columns(file: h5py.File, schema: Schema, sizes: Mapping[int, int]) -> None:

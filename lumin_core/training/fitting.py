@@ -16,10 +16,9 @@ from lumin_core.checks import as_list, check_keys, listed, positive
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.model.features import model_features
 from lumin_core.training.checkpoint import Checkpoints
-from lumin_core.training.evaluation import check_targets
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.hook_plan import HookPlan, noting
-from lumin_core.training.suitability import check_batch_of_one, check_metrics
+from lumin_core.training.suitability import check_batch_of_one, check_metrics, check_targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,8 +176,7 @@ def check_fit(params: FitParams, *, replaced: bool, use_weights: bool) -> None:
         check_batch_of_one(network, fy, params.trn_idxs[0])
     if replaced:
         return
-    for i in _folds_of(params.trn_idxs, params.val_idx):
-        check_targets(fy.get_column("targets", fold_idx=i, add_newaxis=True), network)
+    check_targets_of(network, fy, _folds_of(params.trn_idxs, params.val_idx))
     if params.val_idx is not None:
         check_metrics(network, fy, params.val_idx, params.metrics, use_weights=use_weights)
 

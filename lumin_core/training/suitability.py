@@ -11,14 +11,30 @@ from torch import nn
 
 from lumin_core import seeds
 from lumin_core.errors import ConfigError, DataError
-from lumin_core.training.evaluation import metric_columns, metric_targets
+from lumin_core.training.evaluation import check_targets, metric_columns, metric_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.training.metric import EvalMetric
     from lumin_core.training.network import Network
+
+
+def check_targets_of(network: Network, fy: FoldYielder, folds: Iterable[int]) -> None:
+    """Refuse targets that do not suit objective, outputs or loss.
+
+    Args:
+        network: Who learns them.
+        fy: The data.
+        folds: Indices of the folds.
+
+    Raises:
+        DataError: If there are none, or they are out of range.
+        ShapeError: If their number is not that of the outputs.
+    """
+    for i in folds:
+        check_targets(fy.get_column("targets", fold_idx=i, add_newaxis=True), network)
 
 
 def check_batch_of_one(network: Network, fy: FoldYielder, fold: int) -> None:

@@ -115,3 +115,12 @@ def test_whatever_a_damaged_file_leads_to_is_one_error_that_names_it(error):
         raise error
     with pytest.raises(ConfigError, match="as it is"), structure.reading("a.hdf5"):
         raise ConfigError("as it is")
+
+
+@pytest.mark.parametrize("place", ["/", "/fold_1", "/meta_data"])
+@pytest.mark.parametrize("read", [FoldYielder, lambda path: FoldYielder(path).columns()])
+def test_names_that_are_no_text_are_damage(path, place, read):
+    with h5py.File(path, "r+") as file:
+        file[place].create_group(b"fold_\xff")
+    with pytest.raises(FoldFileError, match=r"holds b'fold_\\xff', whose name is no text: the file is damaged"):
+        read(path)
