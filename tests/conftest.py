@@ -1,5 +1,7 @@
 """Distributions that are made up for a test: metadata and modules in a folder on ``sys.path``."""
 
+import gc
+import os
 import signal
 import sys
 from textwrap import dedent
@@ -10,6 +12,13 @@ from lumin_core import cli, registry
 
 # a shell that runs the tests in the background ignores Ctrl-C, which some of them press
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# no power fails here, and to wait for the disk takes long; processes that tests start do wait
+os.fsync = lambda descriptor: None
+
+
+def pytest_collection_finish():
+    """Spare the collector of garbage what is loaded by now: it stays, and to look through it takes long."""
+    gc.freeze()
 
 
 @pytest.fixture

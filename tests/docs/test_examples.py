@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from forked import Scripts
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -26,19 +25,22 @@ sys.modules[_spec.name] = markdown
 _spec.loader.exec_module(markdown)
 
 
+@pytest.fixture(scope="module")
+def scripts():
+    with Scripts(PYTHONWARNINGS="error", PYTHONUTF8="1") as scripts:
+        yield scripts
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_examples_of(page, tmp_path):
+def test_examples_of(page, tmp_path, scripts):
     script = markdown.as_script(page.read_text(encoding="utf-8"))
     if not script:
         pytest.skip(f"{page.name} has no examples that run")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     path = tmp_path / f"{page.stem}.py"
     path.write_text(script, encoding="utf-8")
-    environment = {**os.environ, "PYTHONWARNINGS": "error", "PYTHONUTF8": "1"}
-    done = subprocess.run(
-        [sys.executable, str(path)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n(lines of {path.name} are those of {page})"
+    code, out, err = scripts.run(path, tmp_path, SECONDS)
+    assert code == 0, f"{out}\n{err}\n(lines of {path.name} are those of {page})"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -420,12 +420,12 @@ def test_a_builder_or_data_that_cannot_be_sent_are_named(setting, make_fy, tmp_p
 
 
 def test_a_run_of_a_script_that_would_start_itself_again_writes_nothing(setting, tmp_path):
-    script = tmp_path / "script.py"
+    script, run = tmp_path / "script.py", str(tmp_path / "run")
     script.write_text(f"""
 from lumin_core import FoldYielder, ModelBuilder, train_models
 fy = FoldYielder({str(setting.fy.foldfile)!r})
 builder = ModelBuilder.from_fy(fy, "classification", body="ident_body")
-train_models(fy, 2, 8, builder, 1, savepath={str(tmp_path / "run")!r}, executor="processes")
+train_models(fy, 2, 8, builder, 1, savepath={run!r}, executor={{"name": "processes", "max_workers": 1}})
 """)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 1

@@ -6,12 +6,18 @@ import torch
 
 from lumin_core import Model, ModelBuilder
 
-NETWORKS = {
-    "edge_conv": ({"name": "edge_conv", "preset": "lite", "k": 3}, "graph_collapser"),
+NETWORKS = {  # no more layers of a kind than make a difference: torch takes a second for a few
+    "edge_conv": ({"name": "edge_conv", "widths": [[8, 8], [8]], "k": 3}, "graph_collapser"),
     "grav_net": ({"name": "grav_net", "k": 3, "n_out": [8, 8]}, {"name": "graph_collapser", "flatten": True}),
-    "interaction_net": ("interaction_net", {"name": "graph_collapser", "n_sa_layers": 1}),
+    "interaction_net": (
+        {"name": "interaction_net", "intfunc_outs": [8, 8], "outfunc_outs": [8, 8]},
+        {"name": "graph_collapser", "n_sa_layers": 1},
+    ),
     "lorentz_net": ({"name": "lorentz_net", "preset": "lite"}, "graph_collapser"),
-    "particle_transformer": ({"name": "particle_transformer", "preset": "lite"}, "class_attention"),
+    "particle_transformer": (
+        {"name": "particle_transformer", "preset": "lite", "n_layers": 2},
+        {"name": "class_attention", "depth": 1},
+    ),
 }
 
 

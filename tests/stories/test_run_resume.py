@@ -311,67 +311,78 @@ def test_a_run_that_another_process_trains_is_left_to_it(train, tmp_path):
 
 # Killed anywhere
 
-KILLED = """
+KILLED = '''
 import hashlib, json, os, shutil, sys
 from pathlib import Path
 from lumin_core import FoldYielder, ModelBuilder, train_models
 
-data, base, way = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+data = Path(sys.argv[1])
 
-def train(folder, **options):
+def train(folder, n, **options):
     fy = FoldYielder(data)
     builder = ModelBuilder.from_fy(fy, "classification", body="ident_body")
-    options = {"seed": 1, "n_epochs": 2 if way == "resume" else 1, **options}
-    train_models(fy, 2 if way == "resume" else 1, 8, builder, savepath=folder, **options)
-
-def killed_at(n, folder, **options):
-    if pid := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    left = [n]
-    def killing(function):
-        def wrapped(*args, **kwargs):
-            left[0] -= 1
-            if left[0] < 0:
-                os._exit(9)
-            return function(*args, **kwargs)
-        return wrapped
-    os.replace = killing(os.replace)
-    for name in ("unlink", "rmdir", "mkdir", "write_text"):
-        setattr(Path, name, killing(getattr(Path, name)))
-    train(folder, **options)
-    os._exit(0)
+    train_models(fy, n, 8, builder, n, savepath=folder, **{"seed": 1, **options})
 
 def content(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
-os.fsync = lambda descriptor: None  # here no power fails, and it takes time
-train(base / "whole")
-train(base / "earlier", seed=2)
-runs, codes = [], [9]
-while codes[-1] == 9:
-    folder = base / f"killed_{len(runs)}"
+def leave_all_that_kills_may_leave(folder, n, **options):
+    """Train in a process of its own, and keep a copy of the folder before each operation that finds another in it."""
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    seen = []
+    def keeping(function):
+        def wrapped(*args, **kwargs):
+            state = sorted(folder.rglob("*")), content(folder)
+            if folder.exists() and state not in seen:
+                shutil.copytree(folder, folder.parent / f"left_{len(seen):03}")
+                seen.append(state)
+            return function(*args, **kwargs)
+        return wrapped
+    os.replace = keeping(os.replace)
+    for name in ("unlink", "rmdir", "mkdir", "write_text"):
+        setattr(Path, name, keeping(getattr(Path, name)))
+    train(folder, n, **options)
+    os._exit(0)
+
+def found(base, way, n):
+    folder = base / "run"
+    train(base / "whole", n)
     if way == "overwrite":
-        shutil.copytree(base / "earlier", folder)
-    codes.append(killed_at(len(runs), folder, **{way: True}))
-    train(folder, **{way: True})
-    runs.append(content(folder))
-print(json.dumps({"whole": content(base / "whole"), "runs": runs, "codes": codes}))
-"""
+        train(folder, n, seed=2)
+    code = leave_all_that_kills_may_leave(folder, n, **{way: True})
+    runs = [content(folder)]
+    for left in sorted(base.glob("left_*")):
+        shutil.rmtree(folder)
+        left.rename(folder)
+        train(folder, n, **{way: True})
+        runs.append(content(folder))
+    return {"whole": content(base / "whole"), "runs": runs, "code": code}
+
+os.fsync = lambda descriptor: None  # here no power fails, and it takes time
+print(json.dumps({way: found(Path(sys.argv[2], way), way, n) for way, n in (("resume", 2), ("overwrite", 1))}))
+'''
+
+
+@pytest.fixture(scope="module")
+def killed(shared_path, tmp_path_factory):
+    """By the way in which it goes on: what a whole run is, and what those are that go on with what a kill may leave."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LUMIN_DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED, shared_path, tmp_path_factory.mktemp("killed")],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to be quick")
 @pytest.mark.parametrize("way", ["resume", "overwrite"])
-def test_a_run_may_be_killed_before_any_operation_on_a_file(shared_path, tmp_path, way):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LUMIN_DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLED, shared_path, tmp_path, way],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["codes"][-1] == 0
-    assert len(found["codes"]) > 20
+def test_a_run_may_be_killed_before_any_operation_on_a_file(killed, way):
+    found = killed[way]
+    assert found["code"] == 0
+    assert len(found["runs"]) > 20
     assert {"run.json", "results.json", "model_0/result.json", "model_0/model.safetensors"} < found["whole"].keys()
     for n, run in enumerate(found["runs"]):
-        assert run == found["whole"], f"killed before operation {n}"
+        assert run == found["whole"], f"killed where it left {n} states behind it"
