@@ -195,6 +195,8 @@ def _metrics_for(metrics: object, fy: FoldYielder, val_idx: int | None) -> list[
     if built and val_idx is None:
         raise ConfigError("metrics are evaluated on a validation fold: give val_idx")
     check_columns(built, fy)
+    for metric in built:
+        metric.set_data(fy)
     return built
 
 
