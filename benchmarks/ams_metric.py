@@ -99,7 +99,7 @@ def toy(n_seeds: int) -> None:
     for seed in range(n_seeds):
         rng = np.random.default_rng(seed)
         folds = [draw(1 / N_FOLDS, rng) for _ in range(N_FOLDS)]
-        values.append([metric(fold["pred"], fold["gen_target"], columns=fold) for fold in folds])
+        values.append([metric(fold["pred"], fold["gen_target"], fold["gen_weight"]) for fold in folds])
         cautious = {"use_stat_unc": True, "min_events": 10}
         held_back.append(ams_scan(draw(1, rng), br=BR, syst_unc_b=SYST, **cautious)[0])
     report(np.array(values), np.array(held_back))
@@ -138,7 +138,7 @@ def ditau(n_seeds: int) -> None:
         fy = FoldYielder(df2foldfile(train, N_FOLDS, savename=f"{folder}/train", **options))
         test_fy = FoldYielder(df2foldfile(test, 1, savename=f"{folder}/test", **options))
         others = {"gen_target": test_fy.get_column("targets"), "gen_weight": test_fy.get_column("gen_weight")}
-        metric = {"name": "ams", "n_total": len(events)}
+        metric = {"name": "ams", "n_total": len(events), "wgt_name": "gen_weight"}
         for seed in range(n_seeds):
             row, preds = [], []
             for fold in range(N_FOLDS):

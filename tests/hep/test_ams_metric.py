@@ -92,11 +92,11 @@ def test_by_default_ten_background_events_are_left_and_their_uncertainty_counts(
     assert AMS(300, "w")(preds[chosen], target[chosen], columns={"w": yields[chosen]}) == 0
 
 
-def test_without_a_number_outside_of_a_fit_the_events_are_all_there_are():
+def test_by_default_weights_are_the_yields_and_the_events_all_there_are():
     preds, target, yields = sample()
-    assert AMS()(preds, target, columns={"gen_weight": yields}) == AMS(300)(
-        preds, target, columns={"gen_weight": yields}
-    )
+    value = AMS(300, "w")(preds, target, columns={"w": yields})
+    assert AMS()(preds, target, yields) == AMS()(preds, target, yields[:, None]) == value
+    assert AMS()(preds, target) == scanned(preds, target, np.ones(300), 300, use_stat_unc=True, min_events=10)
 
 
 def test_truth_may_come_from_a_column():
@@ -111,7 +111,8 @@ def test_in_a_fit_the_number_is_that_of_the_file_and_another_is_said(fy, tmp_pat
     """Two metrics of one fit; what is kept is as if all folds were scanned for each."""
     caplog.set_level("INFO", logger="lumin_plugin_hep")
     model = Model(ModelBuilder.from_fy(fy, "classification", n_out=1, seed=1))
-    metrics = [{"name": "ams"}, {"name": "ams", "n_total": 1000, "label": "of a thousand"}]
+    yields = {"name": "ams", "wgt_name": "gen_weight"}
+    metrics = [yields, {**yields, "n_total": 1000, "label": "of a thousand"}]
     options = {"cbs": Binary(), "seed": 1, "cb_savepath": tmp_path, "visible_bar": False}
     model.fit(1, fy, 20, val_idx=1, metrics=metrics, **options)
     fold, yields = fy.get_fold(1), fy.get_column("gen_weight", fold_idx=1)

@@ -1,8 +1,8 @@
 """The largest significance of all cuts on a classifier's prediction, as a metric of trainings.
 
-Weights are those of a column of the fold file, which hold the expected yields: the weights of the
-training often do not, having been balanced. A fold is a part of the data, so that all weights are
-scaled by the number of events in all folds over that in this one. `ams_scan` tells the rest.
+Weights must be the expected yields: those of the fold file, which `balance_classes` leaves to
+metrics, or a column of it, where its weights were balanced by hand. A fold is a part of the data,
+so that all weights are scaled by the number of events in all folds over that in this one.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class AMS(EvalMetric):
         n_total: Number of events that the weights are scaled to, by it over the number of events in
             the fold; by default that of all folds of the data. Outside of a fit, where nothing else
             is known, the events are all there are.
-        wgt_name: The column of the fold file with the yields. If the weights of the training were
-            balanced, have the others in a column of their own (``misc_feats``).
+        wgt_name: A column of the fold file with the yields (``misc_feats``), if its weights are
+            others; by default these.
         br: As in `ams_scan`.
         syst_unc_b: As in `ams_scan`.
         use_stat_unc: As in `ams_scan`.
@@ -61,10 +61,9 @@ class AMS(EvalMetric):
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_hep import AMS
-        >>> metric = AMS(n_total=6, wgt_name="gen_weight", br=1, use_stat_unc=False, min_events=0)
-        >>> weights = np.array([2.0, 1.0, 5.0])
-        >>> # s = 4, b = 1
-        >>> round(metric([0.9, 0.4, 0.6], [1, 0, 0], columns={"gen_weight": weights}), 3)
+        >>> metric = AMS(n_total=6, br=1, use_stat_unc=False, min_events=0)
+        >>> yields = np.array([2.0, 1.0, 5.0])
+        >>> round(metric([0.9, 0.4, 0.6], [1, 0, 0], yields), 3)  # s = 4, b = 1
         2.845
 
     References:
@@ -77,7 +76,7 @@ class AMS(EvalMetric):
     def __init__(
         self,
         n_total: int | None = None,
-        wgt_name: str = "gen_weight",
+        wgt_name: str | None = None,
         br: float = 0,
         syst_unc_b: float = 0,
         *,
@@ -126,7 +125,8 @@ class AMS(EvalMetric):
         Args:
             preds: Predictions, shape ``(n,)`` or ``(n, 1)``.
             targets: 0 or 1, shape ``(n,)`` or ``(n, 1)``; not used where ``targ_name`` is given.
-            weights: Not used, for they are those of the training.
+            weights: Yields, shape ``(n,)`` or ``(n, 1)``, ``None`` for one each; not used where
+                ``wgt_name`` is given.
             columns: Those of ``wgt_name`` and ``targ_name``, each ``(n,)``.
 
         Returns:
@@ -140,10 +140,15 @@ class AMS(EvalMetric):
         events = {
             "pred": scores,
             "gen_target": _one_column(targets if self.targ_name is None else _get(columns, self.targ_name), "targets"),
-            "gen_weight": _one_column(_get(columns, self.wgt_name), self.wgt_name),
+            "gen_weight": _one_column(self._yields(weights, columns, len(scores)), self.wgt_name or "weights"),
         }
         n_total = self.n_total or self._n_data or len(scores)
         return self._scan(events, n_total / max(len(scores), 1))[0]
+
+    def _yields(self, weights: ArrayLike | None, columns: Mapping[str, ArrayLike], n: int) -> ArrayLike:
+        if self.wgt_name is not None:
+            return _get(columns, self.wgt_name)
+        return np.ones(n) if weights is None else weights
 
     def _scores(self, preds: NDArray[np.floating]) -> NDArray[np.floating]:
         """Give the one score of an event."""
@@ -205,7 +210,7 @@ class MultiAMS(AMS):
     def __init__(
         self,
         n_total: int | None,
-        wgt_name: str,
+        wgt_name: str | None,
         targ_name: str,
         zero_preds: Sequence[int | str],
         one_preds: Sequence[int | str],
