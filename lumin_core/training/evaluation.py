@@ -202,7 +202,8 @@ def validation_values(fit_params: FitParams, answers: Answers) -> dict[str, floa
         return values
     preds = network.to_prediction(answers.y_pred()).cpu().numpy()
     targets = metric_targets(by.targets, network.objective, fit_params.loss_func)
-    weights = by.weights if by.use_weights else None
+    weights = by.weights if fit_params.metric_weights is None else fit_params.metric_weights
+    weights = weights if by.use_weights else None
     for metric in fit_params.metrics:
         columns = metric_columns(metric, fit_params.fy, fit_params.val_idx)
         values[metric.label] = float(metric.evaluate(preds, targets, weights, columns))

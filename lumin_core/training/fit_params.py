@@ -85,6 +85,9 @@ class FitParams:
         events: For the fold in ``by``, the indices of its events in the file's fold, in their
             order, shape ``(n,)``: set by whoever takes events out, or other ones in. ``None`` for
             all in their order; forgotten after the fold.
+        metric_weights: Event weights of the validation fold in ``by`` that metrics take, shape
+            ``(n, 1)``, where those of ``by`` are for the loss alone; ``None`` for these. Forgotten
+            after the fold.
         data: For callbacks to share what else they like; it is not part of a checkpoint.
 
     Example:
@@ -127,6 +130,7 @@ class FitParams:
     kept: Mapping[str, float] | None = None
     failed: str | None = None
     events: np.ndarray | None = None
+    metric_weights: np.ndarray | None = None
     data: dict[str, Any] = field(factory=dict)
 
     @property
@@ -136,5 +140,5 @@ class FitParams:
 
     def forget_batch(self) -> None:
         """Let go of the data of a fold and its batches."""
-        for name in ("by", "x", "y", "w", "y_pred", "loss_val", "events"):
+        for name in ("by", "x", "y", "w", "y_pred", "loss_val", "events", "metric_weights"):
             setattr(self, name, None)

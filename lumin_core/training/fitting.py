@@ -122,6 +122,8 @@ def prepare_fit(
     if (built := build_metrics(metric_specs)) and val_idx is None:
         raise ConfigError("metrics are evaluated on a validation fold: give val_idx")
     check_columns(built, fy)
+    for metric in built:
+        metric.set_data(fy)
     params = FitParams(
         model=network,
         device=network.device,

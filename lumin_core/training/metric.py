@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike
 
+    from lumin_core.data.fold_yielder import FoldYielder
+
 Direction = Literal["lower", "higher", "zero"]
 
 
@@ -62,6 +64,13 @@ class EvalMetric(ABC):
         )
         if problem := _problem_of_better(type(self), getattr(self, "better", None)):
             raise ConfigError(problem)
+
+    def set_data(self, fy: FoldYielder) -> None:  # noqa: B027  (most need not know)
+        """Be told the data of a fit, before it begins.
+
+        Args:
+            fy: The data, of which `evaluate` is given one fold.
+        """
 
     @abstractmethod
     def evaluate(

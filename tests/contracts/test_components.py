@@ -48,7 +48,7 @@ OPTIONS = {
     ("callback", "swa"): {"start_epoch": 1},
     ("callback", "targ_replace"): {"targ_feats": ["a"]},
     ("callback", "weight_data"): {"func": len, "on_eval": False},
-    ("metric", "ams"): {"n_total": 1, "wgt_name": "w"},
+    ("metric", "ams"): {},
     ("metric", "multi_ams"): {"n_total": 1, "wgt_name": "w", "targ_name": "y", "zero_preds": [0], "one_preds": [1]},
     ("metric", "reg_as_proxy_pull"): {"proxy_func": lambda preds, columns: preds[:, 0], "return_mean": True},
     ("metric", "reg_pull"): {"return_mean": True},

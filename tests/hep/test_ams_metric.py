@@ -8,10 +8,11 @@ import pytest
 from lumin_core import FoldFileWriter, FoldYielder, Model, ModelBuilder, build
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_hep.ams_metric import AMS, MultiAMS
-from lumin_plugin_hep.cut_scan import ams_scan, ams_scan_slow
+from lumin_plugin_hep.cut_scan import ams_scan
 from lumin_plugin_hep.significance import calc_ams
 
 SIZES = (60, 80, 100)
+ALL_CUTS = {"use_stat_unc": False, "min_events": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,15 @@ class Binary:
         fit_params.by.targets = (fit_params.by.targets == 2).astype("float32")
 
 
-@pytest.mark.parametrize("options", [{}, {"br": 10}, {"br": 1, "syst_unc_b": 0.2}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ALL_CUTS,
+        {**ALL_CUTS, "br": 10},
+        {"br": 1, "syst_unc_b": 0.2, "use_stat_unc": True, "min_events": 30},
+        {"use_stat_unc": True, "start_cut": 0.6, "min_background": 20, "min_events": 0},
+    ],
+)
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
 def test_metric_is_the_scan_with_weights_scaled_to_all_events(options, shape):
     preds, target, yields = sample()
@@ -67,18 +76,27 @@ def test_metric_is_the_scan_with_weights_scaled_to_all_events(options, shape):
 def test_metric_does_not_depend_on_the_size_of_the_fold():
     preds, target, yields = sample()
     twice = [np.tile(values, 2) for values in (preds, target, yields)]
-    metric = AMS(10_000, "w", syst_unc_b=0.1)
+    metric = AMS(10_000, "w", syst_unc_b=0.1, **ALL_CUTS)
     once = metric(preds, target, columns={"w": yields})
     assert metric(*twice[:2], columns={"w": twice[2]}) == pytest.approx(once, rel=1e-12)
 
 
-def test_slow_scan_is_that_of_high_cuts_that_leave_background():
-    preds, target, yields = sample(3000)
-    value = AMS(3000, "w", use_quick_scan=False)(preds, target, columns={"w": yields})
-    assert value == ams_scan_slow({"pred": preds, "gen_target": target, "gen_weight": yields})[0]
-    assert AMS(3000, "w", use_quick_scan=False)(0.1 * preds, target, columns={"w": yields}) == 0
-    few = slice(0, 40)
-    assert AMS(40, "w", use_quick_scan=False)(preds[few], target[few], columns={"w": yields[few]}) == 0
+def test_by_default_ten_background_events_are_left_and_their_uncertainty_counts():
+    """Else the best cut is that with the one background event that weighs least."""
+    preds, target, yields = sample()
+    value = AMS(300, "w")(preds, target, columns={"w": yields})
+    assert value == scanned(preds, target, yields, 300, use_stat_unc=True, min_events=10)
+    assert value < 0.5 * scanned(preds, target, yields, 300)
+    few = np.flatnonzero(target == 0)[:9]
+    chosen = np.concatenate([few, np.flatnonzero(target == 1)])
+    assert AMS(300, "w")(preds[chosen], target[chosen], columns={"w": yields[chosen]}) == 0
+
+
+def test_by_default_weights_are_the_yields_and_the_events_all_there_are():
+    preds, target, yields = sample()
+    value = AMS(300, "w")(preds, target, columns={"w": yields})
+    assert AMS()(preds, target, yields) == AMS()(preds, target, yields[:, None]) == value
+    assert AMS()(preds, target) == scanned(preds, target, np.ones(300), 300, use_stat_unc=True, min_events=10)
 
 
 def test_truth_may_come_from_a_column():
@@ -89,14 +107,30 @@ def test_truth_may_come_from_a_column():
     assert value == AMS(300, "w")(preds, target, None, {"w": yields})
 
 
+def test_in_a_fit_the_number_is_that_of_the_file_and_another_is_said(fy, tmp_path, caplog):
+    """Two metrics of one fit; what is kept is as if all folds were scanned for each."""
+    caplog.set_level("INFO", logger="lumin_plugin_hep")
+    model = Model(ModelBuilder.from_fy(fy, "classification", n_out=1, seed=1))
+    yields = {"name": "ams", "wgt_name": "gen_weight"}
+    metrics = [yields, {**yields, "n_total": 1000, "label": "of a thousand"}]
+    options = {"cbs": Binary(), "seed": 1, "cb_savepath": tmp_path, "visible_bar": False}
+    model.fit(1, fy, 20, val_idx=1, metrics=metrics, **options)
+    fold, yields = fy.get_fold(1), fy.get_column("gen_weight", fold_idx=1)
+    preds, target = model.predict(fold["inputs"]), fold["targets"] == 2
+    history, cautious = model.fit_params.history["valid"], {"use_stat_unc": True, "min_events": 10}
+    for label, n in (("ams", sum(SIZES)), ("of a thousand", 1000)):
+        assert history[label] == [pytest.approx(scanned(preds, target, yields, n, **cautious), rel=1e-4)]
+    assert caplog.messages == ["of a thousand: weights are scaled to n_total=1000 events; f.hdf5 has 240"]
+
+
 def test_metrics_in_a_fit_by_name_and_partial(fy, tmp_path):
     builder = ModelBuilder.from_fy(fy, "classification", n_out=1, seed=1)
     model = Model(builder)
     metrics = [
         build("metric", spec)
         for spec in (
-            {"name": "ams", "n_total": sum(SIZES), "wgt_name": "gen_weight", "br": 2, "main_metric": True},
-            {"name": "AMS", "n_total": 1000, "wgt_name": "gen_weight", "syst_unc_b": 0.1, "label": "syst"},
+            {"name": "ams", "n_total": sum(SIZES), "wgt_name": "gen_weight", "br": 2, "main_metric": True, **ALL_CUTS},
+            {"name": "AMS", "n_total": 1000, "wgt_name": "gen_weight", "syst_unc_b": 0.1, "label": "syst", **ALL_CUTS},
         )
     ]
     options = {"cbs": Binary(), "seed": 1, "cb_savepath": tmp_path, "visible_bar": False}
@@ -110,7 +144,14 @@ def test_metrics_in_a_fit_by_name_and_partial(fy, tmp_path):
 
 def test_multi_ams_in_a_fit(fy, tmp_path):
     model = Model(ModelBuilder.from_fy(fy, "multiclass", seed=1))
-    spec = {"name": "multi_ams", "n_total": 240, "wgt_name": "gen_weight", "targ_name": "is_signal", "br": 1}
+    spec = {
+        "name": "multi_ams",
+        "n_total": 240,
+        "wgt_name": "gen_weight",
+        "targ_name": "is_signal",
+        "br": 1,
+        **ALL_CUTS,
+    }
     metric = build("metric", {**spec, "zero_preds": ["pred_0", "pred_1"], "one_preds": ["pred_2"]})
     model.fit(1, fy, 20, val_idx=2, metrics=metric, seed=1, cb_savepath=tmp_path, visible_bar=False)
     preds = model.predict(fy.get_fold(2)["inputs"])
@@ -123,11 +164,11 @@ def test_multi_ams_ranks_by_the_probability_of_signal():
     """Two events are as likely signal; LUMIN, which takes maxima, has the second above the first."""
     preds = np.array([[0.3, 0.3, 0.2, 0.2], [0.5, 0.1, 0.39, 0.01], [0.9, 0.1, 0, 0]])
     columns = {"w": np.ones(3), "y": np.array([1, 0, 0])}
-    metric = MultiAMS(3, "w", "y", zero_preds=[0, 1], one_preds=["pred_2", "pred_3"])
+    metric = MultiAMS(3, "w", "y", zero_preds=[0, 1], one_preds=["pred_2", "pred_3"], **ALL_CUTS)
     assert metric(preds, np.zeros(3), columns=columns) == pytest.approx(calc_ams(1, 1))
-    partial = MultiAMS(3, "w", "y", zero_preds=[0], one_preds=[3], br=1)
+    partial = MultiAMS(3, "w", "y", zero_preds=[0], one_preds=[3], br=1, **ALL_CUTS)
     assert partial(preds, np.zeros(3), columns=columns) == pytest.approx(calc_ams(1, 0, br=1))  # 0.4, 0.02 and 0
-    assert MultiAMS(2, "w", "y", [0], [1])(np.zeros((2, 2)), [0, 1], columns={"w": [1, 1], "y": [0, 1]}) > 0
+    assert MultiAMS(2, "w", "y", [0], [1], **ALL_CUTS)(np.zeros((2, 2)), [0, 1], columns={"w": [1, 1], "y": [0, 1]}) > 0
 
 
 def test_multi_ams_of_two_classes_is_ams():

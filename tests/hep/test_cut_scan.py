@@ -228,5 +228,6 @@ def test_empty_frames_lengths_and_options_are_refused():
             ams_scan(sample(), **options)
     with pytest.raises(ConfigError, match=r"br must not be negative"):
         ams_scan(sample(), br=-1)
-    with pytest.raises(ConfigError, match=r"unc_b must not be negative"):
-        ams_scan(sample(), syst_unc_b=-1)
+    for use_stat_unc in (False, True):  # in quadrature a sign would be lost
+        with pytest.raises(ConfigError, match=r"unc_b must not be negative"):
+            ams_scan(sample(), syst_unc_b=-1, use_stat_unc=use_stat_unc)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES = {
+    "balance": ["BalanceClasses"],
     "bootstrap": ["BootstrapResample"],
     "cycle": ["CycleLR", "CycleMom"],
     "cycle_step": ["CycleStep"],

@@ -1,3 +1,4 @@
+from lumin_plugin_callbacks.balance import BalanceClasses as BalanceClasses
 from lumin_plugin_callbacks.bootstrap import BootstrapResample as BootstrapResample
 from lumin_plugin_callbacks.cycle import CycleLR as CycleLR
 from lumin_plugin_callbacks.cycle import CycleMom as CycleMom

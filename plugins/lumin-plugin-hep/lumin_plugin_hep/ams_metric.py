@@ -1,12 +1,14 @@
 """The largest significance of all cuts on a classifier's prediction, as a metric of trainings.
 
-Weights are those of a column of the fold file, which hold the expected yields: the weights of the
-training often do not, having been balanced. A fold is a part of the data, so that all weights are
-scaled by the number of events in all folds over that in this one.
+Weights must be the expected yields: those of the fold file, which `balance_classes` leaves to
+metrics, or a column of it, where its weights were balanced by hand. A fold is a part of the data,
+so that all weights are scaled by the number of events in all folds over that in this one.
 """
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,29 +17,38 @@ from lumin_core import EvalMetric
 from lumin_core.checks import did_you_mean, positive
 from lumin_core.data import as_numbers
 from lumin_core.errors import ConfigError, DataError, ShapeError
-from lumin_plugin_hep.cut_scan import ams_scan_quick, ams_scan_slow
+from lumin_plugin_hep.cut_scan import ams_scan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from lumin_core import FoldYielder
+
+_log = logging.getLogger(__name__)
+
 
 class AMS(EvalMetric):
     """The approximate median significance of the best cut on a binary classifier.
 
-    It is the largest of all cuts on the prediction.
+    It is the largest of all cuts on the prediction that leave enough background to tell how much it
+    is. A validation fold is small: without that it would be the cut with the fewest background
+    events, by chance, and jump from fold to fold. By default ten are left, and how well their sum
+    of weights is known is part of the significance, which is lower for it than that of all events.
 
     Args:
-        n_total: Number of events in all folds; weights are scaled by it over the number of
-            events in the fold.
-        wgt_name: The column of the fold file with the weights. If those of the training were
-            balanced, have the others in a column of their own (``misc_feats``).
-        br: A constant that is added to the background, not negative.
-        syst_unc_b: Systematic uncertainty of the background, as a fraction of it, not negative.
-        use_quick_scan: Whether all cuts are considered, as in `ams_scan_quick`; otherwise those
-            from 0.9 on that leave ten background events, as in `ams_scan_slow`. Both are exact, and
-            equally quick.
+        n_total: Number of events that the weights are scaled to, by it over the number of events in
+            the fold; by default that of all folds of the data. Outside of a fit, where nothing else
+            is known, the events are all there are.
+        wgt_name: A column of the fold file with the yields (``misc_feats``), if its weights are
+            others; by default these.
+        br: As in `ams_scan`.
+        syst_unc_b: As in `ams_scan`.
+        use_stat_unc: As in `ams_scan`.
+        start_cut: As in `ams_scan`.
+        min_background: As in `ams_scan`.
+        min_events: As in `ams_scan`.
         targ_name: The column with the truth, 0 (background) or 1 (signal); by default the targets,
             of which there must be one then.
         main_metric: Whether this metric, rather than the loss, drives `save_best` and
@@ -50,10 +61,9 @@ class AMS(EvalMetric):
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_hep import AMS
-        >>> metric = AMS(n_total=6, wgt_name="gen_weight", br=1)
-        >>> weights = np.array([2.0, 1.0, 5.0])
-        >>> # s = 4, b = 1
-        >>> round(metric([0.9, 0.4, 0.6], [1, 0, 0], columns={"gen_weight": weights}), 3)
+        >>> metric = AMS(n_total=6, br=1, use_stat_unc=False, min_events=0)
+        >>> yields = np.array([2.0, 1.0, 5.0])
+        >>> round(metric([0.9, 0.4, 0.6], [1, 0, 0], yields), 3)  # s = 4, b = 1
         2.845
 
     References:
@@ -65,25 +75,47 @@ class AMS(EvalMetric):
 
     def __init__(
         self,
-        n_total: int,
-        wgt_name: str,
+        n_total: int | None = None,
+        wgt_name: str | None = None,
         br: float = 0,
         syst_unc_b: float = 0,
-        use_quick_scan: bool = True,
         *,
+        use_stat_unc: bool = True,
+        start_cut: float | None = None,
+        min_background: float = 0,
+        min_events: int = 10,
         targ_name: str | None = None,
         main_metric: bool = False,
         label: str | None = None,
     ) -> None:
         super().__init__(main_metric=main_metric, label=label)
-        self.n_total = positive(n_total, "n_total")
+        self.n_total = None if n_total is None else positive(n_total, "n_total")
         self.wgt_name = wgt_name
         self.targ_name = targ_name
-        self.br = br
-        self.syst_unc_b = syst_unc_b
-        self.use_quick_scan = use_quick_scan
         self.columns = list(dict.fromkeys(name for name in (wgt_name, targ_name) if name is not None))
-        self._scan({"pred": [0.0], "gen_target": [0], "gen_weight": [1.0]}, 1)  # refuses what it cannot scan with
+        self._scan = partial(
+            ams_scan,
+            br=br,
+            syst_unc_b=syst_unc_b,
+            use_stat_unc=use_stat_unc,
+            start_cut=start_cut,
+            min_background=min_background,
+            min_events=min_events,
+        )
+        self._scan({"pred": [0.0], "gen_target": [0], "gen_weight": [1.0]})  # refuses what it cannot scan with
+        self._n_data: int | None = None
+
+    def set_data(self, fy: FoldYielder) -> None:
+        """Count the events of all folds; say so where another number is asked for."""
+        self._n_data = sum(fy.get_data_count(i) for i in range(len(fy)))
+        if self.n_total not in (None, self._n_data):
+            _log.info(
+                "%s: weights are scaled to n_total=%d events; %s has %d",
+                self.label,
+                self.n_total,
+                fy.foldfile.name,
+                self._n_data,
+            )
 
     def evaluate(
         self, preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, columns: Mapping[str, ArrayLike]
@@ -93,7 +125,8 @@ class AMS(EvalMetric):
         Args:
             preds: Predictions, shape ``(n,)`` or ``(n, 1)``.
             targets: 0 or 1, shape ``(n,)`` or ``(n, 1)``; not used where ``targ_name`` is given.
-            weights: Not used, for they are those of the training.
+            weights: Yields, shape ``(n,)`` or ``(n, 1)``, ``None`` for one each; not used where
+                ``wgt_name`` is given.
             columns: Those of ``wgt_name`` and ``targ_name``, each ``(n,)``.
 
         Returns:
@@ -107,17 +140,19 @@ class AMS(EvalMetric):
         events = {
             "pred": scores,
             "gen_target": _one_column(targets if self.targ_name is None else _get(columns, self.targ_name), "targets"),
-            "gen_weight": _one_column(_get(columns, self.wgt_name), self.wgt_name),
+            "gen_weight": _one_column(self._yields(weights, columns, len(scores)), self.wgt_name or "weights"),
         }
-        return self._scan(events, self.n_total / max(len(scores), 1))
+        n_total = self.n_total or self._n_data or len(scores)
+        return self._scan(events, n_total / max(len(scores), 1))[0]
+
+    def _yields(self, weights: ArrayLike | None, columns: Mapping[str, ArrayLike], n: int) -> ArrayLike:
+        if self.wgt_name is not None:
+            return _get(columns, self.wgt_name)
+        return np.ones(n) if weights is None else weights
 
     def _scores(self, preds: NDArray[np.floating]) -> NDArray[np.floating]:
         """Give the one score of an event."""
         return preds
-
-    def _scan(self, events: Mapping[str, ArrayLike], wgt_factor: float) -> float:
-        scan = ams_scan_quick if self.use_quick_scan else ams_scan_slow
-        return scan(events, wgt_factor, self.br, self.syst_unc_b)[0]
 
 
 class MultiAMS(AMS):
@@ -141,7 +176,12 @@ class MultiAMS(AMS):
         one_preds: The classes that are signal.
         br: As in `AMS`.
         syst_unc_b: As in `AMS`.
-        use_quick_scan: As in `AMS`.
+        br: As in `ams_scan`.
+        syst_unc_b: As in `ams_scan`.
+        use_stat_unc: As in `ams_scan`.
+        start_cut: As in `ams_scan`.
+        min_background: As in `ams_scan`.
+        min_events: As in `ams_scan`.
         main_metric: As in `AMS`.
         label: As in `AMS`.
 
@@ -158,6 +198,8 @@ class MultiAMS(AMS):
         ...     zero_preds=["pred_0", "pred_1"],
         ...     one_preds=["pred_2"],
         ...     br=1,
+        ...     use_stat_unc=False,
+        ...     min_events=0,
         ... )
         >>> preds = [[0.1, 0.1, 0.8], [0.3, 0.3, 0.4], [0.5, 0.2, 0.3]]
         >>> columns = {"gen_weight": np.array([2.0, 1.0, 5.0]), "is_signal": np.array([1, 1, 0])}
@@ -167,20 +209,33 @@ class MultiAMS(AMS):
 
     def __init__(
         self,
-        n_total: int,
-        wgt_name: str,
+        n_total: int | None,
+        wgt_name: str | None,
         targ_name: str,
         zero_preds: Sequence[int | str],
         one_preds: Sequence[int | str],
         br: float = 0,
         syst_unc_b: float = 0,
-        use_quick_scan: bool = True,
         *,
+        use_stat_unc: bool = True,
+        start_cut: float | None = None,
+        min_background: float = 0,
+        min_events: int = 10,
         main_metric: bool = False,
         label: str | None = None,
     ) -> None:
         super().__init__(
-            n_total, wgt_name, br, syst_unc_b, use_quick_scan, targ_name=targ_name, main_metric=main_metric, label=label
+            n_total,
+            wgt_name,
+            br,
+            syst_unc_b,
+            use_stat_unc=use_stat_unc,
+            start_cut=start_cut,
+            min_background=min_background,
+            min_events=min_events,
+            targ_name=targ_name,
+            main_metric=main_metric,
+            label=label,
         )
         self.zero_preds = _classes(zero_preds, "zero_preds")
         self.one_preds = _classes(one_preds, "one_preds")

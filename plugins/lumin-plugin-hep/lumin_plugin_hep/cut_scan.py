@@ -28,7 +28,7 @@ import numpy as np
 
 from lumin_core.errors import ConfigError
 from lumin_plugin_hep.event_columns import binary_events
-from lumin_plugin_hep.significance import calc_ams
+from lumin_plugin_hep.significance import calc_ams, check_not_negative
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -271,6 +271,7 @@ def significances(
     """
     if not 0 < wgt_factor < np.inf:
         raise ConfigError(f"wgt_factor must be positive and finite, got {wgt_factor!r}")
+    check_not_negative(syst_unc_b, "syst_unc_b")
     total = cuts.b * wgt_factor + br
     counts = (cuts.b >= 0) & (total > 0)
     unc_b: NDArray[np.float64] | float = syst_unc_b

@@ -82,8 +82,8 @@ def calc_ams(s: ArrayLike, b: ArrayLike, br: float = 0, unc_b: ArrayLike = 0) ->
         >>> calc_ams([0, 5, 5], [10, 10, 0]).round(3)
         array([0.   , 1.471,   inf])
     """
-    _check_not_negative(br, "br")
-    _check_not_negative(unc_b, "unc_b")
+    check_not_negative(br, "br")
+    check_not_negative(unc_b, "unc_b")
     given = (("s", s), ("b", b), ("unc_b", unc_b))
     s, b, unc_b = (as_numbers(value, name).astype(np.float64) for name, value in given)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -120,8 +120,8 @@ def calc_ams_torch(s: Tensor, b: Tensor, br: float = 0, unc_b: float = 0) -> Ten
     """
     import torch
 
-    _check_not_negative(br, "br")
-    _check_not_negative(unc_b, "unc_b")
+    check_not_negative(br, "br")
+    check_not_negative(unc_b, "unc_b")
     values: Tensor = _ams(torch, s, b + br, unc_b)
     return values
 
@@ -167,7 +167,14 @@ def _polynomial(t: Any, coefficients: Sequence[float]) -> Any:
     return value
 
 
-def _check_not_negative(value: ArrayLike, name: str) -> None:
-    """Refuse negative values and NaN."""
+def check_not_negative(value: ArrayLike, name: str) -> None:
+    """Refuse negative values and NaN.
+
+    Example:
+        >>> from lumin_plugin_hep.significance import check_not_negative
+        >>> check_not_negative(-0.1, "syst_unc_b")
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: syst_unc_b must not be negative, got -0.1
+    """
     if not np.all(as_numbers(value, name) >= 0):
         raise ConfigError(f"{name} must not be negative, got {value!r}")
