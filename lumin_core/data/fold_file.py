@@ -200,7 +200,8 @@ class FoldFileWriter:
             if fitted is None:
                 write_fold(self.file, name, columns, self._compression, axes if self._growing else None)
             else:
-                self._extend(name, fitted, axes)
+                for column, (values, dtype) in fitted.items():
+                    add_fitted(self.file[name], column, values, dtype, axes[column])
             on_failure.pop_all()
 
     def _fitted(
@@ -209,20 +210,13 @@ class FoldFileWriter:
         """Return columns as they are added to a fold, all of them checked before one is."""
         if not self._growing:
             raise FoldFileError(f"{name} of {self.path.name} is written already; pass growing=True to add in pieces")
-        n_after = self.file[name]["inputs"].shape[0] + len(columns["inputs"])
-        fitted = {}
-        for column, values in columns.items():
-            fitted[column] = fitting(self.file[name], column, values, axes[column])
-            if axes[column] == 1 and values.dtype == np.float32 and n_after > EXACT:  # COO, whose row 1 is the event
-                raise DataError(f"{name}: a sparse fold holds at most {EXACT} events; take more folds")
-        return fitted
-
-    def _extend(self, name: str, fitted: Mapping[str, tuple[np.ndarray, np.dtype]], axes: Mapping[str, int]) -> None:
         n_before = self.file[name]["inputs"].shape[0]
-        for column, (values, dtype) in fitted.items():
-            if axes[column] == 1:
-                values[1] += n_before
-            add_fitted(self.file[name], column, values, dtype, axes[column])
+        for column, axis in axes.items():
+            if axis == 1:  # COO, whose row 1 is the event
+                if columns[column].dtype == np.float32 and n_before + len(columns["inputs"]) > EXACT:
+                    raise DataError(f"{name}: a sparse fold holds at most {EXACT} events; take more folds")
+                columns[column][1] += n_before
+        return {column: fitting(self.file[name], column, values, axes[column]) for column, values in columns.items()}
 
     def close(self) -> None:
         """Complete the file: write the meta data, sync, and rename it to its name.
@@ -284,7 +278,7 @@ def write_fold(
     name: str,
     columns: Mapping[str, np.ndarray],
     compression: str | int | None = None,
-    axes: Mapping[str, int | None] | None = None,
+    axes: Mapping[str, int] | None = None,
 ) -> None:
     """Write a fold whose columns were checked.
 
@@ -308,7 +302,7 @@ def write_fold(
     if META in file:  # described before it is complete
         file[META].attrs.pop(IDENTITY, None)
     for column, values in columns.items():
-        write_column(values, group, column, compression, growing=(axes or {}).get(column))
+        write_column(values, group, column, compression, growing=None if axes is None else axes[column])
 
 
 def _check_number(fold: object) -> None:

@@ -19,7 +19,7 @@ from lumin_core.files import Staged, refuse_existing
 from lumin_core.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import ArrayLike
 
@@ -180,30 +180,31 @@ def write_column(
         ...     file["event"][()].tolist()
         [1, 2]
     """
-    arr, dtype = _encoded(arr)
-    options = {} if growing is None else _growth(arr, growing)
-    if compression is not None and arr.size:  # HDF5 does not compress what is empty
+    _create(grp, name, *_encoded(arr), compression, growing)
+
+
+def _create(
+    group: h5py.Group, name: str, values: np.ndarray, dtype: np.dtype, compression: str | int | None, axis: int | None
+) -> None:
+    """Create a dataset, which grows along an axis if one is given, and write its check sum."""
+    options = {} if axis is None else _growth(values, axis)
+    if compression is not None and values.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
-    set_aside(grp, arr.nbytes, chunk_bytes=_chunk_bytes(arr, options))
-    with summed(arr) as total:
-        dataset = grp.create_dataset(name, data=arr, dtype=dtype, **options)
+    set_aside(group, values.nbytes, chunk_bytes=CHUNK_BYTES if options else 0)
+    with summed(values) as total:
+        dataset = group.create_dataset(name, data=values, dtype=dtype, **options)
         write_sum(dataset, total())
 
 
-def _growth(arr: np.ndarray, axis: int) -> dict[str, Any]:
-    """Give h5py's options of a dataset that grows along an axis."""
-    limits, chunks = list(arr.shape), [max(1, n) for n in arr.shape]
-    limits[axis] = None
-    chunks[axis] = 1
-    chunks[axis] = max(1, CHUNK_BYTES // (int(np.prod(chunks)) * arr.dtype.itemsize))
-    return {"maxshape": tuple(limits), "chunks": tuple(chunks)} if 0 not in np.delete(arr.shape, axis) else {}
-
-
-def _chunk_bytes(arr: np.ndarray, options: Mapping[str, Any]) -> int:
-    """Return how large a chunk is, 0 where there is none; h5py's own choice is below ours."""
-    if "chunks" in options:
-        return int(np.prod(options["chunks"])) * arr.dtype.itemsize
-    return min(arr.nbytes, CHUNK_BYTES) if options else 0
+def _growth(values: np.ndarray, axis: int) -> dict[str, Any]:
+    """Give h5py's options of a dataset that grows along an axis; one without columns cannot."""
+    others = np.delete(values.shape, axis)
+    if 0 in others:
+        return {}
+    chunks = list(values.shape)
+    chunks[axis] = max(1, CHUNK_BYTES // (int(others.prod()) * values.dtype.itemsize))
+    limits = [None if i == axis else n for i, n in enumerate(values.shape)]
+    return {"maxshape": tuple(limits), "chunks": tuple(chunks)}
 
 
 def check_compression(compression: str | int) -> str | int:
@@ -232,38 +233,14 @@ def _encoded(arr: np.ndarray) -> tuple[np.ndarray, np.dtype]:
     return encoded.astype(dtype), dtype
 
 
-def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> None:
-    """Add to a dataset that grows.
+def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dtype, axis: int) -> None:
+    """Add what `fitting` gave to a dataset that grows.
 
     The check sum grows with the first axis; along another one it is removed, to be computed when
     the file is complete.
 
     Args:
-        group: Where it is.
-        column: Its name.
-        values: What to add.
-        axis: Along which axis.
-
-    Raises:
-        DataError: If the dtypes do not go together.
-
-    Example:
-        >>> import h5py, numpy as np
-        >>> from lumin_core.data.hdf5 import extend_in_grp, save_to_grp
-        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
-        ...     save_to_grp(np.array(["ttbar"]), file, "process", growing=0)
-        ...     extend_in_grp(file, "process", np.array(["diboson"]), 0)
-        ...     file["process"][()].tolist()
-        [b'ttbar', b'diboson']
-    """
-    add_fitted(group, column, *fitting(group, column, values, axis), axis)
-
-
-def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dtype, axis: int) -> None:
-    """Do the same as `extend_in_grp`, for what `fitting` gave.
-
-    Args:
-        group: As for `extend_in_grp`, as are the following.
+        group: As for `fitting`, as are the following.
         column: The dataset's name.
         values: What to add.
         dtype: That the dataset then has.
@@ -280,7 +257,9 @@ def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dty
     """
     dataset = group[column]
     if dtype.itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
-        _replace(group, column, np.concatenate((dataset[()], values), axis), dtype, axis)
+        together, compression = np.concatenate((dataset[()], values), axis), dataset.compression
+        del group[column]
+        _create(group, column, together.astype(dtype), dtype, compression, axis)
         return
     n, before = dataset.shape[axis], stored_sum(dataset)
     values = values.astype(dataset.dtype, copy=False)
@@ -297,9 +276,9 @@ def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> tu
     """Return values as they are added to a dataset that grows, and the dtype that it then has.
 
     Args:
-        group: As for `extend_in_grp`, as are the following.
+        group: Where it is.
         column: The dataset's name.
-        values: What to add.
+        values: What to add, from `storable`.
         axis: Along which axis.
 
     Raises:
@@ -315,7 +294,7 @@ def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> tu
         lumin_core.errors.DataError: column 'mass' has dtype float64 in the file, got int64 to ...
     """
     dataset = group[column]
-    values, dtype = _encoded(storable(values, column))
+    values, dtype = _encoded(values)
     if values.dtype.kind != dataset.dtype.kind:
         raise DataError(
             f"column {column!r} has dtype {dataset.dtype} in the file, got {values.dtype} to add; convert it"
@@ -325,12 +304,3 @@ def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> tu
         lengths = np.char.str_len(np.concatenate((dataset[()], values), axis)).reshape(-1)
         check_widths(lengths, max(1, values[:1].size), column)
     return values, dtype
-
-
-def _replace(group: h5py.Group, column: str, values: np.ndarray, dtype: Any, axis: int) -> None:
-    compression = group[column].compression
-    del group[column]
-    options = _growth(values, axis) | ({"compression": compression} if compression else {})
-    values = values.astype(dtype)
-    set_aside(group, values.nbytes, chunk_bytes=CHUNK_BYTES)
-    write_sum(group.create_dataset(column, data=values, dtype=dtype, **options), check_sum(values))

@@ -117,7 +117,7 @@ def _refuse_unknown(what: str, names: Sequence[str], exists: Sequence[bool], kno
             raise DataError(f"{what}: there is no column for {name!r} at all{did_you_mean(name, dict.fromkeys(known))}")
 
 
-def pack(values: np.ndarray, missing: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def pack(values: np.ndarray, missing: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Pack existing columns into a matrix with NaN where there is none.
 
     Args:

@@ -17,8 +17,6 @@ from lumin_core.errors import FoldFileError
 if TYPE_CHECKING:
     import h5py
 
-    pass
-
 _SLACK = 1 << 16  # bytes: headers, names, attributes, what closing writes
 _CHUNKED = 2  # chunks at the edges are stored whole, and need tables
 
