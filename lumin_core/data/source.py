@@ -67,7 +67,7 @@ class Source:
         """
         frame = None if df is None else as_frame(df)
         data, target = _as_tensor(tensor_data, "tensor_data"), _as_tensor(tensor_target, "tensor_target")
-        given: dict[str, pd.DataFrame | Tensor | None] = {"df": frame, "tensor_data": data, "tensor_target": target}
+        given = {"df": frame, "tensor_data": data, "tensor_target": target}
         lengths = {name: value.shape[0] for name, value in given.items() if value is not None and len(value.shape)}
         if df is None and len(lengths) < 2:
             raise ConfigError("without a data frame both tensor_data and tensor_target are needed; pass df, or both")
@@ -81,7 +81,8 @@ class Source:
     @property
     def names(self) -> list[str]:
         """The columns whose name is text."""
-        return [name for name in self.df.columns if isinstance(name, str)]
+        columns: Sequence[object] = self.df.columns.tolist()
+        return [name for name in columns if isinstance(name, str)]
 
     def column(self, name: str, what: str) -> pd.Series:
         """Return a column of the data frame.
