@@ -14,10 +14,11 @@ from lumin_core.data.hdf5 import rewriting
 from lumin_core.data.layout import Layout
 from lumin_core.data.matrix import matrix_lookup
 from lumin_core.data.meta import read_schema, update_entry, write_schema
+from lumin_core.data.pipelines import check_part
 from lumin_core.data.schema import MatrixSchema, Schema
 from lumin_core.data.transforms import chain_to_config
 from lumin_core.data.values import check_codes
-from lumin_core.errors import ConfigError, FoldFileError
+from lumin_core.errors import FoldFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,8 +121,7 @@ def preprocessing_configs(preprocessing: Steps | Mapping[str, Steps] | None) -> 
     by_part = isinstance(preprocessing, Mapping) and "name" not in preprocessing  # else one transform as a dict
     chains = cast("Mapping[str, Steps]", preprocessing if by_part else {"inputs": preprocessing})
     for name in chains:
-        if name not in ("inputs", "targets", "matrix"):
-            raise ConfigError(f"preprocessing is for 'inputs', 'targets' or 'matrix', got {name!r}")
+        check_part(name)
     return {name: chain_to_config(chain) for name, chain in chains.items()}
 
 

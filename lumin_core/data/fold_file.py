@@ -34,7 +34,7 @@ from lumin_core.files import Staged, refuse_existing
 from lumin_core.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -127,7 +127,6 @@ class FoldFileWriter:
         self._open(overwrite)
 
     def _open(self, overwrite: bool) -> None:
-        refuse_existing(self.path, overwrite=overwrite, error=FoldFileError)
         self._staged = Staged(self.path, FoldFileError)
         with contextlib.ExitStack() as undo:
             undo.callback(self._staged.discard_folders)
@@ -135,7 +134,7 @@ class FoldFileWriter:
             refuse_existing(self.path, overwrite=overwrite, error=FoldFileError)
             undo.callback(self._staged.part.unlink, missing_ok=True)
             self._staged.part.unlink(missing_ok=True)
-            with _writing(self.path):
+            with room.saying(f"cannot write {self.path}"):
                 self.file = h5py.File(self._staged.part, "w", libver=LIBVER)
             undo.callback(room.give_up, self.file)
             room.set_aside(self.file, 0)
@@ -195,7 +194,7 @@ class FoldFileWriter:
         name = f"fold_{fold}"
         axes = {column: self.layout.axis(column) for column in columns}
         fitted = self._fitted(name, columns, axes) if name in self.file else None
-        with contextlib.ExitStack() as on_failure, _writing(self.path):
+        with contextlib.ExitStack() as on_failure, room.saying(f"cannot write {self.path}"):
             on_failure.callback(self.abort)  # half a fold is none
             if fitted is None:
                 write_fold(self.file, name, columns, self._compression, axes if self._growing else None)
@@ -240,7 +239,7 @@ class FoldFileWriter:
         with self._undo:  # after the commit nothing but the lock is left to undo
             if not fold_numbers(self.file):
                 raise FoldFileError(f"{self.path} has no fold: append at least one")
-            with _writing(self.path):
+            with room.saying(f"cannot write {self.path}"):
                 complete_sums(self.file)
                 write_schema(self.file, self.layout.schema)
                 room.close(self.file)
@@ -260,17 +259,6 @@ class FoldFileWriter:
             False
         """
         self._undo.close()
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Name the file in what the system or HDF5 has to say."""
-    try:
-        yield
-    except FoldFileError:
-        raise
-    except (OSError, RuntimeError) as error:
-        raise FoldFileError(f"cannot write {path}: {error}") from error
 
 
 def write_fold(

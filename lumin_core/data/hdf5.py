@@ -12,7 +12,7 @@ import numpy as np
 
 from lumin_core.data import room
 from lumin_core.data.check_sums import SUM, check_sum, stored_sum, summed, write_sum
-from lumin_core.data.room import set_aside
+from lumin_core.data.room import saying, set_aside
 from lumin_core.data.storable import LEAST, WASTE, check_widths, storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import Staged, refuse_existing
@@ -39,12 +39,8 @@ def with_suffix(path: str | Path) -> Path:
 
     Example:
         >>> from lumin_core.data.hdf5 import with_suffix
-        >>> (
-        ...     with_suffix("data/train").name,
-        ...     with_suffix("train.v2").name,
-        ...     with_suffix("train.h5").name,
-        ... )
-        ('train.hdf5', 'train.v2.hdf5', 'train.h5')
+        >>> [with_suffix(name).name for name in ("data/train", "train.v2", "train.h5")]
+        ['train.hdf5', 'train.v2.hdf5', 'train.h5']
     """
     path = Path(path).expanduser()
     if path.suffix.lower() not in (SUFFIX, ".h5", ".hdf"):
@@ -97,17 +93,13 @@ def replacing(path: Path) -> Iterator[h5py.File]:
         FoldFileError: If it is read-only, or cannot be copied or opened.
 
     Example:
-        >>> import h5py, pathlib, tempfile
-        >>> from lumin_core.locks import locked
-        >>> from lumin_core.data.hdf5 import replacing
-        >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.hdf5"
-        >>> h5py.File(path, "w").close()
-        >>> with locked(path), replacing(path) as file:
-        ...     _ = file.create_group("fold_0")
+        See `rewriting`.
     """
     refuse_existing(path, overwrite=True, error=FoldFileError)
     with Staged(path, FoldFileError, held=True) as part:
-        file = _open_copy(path, part)
+        with saying(f"cannot copy {path} in order to add to it"):
+            shutil.copy(path, part)  # with its permissions
+            file = h5py.File(part, "r+", libver=LIBVER)
         try:
             set_aside(file, 0)
             yield file
@@ -115,14 +107,6 @@ def replacing(path: Path) -> Iterator[h5py.File]:
         except BaseException:
             room.give_up(file)
             raise
-
-
-def _open_copy(path: Path, part: Path) -> h5py.File:
-    try:
-        shutil.copy(path, part)  # with its permissions
-        return h5py.File(part, "r+", libver=LIBVER)
-    except OSError as error:
-        raise FoldFileError(f"cannot copy {path} in order to add to it: {error}") from error
 
 
 CHUNK_BYTES = 1 << 20  # of a column that grows: large enough to be read about as fast as one in one piece
@@ -173,12 +157,7 @@ def write_column(
         growing: Axis along which more is going to be added.
 
     Example:
-        >>> import h5py, numpy as np
-        >>> from lumin_core.data.hdf5 import write_column
-        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
-        ...     write_column(np.array([1, 2]), file, "event")
-        ...     file["event"][()].tolist()
-        [1, 2]
+        See `save_to_grp`.
     """
     _create(grp, name, *_encoded(arr), compression, growing)
 
@@ -240,9 +219,9 @@ def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dty
     the file is complete.
 
     Args:
-        group: As for `fitting`, as are the following.
+        group: As for `fitting`, as are ``column`` and ``axis``.
         column: The dataset's name.
-        values: What to add.
+        values: From `fitting`, as is ``dtype``.
         dtype: That the dataset then has.
         axis: Along which axis.
 

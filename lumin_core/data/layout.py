@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from lumin_core.data.schema import Schema, TensorSchema
+    from lumin_core.data.schema import MatrixSchema, Schema, TensorSchema
     from lumin_core.data.sparse import SparseArray
 
 
@@ -108,15 +108,21 @@ class Layout:
             DataError: For values.
             ConfigError: For parts that were not announced.
         """
+        schema = self.schema
+        for part, given, announced, entry in (
+            ("weights", weights, schema.wgt_feat, f"a wgt_feat; it is {schema.wgt_feat!r}"),
+            ("matrix_inputs", matrix_inputs, schema.matrix, "matrix_feats"),
+        ):
+            if (given is None) != (announced is None):
+                raise ConfigError(f"{where}: {part} must be given if and only if the file has {entry}")
         columns = {"inputs": self._inputs(inputs, where)}
         n = len(columns["inputs"])
-        columns["targets"] = self._targets(targets, n, where)
-        return (
-            columns
-            | self._weights(weights, n, where)
-            | self._matrix(matrix_inputs, n, where)
-            | self._misc(misc or {}, n)
-        )
+        columns["targets"] = self._targets(targets, n, f"{where}, targets")
+        if weights is not None:
+            columns["weights"] = self._weights(weights, n, f"{where}, weights")
+        if matrix_inputs is not None and schema.matrix is not None:
+            columns["matrix_inputs"] = self._matrix(matrix_inputs, n, schema.matrix, f"{where}, matrix_inputs")
+        return columns | self._misc(misc or {}, n)
 
     def _inputs(self, inputs: ArrayLike, where: str) -> np.ndarray:
         schema = self.schema
@@ -138,10 +144,9 @@ class Layout:
         return np.hstack((cont, values[:, n_cont:])) if self.clip is not None else values
 
     def _targets(self, targets: ArrayLike | SparseArray, n: int, where: str) -> np.ndarray:
-        where, names = f"{where}, targets", self.schema.targ_feats
-        if self.schema.target_tensor is not None:
-            check = lambda values: exact(values, self.targ_type, [], where)  # noqa: E731
-            return _tensor(targets, n, self.schema.target_tensor, self.targ_type, check, where)
+        names, tensor = self.schema.targ_feats, self.schema.target_tensor
+        if tensor is not None:
+            return _tensor(targets, n, tensor, lambda given: exact(given, self.targ_type, [], where), where)
         values = exact(targets, self.targ_type, names, where)
         shape = (n,) if self.schema.scalar_target else (n, len(names))
         if len(names) == 1 and values.shape in ((n,), (n, 1)):
@@ -150,28 +155,18 @@ class Layout:
             raise ShapeError(f"{where} must be ({n}, {len(names)}) as inputs and targ_feats say, got {values.shape}")
         return values
 
-    def _weights(self, weights: ArrayLike | None, n: int, where: str) -> dict[str, np.ndarray]:
-        if (weights is None) != (self.schema.wgt_feat is None):
-            raise ConfigError(
-                f"{where}: weights must be given if and only if the file has a wgt_feat; it is {self.schema.wgt_feat!r}"
-            )
-        if weights is None:
-            return {}
-        values = to_float32(weights, f"{where}, weights")
+    def _weights(self, weights: ArrayLike, n: int, where: str) -> np.ndarray:
+        values = to_float32(weights, where)
         if values.shape not in ((n,), (n, 1)):
-            raise ShapeError(f"{where}: weights must be ({n},), one an event, got shape {values.shape}")
-        check_finite(values, [str(self.schema.wgt_feat)], f"{where}, weights")
-        return {"weights": values.reshape(n)}
+            raise ShapeError(f"{where} must be ({n},), one an event, got shape {values.shape}")
+        check_finite(values, [str(self.schema.wgt_feat)], where)
+        return values.reshape(n)
 
-    def _matrix(self, values: ArrayLike | SparseArray | None, n: int, where: str) -> dict[str, np.ndarray]:
-        where, matrix = f"{where}, matrix_inputs", self.schema.matrix
-        if values is None and matrix is None:
-            return {}
-        if values is None or matrix is None:
-            raise ConfigError(f"{where} must be given if and only if the file has matrix_feats")
-        names, dtype = matrix.elements, np.dtype("float32")
-        check = lambda values: check_inputs(to_float32(values, where), names, where, self.clip)  # noqa: E731
-        return {"matrix_inputs": _tensor(values, n, matrix, dtype, check, where)}
+    def _matrix(self, given: ArrayLike | SparseArray, n: int, matrix: MatrixSchema, where: str) -> np.ndarray:
+        def check(values: np.ndarray) -> np.ndarray:
+            return check_inputs(to_float32(values, where), matrix.elements, where, self.clip)
+
+        return _tensor(given, n, matrix, check, where)
 
     def _misc(self, misc: Mapping[str, ArrayLike], n: int) -> dict[str, np.ndarray]:
         if not self._begun:
@@ -272,7 +267,6 @@ def _tensor(
     given: ArrayLike | SparseArray,
     n: int,
     tensor: TensorSchema,
-    dtype: np.dtype,
     check: Callable[[np.ndarray], np.ndarray],
     where: str,
 ) -> np.ndarray:
@@ -282,9 +276,9 @@ def _tensor(
         raise ShapeError(f"{where} must be {(n, *tensor.shape)}, got shape {tuple(values.shape)}")
     if tensor.is_sparse:
         coo = to_coo(values)
-        coo[0] = check(coo[0])
-        is_exact = coo.size == 0 or coo[1:].max() <= EXACT
-        return coo.astype(dtype if dtype.kind == "f" and is_exact else np.promote_types(dtype, np.int64))
+        coo[0] = checked = check(coo[0])
+        is_exact = checked.dtype.kind == "f" and (coo.size == 0 or coo[1:].max() <= EXACT)
+        return coo.astype(checked.dtype if is_exact else np.promote_types(checked.dtype, np.int64))
     if not isinstance(values, np.ndarray):
         raise ConfigError(f"{where}: a sparse array needs is_sparse in its entry (tensor_as_sparse=True)")
     return check(values)

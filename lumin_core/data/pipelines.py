@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 PARTS = ("inputs", "targets", "matrix")
 
 
+def check_part(part: str) -> None:
+    """Refuse what is no part of the data that preprocessing is of."""
+    if part not in PARTS:
+        raise ConfigError(f"preprocessing is of 'inputs', 'targets' or 'matrix', got {part!r}")
+
+
 class Pipelines:
     """The steps of inputs, targets and matrix, built when they are asked for.
 
@@ -45,13 +51,10 @@ class Pipelines:
         Raises:
             ConfigError: If there is no such part, or a step that was given cannot be converted.
         """
-        if part not in PARTS:
-            raise ConfigError(f"preprocessing is of 'inputs', 'targets' or 'matrix', got {part!r}")
-        return (
-            chain_to_config(self._given[part])
-            if part in self._given
-            else list(self._reader.schema.preprocessing.get(part, []))
-        )
+        check_part(part)
+        if part in self._given:
+            return chain_to_config(self._given[part])
+        return list(self._reader.schema.preprocessing.get(part, []))
 
     def chain(self, part: str) -> list[Transform]:
         """Return the steps of a part as transforms.
