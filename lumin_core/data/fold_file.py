@@ -199,13 +199,11 @@ class FoldFileWriter:
             if fitted is None:
                 write_fold(self.file, name, columns, self._compression, axes if self._growing else None)
             else:
-                for column, (values, dtype) in fitted.items():
-                    add_fitted(self.file[name], column, values, dtype, axes[column])
+                for column, values in fitted.items():
+                    add_fitted(self.file[name], column, values, axes[column])
             on_failure.pop_all()
 
-    def _fitted(
-        self, name: str, columns: Mapping[str, np.ndarray], axes: Mapping[str, int]
-    ) -> dict[str, tuple[np.ndarray, np.dtype]]:
+    def _fitted(self, name: str, columns: Mapping[str, np.ndarray], axes: Mapping[str, int]) -> dict[str, np.ndarray]:
         """Return columns as they are added to a fold, all of them checked before one is."""
         if not self._growing:
             raise FoldFileError(f"{name} of {self.path.name} is written already; pass growing=True to add in pieces")

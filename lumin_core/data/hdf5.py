@@ -159,19 +159,13 @@ def write_column(
     Example:
         See `save_to_grp`.
     """
-    _create(grp, name, *_encoded(arr), compression, growing)
-
-
-def _create(
-    group: h5py.Group, name: str, values: np.ndarray, dtype: np.dtype, compression: str | int | None, axis: int | None
-) -> None:
-    """Create a dataset, which grows along an axis if one is given, and write its check sum."""
-    options = {} if axis is None else _growth(values, axis)
+    values = _encoded(arr)
+    options = {} if growing is None else _growth(values, growing)
     if compression is not None and values.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
-    set_aside(group, values.nbytes, chunk_bytes=CHUNK_BYTES if options else 0)
+    set_aside(grp, values.nbytes, chunk_bytes=CHUNK_BYTES if options else 0)
     with summed(values) as total:
-        dataset = group.create_dataset(name, data=values, dtype=dtype, **options)
+        dataset = grp.create_dataset(name, data=values, dtype=values.dtype, **options)
         write_sum(dataset, total())
 
 
@@ -201,18 +195,15 @@ def check_compression(compression: str | int) -> str | int:
     raise ConfigError(f"compression must be 'gzip', 'lzf', a level 0 to 9 or None, got {compression!r}")
 
 
-def _encoded(arr: np.ndarray) -> tuple[np.ndarray, np.dtype]:
-    """Return a column from `storable`, and its dtype in the file; text as UTF-8 of one width."""
-    if arr.dtype.kind == "S":
-        return arr, arr.dtype if arr.dtype.itemsize else np.dtype("S1")
-    if arr.dtype.kind != "O":
-        return arr, arr.dtype
-    encoded = np.char.encode(arr.astype(str), "utf-8", "surrogateescape")
-    dtype = h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))
-    return encoded.astype(dtype), dtype
+def _encoded(arr: np.ndarray) -> np.ndarray:
+    """Return a column from `storable` as it is stored: text is UTF-8 of one width."""
+    if arr.dtype.kind == "O":
+        encoded = np.char.encode(arr.astype(str), "utf-8", "surrogateescape")
+        return encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))
+    return arr if arr.dtype.itemsize else arr.astype("S1")
 
 
-def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dtype, axis: int) -> None:
+def add_fitted(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> None:
     """Add what `fitting` gave to a dataset that grows.
 
     The check sum grows with the first axis; along another one it is removed, to be computed when
@@ -221,8 +212,7 @@ def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dty
     Args:
         group: As for `fitting`, as are ``column`` and ``axis``.
         column: The dataset's name.
-        values: From `fitting`, as is ``dtype``.
-        dtype: That the dataset then has.
+        values: From `fitting`.
         axis: Along which axis.
 
     Example:
@@ -230,15 +220,15 @@ def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dty
         >>> from lumin_core.data.hdf5 import add_fitted, fitting, save_to_grp
         >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
         ...     save_to_grp(np.array([1.5]), file, "mass", growing=0)
-        ...     add_fitted(file, "mass", *fitting(file, "mass", np.array([2.5]), 0), 0)
+        ...     add_fitted(file, "mass", fitting(file, "mass", np.array([2.5]), 0), 0)
         ...     file["mass"][()].tolist()
         [1.5, 2.5]
     """
     dataset = group[column]
-    if dtype.itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
+    if values.dtype.itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
         together, compression = np.concatenate((dataset[()], values), axis), dataset.compression
         del group[column]
-        _create(group, column, together.astype(dtype), dtype, compression, axis)
+        write_column(together.astype(values.dtype), group, column, compression, growing=axis)
         return
     n, before = dataset.shape[axis], stored_sum(dataset)
     values = values.astype(dataset.dtype, copy=False)
@@ -251,8 +241,8 @@ def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dty
         dataset.attrs.pop(SUM, None)
 
 
-def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> tuple[np.ndarray, np.dtype]:
-    """Return values as they are added to a dataset that grows, and the dtype that it then has.
+def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> np.ndarray:
+    """Return values as they are added to a dataset that grows.
 
     Args:
         group: Where it is.
@@ -273,13 +263,13 @@ def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> tu
         lumin_core.errors.DataError: column 'mass' has dtype float64 in the file, got int64 to ...
     """
     dataset = group[column]
-    values, dtype = _encoded(values)
+    values = _encoded(values)
     if values.dtype.kind != dataset.dtype.kind:
         raise DataError(
             f"column {column!r} has dtype {dataset.dtype} in the file, got {values.dtype} to add; convert it"
         )
-    width = max(dtype.itemsize, dataset.dtype.itemsize)
+    width = max(values.dtype.itemsize, dataset.dtype.itemsize)
     if values.dtype.kind == "S" and width > WASTE * LEAST:
         lengths = np.char.str_len(np.concatenate((dataset[()], values), axis)).reshape(-1)
         check_widths(lengths, max(1, values[:1].size), column)
-    return values, dtype
+    return values

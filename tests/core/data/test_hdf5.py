@@ -41,7 +41,7 @@ def test_the_suffix_is_added_where_there_is_none(tmp_path, name):
 
 
 def extend_in_grp(file, column, values, axis):
-    add_fitted(file, column, *fitting(file, column, storable(values, column), axis), axis)
+    add_fitted(file, column, fitting(file, column, storable(values, column), axis), axis)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
