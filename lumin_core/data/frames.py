@@ -119,9 +119,8 @@ def df2foldfile(
     """
     seed = seeds.fresh() if seed is None else seed
     source = Source.of(df, tensor_data, tensor_target)
-    matrix = source.tensor(tensor_name, is_sparse=tensor_as_sparse)
+    matrix = source.tensor(tensor_name, is_sparse=tensor_as_sparse, beside=matrix_vecs)
     if matrix_vecs is not None:
-        source.check_no_tensor()
         matrix = matrix_of_columns(source.names, matrix_vecs, matrix_feats_per_vec, matrix_row_wise)
         cont_feats = _without(cont_feats, matrix.present_feats)
     strata = None if strat_key is None else source.column(strat_key, "strat_key").to_numpy()
@@ -216,9 +215,8 @@ def fold2foldfile(
     source = Source.of(df, tensor_data, tensor_target)
     if n_samples not in (None, len(source.df)):
         raise ShapeError(f"n_samples is {n_samples}, but the data have {len(source.df)} events")
-    matrix = source.tensor(None, is_sparse=tensor_as_sparse)
+    matrix = source.tensor(None, is_sparse=tensor_as_sparse, beside=matrix_lookup)
     if matrix_lookup is not None:
-        source.check_no_tensor()
         if matrix_missing is None or matrix_shape is None:
             raise ConfigError("a matrix needs matrix_lookup, matrix_missing and matrix_shape together")
         matrix = MatrixSchema(shape=matrix_shape, missing=matrix_missing.tolist(), present_feats=matrix_lookup)

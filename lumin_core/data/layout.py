@@ -11,7 +11,7 @@ import pandas as pd
 
 from lumin_core.checks import check_keys, check_names, did_you_mean
 from lumin_core.data.categories import check_known_codes
-from lumin_core.data.numbers import as_numbers
+from lumin_core.data.numbers import REAL, as_numbers
 from lumin_core.data.sparse import is_sparse, to_coo
 from lumin_core.data.storable import storable
 from lumin_core.data.tables import as_frame
@@ -42,7 +42,7 @@ def target_dtype(targ_type: object) -> np.dtype:
         dtype: np.dtype = np.dtype(cast("str", targ_type))
     except TypeError as error:
         raise ConfigError(f"targ_type must be a numpy dtype such as 'float32' or 'int', got {targ_type!r}") from error
-    if dtype.kind not in "biuf":
+    if dtype.kind not in REAL:
         raise ConfigError(f"targ_type must be a dtype of numbers, got {targ_type!r}")
     return dtype
 

@@ -103,24 +103,26 @@ class Source:
         columns = [as_numbers(self.column(name, what), f"{what}: column {name!r}") for name in names]
         return np.stack(columns, axis=1) if columns else np.zeros((len(self.df), 0), dtype=np.float32)
 
-    def tensor(self, name: str | None, *, is_sparse: bool) -> MatrixSchema | None:
+    def tensor(self, name: str | None, *, is_sparse: bool, beside: object = None) -> MatrixSchema | None:
         """Say what the tensor of inputs is, ``None`` where there is none.
 
-        Raises:
-            ConfigError: If something is said of one that is not given.
-        """
-        if self.tensor_data is not None:
-            return tensor_schema(name or "tensor", self.tensor_data.shape[1:], is_sparse=is_sparse)
-        if name is not None or is_sparse:
-            raise ConfigError("tensor_name and tensor_as_sparse are for tensor_data, which is not given")
-        return None
+        Args:
+            name: Of the tensor.
+            is_sparse: Whether it is stored as COO.
+            beside: What asks for a matrix from columns, if anything does.
 
-    def check_no_tensor(self) -> None:
-        """Refuse a tensor of inputs beside a matrix from columns."""
-        if self.tensor_data is not None:
+        Raises:
+            ConfigError: If something is said of one that is not given, or there are two matrices.
+        """
+        if self.tensor_data is None:
+            if name is not None or is_sparse:
+                raise ConfigError("tensor_name and tensor_as_sparse are for tensor_data, which is not given")
+            return None
+        if beside is not None:
             raise ConfigError(
                 "a matrix from columns and tensor_data are both given, and a fold holds one; leave one out"
             )
+        return tensor_schema(name or "tensor", self.tensor_data.shape[1:], is_sparse=is_sparse)
 
     def target_tensor(self, *, is_sparse: bool) -> dict[str, object] | None:
         """Say what the tensor of targets is, ``None`` where there is none.

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lumin_core.data.numbers import as_numbers
+from lumin_core.data.numbers import REAL, as_numbers
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def check_classes(targets: np.ndarray) -> None:
         ...
         lumin_core.errors.DataError: multiclass targets must be classes 0, 1, 2, ..., got 2.5
     """
-    if targets.dtype.kind not in "biuf":
+    if targets.dtype.kind not in REAL:
         raise DataError(f"multiclass targets must be classes 0, 1, 2, ..., got dtype {targets.dtype}")
     wrong = targets < 0
     if targets.dtype.kind == "f":

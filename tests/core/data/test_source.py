@@ -46,7 +46,7 @@ def test_what_does_not_go_together_is_refused():
     with pytest.raises(DataError, match="no event"):
         Source.of(None, IMAGES[:0], IMAGES[:0])
     with pytest.raises(ConfigError, match="leave one out"):
-        Source.of(FRAME, IMAGES, None).check_no_tensor()
+        Source.of(FRAME, IMAGES, None).tensor(None, is_sparse=False, beside=["jet"])
     source = Source.of(FRAME, None, None)
     with pytest.raises(ConfigError, match="tensor_data, which is not given"):
         source.tensor("image", is_sparse=False)
