@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ import numpy as np
 
 from lumin_core.data import room
 from lumin_core.data.check_sums import SUM, check_sum, stored_sum, summed, write_sum
-from lumin_core.data.room import saying, set_aside
 from lumin_core.data.storable import LEAST, WASTE, check_widths, storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import Staged, refuse_existing
@@ -96,17 +95,14 @@ def replacing(path: Path) -> Iterator[h5py.File]:
         See `rewriting`.
     """
     refuse_existing(path, overwrite=True, error=FoldFileError)
-    with Staged(path, FoldFileError, held=True) as part:
-        with saying(f"cannot copy {path} in order to add to it"):
+    with Staged(path, FoldFileError, held=True) as part, ExitStack() as undo:
+        with room.saying(f"cannot copy {path} in order to add to it"):
             shutil.copy(path, part)  # with its permissions
             file = h5py.File(part, "r+", libver=LIBVER)
-        try:
-            set_aside(file, 0)
-            yield file
-            room.close(file)
-        except BaseException:
-            room.give_up(file)
-            raise
+        undo.callback(room.give_up, file)
+        room.set_aside(file, 0)
+        yield file
+        room.close(file)
 
 
 CHUNK_BYTES = 1 << 20  # of a column that grows: large enough to be read about as fast as one in one piece
@@ -163,7 +159,7 @@ def write_column(
     options = {} if growing is None else _growth(values, growing)
     if compression is not None and values.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
-    set_aside(grp, values.nbytes, chunk_bytes=CHUNK_BYTES if options else 0)
+    room.set_aside(grp, values.nbytes, chunk_bytes=CHUNK_BYTES if options else 0)
     with summed(values) as total:
         dataset = grp.create_dataset(name, data=values, dtype=values.dtype, **options)
         write_sum(dataset, total())
@@ -232,7 +228,7 @@ def add_fitted(group: h5py.Group, column: str, values: np.ndarray, axis: int) ->
         return
     n, before = dataset.shape[axis], stored_sum(dataset)
     values = values.astype(dataset.dtype, copy=False)
-    set_aside(group, values.nbytes, chunk_bytes=CHUNK_BYTES)
+    room.set_aside(group, values.nbytes, chunk_bytes=CHUNK_BYTES)
     dataset.resize(n + values.shape[axis], axis=axis)
     dataset[(slice(None),) * axis + (slice(n, None),)] = values
     if axis == 0 and before is not None:
