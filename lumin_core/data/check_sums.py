@@ -153,11 +153,8 @@ def identity(file: h5py.File, schema: Schema, *, trust_sums: bool = True) -> str
     columns = {}
     for name, dataset in _columns(file, schema).items():
         total = stored_sum(dataset) if trust_sums else None
-        columns[name] = [
-            computed_sum(dataset) if total is None else total,
-            dataset.dtype.str,
-            list(dataset.shape),
-        ]
+        total = computed_sum(dataset) if total is None else total
+        columns[name] = [total, dataset.dtype.str, list(dataset.shape)]
     features = [schema.cont_feats, schema.cat_feats, schema.targ_feats, schema.wgt_feat]
     content = {"features": [*features, schema.matrix and schema.matrix.present_feats], "columns": columns}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -235,11 +232,12 @@ def _folds(file: h5py.File) -> Iterator[h5py.Group]:
 
 def _columns(file: h5py.File, schema: Schema) -> dict[str, h5py.Dataset]:
     """Return the columns of a file that are no predictions, by name."""
-    wanted = [*RESERVED, *schema.misc_feats]
-    found = {
-        f"{fold.name.removeprefix('/')}/{name}": fold[name] for fold in _folds(file) for name in wanted if name in fold
+    return {
+        f"{fold.name.removeprefix('/')}/{name}": fold[name]
+        for fold in _folds(file)
+        for name in (*RESERVED, *schema.misc_feats)
+        if name in fold and not is_prediction(fold[name])
     }
-    return {name: dataset for name, dataset in found.items() if not is_prediction(dataset)}
 
 
 def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:

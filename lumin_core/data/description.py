@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, cast
 
+from lumin_core import __version__
 from lumin_core.checks import as_list
 from lumin_core.data import structure
 from lumin_core.data.categories import check_known_codes, checked_cat_maps
-from lumin_core.data.entries import matrix_entry, matrix_from_entry, target_from_entry, tensor_entry
+from lumin_core.data.entries import matrix_from_entry, target_from_entry, tensor_schema
 from lumin_core.data.hdf5 import rewriting
 from lumin_core.data.layout import Layout
 from lumin_core.data.matrix import matrix_lookup
 from lumin_core.data.meta import read_schema, update_entry, write_schema
+from lumin_core.data.pipelines import check_part
 from lumin_core.data.schema import MatrixSchema, Schema
 from lumin_core.data.transforms import chain_to_config
 from lumin_core.data.values import check_codes
-from lumin_core.errors import ConfigError, FoldFileError
+from lumin_core.errors import FoldFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,28 @@ def describe(
         target_tensor=None if target_tensor is None else target_from_entry(target_tensor),
         columns=dict.fromkeys(misc_feats, ""),
         preprocessing=preprocessing_configs(preprocessing),
-        provenance={"written_by": f"lumin-core {_version()}", "seed": seed},
+        provenance={"written_by": f"lumin-core {__version__}", "seed": seed},
+    )
+
+
+def matrix_of_columns(
+    feats: Sequence[str], vecs: Sequence[str], feats_per_vec: Sequence[str] | None, row_wise: bool | None
+) -> MatrixSchema:
+    """Find the columns of a matrix; arguments and errors as of `matrix_lookup`.
+
+    Example:
+        >>> from lumin_core.data.description import matrix_of_columns
+        >>> matrix_of_columns(["tau_px", "jet_px"], ["tau"], ["px"], True).present_feats
+        ['tau_px']
+    """
+    names, missing, shape = matrix_lookup(feats, vecs, feats_per_vec or (), row_wise)
+    return MatrixSchema(
+        shape=shape,
+        present_feats=names,
+        vecs=vecs,
+        missing=missing.tolist(),
+        feats_per_vec=feats_per_vec,
+        row_wise=row_wise,
     )
 
 
@@ -99,16 +121,8 @@ def preprocessing_configs(preprocessing: Steps | Mapping[str, Steps] | None) -> 
     by_part = isinstance(preprocessing, Mapping) and "name" not in preprocessing  # else one transform as a dict
     chains = cast("Mapping[str, Steps]", preprocessing if by_part else {"inputs": preprocessing})
     for name in chains:
-        if name not in ("inputs", "targets", "matrix"):
-            raise ConfigError(f"preprocessing is for 'inputs', 'targets' or 'matrix', got {name!r}")
+        check_part(name)
     return {name: chain_to_config(chain) for name, chain in chains.items()}
-
-
-def _version() -> str:
-    try:
-        return version("lumin-core")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"
 
 
 def add_meta_data(
@@ -167,22 +181,20 @@ def add_meta_data(
         ...     file["meta_data/targ_feats"][()]
         b'"y"'
     """
-    entry, target = None, None
+    matrix = None
     if matrix_vecs is not None:
-        names, missing, shape = matrix_lookup(feats, matrix_vecs, matrix_feats_per_vec or (), matrix_row_wise)
-        entry = matrix_entry(names, matrix_vecs, missing, matrix_feats_per_vec or (), bool(matrix_row_wise), shape)
+        matrix = matrix_of_columns(feats, matrix_vecs, matrix_feats_per_vec, matrix_row_wise)
     elif tensor_shp is not None:
-        entry = tensor_entry(tensor_name or "tensor", tensor_shp, is_sparse=tensor_is_sparse)
-    if target_tensor_shp is not None:
-        target = {"shape": target_tensor_shp, "is_sparse": tensor_target_is_sparse}
+        matrix = tensor_schema(tensor_name or "tensor", tensor_shp, is_sparse=tensor_is_sparse)
+    target = {"shape": target_tensor_shp, "is_sparse": tensor_target_is_sparse}
     schema = describe(
         cont_feats,
         cat_feats,
         targ_feats,
         wgt_feat=wgt_feat,
         cat_maps=cat_maps,
-        matrix_feats=entry,
-        target_tensor=target,
+        matrix_feats=matrix,
+        target_tensor=None if target_tensor_shp is None else target,
         misc_feats=misc_feats or (),
         preprocessing=preprocessing,
         seed=seed,

@@ -59,9 +59,12 @@ def tensor_entry(name: str, shape: Sequence[int], *, is_sparse: bool = False) ->
         >>> tensor_entry("image", (3, 32, 32))["vecs"]
         ['image']
     """
-    return matrix_to_entry(
-        MatrixSchema(shape=shape, is_sparse=is_sparse, vecs=name, feats_per_vec="", present_feats=name)
-    )
+    return matrix_to_entry(tensor_schema(name, shape, is_sparse=is_sparse))
+
+
+def tensor_schema(name: str, shape: Sequence[int], *, is_sparse: bool = False) -> MatrixSchema:
+    """Return what is known of a tensor of inputs; arguments as for `tensor_entry`."""
+    return MatrixSchema(shape=shape, is_sparse=is_sparse, vecs=name, feats_per_vec="", present_feats=name)
 
 
 def matrix_from_entry(entry: Mapping[str, Any]) -> MatrixSchema:

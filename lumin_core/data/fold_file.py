@@ -34,7 +34,7 @@ from lumin_core.files import Staged, refuse_existing
 from lumin_core.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -127,7 +127,6 @@ class FoldFileWriter:
         self._open(overwrite)
 
     def _open(self, overwrite: bool) -> None:
-        refuse_existing(self.path, overwrite=overwrite, error=FoldFileError)
         self._staged = Staged(self.path, FoldFileError)
         with contextlib.ExitStack() as undo:
             undo.callback(self._staged.discard_folders)
@@ -135,7 +134,7 @@ class FoldFileWriter:
             refuse_existing(self.path, overwrite=overwrite, error=FoldFileError)
             undo.callback(self._staged.part.unlink, missing_ok=True)
             self._staged.part.unlink(missing_ok=True)
-            with _writing(self.path):
+            with room.saying(f"cannot write {self.path}"):
                 self.file = h5py.File(self._staged.part, "w", libver=LIBVER)
             undo.callback(room.give_up, self.file)
             room.set_aside(self.file, 0)
@@ -195,34 +194,26 @@ class FoldFileWriter:
         name = f"fold_{fold}"
         axes = {column: self.layout.axis(column) for column in columns}
         fitted = self._fitted(name, columns, axes) if name in self.file else None
-        with contextlib.ExitStack() as on_failure, _writing(self.path):
+        with contextlib.ExitStack() as on_failure, room.saying(f"cannot write {self.path}"):
             on_failure.callback(self.abort)  # half a fold is none
             if fitted is None:
                 write_fold(self.file, name, columns, self._compression, axes if self._growing else None)
             else:
-                self._extend(name, fitted, axes)
+                for column, values in fitted.items():
+                    add_fitted(self.file[name], column, values, axes[column])
             on_failure.pop_all()
 
-    def _fitted(
-        self, name: str, columns: Mapping[str, np.ndarray], axes: Mapping[str, int]
-    ) -> dict[str, tuple[np.ndarray, np.dtype]]:
+    def _fitted(self, name: str, columns: Mapping[str, np.ndarray], axes: Mapping[str, int]) -> dict[str, np.ndarray]:
         """Return columns as they are added to a fold, all of them checked before one is."""
         if not self._growing:
             raise FoldFileError(f"{name} of {self.path.name} is written already; pass growing=True to add in pieces")
-        n_after = self.file[name]["inputs"].shape[0] + len(columns["inputs"])
-        fitted = {}
-        for column, values in columns.items():
-            fitted[column] = fitting(self.file[name], column, values, axes[column])
-            if axes[column] == 1 and values.dtype == np.float32 and n_after > EXACT:  # COO, whose row 1 is the event
-                raise DataError(f"{name}: a sparse fold holds at most {EXACT} events; take more folds")
-        return fitted
-
-    def _extend(self, name: str, fitted: Mapping[str, tuple[np.ndarray, np.dtype]], axes: Mapping[str, int]) -> None:
         n_before = self.file[name]["inputs"].shape[0]
-        for column, (values, dtype) in fitted.items():
-            if axes[column] == 1:
-                values[1] += n_before
-            add_fitted(self.file[name], column, values, dtype, axes[column])
+        for column, axis in axes.items():
+            if axis == 1:  # COO, whose row 1 is the event
+                if columns[column].dtype == np.float32 and n_before + len(columns["inputs"]) > EXACT:
+                    raise DataError(f"{name}: a sparse fold holds at most {EXACT} events; take more folds")
+                columns[column][1] += n_before
+        return {column: fitting(self.file[name], column, values, axes[column]) for column, values in columns.items()}
 
     def close(self) -> None:
         """Complete the file: write the meta data, sync, and rename it to its name.
@@ -246,7 +237,7 @@ class FoldFileWriter:
         with self._undo:  # after the commit nothing but the lock is left to undo
             if not fold_numbers(self.file):
                 raise FoldFileError(f"{self.path} has no fold: append at least one")
-            with _writing(self.path):
+            with room.saying(f"cannot write {self.path}"):
                 complete_sums(self.file)
                 write_schema(self.file, self.layout.schema)
                 room.close(self.file)
@@ -268,23 +259,12 @@ class FoldFileWriter:
         self._undo.close()
 
 
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Name the file in what the system or HDF5 has to say."""
-    try:
-        yield
-    except FoldFileError:
-        raise
-    except (OSError, RuntimeError) as error:
-        raise FoldFileError(f"cannot write {path}: {error}") from error
-
-
 def write_fold(
     file: h5py.Group,
     name: str,
     columns: Mapping[str, np.ndarray],
     compression: str | int | None = None,
-    axes: Mapping[str, int | None] | None = None,
+    axes: Mapping[str, int] | None = None,
 ) -> None:
     """Write a fold whose columns were checked.
 
@@ -308,7 +288,7 @@ def write_fold(
     if META in file:  # described before it is complete
         file[META].attrs.pop(IDENTITY, None)
     for column, values in columns.items():
-        write_column(values, group, column, compression, growing=(axes or {}).get(column))
+        write_column(values, group, column, compression, growing=None if axes is None else axes[column])
 
 
 def _check_number(fold: object) -> None:

@@ -5,36 +5,28 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lumin_core import seeds
-from lumin_core.checks import as_list, check_names
-from lumin_core.data import matrix
-from lumin_core.data.description import describe
-from lumin_core.data.entries import matrix_entry, tensor_entry
+from lumin_core.checks import as_list
+from lumin_core.data.description import describe, matrix_of_columns
 from lumin_core.data.fold_file import FoldFileWriter, write_fold
-from lumin_core.data.layout import Layout, check_column
-from lumin_core.data.numbers import as_numbers
-from lumin_core.data.sparse import is_sparse, select_events
+from lumin_core.data.layout import Layout
+from lumin_core.data.schema import MatrixSchema
+from lumin_core.data.source import Source
+from lumin_core.data.sparse import select_events
 from lumin_core.data.splitting import split_events
-from lumin_core.data.storable import storable
-from lumin_core.data.tables import as_frame
-from lumin_core.data.values import check_codes, to_float32
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import h5py
-    import pandas as pd
+    import numpy as np
     from numpy.typing import ArrayLike
 
     from lumin_core.data.sparse import SparseArray
     from lumin_core.data.tables import Frame
     from lumin_core.data.transforms import Steps
-
-    Tensor = np.ndarray | SparseArray
 
 _log = logging.getLogger(__name__)
 
@@ -126,25 +118,13 @@ def df2foldfile(
         ('train.hdf5', [[40.0], [20.0]])
     """
     seed = seeds.fresh() if seed is None else seed
-    df = None if df is None else as_frame(df)
-    data, target = _as_tensor(tensor_data, "tensor_data"), _as_tensor(tensor_target, "tensor_target")
-    n = _count_events(df, data, target)
-    misc, targets = as_list(misc_feats), [] if target is not None else targ_feats
-    _check_columns(df, {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets})
-    _check_columns(df, {"misc_feats": misc, "wgt_feat": wgt_feat, "strat_key": strat_key})
-    packed: Tensor | None
-    entry: dict[str, Any] | None
+    source = Source.of(df, tensor_data, tensor_target)
+    matrix = source.tensor(tensor_name, is_sparse=tensor_as_sparse, beside=matrix_vecs)
     if matrix_vecs is not None:
-        packed, entry = _matrix_of_columns(df, matrix_vecs, matrix_feats_per_vec, matrix_row_wise, data)
-        cont_feats = _without(as_list(cont_feats), entry["present_feats"])
-    else:
-        packed, entry = _tensor_and_entry(data, tensor_name, tensor_as_sparse)
-    strata = None if strat_key is None or df is None else df[strat_key].to_numpy()
-    folds = split_events(n, n_folds, shuffle=shuffle, seed=seed, strata=strata)
-    columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat) | _given(
-        matrix_inputs=packed, targets=target
-    )
-    further = _misc_columns(df, misc)
+        matrix = matrix_of_columns(source.names, matrix_vecs, matrix_feats_per_vec, matrix_row_wise)
+        cont_feats = _without(cont_feats, matrix.present_feats)
+    strata = None if strat_key is None else source.column(strat_key, "strat_key").to_numpy()
+    folds = split_events(len(source.df), n_folds, shuffle=shuffle, seed=seed, strata=strata)
     with FoldFileWriter(
         savename,
         cont_feats=cont_feats,
@@ -153,18 +133,19 @@ def df2foldfile(
         targ_type=targ_type,
         wgt_feat=wgt_feat,
         cat_maps=cat_maps,
-        matrix_feats=entry,
-        target_tensor=_target_entry(target, tensor_target_as_sparse),
+        matrix_feats=matrix,
+        target_tensor=source.target_tensor(is_sparse=tensor_target_as_sparse),
         compression=compression,
         clip=clip,
         preprocessing=preprocessing,
         seed=seed,
         overwrite=overwrite,
     ) as file:
+        columns, further = source.columns(file.layout.schema), source.further(misc_feats)
         for i, events in enumerate(folds):
             fold: dict[str, Any] = {name: select_events(values, events) for name, values in columns.items()}
             file.append(i, **fold, misc={name: values[events] for name, values in further.items()})
-    _log.info("%d events in %d folds written to %s", n, n_folds, file.path)
+    _log.info("%d events in %d folds written to %s", len(source.df), n_folds, file.path)
     return file.path
 
 
@@ -231,170 +212,32 @@ def fold2foldfile(
         ...     file["fold_0/targets"][()].tolist()
         [0, 1]
     """
-    df = None if df is None else as_frame(df)
-    data, target = _as_tensor(tensor_data, "tensor_data"), _as_tensor(tensor_target, "tensor_target")
-    n = _count_events(df, data, target)
-    if n_samples not in (None, n):
-        raise ShapeError(f"n_samples is {n_samples}, but the data have {n} events")
-    misc, targets = as_list(misc_feats), [] if target is not None else targ_feats
-    _check_columns(df, {"cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": targets})
-    _check_columns(df, {"misc_feats": misc, "wgt_feat": wgt_feat})
-    packed: Tensor | None
-    entry: dict[str, Any] | None
+    source = Source.of(df, tensor_data, tensor_target)
+    if n_samples not in (None, len(source.df)):
+        raise ShapeError(f"n_samples is {n_samples}, but the data have {len(source.df)} events")
+    matrix = source.tensor(None, is_sparse=tensor_as_sparse, beside=matrix_lookup)
     if matrix_lookup is not None:
-        packed = _pack_columns(df, matrix_lookup, matrix_missing, matrix_shape, data)
-        entry = {"shape": packed.shape[1:], "missing": matrix_missing, "present_feats": matrix_lookup}
-    else:
-        packed, entry = _tensor_and_entry(data, None, tensor_as_sparse)
-    columns = _flat_columns(df, n, cont_feats, cat_feats, targets, wgt_feat) | _given(
-        matrix_inputs=packed, targets=target
-    )
+        if matrix_missing is None or matrix_shape is None:
+            raise ConfigError("a matrix needs matrix_lookup, matrix_missing and matrix_shape together")
+        matrix = MatrixSchema(shape=matrix_shape, missing=matrix_missing.tolist(), present_feats=matrix_lookup)
     schema = describe(
         cont_feats,
         cat_feats,
         targ_feats,
         wgt_feat=wgt_feat,
-        matrix_feats=entry,
-        target_tensor=_target_entry(target, tensor_target_as_sparse),
+        matrix_feats=matrix,
+        target_tensor=source.target_tensor(is_sparse=tensor_target_as_sparse),
     )
     layout = Layout(schema, targ_type, clip)
-    checked = layout.check(**columns, misc=_misc_columns(df, misc), where=f"fold {fold_idx}")
+    columns, further = source.columns(schema), source.further(misc_feats)
+    checked = layout.check(**columns, misc=further, where=f"fold {fold_idx}")
     write_fold(out_file, f"fold_{fold_idx}", checked, compression)
 
 
-def _without(cont_feats: list[str], matrix_feats: Sequence[str]) -> list[str]:
-    twice = [feat for feat in cont_feats if feat in matrix_feats]
+def _without(cont_feats: Sequence[str], matrix_feats: Sequence[str]) -> list[str]:
+    """Leave out of the flat inputs what the matrix holds."""
+    names: list[str] = as_list(cont_feats)
+    twice = [feat for feat in names if feat in matrix_feats]
     if twice:
         _log.warning("in the matrix and in cont_feats, left out of the latter: %s", ", ".join(twice))
-    return [feat for feat in cont_feats if feat not in twice]
-
-
-def _given(**tensors: Tensor | None) -> dict[str, Any]:
-    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
-
-
-def _target_entry(target: Tensor | None, as_sparse: bool) -> dict[str, Any] | None:
-    if target is None and as_sparse:
-        raise ConfigError("tensor_target_as_sparse is for tensor_target, which is not given")
-    return None if target is None else {"shape": target.shape[1:], "is_sparse": as_sparse}
-
-
-def _count_events(df: pd.DataFrame | None, tensor_data: Tensor | None, tensor_target: Tensor | None) -> int:
-    """Count the events of data that go together."""
-    given = {"df": df, "tensor_data": tensor_data, "tensor_target": tensor_target}
-    lengths = {name: int(value.shape[0]) for name, value in given.items() if value is not None and len(value.shape)}
-    if df is None and len(lengths) < 2:
-        raise ConfigError("without a data frame both tensor_data and tensor_target are needed; pass df, or both")
-    if len(set(lengths.values())) > 1:
-        raise ShapeError(f"data must have the same number of events, got {lengths}")
-    n = next(iter(lengths.values()))
-    if n == 0:
-        raise DataError("there is no event: the data frame is empty; check the selection that made it")
-    return n
-
-
-def _check_columns(df: pd.DataFrame | None, asked: Mapping[str, str | Sequence[str] | None]) -> None:
-    """Refuse what the data frame does not have, or has twice."""
-    known = [] if df is None else list(df.columns)
-    for what, given in asked.items():
-        names: list[str] = as_list(given)
-        check_names(what, names)
-        for name in names:
-            if df is None:
-                raise ConfigError(f"{what} names {name!r}, but there is no data frame; pass df, or leave {what} out")
-            check_column(name, known, what)
-
-
-def _matrix_of_columns(
-    df: pd.DataFrame | None,
-    vecs: Sequence[str],
-    feats_per_vec: Sequence[str] | None,
-    row_wise: bool | None,
-    tensor_data: Tensor | None,
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Pack a matrix from columns; arguments as for `df2foldfile`."""
-    columns: Sequence[object] = [] if df is None else df.columns.tolist()
-    feats = [name for name in columns if isinstance(name, str)]
-    lookup, missing, shape = matrix.matrix_lookup(feats, vecs, feats_per_vec or (), row_wise)
-    packed = _pack_columns(df, lookup, missing, shape, tensor_data)
-    return packed, matrix_entry(lookup, vecs, missing, feats_per_vec or (), bool(row_wise), shape)
-
-
-def _pack_columns(
-    df: pd.DataFrame | None,
-    lookup: Sequence[str],
-    missing: np.ndarray | None,
-    shape: tuple[int, int] | None,
-    tensor_data: Tensor | None,
-) -> np.ndarray:
-    """Pack a matrix from the columns that were found; arguments as for `fold2foldfile`."""
-    if tensor_data is not None:
-        raise ConfigError("a matrix from columns and tensor_data are both given, and a fold holds one; leave one out")
-    if df is None or missing is None or shape is None:
-        raise ConfigError("a matrix needs a data frame, and matrix_lookup, matrix_missing and matrix_shape together")
-    _check_columns(df, {"matrix": lookup})
-    return matrix.pack(_numbers(df, lookup, "matrix"), np.asarray(missing, dtype=bool), shape)
-
-
-def _tensor_and_entry(
-    data: Tensor | None, name: str | None, as_sparse: bool
-) -> tuple[Tensor | None, dict[str, Any] | None]:
-    """Return a tensor of inputs, and its entry of the meta data; arguments as for `df2foldfile`."""
-    if data is None:
-        if name is not None or as_sparse:
-            raise ConfigError("tensor_name and tensor_as_sparse are for tensor_data, which is not given")
-        return None, None
-    return data, tensor_entry(name or "tensor", data.shape[1:], is_sparse=as_sparse)
-
-
-def _as_tensor(values: ArrayLike | SparseArray | None, what: str) -> Tensor | None:
-    """Return a tensor as an array of numbers, sparse as it is, or nothing."""
-    return values if values is None or is_sparse(values) else as_numbers(values, what)
-
-
-def _flat_columns(
-    df: pd.DataFrame | None,
-    n: int,
-    cont_feats: Sequence[str],
-    cat_feats: Sequence[str],
-    targets: str | Sequence[str],
-    wgt_feat: str | None,
-) -> dict[str, Any]:
-    """Return inputs, targets and weights of a data frame; without one, inputs of no columns."""
-    if df is None:
-        return {"inputs": np.zeros((n, 0), dtype=np.float32)}
-    what = "targ_feats"
-    columns = {
-        "inputs": _inputs(df, as_list(cont_feats), as_list(cat_feats)),
-        "targets": _number(df[targets], what) if isinstance(targets, str) else _numbers(df, targets, what),
-    }
-    return columns if wgt_feat is None else columns | {"weights": _number(df[wgt_feat], "wgt_feat")}
-
-
-def _inputs(df: pd.DataFrame, cont_feats: list[str], cat_feats: list[str]) -> np.ndarray:
-    """Return inputs, float32, which holds no second copy of them."""
-    feats = [*cont_feats, *cat_feats]
-    check_names("cont_feats and cat_feats", feats)
-    inputs = np.empty((len(df), len(feats)), dtype=np.float32)
-    for i, feat in enumerate(feats):
-        what = "cont_feats" if i < len(cont_feats) else "cat_feats"
-        column = _number(df[feat], what)
-        if what == "cat_feats":  # before float32 rounds what is no code
-            check_codes(column[:, None], [feat], what)
-        inputs[:, i] = to_float32(column)
-    return inputs
-
-
-def _numbers(df: pd.DataFrame, names: Iterable[str], what: str) -> np.ndarray:
-    """Return columns as an array ``(n, n_columns)``."""
-    columns = [_number(df[name], what) for name in names]
-    return np.stack(columns, axis=1) if columns else np.zeros((len(df), 0), dtype=np.float32)
-
-
-def _number(column: pd.Series, what: str) -> np.ndarray:
-    return as_numbers(column, f"{what}: column {column.name!r}")
-
-
-def _misc_columns(df: pd.DataFrame | None, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return further columns, whose dtype is kept."""
-    return {} if df is None else {name: storable(df[name], name) for name in names}
+    return [feat for feat in names if feat not in twice]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,13 @@ import numpy as np
 
 from lumin_core.data import room
 from lumin_core.data.check_sums import SUM, check_sum, stored_sum, summed, write_sum
-from lumin_core.data.room import set_aside
 from lumin_core.data.storable import LEAST, WASTE, check_widths, storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import Staged, refuse_existing
 from lumin_core.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import ArrayLike
 
@@ -39,12 +38,8 @@ def with_suffix(path: str | Path) -> Path:
 
     Example:
         >>> from lumin_core.data.hdf5 import with_suffix
-        >>> (
-        ...     with_suffix("data/train").name,
-        ...     with_suffix("train.v2").name,
-        ...     with_suffix("train.h5").name,
-        ... )
-        ('train.hdf5', 'train.v2.hdf5', 'train.h5')
+        >>> [with_suffix(name).name for name in ("data/train", "train.v2", "train.h5")]
+        ['train.hdf5', 'train.v2.hdf5', 'train.h5']
     """
     path = Path(path).expanduser()
     if path.suffix.lower() not in (SUFFIX, ".h5", ".hdf"):
@@ -97,32 +92,17 @@ def replacing(path: Path) -> Iterator[h5py.File]:
         FoldFileError: If it is read-only, or cannot be copied or opened.
 
     Example:
-        >>> import h5py, pathlib, tempfile
-        >>> from lumin_core.locks import locked
-        >>> from lumin_core.data.hdf5 import replacing
-        >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.hdf5"
-        >>> h5py.File(path, "w").close()
-        >>> with locked(path), replacing(path) as file:
-        ...     _ = file.create_group("fold_0")
+        See `rewriting`.
     """
     refuse_existing(path, overwrite=True, error=FoldFileError)
-    with Staged(path, FoldFileError, held=True) as part:
-        file = _open_copy(path, part)
-        try:
-            set_aside(file, 0)
-            yield file
-            room.close(file)
-        except BaseException:
-            room.give_up(file)
-            raise
-
-
-def _open_copy(path: Path, part: Path) -> h5py.File:
-    try:
-        shutil.copy(path, part)  # with its permissions
-        return h5py.File(part, "r+", libver=LIBVER)
-    except OSError as error:
-        raise FoldFileError(f"cannot copy {path} in order to add to it: {error}") from error
+    with Staged(path, FoldFileError, held=True) as part, ExitStack() as undo:
+        with room.saying(f"cannot copy {path} in order to add to it"):
+            shutil.copy(path, part)  # with its permissions
+            file = h5py.File(part, "r+", libver=LIBVER)
+        undo.callback(room.give_up, file)
+        room.set_aside(file, 0)
+        yield file
+        room.close(file)
 
 
 CHUNK_BYTES = 1 << 20  # of a column that grows: large enough to be read about as fast as one in one piece
@@ -173,37 +153,27 @@ def write_column(
         growing: Axis along which more is going to be added.
 
     Example:
-        >>> import h5py, numpy as np
-        >>> from lumin_core.data.hdf5 import write_column
-        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
-        ...     write_column(np.array([1, 2]), file, "event")
-        ...     file["event"][()].tolist()
-        [1, 2]
+        See `save_to_grp`.
     """
-    arr, dtype = _encoded(arr)
-    options = {} if growing is None else _growth(arr, growing)
-    if compression is not None and arr.size:  # HDF5 does not compress what is empty
+    values = _encoded(arr)
+    options = {} if growing is None else _growth(values, growing)
+    if compression is not None and values.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
-    set_aside(grp, arr.nbytes, chunk_bytes=_chunk_bytes(arr, options))
-    with summed(arr) as total:
-        dataset = grp.create_dataset(name, data=arr, dtype=dtype, **options)
+    room.set_aside(grp, values.nbytes, chunk_bytes=CHUNK_BYTES if options else 0)
+    with summed(values) as total:
+        dataset = grp.create_dataset(name, data=values, dtype=values.dtype, **options)
         write_sum(dataset, total())
 
 
-def _growth(arr: np.ndarray, axis: int) -> dict[str, Any]:
-    """Give h5py's options of a dataset that grows along an axis."""
-    limits, chunks = list(arr.shape), [max(1, n) for n in arr.shape]
-    limits[axis] = None
-    chunks[axis] = 1
-    chunks[axis] = max(1, CHUNK_BYTES // (int(np.prod(chunks)) * arr.dtype.itemsize))
-    return {"maxshape": tuple(limits), "chunks": tuple(chunks)} if 0 not in np.delete(arr.shape, axis) else {}
-
-
-def _chunk_bytes(arr: np.ndarray, options: Mapping[str, Any]) -> int:
-    """Return how large a chunk is, 0 where there is none; h5py's own choice is below ours."""
-    if "chunks" in options:
-        return int(np.prod(options["chunks"])) * arr.dtype.itemsize
-    return min(arr.nbytes, CHUNK_BYTES) if options else 0
+def _growth(values: np.ndarray, axis: int) -> dict[str, Any]:
+    """Give h5py's options of a dataset that grows along an axis; one without columns cannot."""
+    others = np.delete(values.shape, axis)
+    if 0 in others:
+        return {}
+    chunks = list(values.shape)
+    chunks[axis] = max(1, CHUNK_BYTES // (int(others.prod()) * values.dtype.itemsize))
+    limits = [None if i == axis else n for i, n in enumerate(values.shape)]
+    return {"maxshape": tuple(limits), "chunks": tuple(chunks)}
 
 
 def check_compression(compression: str | int) -> str | int:
@@ -221,52 +191,24 @@ def check_compression(compression: str | int) -> str | int:
     raise ConfigError(f"compression must be 'gzip', 'lzf', a level 0 to 9 or None, got {compression!r}")
 
 
-def _encoded(arr: np.ndarray) -> tuple[np.ndarray, np.dtype]:
-    """Return a column from `storable`, and its dtype in the file; text as UTF-8 of one width."""
-    if arr.dtype.kind == "S":
-        return arr, arr.dtype if arr.dtype.itemsize else np.dtype("S1")
-    if arr.dtype.kind != "O":
-        return arr, arr.dtype
-    encoded = np.char.encode(arr.astype(str), "utf-8", "surrogateescape")
-    dtype = h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))
-    return encoded.astype(dtype), dtype
+def _encoded(arr: np.ndarray) -> np.ndarray:
+    """Return a column from `storable` as it is stored: text is UTF-8 of one width."""
+    if arr.dtype.kind == "O":
+        encoded = np.char.encode(arr.astype(str), "utf-8", "surrogateescape")
+        return encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))
+    return arr if arr.dtype.itemsize else arr.astype("S1")
 
 
-def extend_in_grp(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> None:
-    """Add to a dataset that grows.
+def add_fitted(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> None:
+    """Add what `fitting` gave to a dataset that grows.
 
     The check sum grows with the first axis; along another one it is removed, to be computed when
     the file is complete.
 
     Args:
-        group: Where it is.
-        column: Its name.
-        values: What to add.
-        axis: Along which axis.
-
-    Raises:
-        DataError: If the dtypes do not go together.
-
-    Example:
-        >>> import h5py, numpy as np
-        >>> from lumin_core.data.hdf5 import extend_in_grp, save_to_grp
-        >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
-        ...     save_to_grp(np.array(["ttbar"]), file, "process", growing=0)
-        ...     extend_in_grp(file, "process", np.array(["diboson"]), 0)
-        ...     file["process"][()].tolist()
-        [b'ttbar', b'diboson']
-    """
-    add_fitted(group, column, *fitting(group, column, values, axis), axis)
-
-
-def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dtype, axis: int) -> None:
-    """Do the same as `extend_in_grp`, for what `fitting` gave.
-
-    Args:
-        group: As for `extend_in_grp`, as are the following.
+        group: As for `fitting`, as are ``column`` and ``axis``.
         column: The dataset's name.
-        values: What to add.
-        dtype: That the dataset then has.
+        values: From `fitting`.
         axis: Along which axis.
 
     Example:
@@ -274,17 +216,19 @@ def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dty
         >>> from lumin_core.data.hdf5 import add_fitted, fitting, save_to_grp
         >>> with h5py.File("a", "w", driver="core", backing_store=False) as file:
         ...     save_to_grp(np.array([1.5]), file, "mass", growing=0)
-        ...     add_fitted(file, "mass", *fitting(file, "mass", np.array([2.5]), 0), 0)
+        ...     add_fitted(file, "mass", fitting(file, "mass", np.array([2.5]), 0), 0)
         ...     file["mass"][()].tolist()
         [1.5, 2.5]
     """
     dataset = group[column]
-    if dtype.itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
-        _replace(group, column, np.concatenate((dataset[()], values), axis), dtype, axis)
+    if values.dtype.itemsize > dataset.dtype.itemsize or dataset.chunks is None:  # longer text; no columns
+        together, compression = np.concatenate((dataset[()], values), axis), dataset.compression
+        del group[column]
+        write_column(together.astype(values.dtype), group, column, compression, growing=axis)
         return
     n, before = dataset.shape[axis], stored_sum(dataset)
     values = values.astype(dataset.dtype, copy=False)
-    set_aside(group, values.nbytes, chunk_bytes=CHUNK_BYTES)
+    room.set_aside(group, values.nbytes, chunk_bytes=CHUNK_BYTES)
     dataset.resize(n + values.shape[axis], axis=axis)
     dataset[(slice(None),) * axis + (slice(n, None),)] = values
     if axis == 0 and before is not None:
@@ -293,13 +237,13 @@ def add_fitted(group: h5py.Group, column: str, values: np.ndarray, dtype: np.dty
         dataset.attrs.pop(SUM, None)
 
 
-def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> tuple[np.ndarray, np.dtype]:
-    """Return values as they are added to a dataset that grows, and the dtype that it then has.
+def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> np.ndarray:
+    """Return values as they are added to a dataset that grows.
 
     Args:
-        group: As for `extend_in_grp`, as are the following.
+        group: Where it is.
         column: The dataset's name.
-        values: What to add.
+        values: What to add, from `storable`.
         axis: Along which axis.
 
     Raises:
@@ -315,22 +259,13 @@ def fitting(group: h5py.Group, column: str, values: np.ndarray, axis: int) -> tu
         lumin_core.errors.DataError: column 'mass' has dtype float64 in the file, got int64 to ...
     """
     dataset = group[column]
-    values, dtype = _encoded(storable(values, column))
+    values = _encoded(values)
     if values.dtype.kind != dataset.dtype.kind:
         raise DataError(
             f"column {column!r} has dtype {dataset.dtype} in the file, got {values.dtype} to add; convert it"
         )
-    width = max(dtype.itemsize, dataset.dtype.itemsize)
+    width = max(values.dtype.itemsize, dataset.dtype.itemsize)
     if values.dtype.kind == "S" and width > WASTE * LEAST:
         lengths = np.char.str_len(np.concatenate((dataset[()], values), axis)).reshape(-1)
         check_widths(lengths, max(1, values[:1].size), column)
-    return values, dtype
-
-
-def _replace(group: h5py.Group, column: str, values: np.ndarray, dtype: Any, axis: int) -> None:
-    compression = group[column].compression
-    del group[column]
-    options = _growth(values, axis) | ({"compression": compression} if compression else {})
-    values = values.astype(dtype)
-    set_aside(group, values.nbytes, chunk_bytes=CHUNK_BYTES)
-    write_sum(group.create_dataset(column, data=values, dtype=dtype, **options), check_sum(values))
+    return values

@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 import numpy as np
+import pandas as pd
 
 from lumin_core.checks import check_keys, check_names, did_you_mean
 from lumin_core.data.categories import check_known_codes
-from lumin_core.data.numbers import as_numbers
+from lumin_core.data.numbers import REAL, as_numbers
 from lumin_core.data.sparse import is_sparse, to_coo
 from lumin_core.data.storable import storable
+from lumin_core.data.tables import as_frame
 from lumin_core.data.values import EXACT, check_codes, check_column_name, check_finite, check_inputs, exact, to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
-    from lumin_core.data.schema import Schema, TensorSchema
+    from lumin_core.data.schema import MatrixSchema, Schema, TensorSchema
     from lumin_core.data.sparse import SparseArray
 
 
@@ -40,7 +42,7 @@ def target_dtype(targ_type: object) -> np.dtype:
         dtype: np.dtype = np.dtype(cast("str", targ_type))
     except TypeError as error:
         raise ConfigError(f"targ_type must be a numpy dtype such as 'float32' or 'int', got {targ_type!r}") from error
-    if dtype.kind not in "biuf":
+    if dtype.kind not in REAL:
         raise ConfigError(f"targ_type must be a dtype of numbers, got {targ_type!r}")
     return dtype
 
@@ -106,67 +108,65 @@ class Layout:
             DataError: For values.
             ConfigError: For parts that were not announced.
         """
+        schema = self.schema
+        for part, given, announced, entry in (
+            ("weights", weights, schema.wgt_feat, f"a wgt_feat; it is {schema.wgt_feat!r}"),
+            ("matrix_inputs", matrix_inputs, schema.matrix, "matrix_feats"),
+        ):
+            if (given is None) != (announced is None):
+                raise ConfigError(f"{where}: {part} must be given if and only if the file has {entry}")
         columns = {"inputs": self._inputs(inputs, where)}
         n = len(columns["inputs"])
-        columns["targets"] = self._targets(targets, n, where)
-        return (
-            columns
-            | self._weights(weights, n, where)
-            | self._matrix(matrix_inputs, n, where)
-            | self._misc(misc or {}, n)
-        )
+        columns["targets"] = self._targets(targets, n, f"{where}, targets")
+        if weights is not None:
+            columns["weights"] = self._weights(weights, n, f"{where}, weights")
+        if matrix_inputs is not None and schema.matrix is not None:
+            columns["matrix_inputs"] = self._matrix(matrix_inputs, n, schema.matrix, f"{where}, matrix_inputs")
+        return columns | self._misc(misc or {}, n)
 
     def _inputs(self, inputs: ArrayLike, where: str) -> np.ndarray:
-        cont_feats, cat_feats = self.schema.cont_feats, self.schema.cat_feats
-        given = _flat_inputs(inputs, self.schema.input_feats, f"{where}, inputs")
-        values, n_cont, n_cat = to_float32(given), len(cont_feats), len(cat_feats)
-        if values.ndim != 2 or values.shape[1] != n_cont + n_cat:
-            raise ShapeError(
-                f"{where}: inputs must be (n, {n_cont + n_cat}) for {n_cont} continuous and {n_cat} categorical "
-                f"features, got shape {values.shape}"
-            )
-        check_codes(given[:, n_cont:], cat_feats, f"{where}, cat_feats")  # as float32 rounds what is none
-        check_known_codes(values[:, n_cont:], cat_feats, self.schema.cat_maps, f"{where}, cat_feats")
-        cont = check_inputs(values[:, :n_cont], cont_feats, f"{where}, inputs", self.clip)
+        schema = self.schema
+        n_cont, n_cat = len(schema.cont_feats), len(schema.cat_feats)
+        frame = _named(inputs, schema.input_feats, f"{where}, inputs")
+        if frame is not None:
+            values = flat_inputs(frame, schema, f"{where}, ")
+        else:
+            given = as_numbers(inputs, f"{where}, inputs")
+            if given.ndim != 2 or given.shape[1] != n_cont + n_cat:
+                raise ShapeError(
+                    f"{where}: inputs must be (n, {n_cont + n_cat}) for {n_cont} continuous and {n_cat} categorical "
+                    f"features, got shape {given.shape}"
+                )
+            check_codes(given[:, n_cont:], schema.cat_feats, f"{where}, cat_feats")  # as float32 rounds what is none
+            values = to_float32(given)
+        check_known_codes(values[:, n_cont:], schema.cat_feats, schema.cat_maps, f"{where}, cat_feats")
+        cont = check_inputs(values[:, :n_cont], schema.cont_feats, f"{where}, inputs", self.clip)
         return np.hstack((cont, values[:, n_cont:])) if self.clip is not None else values
 
     def _targets(self, targets: ArrayLike | SparseArray, n: int, where: str) -> np.ndarray:
-        where, names = f"{where}, targets", self.schema.targ_feats
-        if self.schema.target_tensor is not None:
-            check = lambda values: exact(values, self.targ_type, [], where)  # noqa: E731
-            return _tensor(targets, n, self.schema.target_tensor, self.targ_type, check, where)
+        names, tensor = self.schema.targ_feats, self.schema.target_tensor
+        if tensor is not None:
+            return _tensor(targets, n, tensor, lambda given: exact(given, self.targ_type, [], where), where)
         values = exact(targets, self.targ_type, names, where)
-        width = None if self.schema.scalar_target else len(names)
-        if values.ndim == 1 and width == 1:
-            values = values[:, None]
-        if values.ndim == 2 and values.shape[1] == 1 and width is None:
-            values = values[:, 0]
-        if values.shape != ((n,) if width is None else (n, width)):
-            raise ShapeError(f"{where} must be ({n}, {width or 1}) as inputs and targ_feats say, got {values.shape}")
+        shape = (n,) if self.schema.scalar_target else (n, len(names))
+        if len(names) == 1 and values.shape in ((n,), (n, 1)):
+            values = values.reshape(shape)
+        if values.shape != shape:
+            raise ShapeError(f"{where} must be ({n}, {len(names)}) as inputs and targ_feats say, got {values.shape}")
         return values
 
-    def _weights(self, weights: ArrayLike | None, n: int, where: str) -> dict[str, np.ndarray]:
-        if (weights is None) != (self.schema.wgt_feat is None):
-            raise ConfigError(
-                f"{where}: weights must be given if and only if the file has a wgt_feat; it is {self.schema.wgt_feat!r}"
-            )
-        if weights is None:
-            return {}
-        values = to_float32(weights, f"{where}, weights")
+    def _weights(self, weights: ArrayLike, n: int, where: str) -> np.ndarray:
+        values = to_float32(weights, where)
         if values.shape not in ((n,), (n, 1)):
-            raise ShapeError(f"{where}: weights must be ({n},), one an event, got shape {values.shape}")
-        check_finite(values, [str(self.schema.wgt_feat)], f"{where}, weights")
-        return {"weights": values.reshape(n)}
+            raise ShapeError(f"{where} must be ({n},), one an event, got shape {values.shape}")
+        check_finite(values, [str(self.schema.wgt_feat)], where)
+        return values.reshape(n)
 
-    def _matrix(self, values: ArrayLike | SparseArray | None, n: int, where: str) -> dict[str, np.ndarray]:
-        where, matrix = f"{where}, matrix_inputs", self.schema.matrix
-        if values is None and matrix is None:
-            return {}
-        if values is None or matrix is None:
-            raise ConfigError(f"{where} must be given if and only if the file has matrix_feats")
-        names, dtype = matrix.elements, np.dtype("float32")
-        check = lambda values: check_inputs(to_float32(values, where), names, where, self.clip)  # noqa: E731
-        return {"matrix_inputs": _tensor(values, n, matrix, dtype, check, where)}
+    def _matrix(self, given: ArrayLike | SparseArray, n: int, matrix: MatrixSchema, where: str) -> np.ndarray:
+        def check(values: np.ndarray) -> np.ndarray:
+            return check_inputs(to_float32(values, where), matrix.elements, where, self.clip)
+
+        return _tensor(given, n, matrix, check, where)
 
     def _misc(self, misc: Mapping[str, ArrayLike], n: int) -> dict[str, np.ndarray]:
         if not self._begun:
@@ -195,6 +195,34 @@ class Layout:
         return int(self.schema.is_sparse(column))
 
 
+def flat_inputs(frame: pd.DataFrame, schema: Schema, where: str = "") -> NDArray[np.float32]:
+    """Take flat inputs from a data frame by name, with no second copy of them.
+
+    Args:
+        frame: The data frame, which has them.
+        schema: Which columns are asked for.
+        where: For messages, what comes before the name of the argument.
+
+    Raises:
+        DataError: If columns hold something else than numbers, or than codes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from lumin_core.data.layout import flat_inputs
+        >>> from lumin_core.data.schema import Schema
+        >>> flat_inputs(pd.DataFrame({"m": [1.0], "pt": [2]}), Schema(cont_feats=["pt"]))
+        array([[2.]], dtype=float32)
+    """
+    inputs = np.empty((len(frame), len(schema.input_feats)), dtype=np.float32)
+    for i, feat in enumerate(schema.input_feats):
+        what = where + ("cont_feats" if i < len(schema.cont_feats) else "cat_feats")
+        column = as_numbers(frame[feat], f"{what}: column {feat!r}")
+        if i >= len(schema.cont_feats):  # before float32 rounds what is no code
+            check_codes(column[:, None], [feat], what)
+        inputs[:, i] = to_float32(column)
+    return inputs
+
+
 def check_column(name: str, known: Sequence[object], what: str) -> None:
     """Refuse a column that data do not have, or have twice.
 
@@ -205,42 +233,40 @@ def check_column(name: str, known: Sequence[object], what: str) -> None:
 
     Raises:
         DataError: With did-you-mean.
+        ConfigError: If there are no columns at all.
 
     Example:
         >>> from lumin_core.data.layout import check_column
         >>> check_column("pt", ["pt", "eta"], "cont_feats")
     """
+    if not known:
+        raise ConfigError(f"{what} names {name!r}, but there is no data frame; pass df, or leave {what} out")
     if name not in known:
         raise DataError(f"{what}: the data frame has no column {name!r}{did_you_mean(name, map(str, known))}")
     if known.count(name) > 1:
         raise DataError(f"{what}: the data frame has {known.count(name)} columns {name!r}; rename or drop one")
 
 
-def _flat_inputs(inputs: object, feats: list[str], where: str) -> np.ndarray:
-    """Return flat inputs as numbers; from a data frame, a dict or records, the features by name."""
-    names = _names(inputs)
-    if not feats or not any(isinstance(name, str) for name in names):
-        return as_numbers(inputs, where)
-    for feat in feats:
-        check_column(feat, names, where)
-    columns = cast("Mapping[str, ArrayLike]", inputs)
-    return np.stack([as_numbers(columns[feat], f"{where}: column {feat!r}") for feat in feats], axis=-1)
-
-
-def _names(inputs: object) -> list[object]:
-    """List the names of columns; an array has none."""
-    if isinstance(inputs, Mapping):
-        return list(inputs)
+def _named(inputs: object, feats: Sequence[str], what: str) -> pd.DataFrame | None:
+    """Return a data frame, a dict or records as a data frame; an array has no names."""
     if isinstance(inputs, np.ndarray):
-        return list(inputs.dtype.names or ())
-    return list(getattr(inputs, "columns", ()))
+        names = list(inputs.dtype.names or ())
+    else:
+        names = list(inputs if isinstance(inputs, Mapping) else getattr(inputs, "columns", ()))
+    if not feats or not any(isinstance(name, str) for name in names):
+        return None
+    for feat in feats:
+        check_column(feat, names, what)
+    if isinstance(inputs, pd.DataFrame):
+        return inputs
+    columns = cast("Mapping[str, object]", inputs)  # of which further ones may be of any shape
+    return as_frame({feat: columns[feat] for feat in feats}, what)
 
 
 def _tensor(
     given: ArrayLike | SparseArray,
     n: int,
     tensor: TensorSchema,
-    dtype: np.dtype,
     check: Callable[[np.ndarray], np.ndarray],
     where: str,
 ) -> np.ndarray:
@@ -250,9 +276,9 @@ def _tensor(
         raise ShapeError(f"{where} must be {(n, *tensor.shape)}, got shape {tuple(values.shape)}")
     if tensor.is_sparse:
         coo = to_coo(values)
-        coo[0] = check(coo[0])
-        is_exact = coo.size == 0 or coo[1:].max() <= EXACT
-        return coo.astype(dtype if dtype.kind == "f" and is_exact else np.promote_types(dtype, np.int64))
+        coo[0] = checked = check(coo[0])
+        is_exact = checked.dtype.kind == "f" and (coo.size == 0 or coo[1:].max() <= EXACT)
+        return coo.astype(checked.dtype if is_exact else np.promote_types(checked.dtype, np.int64))
     if not isinstance(values, np.ndarray):
         raise ConfigError(f"{where}: a sparse array needs is_sparse in its entry (tensor_as_sparse=True)")
     return check(values)

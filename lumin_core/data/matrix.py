@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from lumin_core.checks import check_names, did_you_mean
-from lumin_core.data.values import BLOCK, has_nan
+from lumin_core.data.values import blocks, has_nan
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
@@ -117,7 +117,7 @@ def _refuse_unknown(what: str, names: Sequence[str], exists: Sequence[bool], kno
             raise DataError(f"{what}: there is no column for {name!r} at all{did_you_mean(name, dict.fromkeys(known))}")
 
 
-def pack(values: np.ndarray, missing: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def pack(values: np.ndarray, missing: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Pack existing columns into a matrix with NaN where there is none.
 
     Args:
@@ -170,7 +170,7 @@ def mark_absent(matrix: np.ndarray, schema: MatrixSchema, *, keep_nan: bool = Fa
             f"matrix_feats says which of {missing.size} elements exist, but a matrix is {matrix.shape[1:]}"
         )
     never = missing.reshape(matrix.shape[1:]) if missing.any() else None
-    for block in _blocks(matrix):
+    for block in blocks(matrix):
         nan = np.isnan(block)
         unset = nan if never is None else nan | never
         empty = unset | (block == 0) if schema.zero_padded else unset
@@ -203,17 +203,11 @@ def fill_objects(matrix: np.ndarray, object_axis: int) -> np.ndarray:
     if not has_nan(matrix):
         return matrix
     filled = np.array(matrix, order="C")
-    for block in _blocks(filled):
+    for block in blocks(filled):
         nan = np.isnan(block)
         np.moveaxis(nan, object_axis, 1)[_all_of_object(nan, object_axis)] = False
         block[nan] = 0
     return filled
-
-
-def _blocks(matrix: np.ndarray) -> Iterator[np.ndarray]:
-    """Go through a matrix by as many events as stay in the processor's cache."""
-    step = max(1, BLOCK // max(1, math.prod(matrix.shape[1:])))
-    return (matrix[start : start + step] for start in range(0, len(matrix), step))
 
 
 def _all_of_object(true: np.ndarray, object_axis: int) -> np.ndarray:

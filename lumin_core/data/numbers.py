@@ -194,25 +194,19 @@ def _of_others(values: object) -> np.ndarray:
 
 def _checked(array: np.ndarray, what: str) -> np.ndarray:
     """Refuse an array of anything but numbers; what is missing becomes NaN."""
-    if isinstance(array, np.ma.MaskedArray):
-        return _filled(array, what)
     kind = array.dtype.kind
+    if isinstance(array, np.ma.MaskedArray):
+        if kind == "O":
+            array = uncovered(array)
+        elif kind in REAL and np.ma.is_masked(array):
+            array = np.ma.filled(array.astype(array.dtype if kind == "f" else np.float64), np.nan)
     if kind in REAL:
         return np.asarray(array, dtype=array.dtype.newbyteorder("="))
     if kind == "O":
         return _of_objects(np.asarray(array), what)
-    raise _refusal(what, _KINDS.get(kind, _Kind(str(array.dtype), "convert it first")), array.reshape(-1)[:1])
-
-
-def _filled(array: np.ma.MaskedArray, what: str) -> np.ndarray:
-    if array.dtype.kind == "O":
-        return _of_objects(uncovered(array), what)
-    data, mask = _checked(np.asarray(array.data), what), np.ma.getmaskarray(array)
-    if not mask.any():
-        return data
-    filled = data.astype(data.dtype if data.dtype.kind == "f" else np.float64)
-    filled[mask] = np.nan
-    return filled
+    raise _refusal(
+        what, _KINDS.get(kind, _Kind(str(array.dtype), "convert it first")), np.asarray(array).reshape(-1)[:1]
+    )
 
 
 def uncovered(array: np.ma.MaskedArray) -> np.ndarray:
@@ -254,21 +248,13 @@ def _of_objects(array: np.ndarray, what: str) -> np.ndarray:
         first = next(value for value in flat if type(value) in wrong)
         raise _refusal(what, wrong[type(first)], [first], mixed=len(wrong) < len(kinds))
     try:
-        return (_with_gaps(flat, missing) if missing else _without_gaps(flat)).reshape(array.shape)
+        if missing:
+            numbers = np.array([np.nan if type(value) in missing else value for value in flat], dtype=np.float64)
+        elif (numbers := np.asarray(flat.tolist())).dtype.kind not in REAL:
+            numbers = flat.astype(np.float64)
     except (OverflowError, ValueError) as error:
         raise DataError(f"{what} has a number that a float cannot hold: {error}") from error
-
-
-def _without_gaps(flat: np.ndarray) -> np.ndarray:
-    plain = np.asarray(flat.tolist())
-    return plain if plain.dtype.kind in REAL else flat.astype(np.float64)
-
-
-def _with_gaps(flat: np.ndarray, missing: set[type]) -> np.ndarray:
-    present = np.array([type(value) not in missing for value in flat])
-    filled = np.full(flat.shape, np.nan)
-    filled[present] = flat[present].astype(np.float64)
-    return filled
+    return numbers.reshape(array.shape)
 
 
 def _kind(of_type: type) -> _Kind | None:

@@ -124,15 +124,12 @@ class _Mine(threading.local):
 
 def _write_column(group: h5py.Group, name: str, values: np.ndarray) -> None:
     """Write into the place of predictions of the same shape, so that the file does not grow."""
-    if name in group and _fits(group[name], values):
-        group[name][...] = values
-        write_sum(group[name], check_sum(values))
-        return
     if name in group:
+        dataset = group[name]
+        if is_prediction(dataset) and dataset.shape == values.shape and dataset.dtype == values.dtype:
+            dataset[...] = values
+            write_sum(dataset, check_sum(values))
+            return
         del group[name]
     save_to_grp(values, group, name)
     group[name].attrs[PREDICTED] = True
-
-
-def _fits(dataset: h5py.Dataset, values: np.ndarray) -> bool:
-    return is_prediction(dataset) and dataset.shape == values.shape and dataset.dtype == values.dtype

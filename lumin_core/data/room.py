@@ -9,15 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lumin_core.errors import FoldFileError
 
 if TYPE_CHECKING:
-    import h5py
+    from collections.abc import Iterator
 
-    pass
+    import h5py
 
 _SLACK = 1 << 16  # bytes: headers, names, attributes, what closing writes
 _CHUNKED = 2  # chunks at the edges are stored whole, and need tables
@@ -111,3 +111,25 @@ def give_up(file: h5py.File) -> None:
     """
     with suppress(OSError, RuntimeError):
         file.close()
+
+
+@contextmanager
+def saying(what: str) -> Iterator[None]:
+    """Turn what the system or HDF5 has against writing into an error that says what failed.
+
+    Raises:
+        FoldFileError: If the block raises such an error.
+
+    Example:
+        >>> from lumin_core.data.room import saying
+        >>> with saying("cannot write a.hdf5"):
+        ...     raise OSError("no such device")
+        Traceback (most recent call last):
+        lumin_core.errors.FoldFileError: cannot write a.hdf5: no such device
+    """
+    try:
+        yield
+    except FoldFileError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise FoldFileError(f"{what}: {error}") from error

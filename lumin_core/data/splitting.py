@@ -9,7 +9,7 @@ import pandas as pd
 
 from lumin_core import seeds
 from lumin_core.checks import positive
-from lumin_core.data.numbers import REAL, as_array, as_numbers, uncovered
+from lumin_core.data.numbers import as_array, unmasked
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -62,13 +62,8 @@ def _dealing_order(
     order = rng.permutation(n)
     if strata is None:
         return order
-    given = as_array(strata, "strat_key")
-    if given.dtype.kind in REAL:
-        given = as_numbers(given)
-    elif isinstance(given, np.ma.MaskedArray):
-        given = uncovered(given)
     try:
-        codes, classes = pd.factorize(given, use_na_sentinel=False)
+        codes, classes = pd.factorize(unmasked(as_array(strata, "strat_key")), use_na_sentinel=False)
     except TypeError as error:
         raise DataError(f"strat_key must hold one class for each event, such as a number or text: {error}") from error
     counts = np.bincount(codes, minlength=len(classes))

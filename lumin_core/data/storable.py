@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lumin_core.data.numbers import MISSING, REAL, as_array, as_numbers, uncovered
+from lumin_core.data.numbers import MISSING, REAL, as_array, as_numbers, unmasked
 from lumin_core.errors import DataError
 
 WASTE = 10  # what text of fixed width may cost, as a multiple of what it holds
@@ -32,15 +32,17 @@ def storable(values: object, name: str) -> np.ndarray:
         >>> storable(np.ma.masked_equal([7, -1], -1), "run"), storable(["e", "mu"], "lepton")
         (array([ 7., nan]), array(['e', 'mu'], dtype=object))
     """
-    array = _as_array(values, name)
+    array = as_array(values, f"column {name!r}")
     kind = array.dtype.kind
     if kind in REAL:
         _check_exact(array, values, name)
+    else:
+        array = unmasked(array)
+        kind = array.dtype.kind
+    if kind in REAL or (kind == "O" and _holds_numbers(array)):
         return as_numbers(array, f"column {name!r}")
     if kind == "S":
         return array
-    if kind == "O" and _holds_numbers(array):
-        return as_numbers(array, f"column {name!r}")
     if kind not in "UOT":
         raise DataError(
             f"column {name!r} has dtype {array.dtype}, which fold files do not hold; convert it to numbers "
@@ -49,13 +51,6 @@ def storable(values: object, name: str) -> np.ndarray:
     text = np.asarray(array, dtype=object)
     _check_text(text, name)
     return text
-
-
-def _as_array(values: object, name: str) -> np.ndarray:
-    array = as_array(values, f"column {name!r}")
-    if isinstance(array, np.ma.MaskedArray) and array.dtype.kind not in REAL:
-        return uncovered(array)
-    return array
 
 
 def _holds_numbers(array: np.ndarray) -> bool:

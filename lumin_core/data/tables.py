@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     Frame = pd.DataFrame | Mapping[str, object] | np.ndarray
     """Columns by name: a data frame, a dict of columns, an array of records."""
 
+_TO_PANDAS = ("cudf", "datatable", "duckdb", "ibis", "modin", "polars", "pyarrow", "vaex")
 _WAYS_OUT = {
+    **dict.fromkeys(_TO_PANDAS, "pass df.to_pandas()"),
     "awkward": "pass ak.to_dataframe(df), or a dict of its columns, padded where they are jagged",
     "dask": "pass df.compute()",
     "pyspark": "pass df.toPandas()",
     "ROOT": "pass df.AsNumpy()",
     "xarray": "pass df.to_dataframe()",
 }
-_TO_PANDAS = ("cudf", "datatable", "duckdb", "ibis", "modin", "polars", "pyarrow", "vaex")
 
 
 def is_frame(values: object) -> bool:
@@ -100,9 +101,7 @@ def _refusal(values: object, what: str) -> DataError:
     """Say what came, and the line that makes a data frame of it."""
     came, home = type(values).__qualname__, type(values).__module__.partition(".")[0]
     way_out = _WAYS_OUT.get(home, "pass pd.DataFrame(df)")
-    if home in _TO_PANDAS:
-        way_out = "pass df.to_pandas()"
-    elif isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray):
         came, way_out = f"an array of shape {values.shape}", "pass pd.DataFrame(df, columns=[...])"
     elif isinstance(values, pd.Series):
         way_out = "pass df.to_frame()"

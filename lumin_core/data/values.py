@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lumin_core.data.numbers import as_numbers
+from lumin_core.data.numbers import REAL, as_numbers
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,8 +33,8 @@ RESERVED = ("inputs", "targets", "weights", "matrix_inputs")
 BLOCK = 1 << 16  # values looked at together: stays in the processor's cache, needs no large temporary
 
 
-def check_column_name(name: str, taken: Collection[str] = RESERVED) -> None:
-    """Refuse a name that cannot be a column of a fold beside the given ones.
+def check_column_name(name: object) -> None:
+    """Refuse a name that cannot be a further column of a fold.
 
     Raises:
         ConfigError: If it is taken, or no plain name.
@@ -43,14 +43,10 @@ def check_column_name(name: str, taken: Collection[str] = RESERVED) -> None:
         >>> from lumin_core.data.values import check_column_name
         >>> check_column_name("process")
     """
-    if name in taken:
+    if name in RESERVED:
         raise ConfigError(f"the column name {name!r} is taken in fold files; choose another name")
-    if not _is_plain_name(name):
+    if not isinstance(name, str) or set("/\0") & set(name) or not name.strip("."):
         raise ConfigError(f"{name!r} cannot be a column's name: it must be text, not empty, without '/'")
-
-
-def _is_plain_name(name: object) -> bool:
-    return isinstance(name, str) and bool(name) and not set("/\0") & set(name) and set(name) != {"."}
 
 
 def to_float32(values: object, what: str = "inputs, weights and predictions") -> NDArray[np.float32]:
@@ -79,8 +75,7 @@ def check_inputs(values: np.ndarray, names: Sequence[str], where: str, clip: flo
 
     Args:
         values: Shape ``(n, F)``, or ``(n, *)`` for matrices and tensors.
-        names: Names of the columns in the order of the flattened axes after the
-            first; may be empty.
+        names: Of the columns in the order of the flattened axes after the first; may be empty.
         where: What this is and of which file, for the message.
         clip: If given, values are limited to ``[-clip, clip]``.
 
@@ -94,22 +89,18 @@ def check_inputs(values: np.ndarray, names: Sequence[str], where: str, clip: flo
     Example:
         >>> import numpy as np
         >>> from lumin_core.data.values import check_inputs
-        >>> check_inputs(
-        ...     np.array([[np.inf, 1.0]], dtype="float32"), ["pt", "eta"], "inputs", clip=100
-        ... )
-        array([[100.,   1.]], dtype=float32)
+        >>> check_inputs(np.array([[np.inf, 1.0]]), ["pt", "eta"], "inputs", clip=100)
+        array([[100.,   1.]])
     """
     if clip is not None:
         if not 0 < clip < np.inf:
             raise ConfigError(f"clip must be a positive, finite number, got {clip!r}")
         clipped: np.ndarray = np.clip(values, -clip, clip)
         return clipped
-    bad = _first_bad(values, np.isinf)
-    if bad is not None:
-        column, n_bad = bad
+    if bad := _first_bad(values, np.isinf, names):
         raise DataError(
-            f"{where}: {_column(names, column)} has {_times(n_bad)} an infinite value (or one too large for float32); "
-            "remove or replace these, or pass clip=<largest value>"
+            f"{where}: {bad} an infinite value (or one too large for float32); remove or replace these, or pass "
+            "clip=<largest value>"
         )
     return values
 
@@ -128,12 +119,8 @@ def check_finite(values: np.ndarray, names: Sequence[str], where: str) -> None:
         ...
         lumin_core.errors.DataError: targets of train.hdf5: column 'mass' has once NaN ...
     """
-    if values.dtype.kind not in "fc":
-        return
-    bad = _first_bad(values, lambda block: ~np.isfinite(block))
-    if bad is not None:
-        column, n_bad = bad
-        raise DataError(f"{where}: {_column(names, column)} has {_times(n_bad)} NaN or infinity; remove these events")
+    if values.dtype.kind in "fc" and (bad := _first_bad(values, lambda block: ~np.isfinite(block), names)):
+        raise DataError(f"{where}: {bad} NaN or infinity; remove these events")
 
 
 def check_codes(values: np.ndarray, names: Sequence[str], where: str) -> None:
@@ -175,8 +162,6 @@ def exact(values: object, dtype: np.dtype, names: Sequence[str], where: str) -> 
     Example:
         >>> import numpy as np
         >>> from lumin_core.data.values import exact
-        >>> exact([0.0, 1.0], np.dtype("int64"), ["is_signal"], "targets")
-        array([0, 1])
         >>> exact([0.5, 1.0], np.dtype("int64"), ["mass"], "targets")
         Traceback (most recent call last):
         ...
@@ -189,19 +174,14 @@ def exact(values: object, dtype: np.dtype, names: Sequence[str], where: str) -> 
     if dtype.kind == "f":
         check_finite(converted, names, where)
     elif (wrong := converted != values).any():
-        index = tuple(int(i) for i in np.argwhere(wrong)[0])
-        column = names[index[1] if len(index) > 1 else 0] if names else "0"
-        raise DataError(
-            f"{where}: column {column!r} has {values[index]}, which {dtype} cannot hold; choose another targ_type"
-        )
+        index = tuple(np.argwhere(wrong)[0].tolist())
+        column = _column(names, index[1] if len(index) > 1 else 0)
+        raise DataError(f"{where}: {column} has {values[index]}, which {dtype} cannot hold; choose another targ_type")
     return converted
 
 
 def check_classes(targets: np.ndarray) -> None:
     """Refuse multiclass targets that are no classes 0, 1, 2, ...
-
-    Args:
-        targets: Any shape.
 
     Raises:
         DataError: If there are such.
@@ -214,7 +194,7 @@ def check_classes(targets: np.ndarray) -> None:
         ...
         lumin_core.errors.DataError: multiclass targets must be classes 0, 1, 2, ..., got 2.5
     """
-    if targets.dtype.kind not in "biuf":
+    if targets.dtype.kind not in REAL:
         raise DataError(f"multiclass targets must be classes 0, 1, 2, ..., got dtype {targets.dtype}")
     wrong = targets < 0
     if targets.dtype.kind == "f":
@@ -238,9 +218,7 @@ def nan_to_zero(values: np.ndarray) -> np.ndarray:
         >>> nan_to_zero(np.array([np.nan, 1.0]))
         array([0., 1.])
     """
-    flat = values.reshape(-1)
-    for start in range(0, flat.size, BLOCK):
-        block = flat[start : start + BLOCK]
+    for block in blocks(values.reshape(-1)):
         nan = np.isnan(block)
         if nan.any():
             block[nan] = 0
@@ -249,9 +227,6 @@ def nan_to_zero(values: np.ndarray) -> np.ndarray:
 
 def without_nan(values: np.ndarray) -> np.ndarray:
     """Return values with 0 for NaN: the same array where there is none, else a copy.
-
-    Args:
-        values: Any shape and dtype.
 
     Example:
         >>> import numpy as np
@@ -272,10 +247,7 @@ def has_nan(values: np.ndarray) -> bool:
         >>> has_nan(np.array([np.nan, 1.0])), has_nan(np.array([1, 2])), has_nan(np.array(["a"]))
         (True, False, False)
     """
-    if values.dtype.kind not in "fc":
-        return False
-    rows = max(1, BLOCK // max(1, math.prod(values.shape[1:])))
-    return any(np.isnan(values[start : start + rows]).any() for start in range(0, len(values), rows))
+    return values.dtype.kind in "fc" and any(np.isnan(block).any() for block in blocks(values))
 
 
 def columns_with_nan(values: np.ndarray) -> list[int]:
@@ -290,28 +262,39 @@ def columns_with_nan(values: np.ndarray) -> list[int]:
         >>> columns_with_nan(np.array([[1.0, np.nan], [2.0, 3.0]]))
         [1]
     """
-    found, rows = np.zeros(values.shape[1:], dtype=bool), max(1, BLOCK // max(1, math.prod(values.shape[1:])))
-    for start in range(0, len(values), rows):
-        found |= np.isnan(values[start : start + rows]).any(axis=0)
-    return [int(i) for i in np.flatnonzero(found)]
+    found = np.zeros(values.shape[1:], dtype=bool)
+    for block in blocks(values):
+        found |= np.isnan(block).any(axis=0)
+    return np.flatnonzero(found).tolist()
 
 
-def _first_bad(values: np.ndarray, is_bad: Callable[[np.ndarray], np.ndarray]) -> tuple[int, int] | None:
-    """Find the first column with bad values, and their number in it."""
+def blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Go through an array by as many events as stay in the processor's cache, without a copy.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.values import blocks
+        >>> [len(block) for block in blocks(np.zeros((100_000, 1)))]
+        [65536, 34464]
+    """
+    step = max(1, BLOCK // max(1, math.prod(values.shape[1:])))
+    return (values[start : start + step] for start in range(0, len(values), step))
+
+
+def _first_bad(values: np.ndarray, is_bad: Callable[[np.ndarray], np.ndarray], names: Sequence[str]) -> str | None:
+    """Say which column is the first with bad values, and how many it has."""
     rows = values.reshape(len(values), -1) if values.size else values.reshape(0, 0)
-    step = max(1, BLOCK // max(1, rows.shape[1]))
     n_bad = np.zeros(rows.shape[1], dtype=np.int64)
-    for start in range(0, len(rows), step):
-        bad = is_bad(rows[start : start + step])
+    for block in blocks(rows):
+        bad = is_bad(block)
         if bad.any():
             n_bad += bad.sum(axis=0)
-    columns = np.flatnonzero(n_bad)
-    return (int(columns[0]), int(n_bad[columns[0]])) if len(columns) else None
+    columns = np.flatnonzero(n_bad).tolist()
+    if not columns:
+        return None
+    n = n_bad[columns[0]]
+    return f"{_column(names, columns[0])} has {'once' if n == 1 else f'{n} times'}"
 
 
 def _column(names: Sequence[str], index: int) -> str:
     return f"column {names[index]!r}" if index < len(names) else f"column {index}"
-
-
-def _times(n: int) -> str:
-    return "once" if n == 1 else f"{n} times"

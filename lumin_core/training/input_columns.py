@@ -19,8 +19,7 @@ from lumin_core.checks import check_keys
 from lumin_core.data import transforms
 from lumin_core.data.numbers import as_array, as_numbers, unmasked
 from lumin_core.data.tables import as_frame, is_frame
-from lumin_core.data.values import BLOCK as FEW
-from lumin_core.data.values import to_float32
+from lumin_core.data.values import blocks, to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -197,9 +196,9 @@ def refuse_infinite(values: np.ndarray, names: Sequence[str] = ()) -> None:
         lumin_core.errors.DataError: inputs are infinite in pt; replace or clip them first
     """
     flat = values.reshape(len(values), math.prod(values.shape[1:]))
-    found, step = np.zeros(flat.shape[1], dtype=bool), max(1, FEW // max(1, flat.shape[1]))
-    for start in range(0, len(flat), step):
-        found |= np.isinf(flat[start : start + step]).any(axis=0)
+    found = np.zeros(flat.shape[1], dtype=bool)
+    for block in blocks(flat):
+        found |= np.isinf(block).any(axis=0)
     if found.any():
         columns = ", ".join(compress(names, found))
         where = f"inputs are infinite in {columns}" if names else "the matrix has infinite elements"

@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from lumin_core.data.hdf5 import check_compression, extend_in_grp, rewriting, save_to_grp, with_suffix
+from lumin_core.data.hdf5 import add_fitted, check_compression, fitting, rewriting, save_to_grp, with_suffix
+from lumin_core.data.storable import storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 
 
@@ -37,6 +38,10 @@ def file():
 def test_the_suffix_is_added_where_there_is_none(tmp_path, name):
     expected = name if name.lower().endswith((".hdf5", ".h5", ".hdf")) else name + ".hdf5"
     assert with_suffix(tmp_path / name) == (tmp_path / expected).resolve()
+
+
+def extend_in_grp(file, column, values, axis):
+    add_fitted(file, column, fitting(file, column, storable(values, column), axis), axis)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
