@@ -22,6 +22,7 @@ for line in sys.stdin:
         os.chdir(folder)
         signal.alarm(seconds)
         sys.argv, sys.path[0] = [script], os.path.dirname(script)
+        sys.modules.pop("__mp_main__", None)  # what multiprocessing takes for the script, and is this server
         runpy.run_path(script, run_name="__main__")
         break
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
