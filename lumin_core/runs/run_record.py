@@ -17,6 +17,7 @@ from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import fold_ids
 from lumin_core.runs.plan import RunPlan
 from lumin_core.runs.result import SCHEMA
+from lumin_core.training.recorded import recorded
 from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, spec_config
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def describe(plan: RunPlan, directions: Mapping[str, str], components: Iterable[
         "ignore_feats": plan.fy.get_ignore(),
         "augmentations": [spec_config("augmentation", type(part)) for part in plan.fy.augmentations],
         "opened": _opened(plan.fy),
+        **recorded(plan.fy),
         "folds": [{"train": trn_idxs, "valid": val_idx} for trn_idxs, val_idx in plan.folds],
         "seed": plan.seed,
         "versions": {
