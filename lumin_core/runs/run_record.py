@@ -17,6 +17,7 @@ from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import fold_ids
 from lumin_core.runs.plan import RunPlan
 from lumin_core.runs.result import SCHEMA
+from lumin_core.runs.same_run import differences
 from lumin_core.training.recorded import recorded
 from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, spec_config
 
@@ -102,6 +103,9 @@ def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
         data = fy
     if fold_ids(data) != record["fold_ids"] or record.get("identity", data.identity) != data.identity:
         raise ConfigError(f"{data.foldfile} has other data, or other folds, than {path} says; give fy= of that file")
+    now = recorded(data)
+    if differ := differences({key: record[key] for key in now if key in record}, now):
+        raise ConfigError(f"{data.foldfile} records another preprocessing than {path} says:\n{differ}\ngive fy= as it was")
     return RunPlan(
         fy=data,
         folds=[(list(fold["train"]), fold["valid"]) for fold in record["folds"]],
