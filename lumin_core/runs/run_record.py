@@ -105,7 +105,9 @@ def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
         raise ConfigError(f"{data.foldfile} has other data, or other folds, than {path} says; give fy= of that file")
     now = recorded(data)
     if differ := differences({key: record[key] for key in now if key in record}, now):
-        raise ConfigError(f"{data.foldfile} records another preprocessing than {path} says:\n{differ}\ngive fy= as it was")
+        raise ConfigError(
+            f"{data.foldfile} records another preprocessing than {path} says:\n{differ}\ngive fy= as it was"
+        )
     return RunPlan(
         fy=data,
         folds=[(list(fold["train"]), fold["valid"]) for fold in record["folds"]],

@@ -114,7 +114,8 @@ def _distinct(networks: Sequence[Network]) -> list[tuple[int, Network]]:
 def _key(network: Network) -> list[object]:
     record = network.record
     steps = record.preprocessing, record.target_preprocessing, record.matrix_preprocessing
-    return [*steps, record.cat_maps, record.features.get("file_feats"), record.identity is None]
+    known = record.identity is None, network.pipes is None, network.model_builder.cont_feats
+    return [*steps, *known, record.cat_maps, record.features.get("file_feats")]
 
 
 def _cat_feats(network: Network) -> Sequence[str]:
@@ -124,7 +125,7 @@ def _cat_feats(network: Network) -> Sequence[str]:
 
 def _steps_of(network: Network, feats: Sequence[str]) -> dict[str, Configs]:
     record = network.record
-    steps = record.preprocessing if network.pipes is None else [{"unnamed": "it was given as objects"}]
+    steps: Configs = record.preprocessing if network.pipes is None else [{"unnamed": "it was given as objects"}]
     inputs = _by_feature(steps, record.features.get("file_feats", network.model_builder.cont_feats), feats)
     of_matrix = {} if record.matrix_feats is None else {"matrix": record.matrix_preprocessing}
     return {"inputs": inputs, "targets": record.target_preprocessing, **of_matrix}
@@ -156,7 +157,9 @@ def _of_steps(
 def _of_codes(was: Maps, now: Maps, feats: Sequence[str]) -> Difference | None:
     """Find what differs between the meanings of codes that both tell."""
     shared = {feat: was[feat].keys() & now[feat].keys() for feat in feats if feat in was and feat in now}
-    old, new = ({feat: {code: maps[feat][code] for code in sorted(shared[feat])} for feat in shared} for maps in (was, now))
+    old, new = (
+        {feat: {code: maps[feat][code] for code in sorted(shared[feat])} for feat in shared} for maps in (was, now)
+    )
     return next(differences(old, new, "cat_maps"), None)
 
 

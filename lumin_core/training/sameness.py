@@ -15,7 +15,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError, option
+from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
