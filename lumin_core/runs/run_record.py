@@ -17,6 +17,8 @@ from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import fold_ids
 from lumin_core.runs.plan import RunPlan
 from lumin_core.runs.result import SCHEMA
+from lumin_core.runs.same_run import differences
+from lumin_core.training.recorded import recorded
 from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, spec_config
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def describe(plan: RunPlan, directions: Mapping[str, str], components: Iterable[
         "ignore_feats": plan.fy.get_ignore(),
         "augmentations": [spec_config("augmentation", type(part)) for part in plan.fy.augmentations],
         "opened": _opened(plan.fy),
+        **recorded(plan.fy),
         "folds": [{"train": trn_idxs, "valid": val_idx} for trn_idxs, val_idx in plan.folds],
         "seed": plan.seed,
         "versions": {
@@ -100,6 +103,11 @@ def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
         data = fy
     if fold_ids(data) != record["fold_ids"] or record.get("identity", data.identity) != data.identity:
         raise ConfigError(f"{data.foldfile} has other data, or other folds, than {path} says; give fy= of that file")
+    now = recorded(data)
+    if differ := differences({key: record[key] for key in now if key in record}, now):
+        raise ConfigError(
+            f"{data.foldfile} records another preprocessing than {path} says:\n{differ}\ngive fy= as it was"
+        )
     return RunPlan(
         fy=data,
         folds=[(list(fold["train"]), fold["valid"]) for fold in record["folds"]],

@@ -118,7 +118,7 @@ class Assembly:
         """
         return BatchYielder(
             inputs,
-            bs or PREDICT_BS,
+            PREDICT_BS if bs is None else bs,
             self.objective,
             targets,
             weights,

@@ -18,6 +18,7 @@ from lumin_core.locks import locked
 from lumin_core.model import tensor_file
 from lumin_core.model.blocks import as_held
 from lumin_core.training.packing import packed, unpacked
+from lumin_core.training.recorded import recorded
 from lumin_core.training.sameness import (
     ABSENT,
     augmentation_configs,
@@ -258,6 +259,7 @@ def _settings(fit: FitParams) -> dict[str, Any]:
         "yield_matrix": bool(fit.fy.yield_matrix),
         "batches": fit.fy.batch_yielder_type.__name__,
         "augmentations": augmentation_configs(fit.fy),
+        **recorded(fit.fy),
     }
 
 

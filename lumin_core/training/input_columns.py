@@ -19,7 +19,7 @@ from lumin_core.checks import check_keys
 from lumin_core.data import transforms
 from lumin_core.data.numbers import as_array, as_numbers, unmasked
 from lumin_core.data.tables import as_frame, is_frame
-from lumin_core.data.values import blocks, to_float32
+from lumin_core.data.values import blocks, check_codes, to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class InputColumns:
         n: Number of events.
         take: Gives a column by its number, for some rows, as it came.
         array: All of them, where that is an array of numbers.
+        n_cat: How many of them, the last, are codes.
 
     Example:
         >>> from lumin_core.training.input_columns import InputColumns
@@ -54,6 +55,7 @@ class InputColumns:
     n: int
     take: Callable[[int, slice], object]
     array: np.ndarray | None = None
+    n_cat: int = 0
 
     @classmethod
     def of(
@@ -80,7 +82,7 @@ class InputColumns:
             frame = as_frame(inputs, "inputs")
             _check_names(names, list(frame.columns))
             columns = [frame[name] for name in names]  # views
-            return cls(names, len(frame), lambda i, rows: columns[i].iloc[rows])
+            return cls(names, len(frame), lambda i, rows: columns[i].iloc[rows], n_cat=len(cat_feats))
         array = as_array(inputs, "inputs")
         if array.ndim != 2 or (exact and array.shape[1] != len(names)):
             raise ShapeError(
@@ -91,13 +93,13 @@ class InputColumns:
         known = names if len(names) == array.shape[1] else [str(i) for i in range(array.shape[1])]
         by_column = isinstance(array, np.ma.MaskedArray) or array.dtype.kind == "O"
         numbers = None if by_column else as_numbers(array, "inputs")
-        return cls(known, len(array), lambda i, rows: array[rows, i], numbers)
+        return cls(known, len(array), lambda i, rows: array[rows, i], numbers, len(cat_feats))
 
     def table(self) -> NDArray[np.float32]:
         """Return all columns, shape ``(n, F)``, row by row; what is so already is returned itself.
 
         Raises:
-            DataError: If a column holds anything but numbers, or an infinite one.
+            DataError: If a column holds anything but numbers, an infinite one, or no codes.
         """
         if self.array is not None:
             with np.errstate(over="ignore"):  # what is too large is refused as infinite
@@ -107,6 +109,8 @@ class InputColumns:
             for i in range(len(self.names)):
                 table[:, i] = to_float32(self.take(i, slice(None)), self._what(i))
         refuse_infinite(table, self.names)
+        for i in range(len(self.names) - self.n_cat, len(self.names)):
+            self._codes(i, None)  # before single precision rounds them
         return table
 
     def prepared(
@@ -153,18 +157,31 @@ class InputColumns:
         """Turn the values of a categorical feature into the codes of the training."""
         given = self.take(i, slice(None))
         if values is None:
-            return as_numbers(given, self._what(i))
+            numbers = as_numbers(given, self._what(i))
+            check_codes(numbers[:, None], [self.names[i]], "inputs")
+            return numbers
         codes = {value: int(code) for code, value in values.items()}
         column = given if isinstance(given, pd.Series) else pd.Series(unmasked(given))
-        if unknown := [value for value in column.unique() if value not in codes]:
-            known = sorted(codes, key=str)
+        if unknown := _unknown(column, codes, self._what(i)):
+            are_codes = all(value in codes.values() for value in unknown)
+            way_out = "these are codes: give what they mean" if are_codes else "leave these events out"
             raise DataError(
-                f"{self.names[i]!r} has values that training did not have: {unknown[:5]}; known are {known}"
+                f"{self.names[i]!r} has values that training did not have: {unknown[:5]}; known are "
+                f"{sorted(codes, key=str)}; {way_out}"
             )
         return column.astype(object).map(codes).to_numpy(np.float64)
 
     def _what(self, i: int) -> str:
         return f"the column {self.names[i]!r}"
+
+
+def _unknown(column: pd.Series, codes: Mapping[Value, int], what: str) -> list[object]:
+    """List the values that have no code."""
+    try:
+        unknown = [value for value in column.unique() if value not in codes]
+    except TypeError as error:  # it holds lists, dicts or such
+        raise DataError(f"{what} must hold one value for each event: {error}; known are {list(codes)}") from error
+    return [value.item() if isinstance(value, np.generic) else value for value in unknown]
 
 
 def _check_names(names: Sequence[str], known: Sequence[object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from lumin_core import registry
 from lumin_core.data import transforms
@@ -16,7 +16,8 @@ from lumin_core.model.record import ModelRecord, to_json
 from lumin_core.model.target_scale import check_same_scale
 from lumin_core.training.assembly import Assembly, check_raw
 from lumin_core.training.device import check_precision, pick_device
-from lumin_core.training.sameness import augmentation_configs, is_unnamed, recorded_steps
+from lumin_core.training.recorded import check_alike, recorded
+from lumin_core.training.sameness import augmentation_configs, is_unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -276,18 +277,14 @@ class Network(Assembly, ABC):
             "targ_feats": fy.targ_feats,
             "file_feats": list(fy.file_schema.cont_feats),  # ignored ones too, which the preprocessing covers
         }
-        record.cat_maps = {
-            feat: {str(code): cast("str | int | float", value) for code, value in codes.items()}
-            for feat, codes in fy.cat_maps.items()
-        }
-        steps = recorded_steps(fy, "inputs")
-        record.preprocessing = [] if is_unnamed(steps) else steps
-        self.pipes = fy.get_pipes("inputs") if is_unnamed(steps) else None  # refused when the model is saved
-        record.target_preprocessing = recorded_steps(fy, "targets")
-        self.output_pipes = fy.get_pipes("targets") if is_unnamed(record.target_preprocessing) else None
-        has_matrix = fy.has_matrix and fy.yield_matrix
-        record.matrix_preprocessing = recorded_steps(fy, "matrix") if has_matrix else []
-        record.matrix_feats = fy.matrix_feats if has_matrix else None
+        for name, value in recorded(fy).items():
+            setattr(record, name, value)
+        self.pipes = self.output_pipes = None
+        if is_unnamed(record.preprocessing):
+            self.pipes = fy.get_pipes("inputs")  # refused when the model is saved
+            record.preprocessing = []
+        if is_unnamed(record.target_preprocessing):
+            self.output_pipes = fy.get_pipes("targets")
         record.augmentations = augmentation_configs(fy)
         record.n_views = fy.aug_mult
         self.augmentations = list(fy.augmentations) if is_unnamed(record.augmentations) else None
@@ -338,10 +335,12 @@ def write_export(
     Raises:
         UnknownComponent: If no such exporter is installed.
         BrokenPlugin: If the exporter has no suffix.
+        ConfigError: If the networks record different preprocessing or codes.
     """
     check_raw(raw)
     if augment:
         raise ConfigError("other programs are not given views of events: export without augment=True")
+    check_alike(networks, raw=raw, codes=True)
     exporter = registry.build("exporter", format)
     suffix = getattr(exporter, "suffix", None)
     if not isinstance(suffix, str) or not suffix.startswith("."):

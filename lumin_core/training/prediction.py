@@ -24,7 +24,7 @@ from lumin_core.training.evaluation import evaluating
 from lumin_core.training.fitting import check_features
 from lumin_core.training.inputs import check_codes
 from lumin_core.training.preparation import has_raw_inputs, output_steps, raw_outputs
-from lumin_core.training.sameness import check_preprocessing
+from lumin_core.training.recorded import check_alike, check_preprocessing
 from lumin_core.training.views import event_batches, recorded_views, say_plainly, with_augmentations
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def predictions(
         For each fold its number, the mean, shape ``(n, n_out)``, and the spread, of the same shape.
 
     Raises:
-        ConfigError: If a file has other features or another preprocessing than a network, or
-            ``raw`` or ``augment`` is asked for what cannot give it; if another thread fits a
-            network.
+        ConfigError: If a file has other features or another preprocessing than a network, or one
+            network than another; if ``raw`` or ``augment`` is asked for what cannot give it; if
+            another thread fits a network.
 
     Example:
         >>> import numpy as np
@@ -76,6 +76,8 @@ def predictions(
         >>> mean.shape, spread.tolist()
         ((3, 1), [[0.0], [0.0], [0.0]])
     """
+    if not question.other_preprocessing:
+        check_alike(networks, raw=question.raw, codes=not question.raw)
     askers = [Asker(network, question) for network in networks]
     shares = np.ones(len(networks)) if weights is None else weights
     numbers = chosen or (lambda _: range(len(networks)))
@@ -140,7 +142,7 @@ def _check_file(network: Network, fy: FoldYielder, *, other_preprocessing: bool)
     """Refuse a file with other features or another preprocessing than a network's."""
     check_features(network.model_builder, fy)
     if not other_preprocessing:
-        check_preprocessing(network.model_builder, network.record, fy)
+        check_preprocessing(network, fy)
 
 
 def _raw_folds(inputs: Events | FoldYielder, question: Question) -> Iterator[tuple[int, Events]]:

@@ -11,20 +11,18 @@ import json
 import re
 from collections.abc import Mapping
 from functools import partial
-from math import isclose, isnan
+from math import isnan
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError, option
+from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
-    from lumin_core.model.record import ModelRecord
 
-    Configs = Sequence[dict[str, object]]
     Difference = tuple[str, object, object]
 
 C = TypeVar("C")
@@ -93,7 +91,7 @@ def spec_config(kind: str, spec: object) -> str | dict[str, Any]:
     try:
         return _without_nan(registry.to_config(kind, spec))
     except registry.UnnamedComponent as error:
-        return _unnamed(error, given=spec)
+        return unnamed(error, given=spec)
 
 
 def builder_config(builder: ModelBuilder, *, saved: bool = False) -> dict[str, Any]:
@@ -117,7 +115,7 @@ def builder_config(builder: ModelBuilder, *, saved: bool = False) -> dict[str, A
     except registry.UnnamedComponent as error:
         if saved and isinstance(error, registry.UnsavableOption):
             raise
-        return _unnamed(error, **vars(builder))
+        return unnamed(error, **vars(builder))
 
 
 def augmentation_configs(fy: FoldYielder) -> list[str | dict[str, Any]]:
@@ -127,22 +125,6 @@ def augmentation_configs(fy: FoldYielder) -> list[str | dict[str, Any]]:
         fy: The yielder.
     """
     return [spec_config("augmentation", spec) for spec in fy.augmentation_specs]
-
-
-def recorded_steps(fy: FoldYielder, part: str) -> list[dict[str, object]]:
-    """Return the preprocessing of a part of the data as plain values, to be recorded.
-
-    Args:
-        fy: The data.
-        part: ``"inputs"``, ``"targets"`` or ``"matrix"``.
-
-    Returns:
-        The configurations of the steps; where one has none, why: ``[{"unnamed": ...}]``.
-    """
-    try:
-        return fy.get_pipe_config(part)
-    except ConfigError as error:
-        return [{"unnamed": str(error)}]
 
 
 def is_unnamed(configs: Iterable[object]) -> bool:
@@ -159,66 +141,6 @@ def is_unnamed(configs: Iterable[object]) -> bool:
     return any(isinstance(config, dict) and not {"instance", "unnamed"}.isdisjoint(config) for config in configs)
 
 
-def check_preprocessing(builder: ModelBuilder, record: ModelRecord, fy: FoldYielder) -> None:
-    """Refuse data that record another preprocessing than a model; what records none is taken.
-
-    Args:
-        builder: The model's builder, for the features that are used.
-        record: What the model says of its training data.
-        fy: The data.
-
-    Raises:
-        ConfigError: Naming what differs.
-    """
-    of_model = {"inputs": record.preprocessing, "targets": record.target_preprocessing}
-    if fy.has_matrix and fy.yield_matrix:
-        of_model["matrix"] = record.matrix_preprocessing
-    for part, was in of_model.items():
-        now = recorded_steps(fy, part)
-        if not was or not now or is_unnamed([*was, *now]):
-            continue
-        if part == "inputs":
-            used = builder.cont_feats
-            was = _by_feature(was, record.features.get("file_feats", used), used)
-            now = _by_feature(now, fy.file_schema.cont_feats, used)
-        if differ := [found for found in differences(was, now, part) if not _is_close(*found[1:])]:
-            name, old, new = differ[0]
-            raise ConfigError(
-                f"{fy.foldfile.name} records another preprocessing than the model was trained with: {name} was "
-                f"{_short(old)}, is {_short(new)}; write the file with the pipeline of the training, or pass "
-                f"{option('other_preprocessing')}"
-            )
-
-
-def _by_feature(configs: Configs, feats: Sequence[str], used: Sequence[str]) -> list[dict[str, object]]:
-    """Give what steps hold for each feature by its name, of the features that are used.
-
-    Their number, which is that of all features, is left open.
-    """
-    wanted = [(i, feat) for i, feat in enumerate(feats) if feat in used]
-
-    def named(value: object) -> object:
-        if isinstance(value, list) and len(value) == len(feats):
-            return {feat: value[i] for i, feat in wanted}
-        return None if type(value) is int and value == len(feats) else value
-
-    return [{key: named(value) for key, value in config.items()} for config in configs]
-
-
-def _is_close(was: object, now: object) -> bool:
-    """Tell whether two values are the same but for the rounding of another order of sums."""
-    if isinstance(was, list) and isinstance(now, list):
-        return len(was) == len(now) and all(map(_is_close, was, now))
-    if isinstance(was, int | float) and isinstance(now, int | float):
-        return isclose(was, now, rel_tol=1e-6, abs_tol=1e-12)
-    return was == now
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _without_nan(value: C) -> C:
     """Refuse NaN among options: JSON has none, and null is another value."""
     if isinstance(value, float) and isnan(value):
@@ -229,10 +151,14 @@ def _without_nan(value: C) -> C:
     return value
 
 
-def _unnamed(error: registry.UnnamedComponent, **options: object) -> dict[str, Any]:
+def unnamed(error: ConfigError, **options: object) -> dict[str, Any]:
     """Say why there is no config, and what there is instead.
 
     The words are the same in every process: without addresses.
+
+    Args:
+        error: Why.
+        **options: What there is.
     """
     texts = {"unnamed": str(error), **{name: repr(value) for name, value in options.items()}}
     return {name: re.sub(r" at 0x[0-9a-fA-F]+", "", text) for name, text in texts.items()}
@@ -260,7 +186,8 @@ def differences(was: object, now: object, name: str = "") -> Iterator[Difference
     """
     was, now = _alike(was, now), _alike(now, was)
     if isinstance(was, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*was, *now]):
+        all_keys = dict.fromkeys([*was, *now])
+        for key in ["unnamed"] if ("unnamed" in was) != ("unnamed" in now) else all_keys:  # the others are but text
             yield from differences(was.get(key, ABSENT), now.get(key, ABSENT), f"{name}.{key}" if name else key)
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         pairs = enumerate(zip(was, now, strict=True))

@@ -155,6 +155,43 @@ def test_codes_that_training_did_not_have_are_refused_at_every_door(code, words,
         model.predict(np.ma.masked_array(x, [[False, False], [False, True]]))
 
 
+def test_fault_codes_are_looked_at_before_single_precision_rounds_them():
+    x = np.array([[30.0, 1 + 1e-9]])
+    frame = pd.DataFrame(x, columns=["pt", "charge"])
+    raw = codes_model()
+    raw.record.features = {"cont_feats": ["pt"], "file_feats": ["pt"]}
+    raw.record.cat_maps = {"flavour": {"0": "b"}}
+    for model, options in ((codes_model(), {}), (raw, {"raw": True})):
+        for inputs in (
+            x,
+            x.astype(object),
+            torch.from_numpy(x),
+            frame,
+            frame.astype(object),
+            {"pt": [30], "charge": x[0, 1:]},
+        ):
+            with pytest.raises(
+                DataError, match=r"inputs: column 'charge' must hold codes 0, 1, 2, \.\.\., got 1\.0000"
+            ):
+                model.predict(inputs, **options)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([[1], "a"], r"the column 'charge' must hold one value for each event: unhashable type: 'list'; known are"),
+        ([{}, "a"], "one value for each event"),
+        ([0.0, 1.0], r"did not have: \[0.0, 1.0\]; known are \['a', 'b'\]; these are codes: give what they mean"),
+        (["a", "z"], r"did not have: \['z'\]; known are \['a', 'b'\]; leave these events out"),
+    ],
+)
+def test_raw_categories_without_a_code_are_refused_with_the_way_out(values, words):
+    model = codes_model()
+    model.record.cat_maps = {"charge": {"0": "a", "1": "b"}}
+    with pytest.raises(DataError, match=words):
+        model.predict(pd.DataFrame({"pt": [30.0, 40.0], "charge": values}), raw=True)
+
+
 # Targets and weights
 
 

@@ -9,6 +9,7 @@ import torch
 
 from lumin_core import (
     BatchYielder,
+    Ensemble,
     FoldYielder,
     MatrixHead,
     Model,
@@ -60,6 +61,16 @@ def test_the_batch_size_changes_nothing(case, bs):
     model, fy = case
     x = fy.get_fold(0)["inputs"]
     np.testing.assert_allclose(model.predict(x, bs=bs), model.predict(x), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("bs", [0, -1, 2.5, "8"])
+def test_a_batch_size_is_a_positive_number(model, bs, shared_path):
+    for ask in (model.predict, Ensemble([model]).predict, partial(model.evaluate, targets=np.zeros(2))):
+        with pytest.raises(ConfigError, match=f"bs must be a positive integer, got {bs!r}"):
+            ask(np.zeros((2, 4)), bs=bs)
+    for ask in (model.predict, model.evaluate):
+        with pytest.raises(ConfigError, match="bs must be a positive integer"):
+            ask(FoldYielder(shared_path), bs=bs)
 
 
 def test_a_batch_yielder_that_shuffles_and_drops_is_predicted_whole_and_in_order(model, fy):

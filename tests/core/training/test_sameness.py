@@ -46,6 +46,8 @@ def test_what_has_no_name_is_told_the_same_in_every_process():
         ([1, float("nan")], [1.0, float("nan")], []),
         (1, True, []),
         (["a"], [], ["x"]),
+        ({"n_out": 1, "loss": "a"}, {"unnamed": "loss is a lambda", "n_out": "1", "loss": "<lambda>"}, ["x.unnamed"]),
+        ({"unnamed": "why", "n_out": "1"}, {"unnamed": "why", "n_out": "2"}, ["x.n_out"]),
     ],
 )
 def test_differences_are_named(was, now, found):
