@@ -219,6 +219,10 @@ def test_bad_values_are_refused():
     with pytest.raises(DataError, match=r"at least one sample with events of non-zero weight is needed"):
         bin_binary_class_pred(df[:0], 0.2)
     arrays = {name: df[name].to_numpy() for name in df}
+    with pytest.raises(DataError, match=r"column 'gen_sample' must be numbers in an array of one shape"):
+        bin_binary_class_pred({**arrays, "gen_sample": [[1], *[[1, 2]] * (len(df) - 1)]}, 0.2)
+    with pytest.raises(DataError, match=r"a sample must be text or a number, .*unhashable"):
+        bin_binary_class_pred(df.assign(gen_sample=[[1]] * len(df)), 0.2)
     for short in ("gen_weight", "gen_sample"):
         with pytest.raises(ShapeError, match=r"columns must have one length, got"):
             bin_binary_class_pred({**arrays, short: arrays[short][:5]}, 0.2)

@@ -203,7 +203,10 @@ def _labels(labels: NDArray[Any], name: str, used: NDArray[np.bool_]) -> NDArray
 
 def _checked_samples(labels: NDArray[Any], consider_samples: Sequence[object] | None) -> list[object]:
     """Give the samples to look at; each must be there."""
-    present = list(dict.fromkeys(labels.tolist()))
+    try:
+        present = list(dict.fromkeys(labels.tolist()))
+    except TypeError as error:
+        raise DataError(f"a sample must be text or a number, as it is grouped by: {error}") from error
     chosen = present if consider_samples is None else as_list(consider_samples)
     for sample in chosen:
         if sample not in present:

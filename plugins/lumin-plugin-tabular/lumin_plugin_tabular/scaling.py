@@ -247,7 +247,7 @@ class PCA(_Estimated):
 
 
 def _rounding(x: Array, mean: Array) -> Array:
-    """Bound what rounding leaves of a variance of zero: of the squares about the mean, and of equal values."""
+    """Bound what rounding leaves of a variance of zero, whatever the offset of the column."""
     bound: Array = 1e-9 * np.nanmax(np.square(x - mean), axis=0) + np.square(4 * np.finfo(x.dtype).eps * mean)
     return bound
 
