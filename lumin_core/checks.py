@@ -220,7 +220,7 @@ def is_number(number: object) -> bool:
     """
     if getattr(number, "shape", None) == ():  # numpy's numbers, and what torch and numpy have without a dimension
         number = getattr(number, "item", lambda: None)()
-    return isinstance(number, Real) and not isinstance(number, bool) and number == number
+    return not isinstance(number, bool) and isinstance(number, Real) and number == number
 
 
 def positive(number: object, name: str) -> int:
