@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeGuard
 
 from lumin_core.errors import ConfigError
@@ -183,6 +184,43 @@ def is_positive(number: object) -> TypeGuard[SupportsIndex]:
         return number.__index__() >= 1
     except TypeError:  # an array or a tensor of several numbers, or of fractions
         return False
+
+
+def check_numbers(**numbers: object) -> None:
+    """Refuse options that are no numbers.
+
+    Args:
+        **numbers: The numbers by the names of the options.
+
+    Raises:
+        ConfigError: With name and value.
+
+    Example:
+        >>> from lumin_core.checks import check_numbers
+        >>> check_numbers(br=10, min_events="2")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.ConfigError: min_events must be a number, got '2'
+    """
+    for name, number in numbers.items():
+        if not is_number(number):
+            raise ConfigError(f"{name} must be a number, got {number!r}")
+
+
+def is_number(number: object) -> bool:
+    """Tell whether something is one real number.
+
+    Args:
+        number: Anything. Text, Booleans and NaN are not numbers; numpy's and torch's are.
+
+    Example:
+        >>> from lumin_core.checks import is_number
+        >>> is_number(4), is_number(-2.5), is_number("4"), is_number(True), is_number(float("nan"))
+        (True, True, False, False, False)
+    """
+    if getattr(number, "shape", None) == ():  # numpy's numbers, and what torch and numpy have without a dimension
+        number = getattr(number, "item", lambda: None)()
+    return not isinstance(number, bool) and isinstance(number, Real) and number == number
 
 
 def positive(number: object, name: str) -> int:

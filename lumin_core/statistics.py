@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lumin_core.checks import positive
-from lumin_core.data.numbers import as_numbers, unmasked
+from lumin_core.data.numbers import as_array, as_numbers, unmasked
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -168,8 +168,8 @@ def bootstrap(
     Args:
         statistic: Called as ``statistic(*arrays)`` on each resample; gives a number, or an array
             of fixed shape.
-        arrays: Arrays of one length along their first axis, such as predictions, targets and
-            weights, NaN for what is masked; ``None`` is passed on as it is (no weights).
+        arrays: Arrays of one length along their first axis: of numbers, NaN for what is missing, or
+            of text; ``None`` is passed on as it is (no weights).
         n: Number of resamples.
         seed: A seed, a generator, or ``None`` for fresh entropy; never numpy's global generator.
 
@@ -179,7 +179,7 @@ def bootstrap(
     Raises:
         ConfigError: If ``n`` is below one, or no array is given.
         ShapeError: If the arrays differ in length.
-        DataError: If there are no events.
+        DataError: If there are no events, or an array holds neither numbers nor text.
 
     Example:
         >>> import numpy as np
@@ -193,7 +193,7 @@ def bootstrap(
         B. Efron, Bootstrap methods: another look at the jackknife, Ann. Statist. 7 (1979) 1.
     """
     n = positive(n, "n, the number of resamples,")
-    data = [None if array is None else unmasked(array) for array in arrays]
+    data = [None if array is None else _numbers_or_text(array, f"array {i}") for i, array in enumerate(arrays)]
     n_rows = _n_rows(data)
     rng = np.random.default_rng(seed)
     values = []
@@ -284,6 +284,13 @@ def _require_finite(column: NDArray[np.float64], name: str) -> None:
         raise DataError(f"{name} must be finite, got {n_bad} NaN or infinite of {len(column)}; select before the call")
 
 
+def _numbers_or_text(values: ArrayLike, what: str) -> NDArray[Any]:
+    array = as_array(values, what)
+    kind = array.dtype.kind
+    is_text = kind in "UTS" or (kind == "O" and any(isinstance(value, str) for value in array.flat))
+    return unmasked(array) if is_text else as_numbers(array, what)
+
+
 def _n_rows(arrays: list[NDArray[Any] | None]) -> int:
     """Give the length that all arrays share."""
     given = [array for array in arrays if array is not None]
@@ -291,9 +298,9 @@ def _n_rows(arrays: list[NDArray[Any] | None]) -> int:
         raise ConfigError("bootstrap needs at least one array to resample, got none")
     if any(array.ndim == 0 for array in given):
         raise ShapeError("bootstrap resamples rows of arrays, got a scalar; hand it over inside the statistic")
-    lengths = {len(array) for array in given}
-    if len(lengths) > 1:
-        raise ShapeError(f"arrays must have one length, got {[len(array) for array in given]}")
-    if lengths == {0}:
+    lengths = [len(array) for array in given]
+    if len(set(lengths)) > 1:
+        raise ShapeError(f"arrays must have one length, got {lengths}")
+    if not lengths[0]:
         raise DataError("there are no events to resample: the arrays are empty")
-    return lengths.pop()
+    return lengths[0]

@@ -226,6 +226,9 @@ def uncovered(array: np.ma.MaskedArray) -> np.ndarray:
 def unmasked(values: object, what: str = "the values") -> np.ndarray:
     """Return an array of anything: what is masked or NA is NaN among numbers, else ``None``.
 
+    Raises:
+        DataError: If it cannot be an array of one shape.
+
     Example:
         >>> import numpy as np
         >>> from lumin_core.data import unmasked
@@ -234,7 +237,7 @@ def unmasked(values: object, what: str = "the values") -> np.ndarray:
     """
     if getattr(getattr(values, "dtype", None), "kind", "O") in REAL:
         return as_numbers(values, what)
-    array = np.asanyarray(values)
+    array = as_array(values, what)
     return uncovered(array) if isinstance(array, np.ma.MaskedArray) else array
 
 

@@ -31,6 +31,24 @@ def test_what_is_no_positive_number_is_refused_by_name(number):
         checks.check_positive(depth=number, width=4)
 
 
+@pytest.mark.parametrize("number", [0, -1.5, float("inf"), np.float32(2), np.int64(3), np.array(2.0), torch.tensor(1)])
+def test_numbers_of_any_library_are_numbers(number):
+    assert checks.is_number(number)
+    checks.check_numbers(br=number)
+
+
+NOT_NUMBERS = ["3", None, True, [1.0], float("nan"), 1j, np.bool_(True), np.ones(1), torch.tensor(float("nan"))]
+
+
+@pytest.mark.parametrize(
+    "number", [*NOT_NUMBERS, np.timedelta64(3, "s"), np.str_("3"), np.datetime64("2026")], ids=repr
+)
+def test_what_is_no_number_is_refused(number):
+    assert not checks.is_number(number)
+    with pytest.raises(ConfigError, match="br must be a number, got "):
+        checks.check_numbers(scale=1.5, br=number)
+
+
 def test_one_is_a_list_of_one():
     function = partial(int)
     for one in ("pt", {"name": "adam"}, int, 3, function):

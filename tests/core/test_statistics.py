@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -234,3 +235,28 @@ def test_resamples_and_means_leave_out_what_a_mask_covers():
     values = bootstrap(lambda x: np.isnan(x).sum(), np.ma.masked_array([1, 9], [False, True]), n=20, seed=1)
     assert set(values) == {0, 1, 2}
     assert bootstrap(len, ["signal", "background"], n=2, seed=1).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("values", [[0.0, None, 1.0], np.array([0, None, 1], dtype=object), pd.array([0, None, 1])])
+def test_resamples_have_nan_for_what_is_missing(values):
+    found = bootstrap(lambda x: np.nanmean(x) if np.isfinite(x).any() else 0.5, values, n=20, seed=1)
+    assert found.dtype == np.float64
+    assert set(found) >= {0.0, 0.5, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([[1.0], [1.0, 2.0]], "array 1 must be numbers in an array of one shape, convert or pad it"),
+        (np.array([[1.0], None], dtype=object), "array 1 must hold numbers, got sequences"),
+        (np.array([1, 2], dtype="timedelta64[s]"), "array 1 must hold numbers, got durations"),
+        (np.array([1, 2], dtype="datetime64[s]"), "array 1 must hold numbers, got dates"),
+        ([1j, 2], "array 1 must hold numbers, got complex numbers"),
+    ],
+    ids=str,
+)
+def test_resamples_are_of_numbers_or_text(values, message):
+    with pytest.raises(DataError, match=message):
+        bootstrap(lambda *_: 0.0, [1, 2], values, n=2)
+    texts = np.ma.masked_array(["e", "mu"], [False, True])
+    assert set(bootstrap(lambda text: sum(value is None for value in text), texts, n=20, seed=1)) == {0, 1, 2}

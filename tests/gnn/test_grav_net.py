@@ -108,6 +108,20 @@ def test_distances_are_those_of_pairs(n_dimensions):
     assert torch.allclose(squared_distances(coords), expected, atol=1e-10)
 
 
+@pytest.mark.parametrize("n_dimensions", [3, 32])
+def test_fault_distances_are_as_exact_in_mixed_precision(n_dimensions):
+    """Two jets far apart, whose objects are near each other: in 16 bits the squares hide the differences."""
+    coords = 0.05 * torch.randn(4, 64, n_dimensions) + 1
+    coords[:, ::2, 0] += 20
+    mask = torch.ones(4, 64, dtype=torch.bool)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = squared_distances(coords, mask)
+        halves = squared_distances(coords.bfloat16(), mask)  # as a layer gives them
+    assert mixed.dtype == halves.dtype == torch.float32
+    for given, exact in ((mixed, coords.double()), (halves, coords.bfloat16().double())):
+        torch.testing.assert_close(given, torch.cdist(exact, exact).square().float(), rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("include_self", [True, False])
 @pytest.mark.parametrize("k", [1, 3, 6, 7, 9])
 def test_neighbours_are_the_nearest_present_ones(k, include_self, objects):

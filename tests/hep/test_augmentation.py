@@ -621,6 +621,7 @@ def test_targets_must_be_columns_of_floats(write):
         (lambda: ZBoost(n_test=1.5), "n_test must be a positive integer"),
         (lambda: ZBoost(max_rapidity=0), "max_rapidity must be a positive, finite number, got 0"),
         (lambda: ZBoost(max_rapidity=float("nan")), "max_rapidity"),
+        (lambda: ZBoost(max_rapidity="0.5"), "max_rapidity must be a positive, finite number, got '0.5'"),
         (lambda: AxisReflection("w"), "axes must be one or more of 'x', 'y', 'z', got 'w'"),
         (lambda: AxisReflection([]), "axes must be one or more"),
         (lambda: AxisReflection("yy"), "axes names 'y' twice"),

@@ -193,7 +193,18 @@ def test_bad_names_and_too_few_events_are_refused(options, message):
         bin_binary_class_pred(sample().sort_values("gen_sample"), **{"max_unc": 0.2, **options})
 
 
-@pytest.mark.parametrize("options", [{"max_unc": 0}, {"max_unc_pure_signal": -1}, {"step_sz": 0}, {"step_sz": 1.5}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_unc": 0},
+        {"max_unc": "0.2"},
+        {"max_unc_pure_signal": -1},
+        {"max_unc_pure_signal": float("nan")},
+        {"step_sz": 0},
+        {"step_sz": 1.5},
+        {"step_sz": "0.1"},
+    ],
+)
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ConfigError, match=rf"{next(iter(options))} must be"):
         bin_binary_class_pred(sample(), **{"max_unc": 0.2, **options})
@@ -208,6 +219,32 @@ def test_bad_values_are_refused():
     with pytest.raises(DataError, match=r"at least one sample with events of non-zero weight is needed"):
         bin_binary_class_pred(df[:0], 0.2)
     arrays = {name: df[name].to_numpy() for name in df}
+    with pytest.raises(DataError, match=r"column 'gen_sample' must be numbers in an array of one shape"):
+        bin_binary_class_pred({**arrays, "gen_sample": [[1], *[[1, 2]] * (len(df) - 1)]}, 0.2)
+    with pytest.raises(DataError, match=r"a sample must be text or a number, .*unhashable"):
+        bin_binary_class_pred(df.assign(gen_sample=[[1]] * len(df)), 0.2)
     for short in ("gen_weight", "gen_sample"):
         with pytest.raises(ShapeError, match=r"columns must have one length, got"):
             bin_binary_class_pred({**arrays, short: arrays[short][:5]}, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["0", "1"], r"'gen_target' must hold numbers, got text"),
+        (pd.Categorical(["0", "1"]), r"'gen_target' must hold numbers, got text"),
+        (np.array([0, 1], dtype="datetime64[s]"), r"'gen_target' must hold numbers, got dates"),
+        ([0, 0.5], r"'gen_target' must be 0 \(background\) or 1 \(signal\), got \[0.5\] too"),
+        ([0, 2], r"got \[2\] too"),
+    ],
+    ids=str,
+)
+def test_pure_signal_needs_classes_of_zero_and_one(values, message):
+    is_signal = np.arange(400) >= 250
+    df = {"pred": np.linspace(0, 1, 400), "gen_sample": is_signal, "gen_weight": np.ones(400)}
+    options = {"max_unc": 0.2, "consider_samples": [False], "step_sz": 0.05, "add_pure_signal_bin": True}
+    for as_class in (bool, int, float):  # background ends at 0.624
+        assert bin_binary_class_pred({**df, "gen_target": is_signal.astype(as_class)}, **options)[-2] == 0.65
+    wrong = pd.Series(values).take(is_signal.astype(int))
+    with pytest.raises(DataError, match=message):
+        bin_binary_class_pred({**df, "gen_target": wrong}, **options)

@@ -88,7 +88,10 @@ def test_bad_input_is_refused():
         binary_class_cut_by_ams(df[df.gen_target == 1], min_pred=0)
     with pytest.raises(DataError, match=r"no column 'prd'; did you mean 'pred'\?"):
         binary_class_cut_by_ams(df, pred_name="prd")
-    for top_perc in (0, -1, 101, float("nan")):
+    for min_pred in (float("nan"), "0.9", None):
+        with pytest.raises(ConfigError, match=r"min_pred must be a number, got"):
+            binary_class_cut_by_ams(df, min_pred=min_pred)
+    for top_perc in (0, -1, 101, float("nan"), "5"):
         with pytest.raises(ConfigError, match=r"top_perc must be a percentage above 0 and up to 100, got"):
             binary_class_cut_by_ams(df, top_perc=top_perc)
     with pytest.raises(ConfigError, match=r"wgt_factor must be positive and finite, got 0"):

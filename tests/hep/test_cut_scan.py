@@ -228,6 +228,12 @@ def test_empty_frames_lengths_and_options_are_refused():
             ams_scan(sample(), **options)
     with pytest.raises(ConfigError, match=r"br must not be negative"):
         ams_scan(sample(), br=-1)
+    for option in ("br", "syst_unc_b", "start_cut", "min_background", "min_events"):
+        for value in (float("nan"), "2", [1.0]):
+            with pytest.raises(ConfigError, match=rf"{option} must be a number, got"):
+                ams_scan(sample(), **{option: value})
+    with pytest.raises(ConfigError, match=r"wgt_factor must be positive and finite, got '2'"):
+        ams_scan(sample(), wgt_factor="2")
     for use_stat_unc in (False, True):  # in quadrature a sign would be lost
         with pytest.raises(ConfigError, match=r"unc_b must not be negative"):
             ams_scan(sample(), syst_unc_b=-1, use_stat_unc=use_stat_unc)

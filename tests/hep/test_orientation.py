@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import vector
 
-from lumin_core.errors import ConfigError, LuminError
+from lumin_core.errors import ConfigError, DataError, LuminError
 from lumin_plugin_hep import event_to_cartesian, fix_event_phi, fix_event_y, fix_event_z, proc_event
 
 N, VECS = 200, ("tau", "lep", "jet")
@@ -241,6 +241,14 @@ def test_kept_columns_have_nan_where_defaults_say_missing():
     df = pd.DataFrame({"tau_pt": [30.0, -9.0], "tau_phi": [2.0, -9.0]})
     kept = proc_event(df, fix_phi=True, ref_vec_0="tau", keep_feats="tau_phi", default_vals=[-9])
     assert kept["tau_phi"].fillna(7).tolist() == [2.0, 7.0]
+
+
+def test_default_values_are_numbers_one_or_several():
+    df = pd.DataFrame({"tau_pt": [30.0, 0.0, -999.0], "tau_phi": [2.0, 1.0, -999.0]})
+    for given, n_missing in ((0, 1), (-999, 1), ([0, -999], 2), (np.array([0.0]), 1), (None, 0), ([], 0)):
+        assert proc_event(df, default_vals=given)["tau_pt"].isna().sum() == n_missing
+    with pytest.raises(DataError, match="default_vals must hold numbers, got text, such as '-999'"):
+        proc_event(df, default_vals=["-999"])
 
 
 def test_fault_default_values_wipe_vectors_alone():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_hep.significance import calc_ams, calc_ams_torch
 
 YIELDS = [(s, b) for s in (1e-12, 1e-6, 1e-3, 0.1, 3.0, 30.0, 1e7) for b in (1e-9, 1e-3, 0.3, 4.0, 12.0, 1e2, 1e9)]
@@ -85,6 +85,16 @@ def test_calc_ams_takes_integers_arrays_and_broadcasts():
     assert values.shape == (4, 3)
     assert values[2, 1] == calc_ams(2, 20, unc_b=0.1)
     assert calc_ams([], []).shape == (0,)
+
+
+def test_calc_ams_torch_takes_numbers_arrays_and_integers():
+    assert calc_ams_torch(3.0, 10.0, br=1).item() == calc_ams(3, 10, br=1)
+    assert calc_ams_torch([3, 4], np.array([10, 20])).tolist() == pytest.approx(calc_ams([3, 4], [10, 20]), rel=1e-6)
+    z = calc_ams_torch(torch.tensor([3, 0]), torch.tensor([10, 5]), unc_b=0.1)
+    assert z.tolist() == pytest.approx(calc_ams([3, 0], [10, 5], unc_b=0.1), rel=1e-6)
+    for wrong in ("3", torch.tensor(3j), np.array(3, dtype="timedelta64[s]")):
+        with pytest.raises(DataError, match=r"s must hold numbers, got"):
+            calc_ams_torch(wrong, 10.0)
 
 
 @pytest.mark.parametrize(("br", "unc_b"), [(0, 0), (10, 0), (0, 0.2), (3, 1.5)])

@@ -62,9 +62,10 @@ def test_accuracy_refuses(preds, targets, weights, error, message):
         binary_accuracy(preds, targets, weights)
 
 
-def test_accuracy_refuses_a_threshold_of_nan():
-    with pytest.raises(ConfigError, match="got NaN"):
-        BinaryAccuracy(float("nan"))
+@pytest.mark.parametrize("threshold", [float("nan"), "0.5", None])
+def test_accuracy_refuses_a_threshold_that_is_no_number(threshold):
+    with pytest.raises(ConfigError, match=rf"threshold must be a number, got {threshold!r}"):
+        BinaryAccuracy(threshold)
 
 
 def test_accuracy_is_found_by_name():

@@ -128,7 +128,7 @@ def test_working_points_refuse(metric, preds, targets, weights, error, message):
         metric(preds, targets, weights)
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.1, 99, float("nan")])
+@pytest.mark.parametrize("share", [-0.1, 1.1, 99, float("nan"), "0.1"])
 def test_a_limit_must_be_a_share(share):
     for make in (
         lambda: SignalEfficiency(share),

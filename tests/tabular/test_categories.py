@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lumin_core import FoldYielder, df2foldfile
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_tabular import proc_cats
 
@@ -97,3 +98,24 @@ def test_masked_categories_are_missing_and_columns_that_come_twice_are_refused()
         proc_cats({"a": np.ma.masked_array([1, 2], [False, True])}, "a")
     with pytest.raises(DataError, match="the training data have 2 columns 'a'"):
         proc_cats(pd.DataFrame([[1, 2]], columns=["a", "a"]), "a")
+
+
+def test_an_ordered_categorical_keeps_its_order():
+    sizes = pd.Categorical(["small", "large", "medium"], ["tiny", "small", "medium", "large"], ordered=True)
+    cats = proc_cats(pd.DataFrame({"size": sizes}), "size", val_df=pd.DataFrame({"size": ["large"]}))
+    assert cats.cat_maps == {"size": {0: "small", 1: "medium", 2: "large"}}
+    assert cats.train_df["size"].tolist() == [0, 2, 1]
+    assert cats.val_df["size"].tolist() == [2]
+
+
+def test_categories_that_files_do_not_hold_are_refused_with_the_way_out(tmp_path):
+    df = pd.DataFrame({"bin": pd.cut([0.5, 2.5, 11.0], [0, 2, 10, 20]), "y": [0, 1, 0]})
+    with pytest.raises(DataError, match=r"must be text, .*got Interval.*df\['bin'\].cat.rename_categories\(str\) does"):
+        proc_cats(df, "bin")
+    cats = proc_cats(df.assign(bin=df["bin"].cat.rename_categories(str)), "bin")
+    assert cats.cat_maps["bin"] == {0: "(0, 2]", 1: "(2, 10]", 2: "(10, 20]"}
+    file = df2foldfile(cats.train_df, 1, [], ["bin"], "y", tmp_path / "f", "int", cat_maps=cats.cat_maps)
+    assert FoldYielder(file).cat_maps == cats.cat_maps
+    for values in (pd.to_datetime(["2026-01-01", "2026-01-02"]), pd.to_timedelta([1, 2]), [b"a", b"b"], [1 + 0j, 2]):
+        with pytest.raises(DataError, match=r"categories of 'when' (must be text|cannot be ordered)"):
+            proc_cats(pd.DataFrame({"when": values}), "when")

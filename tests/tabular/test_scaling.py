@@ -119,9 +119,25 @@ def test_negative_weights_subtract_events():
     )
 
 
-def test_weights_without_a_positive_variance_are_refused():
+@pytest.mark.parametrize("offset", [0, 125, 3e5, 1e9])
+def test_weights_without_a_positive_variance_are_refused(offset):
+    x, weights = np.array([[0.0], [1], [3]]) + offset, np.array([1, 1, -0.9])
     with pytest.raises(DataError, match=r"columns \[0\] is negative: too many"):
-        StandardScaler().fit(np.array([[0.0], [1], [10]]), np.array([1, 1, -0.5]))
+        StandardScaler().fit(x, weights)
+    with pytest.raises(DataError, match=r"columns \[0\] is negative: too many"):
+        StandardScaler().fit(x[:1]).partial_fit(x, weights)
+    if offset < 1e6:  # which single precision tells apart
+        with pytest.raises(DataError, match=r"columns \[0\] is negative: too many"):
+            StandardScaler().fit(x.astype(np.float32), weights)
+
+
+@pytest.mark.parametrize("value", [0.1, 125.3, 3e5 + 0.1, 1e9 + 0.1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounding_of_a_constant_column_is_no_negative_variance(value, dtype):
+    x, weights = np.full((200, 1), value, dtype=dtype), np.r_[np.ones(120), -np.ones(79), -0.7]
+    assert StandardScaler().fit(x, weights).partial_fit(x, weights).estimator.var_ == pytest.approx(0, abs=1e-9)
+    one_ulp = np.where(np.arange(200) % 3 == 0, np.nextafter(x.T, dtype(np.inf)), x.T).T
+    assert StandardScaler().fit(one_ulp, weights).is_fitted
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ def squared_distances(coords: Tensor, mask: Tensor | None = None) -> Tensor:
 
     In few dimensions they are sums of squared differences; in many these would be slow, and the
     difference of squares and products is taken, seen from the mean of the present objects: it is
-    exact to the rounding of those squares. They have no gradient.
+    exact to the rounding of those squares. They have no gradient. They are in single precision at
+    least, in mixed precision too.
 
     Args:
         coords: Shape ``(B, N, D)``.
@@ -33,6 +34,7 @@ def squared_distances(coords: Tensor, mask: Tensor | None = None) -> Tensor:
         tensor([[[ 0., 25.],
                  [25.,  0.]]])
     """
+    coords = coords.to(torch.promote_types(coords.dtype, torch.float32))
     if coords.shape[-1] <= FEW:
         total = coords.new_zeros(*coords.shape[:2], coords.shape[1])
         for x in coords.movedim(-1, 0).contiguous():
@@ -42,7 +44,8 @@ def squared_distances(coords: Tensor, mask: Tensor | None = None) -> Tensor:
     centre = coords.mean(1) if mask is None else mean(coords, mask)
     coords = coords - centre.unsqueeze(1)
     squares = coords.square().sum(-1)
-    products = torch.baddbmm(squares.unsqueeze(1), coords, coords.transpose(1, 2), alpha=-2)
+    with torch.autocast(coords.device.type, enabled=False):  # 16 bits are too coarse for differences of squares
+        products = torch.baddbmm(squares.unsqueeze(1), coords, coords.transpose(1, 2), alpha=-2)
     return (products + squares.unsqueeze(2)).clamp_min(0)
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core import seeds
-from lumin_core.checks import check_names, positive
+from lumin_core.checks import check_names, is_number, positive
 from lumin_plugin_hep.event_symmetry import EventSymmetry
 from lumin_plugin_hep.momenta import COORDINATES, check_pairs, wrap_phi
 
@@ -209,7 +209,7 @@ class ZBoost(EventSymmetry["Numbers"]):
         targ_vecs: str | Sequence[str] | None = None,
     ) -> None:
         super().__init__(vecs, targ_vecs, train=train)
-        if not 0 < max_rapidity < math.inf:
+        if not is_number(max_rapidity) or not 0 < max_rapidity < math.inf:
             self._refuse(f"max_rapidity must be a positive, finite number, got {max_rapidity!r}")
         self.max_rapidity = max_rapidity
         self.n_test = positive(n_test, "n_test")

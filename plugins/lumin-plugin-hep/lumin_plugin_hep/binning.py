@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lumin_core.checks import as_list, did_you_mean
+from lumin_core.checks import as_list, did_you_mean, is_number
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_core.statistics import effective_count
-from lumin_plugin_hep.event_columns import any_column, column, named
+from lumin_plugin_hep.event_columns import any_column, column, is_signal, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,8 +60,8 @@ def bin_binary_class_pred(
         pred_name: The column of class predictions, from 0 to 1.
         sample_name: The column with the sample (process) of each event.
         compact_samples: Whether to look at the two classes instead of the samples.
-        class_name: The column of the class, 1 for signal; needed for ``compact_samples`` and
-            ``add_pure_signal_bin``.
+        class_name: The column of the class; needed for ``compact_samples`` and, as 0 (background)
+            or 1 (signal), for ``add_pure_signal_bin``.
         add_pure_signal_bin: Whether to have a last bin above all background, if signal is known
             well enough in it.
         max_unc_pure_signal: The largest relative uncertainty of the signal allowed in that bin.
@@ -73,9 +73,9 @@ def bin_binary_class_pred(
 
     Raises:
         DataError: If even one bin is too fine; if a column or sample is missing, or there is NaN;
-            if predictions are not from 0 to 1.
+            if predictions are not from 0 to 1, or classes not 0 or 1 where signal is asked for.
         ShapeError: If columns are not of one length.
-        ConfigError: If an uncertainty is not positive, or the step not between 0 and 1.
+        ConfigError: If an uncertainty is no positive number, or the step not between 0 and 1.
 
     Example:
         >>> import numpy as np
@@ -95,12 +95,13 @@ def bin_binary_class_pred(
     used = weights != 0
     grid = np.append(np.round(np.arange(0, 1 - step_sz / 2, step_sz), 12), 1.0)
     rows = np.minimum(np.searchsorted(grid, scores[used], side="right") - 1, len(grid) - 2)
-    labels = _labels(df, class_name if compact_samples else sample_name, used)
+    name = class_name if compact_samples else sample_name
+    labels = _labels(any_column(df, name), name, used)
     samples = _checked_samples(labels, None if compact_samples else consider_samples)
     yields = _Yields(rows, weights[used], [labels == sample for sample in samples], len(grid) - 1)
     edges = [len(grid) - 1]
     if add_pure_signal_bin:
-        signal = _labels(df, class_name, used) == 1
+        signal = _labels(is_signal(df, class_name), class_name, used)
         edges += _pure_signal_edge(rows, weights[used], signal, edges[0], max_unc_pure_signal)
     edges = _find_edges(yields, edges, max_unc)
     if not (known := yields.known(0, edges[-2], max_unc)).all():
@@ -190,9 +191,8 @@ def _scores_and_weights(
     return scores, weights
 
 
-def _labels(df: pd.DataFrame | Mapping[str, ArrayLike], name: str, used: NDArray[np.bool_]) -> NDArray[Any]:
+def _labels(labels: NDArray[Any], name: str, used: NDArray[np.bool_]) -> NDArray[Any]:
     """Take the labels of the events that are used."""
-    labels = any_column(df, name)
     if len(labels) != len(used):
         raise ShapeError(f"columns must have one length, got {len(labels)} of {name!r} for {len(used)} predictions")
     labels = labels[used]
@@ -203,7 +203,10 @@ def _labels(df: pd.DataFrame | Mapping[str, ArrayLike], name: str, used: NDArray
 
 def _checked_samples(labels: NDArray[Any], consider_samples: Sequence[object] | None) -> list[object]:
     """Give the samples to look at; each must be there."""
-    present = list(dict.fromkeys(labels.tolist()))
+    try:
+        present = list(dict.fromkeys(labels.tolist()))
+    except TypeError as error:
+        raise DataError(f"a sample must be text or a number, as it is grouped by: {error}") from error
     chosen = present if consider_samples is None else as_list(consider_samples)
     for sample in chosen:
         if sample not in present:
@@ -215,7 +218,7 @@ def _checked_samples(labels: NDArray[Any], consider_samples: Sequence[object] | 
 
 def _check_options(max_unc: float, max_unc_pure_signal: float, step_sz: float) -> None:
     for name, value in (("max_unc", max_unc), ("max_unc_pure_signal", max_unc_pure_signal)):
-        if not value > 0:
+        if not is_number(value) or not value > 0:
             raise ConfigError(f"{name} must be a positive relative uncertainty, such as 0.1, got {value!r}")
-    if not 0 < step_sz <= 1:
+    if not is_number(step_sz) or not 0 < step_sz <= 1:
         raise ConfigError(f"step_sz must be above 0 and at most 1, got {step_sz!r}")

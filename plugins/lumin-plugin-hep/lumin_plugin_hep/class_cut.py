@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lumin_core.checks import check_numbers, is_number
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_hep.cut_scan import find_cuts, significances
 from lumin_plugin_hep.event_columns import binary_events
@@ -55,7 +56,7 @@ def binary_class_cut_by_ams(
     Raises:
         DataError: If no cut from ``min_pred`` on leaves background; and as `ams_scan`.
         ShapeError: As `ams_scan`.
-        ConfigError: If ``top_perc`` is out of range; and as `ams_scan`.
+        ConfigError: If ``top_perc`` is out of range, ``min_pred`` no number; and as `ams_scan`.
 
     Example:
         >>> from lumin_plugin_hep import binary_class_cut_by_ams
@@ -69,8 +70,9 @@ def binary_class_cut_by_ams(
         >>> round(cut, 2), round(ams, 3), round(max_ams, 3)
         (0.96, 3.391, 3.904)
     """
-    if not 0 < top_perc <= 100:
+    if not is_number(top_perc) or not 0 < top_perc <= 100:
         raise ConfigError(f"top_perc must be a percentage above 0 and up to 100, got {top_perc!r}")
+    check_numbers(min_pred=min_pred)
     events = binary_events(df, pred_name, targ_name, wgt_name)
     cuts = find_cuts(events)
     ams = significances(cuts, wgt_factor, br, syst_unc_b)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lumin_core.checks import check_numbers, is_number
 from lumin_core.errors import ConfigError
 from lumin_plugin_hep.event_columns import binary_events
 from lumin_plugin_hep.significance import calc_ams, check_not_negative
@@ -100,7 +101,8 @@ def ams_scan(
         DataError: If a column is missing, holds no numbers or NaN, if targets are not 0 or 1, or
             there are no events.
         ShapeError: If columns are not of one length.
-        ConfigError: If ``wgt_factor`` is not positive, or ``br`` or ``syst_unc_b`` is negative.
+        ConfigError: If ``wgt_factor`` is not positive, ``br`` or ``syst_unc_b`` is negative, or an
+            option is NaN or no number.
 
     Example:
         >>> import pandas as pd
@@ -117,11 +119,11 @@ def ams_scan(
         >>> round(ams, 3), cut
         (1.178, 0.7)
     """
+    start_cut = -np.inf if start_cut is None else start_cut
+    check_numbers(start_cut=start_cut, min_background=min_background, min_events=min_events)
     cuts = find_cuts(binary_events(df, pred_name, targ_name, wgt_name))
-    counts = (cuts.b * wgt_factor >= min_background) & (cuts.n_background >= min_events)
-    if start_cut is not None:
-        counts &= cuts.cut >= start_cut
     ams = significances(cuts, wgt_factor, br, syst_unc_b, use_stat_unc=use_stat_unc)
+    counts = (cuts.b * wgt_factor >= min_background) & (cuts.n_background >= min_events) & (cuts.cut >= start_cut)
     ams = np.where(counts, ams, -1)[::-1]  # from the lowest cut on, which argmax takes of equal ones
     best = int(ams.argmax())
     return (float(ams[best]), float(cuts.cut[::-1][best])) if ams[best] >= 0 else (0.0, float("inf"))
@@ -255,7 +257,8 @@ def significances(
         a negative one.
 
     Raises:
-        ConfigError: If ``wgt_factor`` is not positive, or ``br`` or ``syst_unc_b`` is negative.
+        ConfigError: If ``wgt_factor`` is not positive, ``br`` or ``syst_unc_b`` is negative, or one
+            is no number.
 
     Example:
         >>> import numpy as np
@@ -269,8 +272,9 @@ def significances(
         ... )
         array([-1.        ,  2.25618148])
     """
-    if not 0 < wgt_factor < np.inf:
+    if not is_number(wgt_factor) or not 0 < wgt_factor < np.inf:
         raise ConfigError(f"wgt_factor must be positive and finite, got {wgt_factor!r}")
+    check_numbers(br=br, syst_unc_b=syst_unc_b)
     check_not_negative(syst_unc_b, "syst_unc_b")
     total = cuts.b * wgt_factor + br
     counts = (cuts.b >= 0) & (total > 0)

@@ -45,6 +45,7 @@ import numpy as np
 import torch
 
 from lumin_core import BatchLoss
+from lumin_core.checks import is_number
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model import build_loss, weighted_loss
 
@@ -104,7 +105,7 @@ class Disco(BatchLoss):
         self, loss: Spec | Callable[..., Tensor] = "auto", coef: float = 10.0, nuisance: int = -1, on: On = "background"
     ) -> None:
         super().__init__()
-        if not 0 <= coef < float("inf"):
+        if not is_number(coef) or not 0 <= coef < float("inf"):
             raise ConfigError(f"coef must not be negative, got {coef!r}")
         if on not in ("all", "background", "signal"):
             raise ConfigError(f"on must be 'all', 'background' or 'signal', got {on!r}")

@@ -63,23 +63,39 @@ def binary_events(df: Columns, pred_name: str, targ_name: str, wgt_name: str) ->
         (array([0.2, 0.9]), array([False,  True]), array([1., 2.]))
     """
     df = named(df)
-    scores, targets = column(df, pred_name), column(df, targ_name)
+    scores, signal = column(df, pred_name), is_signal(df, targ_name)
     weights = column(df, wgt_name).astype(np.float64)
-    if not len(scores) == len(targets) == len(weights):
+    if not len(scores) == len(signal) == len(weights):
         raise ShapeError(
-            f"columns must have one length, got {len(scores)} of {pred_name!r}, {len(targets)} of {targ_name!r} and "
+            f"columns must have one length, got {len(scores)} of {pred_name!r}, {len(signal)} of {targ_name!r} and "
             f"{len(weights)} of {wgt_name!r}"
         )
-    signal = targets == 1
-    if not (signal | (targets == 0)).all():
-        others = np.setdiff1d(targets, (0, 1))[:5].tolist()
-        raise DataError(f"{targ_name!r} must be 0 (background) or 1 (signal), got {others} too; select before the call")
     used = weights != 0
     if not used.any():
         raise DataError(f"at least one event of non-zero weight is needed, got none of {len(scores)}")
     if used.all():
         return BinaryEvents(scores, signal, weights)
     return BinaryEvents(scores[used], signal[used], weights[used])
+
+
+def is_signal(df: pd.DataFrame | Mapping[str, ArrayLike], name: str) -> NDArray[np.bool_]:
+    """Tell which events are signal, by a column of the truth, 0 (background) or 1 (signal).
+
+    Raises:
+        DataError: If it holds anything else; and as `column`.
+        ShapeError: As `column`.
+
+    Example:
+        >>> from lumin_plugin_hep.event_columns import is_signal
+        >>> is_signal({"gen_target": [0, 1]}, "gen_target")
+        array([False,  True])
+    """
+    targets = column(df, name)
+    signal: NDArray[np.bool_] = targets == 1
+    if not (signal | (targets == 0)).all():
+        others = np.setdiff1d(targets, (0, 1))[:5].tolist()
+        raise DataError(f"{name!r} must be 0 (background) or 1 (signal), got {others} too; select before the call")
+    return signal
 
 
 def named(df: Columns) -> pd.DataFrame | Mapping[str, ArrayLike]:

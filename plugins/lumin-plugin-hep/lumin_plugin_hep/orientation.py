@@ -232,7 +232,7 @@ def proc_event(
     ref_vec_0: str | None = None,
     ref_vec_1: str | None = None,
     keep_feats: str | Sequence[str] | None = None,
-    default_vals: Sequence[float] | None = None,
+    default_vals: float | Sequence[float] | None = None,
     *,
     vecs: str | Sequence[str] | None = None,
     inplace: bool = False,
@@ -262,7 +262,7 @@ def proc_event(
 
     Raises:
         ConfigError: If a reference is needed and not given, or there is no such vector or column.
-        DataError: If a column of a vector holds no numbers.
+        DataError: If a column of a vector, or `default_vals`, holds anything but numbers.
 
     Example:
         >>> import pandas as pd
@@ -290,7 +290,7 @@ def proc_event(
         vecs = [*as_list(vecs), *(ref for ref in (ref_vec_0, ref_vec_1) if ref is not None)]
         check_vectors(vecs, _names(df), "columns")
     frame = df.copy()
-    _clear(frame, default_vals or (), vecs)
+    _clear(frame, as_numbers(as_list(default_vals), "default_vals").astype(np.float64), vecs)
     kept = frame[keep].copy()
     if fix_phi:
         fix_event_phi(frame, _needed(ref_vec_0, "ref_vec_0", "fix_phi"), vecs=vecs, inplace=True)
@@ -406,7 +406,7 @@ def _needed(ref: str | None, name: str, switch: str) -> str:
     return ref
 
 
-def _clear(df: pd.DataFrame, default_vals: Sequence[float], vecs: Sequence[str] | None) -> None:
+def _clear(df: pd.DataFrame, default_vals: Array, vecs: Sequence[str] | None) -> None:
     """Make infinities and default values in the columns of vectors NaN."""
     for vec, vector in _names(df).items():
         if vec not in vecs if vecs is not None else not is_vector(vector):
@@ -414,7 +414,7 @@ def _clear(df: pd.DataFrame, default_vals: Sequence[float], vecs: Sequence[str] 
         for name in vector.values():
             values = _read(df, name)
             dtype = _precision(df[name])
-            is_default = np.isin(values.astype(dtype), np.asarray(default_vals, dtype=np.float64).astype(dtype))
+            is_default = np.isin(values.astype(dtype), default_vals.astype(dtype))
             if (missing := np.isinf(values) | is_default).any():
                 df[name] = np.where(missing, np.nan, values).astype(dtype)
 

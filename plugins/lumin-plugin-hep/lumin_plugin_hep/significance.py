@@ -91,7 +91,7 @@ def calc_ams(s: ArrayLike, b: ArrayLike, br: float = 0, unc_b: ArrayLike = 0) ->
     return float(values) if values.ndim == 0 else values
 
 
-def calc_ams_torch(s: Tensor, b: Tensor, br: float = 0, unc_b: float = 0) -> Tensor:
+def calc_ams_torch(s: Tensor | float, b: Tensor | float, br: float = 0, unc_b: float = 0) -> Tensor:
     """Compute the approximate median significance of tensors, with gradients.
 
     `calc_ams` tells the rest. Gradients are finite everywhere: at no signal that in ``s`` is the
@@ -99,7 +99,7 @@ def calc_ams_torch(s: Tensor, b: Tensor, br: float = 0, unc_b: float = 0) -> Ten
     they are zero.
 
     Args:
-        s: Signal expected, any shape.
+        s: Signal expected, any shape; numbers and integers become floats.
         b: Background expected, a shape that can be broadcast with it.
         br: A constant that is added to the background, not negative.
         unc_b: Systematic uncertainty of the background, as a fraction of it, not negative.
@@ -109,6 +109,7 @@ def calc_ams_torch(s: Tensor, b: Tensor, br: float = 0, unc_b: float = 0) -> Ten
 
     Raises:
         ConfigError: If ``br`` or ``unc_b`` is negative or NaN.
+        DataError: If something is not numbers.
 
     Example:
         >>> import torch
@@ -122,8 +123,17 @@ def calc_ams_torch(s: Tensor, b: Tensor, br: float = 0, unc_b: float = 0) -> Ten
 
     check_not_negative(br, "br")
     check_not_negative(unc_b, "unc_b")
-    values: Tensor = _ams(torch, s, b + br, unc_b)
+    values: Tensor = _ams(torch, _as_floats(s, "s"), _as_floats(b, "b") + br, unc_b)
     return values
+
+
+def _as_floats(values: Tensor | ArrayLike, name: str) -> Tensor:
+    """Return a tensor of floats itself, other numbers as one."""
+    import torch
+
+    if not isinstance(values, torch.Tensor) or values.is_complex():
+        values = torch.as_tensor(as_numbers(values, name))
+    return values if values.is_floating_point() else values.to(torch.get_default_dtype())
 
 
 def _ams(xp: Any, s: Any, b: Any, unc_b: Any) -> Any:

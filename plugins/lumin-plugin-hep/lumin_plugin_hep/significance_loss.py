@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from lumin_core import BatchLoss
+from lumin_core.checks import is_number
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_plugin_hep.significance import calc_ams_torch
 
@@ -79,7 +80,7 @@ class SignificanceLoss(BatchLoss):
     ) -> None:
         super().__init__()
         for name, value in (("sig_wgt", sig_wgt), ("bkg_wgt", bkg_wgt)):
-            if not 0 < value < np.inf:
+            if not is_number(value) or not 0 < value < np.inf:
                 raise ConfigError(f"{name} must be a positive yield, the sum of weights in all data, got {value!r}")
         self.sig_wgt = sig_wgt
         self.bkg_wgt = bkg_wgt

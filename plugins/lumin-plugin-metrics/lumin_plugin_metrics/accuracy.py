@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lumin_core import EvalMetric
-from lumin_core.errors import ConfigError, ShapeError
+from lumin_core.checks import check_numbers
+from lumin_core.errors import ShapeError
 from lumin_core.statistics import total_weight
 from lumin_plugin_metrics.inputs import binary_events, class_numbers, events
 
@@ -32,7 +33,7 @@ def binary_accuracy(
         The accuracy.
 
     Raises:
-        ConfigError: If the threshold is NaN.
+        ConfigError: If the threshold is no number, or NaN.
         ShapeError: If the shapes are others.
         DataError: If the weights sum to zero, there is a NaN, or targets are not 0 or 1.
 
@@ -41,7 +42,7 @@ def binary_accuracy(
         >>> binary_accuracy([0.2, 0.5, 0.9], [0, 0, 1], weights=[1, 2, 1])
         0.5
     """
-    _check_threshold(threshold)
+    check_numbers(threshold=threshold)
     scores, signal, w = binary_events(preds, targets, weights, "binary_accuracy")
     return _share((scores >= threshold) == signal, w)
 
@@ -58,7 +59,7 @@ class BinaryAccuracy(EvalMetric):
         label: The title in tables, plots and histories.
 
     Raises:
-        ConfigError: If the threshold is NaN.
+        ConfigError: If the threshold is no number, or NaN.
 
     Example:
         >>> from lumin_plugin_metrics import BinaryAccuracy
@@ -70,7 +71,7 @@ class BinaryAccuracy(EvalMetric):
 
     def __init__(self, threshold: float = 0.5, *, main_metric: bool = False, label: str | None = None) -> None:
         super().__init__(main_metric=main_metric, label=label)
-        _check_threshold(threshold)
+        check_numbers(threshold=threshold)
         self.threshold = threshold
 
     def evaluate(
@@ -151,9 +152,3 @@ class MultiAccuracy(EvalMetric):
 def _share(right: np.ndarray, w: np.ndarray) -> float:
     """Give the share of the weights that the mask has."""
     return float(w[right].sum() / total_weight(w))
-
-
-def _check_threshold(threshold: float) -> None:
-    """Refuse NaN, below which nothing lies."""
-    if threshold != threshold:
-        raise ConfigError("threshold must be a number, got NaN")

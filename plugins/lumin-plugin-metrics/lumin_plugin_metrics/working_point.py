@@ -25,6 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lumin_core import EvalMetric
+from lumin_core.checks import is_number
 from lumin_core.errors import ConfigError
 from lumin_plugin_metrics.curve import passing_weights, total_weights
 from lumin_plugin_metrics.inputs import binary_events
@@ -206,6 +207,6 @@ def _efficiencies(
 
 def _check_share(share: float, name: str, least: float) -> None:
     """Refuse what is no share, NaN too."""
-    if not least <= share <= 1:
+    if not is_number(share) or not least <= share <= 1:
         interval = "above 0 and up to 1" if least else "from 0 to 1"
         raise ConfigError(f"{name} must be a share, {interval}, got {share!r}; one percent is 0.01")

@@ -48,6 +48,8 @@ def proc_cats(
 ) -> ProcessedCats:
     """Replace categories by codes, in the order of the categories: -1, 0, 1 become 0, 1, 2.
 
+    The order is that of an ordered Categorical, else of numbers, or of the alphabet.
+
     Other than LUMIN's function of this name, it leaves the data frames that are passed as they are,
     and gives new ones.
 
@@ -62,8 +64,9 @@ def proc_cats(
         Maps, cardinalities, and the data frames, in which the columns are int64.
 
     Raises:
-        DataError: If a column is missing, holds missing values or values that cannot be ordered, or
-            if validation or test data hold a category that training data do not.
+        DataError: If a column is missing, holds missing values, values that cannot be ordered, or
+            others than text, numbers and Booleans; or if validation or test data hold a category
+            that training data do not.
 
     Example:
         >>> import pandas as pd
@@ -122,7 +125,8 @@ def _column(df: pd.DataFrame, feat: str, sort: str) -> pd.Series[Any]:
 
 
 def _categories(df: pd.DataFrame, feat: str) -> pd.Index[Any]:
-    found = _column(df, feat, "training").unique()
+    column = _column(df, feat, "training")
+    is_category, found = isinstance(column.dtype, pd.CategoricalDtype), column.unique()
     try:
         index: pd.Index[Any] = pd.Index(sorted(found))
     except TypeError as error:
@@ -130,6 +134,14 @@ def _categories(df: pd.DataFrame, feat: str) -> pd.Index[Any]:
         msg = f"the categories of {feat!r} cannot be ordered, since they mix {' and '.join(sorts)}; convert the "
         msg += "column, as df.astype(str) does"
         raise DataError(msg) from error
+    if is_category and column.cat.ordered:
+        index = column.cat.remove_unused_categories().cat.categories
+    if odd := [value for value in index.tolist() if not isinstance(value, str | int | float)]:
+        msg = (
+            f"the categories of {feat!r} must be text, numbers or Booleans, which files hold, got {odd[0]!r}; convert "
+        )
+        msg += f"the column, as df[{feat!r}]{'.cat.rename_categories(str)' if is_category else '.astype(str)'} does"
+        raise DataError(msg)
     return index
 
 

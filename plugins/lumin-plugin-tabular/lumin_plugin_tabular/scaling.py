@@ -184,7 +184,7 @@ class StandardScaler(_Estimated):
         estimator = copy.deepcopy(self.estimator)
         with np.errstate(invalid="ignore"):  # the root of a negative variance, refused below
             estimator.partial_fit(x, sample_weight=_checked_weights(sample_weight, len(x)))
-        if estimator.var_ is not None and (wrong := estimator.var_ < -1e-9 * np.nanmax(x**2, axis=0)).any():
+        if estimator.var_ is not None and (wrong := estimator.var_ < -_rounding(x, estimator.mean_)).any():
             msg = f"the weighted variance of the columns {np.flatnonzero(wrong).tolist()} is negative: too many "
             msg += "negative weights"
             raise DataError(msg)
@@ -244,6 +244,12 @@ class PCA(_Estimated):
     def _n_out(self) -> int:
         self._n_in()
         return len(self.estimator.components_)
+
+
+def _rounding(x: Array, mean: Array) -> Array:
+    """Bound what rounding leaves of a variance of zero, whatever the offset of the column."""
+    bound: Array = 1e-9 * np.nanmax(np.square(x - mean), axis=0) + np.square(4 * np.finfo(x.dtype).eps * mean)
+    return bound
 
 
 def check_values(x: ArrayLike, names: Sequence[str] = (), *, allow_nan: bool = True) -> Array:
