@@ -8,8 +8,8 @@ import attrs
 import numpy as np
 import pandas as pd
 
+from lumin_core.data.chains import invert_chain
 from lumin_core.data.pipelines import PARTS
-from lumin_core.data.transforms import invert_chain
 from lumin_core.data.values import without_nan
 from lumin_core.errors import ConfigError, LuminError, ShapeError
 
