@@ -78,6 +78,7 @@ class FoldReader:
         self._file: h5py.File | None = None
         self._stamp: tuple[int, int, int] | None = None
         self._identity: str | None = None
+        self._sums: dict[str, int] = {}  # of columns that were read, where the file has none
         try:
             with self._reading() as file:
                 self.schema = find_schema(file, cont_feats, cat_feats)
@@ -133,6 +134,8 @@ class FoldReader:
             if same and self._identity is not None:
                 # who changes a file in place, as we never do, may leave its check sums as they were
                 same = check_sums.identity(file, schema, trust_sums=not in_place) == self._identity
+            elif same:
+                same = all(n in file and check_sums.computed_sum(file[n]) == total for n, total in self._sums.items())
         except FoldFileError:
             same = False
         if not same:
@@ -145,8 +148,10 @@ class FoldReader:
         """Take the file as it is now, after whoever holds its lock has written columns."""
         with self._lock:
             self.close()
-            known, self._identity = self._identity, None  # with which there is nothing to compare
+            known, sums = self._identity, self._sums
+            self._identity, self._sums = None, {}  # with which there is nothing to compare
             self.open()
+            self._sums = sums
             if set(columns).isdisjoint(self.schema.misc_feats):
                 self._identity = known
 
@@ -182,10 +187,6 @@ class FoldReader:
     def read(self, column: str, idx: int) -> np.ndarray:
         """Read a column of a fold, shape ``(n, ...)``, sparse data as dense and text as `str`.
 
-        Args:
-            column: Its name.
-            idx: Of the fold.
-
         Raises:
             FoldFileError: If it cannot be read.
             DataError: If the values of inputs, targets or weights are not such as are written;
@@ -217,6 +218,8 @@ class FoldReader:
             with self._lock:
                 dataset = self.open()[name]
                 values, stored = dataset[()], dataset.dtype
+                if self._identity is None and column in RESERVED:
+                    self._sums.setdefault(name, check_sums.check_sum(values))
             tensor = self.schema.tensor(column)
             if tensor is None or not tensor.is_sparse:
                 return structure.decoded(values, stored)
