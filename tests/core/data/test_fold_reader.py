@@ -171,5 +171,5 @@ def test_what_lumin_adds_in_place_to_a_file_of_its_own_is_read(tmp_path):
         file["fold_0/pred"] = np.ones(6)
     assert "pred" in fy.columns()
     np.testing.assert_array_equal(fy.get_fold(0)["inputs"], before["inputs"])
-    fy.save_fold_pred(np.zeros(6), 1)
+    fy.save_fold_pred(np.zeros(6), 1, pred_name="of_ours")
     fy.get_fold(1)
