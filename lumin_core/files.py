@@ -15,13 +15,14 @@ import json
 import os
 import stat
 import tomllib
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from lumin_core.errors import ConfigError, FileError
+from lumin_core.errors import ConfigError, FileError, LuminError
 from lumin_core.locks import in_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -150,6 +151,25 @@ def check_folder(folder: Path) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         what = "cannot be written to" if there.is_dir() else "is a file"
         raise ConfigError(f"cannot save to the folder {folder}: {there} {what}; choose another")
+
+
+@contextmanager
+def naming(path: object, error: type[LuminError] = FileError) -> Iterator[None]:
+    """Refuse what cannot be the name of a file, where the block makes a path of it.
+
+    Args:
+        path: What was given.
+        error: What is raised.
+
+    Raises:
+        LuminError: If it is empty or not text, holds NUL, or its links lead in a circle.
+
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, TypeError, ValueError) as cause:
+        name = str(path) if isinstance(path, os.PathLike) else path
+        raise error(f"{name!r} cannot be the name of a file: {cause}") from cause
 
 
 def stamp(path: Path) -> tuple[int, int, int] | None:

@@ -7,6 +7,7 @@ from lumin_core import lazy
 _HOMES = {
     "augmentation": ["Augmentation", "Fold"],
     "batch_yielder": ["BatchYielder"],
+    "chains": ["apply_chain", "invert_chain"],
     "description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
     "entries": ["matrix_entry", "tensor_entry"],
     "fold_file": ["FoldFileWriter"],
@@ -25,12 +26,10 @@ _HOMES = {
         "Step",
         "Steps",
         "Transform",
-        "apply_chain",
         "as_chain",
         "chain_from_config",
         "chain_to_config",
         "check_pipe",
-        "invert_chain",
     ],
     "values": ["check_classes", "check_codes", "check_finite", "check_inputs", "to_float32"],
 }

@@ -1,6 +1,8 @@
 from lumin_core.data.augmentation import Augmentation as Augmentation
 from lumin_core.data.augmentation import Fold as Fold
 from lumin_core.data.batch_yielder import BatchYielder as BatchYielder
+from lumin_core.data.chains import apply_chain as apply_chain
+from lumin_core.data.chains import invert_chain as invert_chain
 from lumin_core.data.description import add_meta_data as add_meta_data
 from lumin_core.data.description import add_preprocessing as add_preprocessing
 from lumin_core.data.description import declare_zero_padding as declare_zero_padding
@@ -26,12 +28,10 @@ from lumin_core.data.transforms import Pipe as Pipe
 from lumin_core.data.transforms import Step as Step
 from lumin_core.data.transforms import Steps as Steps
 from lumin_core.data.transforms import Transform as Transform
-from lumin_core.data.transforms import apply_chain as apply_chain
 from lumin_core.data.transforms import as_chain as as_chain
 from lumin_core.data.transforms import chain_from_config as chain_from_config
 from lumin_core.data.transforms import chain_to_config as chain_to_config
 from lumin_core.data.transforms import check_pipe as check_pipe
-from lumin_core.data.transforms import invert_chain as invert_chain
 from lumin_core.data.values import check_classes as check_classes
 from lumin_core.data.values import check_codes as check_codes
 from lumin_core.data.values import check_finite as check_finite

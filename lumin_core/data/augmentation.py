@@ -15,7 +15,7 @@ import numpy as np
 
 from lumin_core import registry
 from lumin_core.checks import as_list, did_you_mean, is_positive, positive
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -233,14 +233,9 @@ def augment(fold: Fold, augmentations: Iterable[Augmentation], make_rng: Callabl
 
     Raises:
         ConfigError: If one returns something else than a fold.
-
-    Example:
-        >>> from lumin_core.data.augmentation import Fold, augment
-        >>> augment(Fold({"inputs": [], "targets": [], "weights": None}), [], None)["inputs"]
-        []
     """
     for place, augmentation in enumerate(augmentations):
-        fold = _taken(augmentation.train(fold, make_rng(place)), fold, augmentation)
+        fold = _run(augmentation, augmentation.train, fold, make_rng(place))
     return fold
 
 
@@ -254,21 +249,26 @@ def vary(fold: Fold, augmentations: Sequence[Augmentation], idx: int) -> Fold:
 
     Raises:
         ConfigError: If there is none, or an augmentation returns something else than a fold.
-
-    Example:
-        >>> from lumin_core.data.augmentation import Fold, vary
-        >>> vary(Fold({"inputs": [], "targets": [], "weights": None}), [], 0)["inputs"]
-        []
+        ShapeError: If one returns more or fewer events.
     """
     for augmentation, variant in zip(augmentations, split_variant(augmentations, idx), strict=True):
-        fold = _taken(augmentation.test(fold, variant), fold, augmentation)
+        n = len(fold.flat)
+        fold = _run(augmentation, augmentation.test, fold, variant)
+        if len(fold.flat) != n:
+            what = f"{type(augmentation).__name__}.test"
+            raise ShapeError(f"{what} must return the same {n} events in their order, got {len(fold.flat)}")
     return fold
 
 
-def _taken(changed: object, fold: Fold, augmentation: Augmentation) -> Fold:
-    """Refuse what is no fold any more; what a plain dict holds is put into the fold."""
+def _run(augmentation: Augmentation, run: Callable[[Fold, Any], object], fold: Fold, given: object) -> Fold:
+    """Let an augmentation change a fold, or fill it from a plain dict; what is wrong names it."""
+    name = type(augmentation).__name__
+    try:
+        changed = run(fold, given)
+    except Exception as error:
+        error.add_note(f"Raised by the augmentation {name}")
+        raise
     if not isinstance(changed, dict) or not {"inputs", "targets", "weights"} <= changed.keys():
-        name = type(augmentation).__name__
         raise ConfigError(f"{name} must return the fold with inputs, targets, weights, got {type(changed)}")
     if isinstance(changed, Fold):
         return changed

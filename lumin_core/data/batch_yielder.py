@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lumin_core.checks import positive
+from lumin_core.checks import listed, positive
 from lumin_core.data.matrix import fill_objects
 from lumin_core.data.numbers import as_numbers
 from lumin_core.data.tables import as_frame, is_frame
@@ -61,7 +61,8 @@ class BatchYielder:
 
     Raises:
         ShapeError: If the lengths of inputs, targets and weights differ.
-        DataError: If there is anything but numbers, or targets or weights are missing or infinite;
+        DataError: If there is anything but numbers, targets or weights are missing or infinite, or
+            targets are a data frame of several columns;
             if the fold is smaller than a batch and ``drop_last`` holds, or multiclass targets are
             no classes.
         ConfigError: If ``bs`` is not a positive integer, or ``missing`` something else.
@@ -223,6 +224,12 @@ def _finite(values: Any, name: str) -> np.ndarray | None:
     """Return targets or weights, of which none is missing."""
     if values is None:
         return None
+    columns = list(getattr(values, "columns", ()))
+    if len(columns) > 1 and any(isinstance(column, str) for column in columns):
+        raise DataError(
+            f"{name} are taken in the order of training, not by name, got a data frame with {listed(columns)}; bring "
+            "them into that order, and pass .to_numpy()"
+        )
     numbers = as_numbers(values, name)
     check_finite(np.atleast_1d(numbers), [], name)
     return numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -25,7 +26,8 @@ def checked_cat_maps(cat_maps: object, cat_feats: Sequence[str]) -> dict[str, di
         cat_feats: The categorical features.
 
     Raises:
-        ConfigError: If a map is of another feature, or its keys are no codes 0, 1, 2, ...
+        ConfigError: If a map is of another feature, its keys are no codes 0, 1, 2, ..., or two of
+            them mean the same.
 
     Example:
         >>> from lumin_core.data.categories import checked_cat_maps
@@ -55,6 +57,14 @@ def _check_map(feat: str, codes: object) -> None:
         raise ConfigError(
             f"cat_maps of {feat!r} must go from codes 0, 1, 2, ... to what they mean, got the key {wrong[0]!r}"
             f"{_mended(feat, codes, list(codes.values()))}"
+        )
+    meanings = list(codes.values())
+    if odd := [meaning for meaning in meanings if not isinstance(meaning, str | Real | np.bool_)]:
+        raise ConfigError(f"cat_maps of {feat!r} must give text or a number for each code, got {odd[0]!r}; convert it")
+    if twice := [meaning for meaning, n in Counter(meanings).items() if n > 1]:
+        raise ConfigError(
+            f"cat_maps of {feat!r} gives {twice[0]!r} to several codes, which could not be told apart again; give each "
+            "code a meaning of its own, or merge the codes"
         )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from lumin_core import __version__
-from lumin_core.checks import as_list
+from lumin_core import __version__, seeds
+from lumin_core.checks import as_list, check_keys, check_names
 from lumin_core.data import structure
 from lumin_core.data.categories import check_known_codes, checked_cat_maps
 from lumin_core.data.entries import matrix_from_entry, target_from_entry, tensor_schema
@@ -18,7 +18,7 @@ from lumin_core.data.pipelines import check_part
 from lumin_core.data.schema import MatrixSchema, Schema
 from lumin_core.data.transforms import chain_to_config
 from lumin_core.data.values import check_codes
-from lumin_core.errors import FoldFileError
+from lumin_core.errors import ConfigError, FoldFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,14 +57,19 @@ def describe(
         seed: For the provenance.
 
     Raises:
-        ConfigError: If maps are of other features or do not go from codes to what they mean, or a
-            transform cannot be stored.
+        ConfigError: If maps are of other features or do not go from codes to what they mean, there
+            is no target, names are none, or a transform cannot be stored.
 
     Example:
         >>> from lumin_core.data.description import describe
         >>> describe(["pt"], [], "y", seed=1).scalar_target
         True
     """
+    if target_tensor is None and not as_list(targ_feats):
+        raise ConfigError("targ_feats must name one target or more, got none")
+    if wgt_feat is not None and not isinstance(wgt_feat, str):
+        raise ConfigError(f"wgt_feat must be the name of one column, got {wgt_feat!r}")
+    check_names("misc_feats", as_list(misc_feats))
     return Schema(
         cont_feats=cont_feats,
         cat_feats=cat_feats,
@@ -74,9 +79,9 @@ def describe(
         cat_maps=checked_cat_maps(cat_maps, as_list(cat_feats)),
         matrix=matrix_from_entry(matrix_feats) if isinstance(matrix_feats, Mapping) else matrix_feats,
         target_tensor=None if target_tensor is None else target_from_entry(target_tensor),
-        columns=dict.fromkeys(misc_feats, ""),
+        columns=dict.fromkeys(as_list(misc_feats), ""),
         preprocessing=preprocessing_configs(preprocessing),
-        provenance={"written_by": f"lumin-core {__version__}", "seed": seed},
+        provenance={"written_by": f"lumin-core {__version__}", "seed": None if seed is None else seeds.check(seed)},
     )
 
 
@@ -169,7 +174,8 @@ def add_meta_data(
         seed: Recorded as provenance.
 
     Raises:
-        ConfigError: If names come twice or contradict each other.
+        ConfigError: If names come twice or contradict each other, or folds lack such columns.
+        FoldFileError: If inputs have more or fewer columns than there are features.
         DataError: If an object or a feature of the matrix does not exist at all, or folds hold
             codes that the maps lack.
 
@@ -204,12 +210,16 @@ def add_meta_data(
 
 
 def _check_folds(file: h5py.File, schema: Schema) -> None:
-    """Refuse category maps that lack codes of the folds that are there."""
-    if not schema.cat_maps or not structure.fold_numbers(file):
+    """Refuse what is not so of the folds that are there: features, columns, codes of the maps."""
+    if not structure.fold_numbers(file):
         return
     sizes, n_cont = structure.fold_sizes(file), len(schema.cont_feats)
     structure.check_columns(file, schema, sizes)
     for i in sizes:
+        check_keys(schema.misc_feats, file[f"fold_{i}"], f"misc_feats: fold_{i}")
+        if schema.wgt_feat is not None and "weights" not in file[f"fold_{i}"]:
+            raise ConfigError(f"wgt_feat is {schema.wgt_feat!r}, but fold_{i} has no weights; leave it out")
+    for i in sizes if schema.cat_maps else ():
         codes, where = file[f"fold_{i}/inputs"][:, n_cont:], f"fold {i} of {file.filename}"
         check_codes(codes, schema.cat_feats, where)
         check_known_codes(codes, schema.cat_feats, schema.cat_maps, where)

@@ -206,6 +206,14 @@ def _maps(inner: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and all(isinstance(entry, inner) for entry in value.values())
 
 
+def _are_maps(value: Any) -> bool:
+    return _maps(dict)(value) and all(
+        code.removeprefix("-").isdecimal() and isinstance(meaning, str | int | float)
+        for codes in value.values()
+        for code, meaning in codes.items()
+    )
+
+
 def _are_chains(value: Any) -> bool:
     return _maps(list)(value) and all(isinstance(step, dict) for chain in value.values() for step in chain)
 
@@ -213,7 +221,7 @@ def _are_chains(value: Any) -> bool:
 _ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("cont_feats", "cat_feats", "targ_feats", "misc_feats"), ("a list of names", _are_names)),
     "wgt_feat": ("a name", lambda value: isinstance(value, str)),
-    "cat_maps": ("a dict of dicts", _maps(dict)),
+    "cat_maps": ("a dict of dicts from codes to text or numbers", _are_maps),
     "roles": ("a dict of names", _maps(str)),
     "preprocessing": ("a dict of lists of dicts", _are_chains),
     "provenance": ("a dict", lambda value: isinstance(value, dict)),

@@ -198,9 +198,9 @@ class FoldColumns(Pipelines):
         folds = [self._reader.read_fold(i) for i in self._reader.fold_range(n_folds, fold_idx)]
         weights = [fold["weights"] for fold in folds if fold["weights"] is not None]
         return {
-            "inputs": nan_to_zero(joined([cast("np.ndarray", fold["inputs"]) for fold in folds])),
-            "targets": joined([fold["targets"] for fold in folds]),
-            "weights": joined(weights) if weights else None,
+            "inputs": nan_to_zero(joined([cast("np.ndarray", fold["inputs"]) for fold in folds], "inputs")),
+            "targets": joined([fold["targets"] for fold in folds], "targets"),
+            "weights": joined(weights, "weights") if weights else None,
         }
 
     def get_df(

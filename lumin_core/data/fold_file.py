@@ -27,9 +27,9 @@ from lumin_core.data.description import describe
 from lumin_core.data.hdf5 import LIBVER, add_fitted, check_compression, fitting, with_suffix, write_column
 from lumin_core.data.layout import Layout
 from lumin_core.data.meta import write_schema
-from lumin_core.data.structure import CHECKED, fold_numbers
+from lumin_core.data.structure import CHECKED, fold_name, fold_numbers
 from lumin_core.data.values import EXACT
-from lumin_core.errors import ConfigError, DataError, FoldFileError
+from lumin_core.errors import DataError, FoldFileError
 from lumin_core.files import Staged, refuse_existing
 from lumin_core.locks import locked
 
@@ -186,12 +186,11 @@ class FoldFileWriter:
         Example:
             See the class.
         """
-        _check_number(fold)
+        name = fold_name(fold)
         where = f"fold {fold} of {self.path.name}"
         columns = self.layout.check(
             inputs=inputs, targets=targets, weights=weights, matrix_inputs=matrix_inputs, misc=misc, where=where
         )
-        name = f"fold_{fold}"
         axes = {column: self.layout.axis(column) for column in columns}
         fitted = self._fitted(name, columns, axes) if name in self.file else None
         with contextlib.ExitStack() as on_failure, room.saying(f"cannot write {self.path}"):
@@ -289,8 +288,3 @@ def write_fold(
         file[META].attrs.pop(IDENTITY, None)
     for column, values in columns.items():
         write_column(values, group, column, compression, growing=None if axes is None else axes[column])
-
-
-def _check_number(fold: object) -> None:
-    if isinstance(fold, bool) or not isinstance(fold, int | np.integer) or fold < 0:
-        raise ConfigError(f"fold must be a number 0, 1, 2, ..., got {fold!r}")

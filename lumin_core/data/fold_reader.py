@@ -85,6 +85,7 @@ class FoldReader:
         self._file: h5py.File | None = None
         self._stamp: tuple[int, int, int] | None = None
         self._identity: str | None = None
+        self._sums: dict[str, int] = {}  # of columns that were read, where the file has none
         try:
             with self._reading() as file:
                 self.schema = find_schema(file, cont_feats, cat_feats)
@@ -140,6 +141,8 @@ class FoldReader:
             if same and self._identity is not None:
                 # who changes a file in place, as we never do, may leave its check sums as they were
                 same = check_sums.identity(file, schema, trust_sums=not in_place) == self._identity
+            elif same:
+                same = all(n in file and check_sums.computed_sum(file[n]) == total for n, total in self._sums.items())
         except FoldFileError:
             same = False
         if not same:
@@ -152,8 +155,10 @@ class FoldReader:
         """Take the file as it is now, after whoever holds its lock has written columns."""
         with self._lock:
             self.close()
-            known, self._identity = self._identity, None  # with which there is nothing to compare
+            known, sums = self._identity, self._sums
+            self._identity, self._sums = None, {}  # with which there is nothing to compare
             self.open()
+            self._sums = sums
             if set(columns).isdisjoint(self.schema.misc_feats):
                 self._identity = known
 
@@ -189,10 +194,6 @@ class FoldReader:
     def read(self, column: str, idx: int) -> np.ndarray:
         """Read a column of a fold, shape ``(n, ...)``, sparse data as dense and text as `str`.
 
-        Args:
-            column: Its name.
-            idx: Of the fold.
-
         Raises:
             FoldFileError: If it cannot be read.
             DataError: If the values of inputs, targets or weights are not such as are written;
@@ -224,6 +225,8 @@ class FoldReader:
             with self._lock:
                 dataset = self.open()[name]
                 values, stored = dataset[()], dataset.dtype
+                if self._identity is None and column in RESERVED:
+                    self._sums.setdefault(name, check_sums.check_sum(values))
             tensor = self.schema.tensor(column)
             if tensor is None or not tensor.is_sparse:
                 return structure.decoded(values, stored)
@@ -239,7 +242,7 @@ class FoldReader:
             if fold_idx is not None or column not in self.columns:
                 return None
             raise DataError(f"column {column!r} is not in folds {lacking}; read the others one by one with fold_idx=")
-        data = joined([self.read(column, i) for i in idxs])
+        data = joined([self.read(column, i) for i in idxs], column)
         return _with_axis(data) if add_newaxis else data
 
     def fold_number(self, idx: object) -> int:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from lumin_core.data.matrix import mark_absent
+from lumin_core.data.numbers import REAL
 from lumin_core.data.schema import MatrixSchema
 from lumin_core.data.values import nan_to_zero
+from lumin_core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -83,13 +85,36 @@ def yielded(fold: Fold, schema: Schema, ignored: Collection[str] = (), *, keep_n
     return data
 
 
-def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+def joined(parts: Sequence[np.ndarray], column: str) -> np.ndarray:
     """Put folds together; one alone is not copied.
+
+    Args:
+        parts: The folds.
+        column: Which column of theirs it is, for the message.
+
+    Raises:
+        DataError: If some hold text, or values of another shape.
 
     Example:
         >>> import numpy as np
         >>> from lumin_core.data.folds import joined
-        >>> joined([np.array([1, 2]), np.array([3])])
+        >>> joined([np.array([1, 2]), np.array([3])], "event")
         array([1, 2, 3])
     """
+    held = list(dict.fromkeys(map(held_by, parts)))
+    if len(held) > 1:
+        raise DataError(f"column {column!r} holds {' or '.join(held)}, by fold; read them one by one with fold_idx=")
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def held_by(column: np.ndarray) -> str:
+    """Say what a column holds, the same in every fold.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.folds import held_by
+        >>> held_by(np.array(["e"])), held_by(np.ones((3, 2)))
+        ('text', 'numbers of shape (2,)')
+    """
+    what = "numbers" if column.dtype.kind in REAL else "text"
+    return f"{what} of shape {column.shape[1:]}" if column.ndim > 1 else what

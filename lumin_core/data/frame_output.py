@@ -8,8 +8,8 @@ import attrs
 import numpy as np
 import pandas as pd
 
+from lumin_core.data.chains import invert_chain
 from lumin_core.data.pipelines import PARTS
-from lumin_core.data.transforms import invert_chain
 from lumin_core.data.values import without_nan
 from lumin_core.errors import ConfigError, LuminError, ShapeError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_reader import FoldReader
     from lumin_core.data.pipelines import Pipelines
     from lumin_core.data.transforms import Pipe
+
+SPREAD = "_spread"  # ends the name of a column of widths, beside that of the predictions
 
 
 @attrs.frozen
@@ -82,7 +84,9 @@ def to_frame(
             lacking.append(column)
         else:
             pipe = pipes["targets"] if name != "gen_weight" else []
-            columns |= _numbered(name, _inverted(pipe, values, column))
+            mean = wanted.read(reader, column.removesuffix(SPREAD)) if pipe and column.endswith(SPREAD) else None
+            of_column = _inverted(pipe, values, column) if mean is None else _width(pipe, mean, values, column)
+            columns |= _numbered(name, of_column)
     return pd.DataFrame(_beside(columns, inputs, "input") | columns), lacking
 
 
@@ -138,6 +142,13 @@ def _inverted(pipe: Sequence[Pipe], values: np.ndarray, column: str) -> np.ndarr
     except ValueError as error:
         raise ShapeError(f"the pipeline cannot undo {column!r} of shape {values.shape}: {error}") from error
     return result.reshape(values.shape) if result.size == values.size else result
+
+
+def _width(pipe: Sequence[Pipe], mean: np.ndarray, spread: np.ndarray, column: str) -> np.ndarray:
+    """Undo a pipeline for a width: half of what is between its two ends."""
+    high, low = (_inverted(pipe, mean.astype(np.float64) + sign * spread, column) for sign in (1, -1))
+    width: np.ndarray = np.abs(high - low) / 2
+    return width.astype(spread.dtype)
 
 
 def _numbered(name: str, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ from lumin_core.data.schema import MatrixSchema
 from lumin_core.data.source import Source
 from lumin_core.data.sparse import select_events
 from lumin_core.data.splitting import split_events
+from lumin_core.data.structure import fold_name
 from lumin_core.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def df2foldfile(
         >>> path.name, FoldYielder(path)[1]["inputs"].tolist()
         ('train.hdf5', [[40.0], [20.0]])
     """
-    seed = seeds.fresh() if seed is None else seed
+    seed = seeds.check(seed)
     source = Source.of(df, tensor_data, tensor_target)
     matrix = source.tensor(tensor_name, is_sparse=tensor_as_sparse, beside=matrix_vecs)
     if matrix_vecs is not None:
@@ -212,7 +213,7 @@ def fold2foldfile(
         ...     file["fold_0/targets"][()].tolist()
         [0, 1]
     """
-    source = Source.of(df, tensor_data, tensor_target)
+    name, source = fold_name(fold_idx), Source.of(df, tensor_data, tensor_target)
     if n_samples not in (None, len(source.df)):
         raise ShapeError(f"n_samples is {n_samples}, but the data have {len(source.df)} events")
     matrix = source.tensor(None, is_sparse=tensor_as_sparse, beside=matrix_lookup)
@@ -231,7 +232,7 @@ def fold2foldfile(
     layout = Layout(schema, targ_type, clip)
     columns, further = source.columns(schema), source.further(misc_feats)
     checked = layout.check(**columns, misc=further, where=f"fold {fold_idx}")
-    write_fold(out_file, f"fold_{fold_idx}", checked, compression)
+    write_fold(out_file, name, checked, compression)
 
 
 def _without(cont_feats: Sequence[str], matrix_feats: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from lumin_core.data import room
 from lumin_core.data.check_sums import SUM, check_sum, stored_sum, summed, write_sum
 from lumin_core.data.storable import LEAST, WASTE, check_widths, storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
-from lumin_core.files import Staged, refuse_existing
+from lumin_core.files import Staged, naming, refuse_existing
 from lumin_core.locks import locked
 
 if TYPE_CHECKING:
@@ -36,15 +36,19 @@ def with_suffix(path: str | Path) -> Path:
     Returns:
         The absolute path.
 
+    Raises:
+        FoldFileError: If it cannot be the name of a file.
+
     Example:
         >>> from lumin_core.data.hdf5 import with_suffix
         >>> [with_suffix(name).name for name in ("data/train", "train.v2", "train.h5")]
         ['train.hdf5', 'train.v2.hdf5', 'train.h5']
     """
-    path = Path(path).expanduser()
-    if path.suffix.lower() not in (SUFFIX, ".h5", ".hdf"):
-        path = path.with_name(path.name + SUFFIX)
-    return path.resolve()
+    with naming(path, FoldFileError):
+        path = Path(path).expanduser()
+        if path.suffix.lower() not in (SUFFIX, ".h5", ".hdf"):
+            path = path.with_name(path.name + SUFFIX)
+        return path.resolve()
 
 
 @contextmanager
@@ -71,7 +75,8 @@ def rewriting(path: str | Path) -> Iterator[h5py.File]:
         ...     file.attrs["note"]
         'added'
     """
-    path = Path(path).expanduser().resolve()
+    with naming(path, FoldFileError):
+        path = Path(path).expanduser().resolve()
     if not path.is_file():
         raise FoldFileError(f"there is no file {path}")
     with locked(path, FoldFileError), replacing(path) as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, cast
 
 import attrs
@@ -11,6 +11,7 @@ import pandas as pd
 
 from lumin_core.checks import check_keys, check_names, did_you_mean
 from lumin_core.data.categories import check_known_codes
+from lumin_core.data.folds import held_by
 from lumin_core.data.numbers import REAL, as_numbers
 from lumin_core.data.sparse import is_sparse, to_coo
 from lumin_core.data.storable import storable
@@ -74,6 +75,7 @@ class Layout:
     clip: float | None = None
     roles: Mapping[str, str] = attrs.field(factory=dict)
     _begun: bool = attrs.field(default=False, init=False)
+    _held: dict[str, str] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Check the names."""
@@ -145,9 +147,12 @@ class Layout:
 
     def _targets(self, targets: ArrayLike | SparseArray, n: int, where: str) -> np.ndarray:
         names, tensor = self.schema.targ_feats, self.schema.target_tensor
+        if np.ndim(targets) == 0 and not is_sparse(targets):  # ``None``, too
+            raise ShapeError(f"{where} must have one row an event, {n}, got {targets!r:.80}")
         if tensor is not None:
             return _tensor(targets, n, tensor, lambda given: exact(given, self.targ_type, [], where), where)
-        values = exact(targets, self.targ_type, names, where)
+        frame = _named(targets, names, where)
+        values = exact(targets if frame is None else frame[names], self.targ_type, names, where)
         shape = (n,) if self.schema.scalar_target else (n, len(names))
         if len(names) == 1 and values.shape in ((n,), (n, 1)):
             values = values.reshape(shape)
@@ -181,6 +186,9 @@ class Layout:
         for name, values in columns.items():
             if values.ndim == 0 or len(values) != n:
                 raise ShapeError(f"misc column {name!r} must have one value an event, {n}, got shape {values.shape}")
+            held, before = held_by(values), self._held.setdefault(name, held_by(values))
+            if held != before:
+                raise DataError(f"misc column {name!r} holds {before} in the first fold, got {held}; convert it")
         return columns
 
     def axis(self, column: str) -> int:
@@ -233,12 +241,14 @@ def check_column(name: str, known: Sequence[object], what: str) -> None:
 
     Raises:
         DataError: With did-you-mean.
-        ConfigError: If there are no columns at all.
+        ConfigError: If there are no columns at all, or it is not a name.
 
     Example:
         >>> from lumin_core.data.layout import check_column
         >>> check_column("pt", ["pt", "eta"], "cont_feats")
     """
+    if not isinstance(name, Hashable):
+        raise ConfigError(f"{what} must be the name of a column, got {name!r}")
     if not known:
         raise ConfigError(f"{what} names {name!r}, but there is no data frame; pass df, or leave {what} out")
     if name not in known:
@@ -253,12 +263,12 @@ def _named(inputs: object, feats: Sequence[str], what: str) -> pd.DataFrame | No
         names = list(inputs.dtype.names or ())
     else:
         names = list(inputs if isinstance(inputs, Mapping) else getattr(inputs, "columns", ()))
-    if not feats or not any(isinstance(name, str) for name in names):
+    if not any(isinstance(name, str) for name in names):
         return None
     for feat in feats:
         check_column(feat, names, what)
-    if isinstance(inputs, pd.DataFrame):
-        return inputs
+    if isinstance(inputs, pd.DataFrame) or not feats:
+        return as_frame(inputs, what)
     columns = cast("Mapping[str, object]", inputs)  # of which further ones may be of any shape
     return as_frame({feat: columns[feat] for feat in feats}, what)
 

@@ -70,14 +70,33 @@ def write_entry(group: h5py.Group, name: str, value: object) -> None:
         ...     file["meta_data/cont_feats"][()]
         b'["pt"]'
     """
-    try:
-        text = json.dumps(value, default=_plain)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name} cannot be stored as JSON: {error}") from error
+    text = as_json(value, name)
     if name in group:
         del group[name]
     set_aside(group, len(text.encode()))
     write_sum(group.create_dataset(name, data=text), check_sum(text.encode()))
+
+
+def as_json(value: object, what: str) -> str:
+    """Return a value as the text that is stored.
+
+    Args:
+        value: As for `write_entry`.
+        what: What it is, for the message.
+
+    Raises:
+        ConfigError: If JSON cannot hold it.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.meta import as_json
+        >>> as_json({"mean": np.array([1.5])}, "preprocessing")
+        '{"mean": [1.5]}'
+    """
+    try:
+        return json.dumps(value, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{what} cannot be stored as JSON: {error}") from error
 
 
 def _plain(value: object) -> object:

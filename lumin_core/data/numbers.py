@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 REAL = "biuf"  # numpy's kinds of real numbers
+WHOLE = 2**53  # integers up to here are exact in float64
 MISSING = ("NoneType", "NAType", "NaTType", "MaskedConstant")  # by name: pandas need not be imported
 
 

@@ -8,11 +8,13 @@ version, or another program, says of a file and we do not know is kept in ``furt
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
 
 from lumin_core.checks import as_list
+from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -23,7 +25,9 @@ def _names(names: str | Sequence[str] | None) -> list[str]:
 
 
 def _ints(values: Sequence[int]) -> list[int]:
-    return [int(value) for value in values]
+    with suppress(TypeError, ValueError):
+        return [int(value) for value in values]
+    raise ConfigError(f"the shape of one event must be whole numbers, as (3, 32, 32), got {values!r}")
 
 
 @attrs.frozen(kw_only=True)

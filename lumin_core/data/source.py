@@ -13,7 +13,7 @@ from lumin_core.data.entries import tensor_schema
 from lumin_core.data.layout import check_column, flat_inputs
 from lumin_core.data.matrix import pack
 from lumin_core.data.numbers import as_numbers
-from lumin_core.data.sparse import is_sparse
+from lumin_core.data.sparse import checked, is_sparse
 from lumin_core.data.storable import storable
 from lumin_core.data.tables import as_frame
 from lumin_core.errors import ConfigError, DataError, ShapeError
@@ -171,5 +171,7 @@ class Source:
 
 
 def _as_tensor(values: ArrayLike | SparseArray | None, what: str) -> Tensor | None:
-    """Return a tensor as an array of numbers, sparse as it is, or nothing."""
-    return values if values is None or is_sparse(values) else as_numbers(values, what)
+    """Return a tensor as an array of numbers, dense or sparse, or nothing."""
+    if values is None:
+        return None
+    return checked(values) if is_sparse(values) else as_numbers(values, what)

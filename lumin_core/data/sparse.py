@@ -93,6 +93,37 @@ def entries(values: SparseArray) -> np.ndarray:
     return as_numbers(values.data, "the entries of a sparse array")
 
 
+def checked(values: SparseArray) -> Coo:
+    """Return a sparse array whose entries are numbers, one at a place within its shape.
+
+    Raises:
+        ShapeError: If there are not as many coordinates as entries and axes, or some are outside.
+        DataError: If they are fractional, or two entries are at one place; as of `entries`, too.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core.data.sparse import Coo, checked
+        >>> checked(Coo(np.array([[0, 0], [1, 1]]), np.array([5.0, 6.0]), (2, 2)))
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.DataError: a sparse array has several entries at (0, 1); add them up first
+    """
+    data, shape = entries(values), tuple(values.shape)
+    given = as_numbers(values.coords, "the coordinates of a sparse array")
+    if given.shape != (len(shape), *data.shape) or data.ndim != 1:
+        raise ShapeError(f"{data.shape} entries of a sparse array need {len(shape)} coordinates, got {given.shape}")
+    coords = given.astype(np.int64)
+    if (coords != given).any():
+        raise DataError(f"coordinates of a sparse array must be whole numbers, got {given[coords != given][0]}")
+    if coords.size and ((coords < 0).any() or (coords >= np.array(shape)[:, None]).any()):
+        raise ShapeError(f"a sparse array of shape {shape} has coordinates outside of it")
+    places, times = np.unique(np.ravel_multi_index(tuple(coords), shape) if coords.size else [], return_counts=True)
+    if (times > 1).any():
+        first = tuple(int(i) for i in np.unravel_index(places[times > 1][0], shape))
+        raise DataError(f"a sparse array has several entries at {first}; add them up first")
+    return Coo(coords, data, shape)
+
+
 class Coo(NamedTuple):
     """A sparse array: the least that `is_sparse` asks for.
 
@@ -120,7 +151,8 @@ def to_coo(values: np.ndarray | SparseArray) -> np.ndarray:
         further coordinates.
 
     Raises:
-        ShapeError: If there are no axes beside the events'.
+        ShapeError: If there are no axes beside the events', or as of `checked`.
+        DataError: As of `checked`.
 
     Example:
         >>> import numpy as np
@@ -133,8 +165,9 @@ def to_coo(values: np.ndarray | SparseArray) -> np.ndarray:
     if len(values.shape) < 2:
         raise ShapeError(f"a sparse tensor must have shape (n, ...), got {tuple(values.shape)}")
     if is_sparse(values):
-        order = np.argsort(values.coords[0], kind="stable")
-        coords, data = np.asarray(values.coords)[:, order], entries(values)[order]
+        coords, data, _ = checked(values)
+        order = np.argsort(coords[0], kind="stable")
+        coords, data = coords[:, order], data[order]
     else:
         dense = np.asarray(values)
         coords = np.stack(np.nonzero(dense))
@@ -180,5 +213,6 @@ def from_coo(coo: np.ndarray, n: int, shape: Sequence[int], dtype: np.dtype | ty
     if coords.size and ((coords < 0).any() or (coords >= np.array(full)[:, None]).any()):
         raise ShapeError(f"sparse data have coordinates outside of shape {full}")
     dense = np.zeros(full, dtype=dtype)
-    dense[tuple(coords)] = coo[0].astype(dtype)
+    if coords.size:  # entries of other programs may share a place: they count together, as in LUMIN
+        np.add.at(dense.reshape(-1), np.ravel_multi_index(tuple(coords), full), coo[0].astype(dtype))
     return dense

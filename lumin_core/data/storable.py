@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lumin_core.data.numbers import MISSING, REAL, as_array, as_numbers, unmasked
+from lumin_core.data.numbers import MISSING, REAL, WHOLE, as_array, as_numbers, unmasked
 from lumin_core.errors import DataError
 
 WASTE = 10  # what text of fixed width may cost, as a multiple of what it holds
 LEAST = 8  # bytes that a value counts at least, as much as a pointer to it
-WHOLE = 2**53  # integers up to here are exact in float64
 
 
 def storable(values: object, name: str) -> np.ndarray:
@@ -34,13 +33,13 @@ def storable(values: object, name: str) -> np.ndarray:
     """
     array = as_array(values, f"column {name!r}")
     kind = array.dtype.kind
-    if kind in REAL:
-        _check_exact(array, values, name)
-    else:
+    if kind not in REAL:
         array = unmasked(array)
         kind = array.dtype.kind
     if kind in REAL or (kind == "O" and _holds_numbers(array)):
-        return as_numbers(array, f"column {name!r}")
+        numbers = as_numbers(array, f"column {name!r}")
+        _check_exact(numbers, values if kind == "f" else array, name)
+        return numbers
     if kind == "S":
         return array
     if kind not in "UOT":
@@ -59,14 +58,19 @@ def _holds_numbers(array: np.ndarray) -> bool:
     return not any(issubclass(each, str) for each in types) and any(each.__name__ not in MISSING for each in types)
 
 
-def _check_exact(array: np.ndarray, values: object, name: str) -> None:
+def _check_exact(numbers: np.ndarray, given: object, name: str) -> None:
     """Refuse whole numbers that are rounded, as missing ones beside them make floats of all."""
-    kind = getattr(getattr(values, "dtype", None), "kind", "")
-    becomes_float = array.dtype.kind == "f" or np.ma.is_masked(array)
-    if kind in ("i", "u") and becomes_float and (np.abs(array) > WHOLE).any():
+    if numbers.dtype.kind != "f" or getattr(getattr(given, "dtype", None), "kind", "O") == "f":
+        return
+    large = np.abs(numbers) >= WHOLE
+    if large.any() and any(_is_rounded(value) for value in np.asarray(given, dtype=object)[large]):
         raise DataError(
             f"column {name!r} has missing values beside whole numbers above 2**53, which float64 would round; fill them"
         )
+
+
+def _is_rounded(value: object) -> bool:
+    return isinstance(value, int | np.integer) and abs(int(value)) > WHOLE
 
 
 def _check_text(text: np.ndarray, name: str) -> None:

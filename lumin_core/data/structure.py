@@ -13,7 +13,8 @@ import numpy as np
 from lumin_core.data.check_sums import names_in
 from lumin_core.data.hdf5 import with_suffix
 from lumin_core.data.values import RESERVED
-from lumin_core.errors import FoldFileError, LuminError
+from lumin_core.errors import ConfigError, FoldFileError, LuminError
+from lumin_core.files import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,6 +81,22 @@ def fold_numbers(file: h5py.File) -> list[int]:
     return numbers
 
 
+def fold_name(fold: object) -> str:
+    """Return the name of a fold in the file.
+
+    Raises:
+        ConfigError: If it is not a number 0, 1, 2, ...
+
+    Example:
+        >>> from lumin_core.data.structure import fold_name
+        >>> fold_name(0)
+        'fold_0'
+    """
+    if isinstance(fold, bool) or not isinstance(fold, int | np.integer) or fold < 0:
+        raise ConfigError(f"fold must be a number 0, 1, 2, ..., got {fold!r}")
+    return f"fold_{fold}"
+
+
 def find_file(foldfile: str | Path | h5py.File) -> Path:
     """Return the absolute path of a fold file, whose suffix may be left out.
 
@@ -99,7 +116,8 @@ def find_file(foldfile: str | Path | h5py.File) -> Path:
     if isinstance(foldfile, h5py.File):
         foldfile.flush()
         foldfile = foldfile.filename
-    path = Path(foldfile).expanduser().resolve()
+    with naming(foldfile, FoldFileError):
+        path = Path(foldfile).expanduser().resolve()
     if not path.exists() and with_suffix(path).is_file():
         return with_suffix(path)
     if not path.is_file():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 import pandas as pd
 
-from lumin_core.data.numbers import as_array, unmasked
+from lumin_core.data.numbers import WHOLE, as_array, uncovered, unmasked
 from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -80,7 +80,10 @@ def _column(values: object, what: str) -> pd.Series:
     array = as_array(values, what)
     if array.ndim != 1:
         raise ShapeError(f"{what} must have one value an event, got shape {array.shape}; give its parts as columns")
-    array = unmasked(array)
+    if np.ma.is_masked(array) and array.dtype.kind in "iu" and (np.abs(array) > WHOLE).any():
+        array = uncovered(np.ma.asarray(array))  # which floats would round, for `storable` to refuse
+    else:
+        array = unmasked(array)
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8", "surrogateescape")
     return pd.Series(array, copy=False)

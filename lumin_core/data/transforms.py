@@ -1,7 +1,7 @@
 """Transforms: preprocessing as a chain of steps that are plain values.
 
-A chain is a list of `Transform`; `apply_chain` runs it, `invert_chain` runs it backwards. As
-configuration a chain is a list of dicts, which is what fold files and saved models hold::
+A chain is a list of `Transform`; `lumin_core.data.chains` runs it. As configuration it is a list of
+dicts, which is what fold files and saved models hold::
 
     [{"name": "tabular/standard_scaler", "mean": [...], "scale": [...]}, ...]
 
@@ -10,14 +10,15 @@ Building it asks for the plugin that has the step, and runs no code of the file.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 from lumin_core import registry
-from lumin_core.data.numbers import as_numbers
-from lumin_core.errors import ConfigError
+from lumin_core.data.meta import as_json
+from lumin_core.errors import ConfigError, LuminError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,46 +111,6 @@ Step = Pipe | str | Mapping[str, object]
 """A transform, by itself, by name, or as a dict with its name beside options or what it learned."""
 Steps = Step | Sequence[Step]
 """What went before: one step, several, or a pipeline of another library."""
-
-
-def apply_chain(chain: Sequence[Pipe], x: np.ndarray) -> np.ndarray:
-    """Run a chain.
-
-    Args:
-        chain: Steps in their order.
-        x: Shape ``(n, F)``; what is masked or NA is NaN for the steps.
-
-    Returns:
-        Shape ``(n, F')``.
-
-    Raises:
-        DataError: If data hold anything but numbers.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.transforms import apply_chain
-        >>> apply_chain([], np.ones((1, 2)))
-        array([[1., 1.]])
-    """
-    x = as_numbers(x, "the data")
-    for step in chain:
-        x = step.transform(x)
-    return x
-
-
-def invert_chain(chain: Sequence[Pipe], x: np.ndarray) -> np.ndarray:
-    """Run a chain backwards; arguments as for `apply_chain`.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.transforms import invert_chain
-        >>> invert_chain([], np.ones((1, 2)))
-        array([[1., 1.]])
-    """
-    x = as_numbers(x, "the data")
-    for step in reversed(chain):
-        x = step.inverse_transform(x)
-    return x
 
 
 def check_pipe(pipe: object) -> Pipe | list[Pipe]:
@@ -254,7 +215,8 @@ def chain_to_config(pipe: Steps) -> list[dict[str, object]]:
         For each step its qualified name and what its ``to_config`` gives.
 
     Raises:
-        ConfigError: If a step is not registered under a name, or cannot be converted.
+        ConfigError: If a step is not registered under a name, cannot be converted, or cannot be
+            built again from what it gives, as whoever reads it will.
     """
     return [_step_config(step) for step in as_chain(pipe)]
 
@@ -266,10 +228,14 @@ def _step_config(step: Transform) -> dict[str, object]:
             f"{type(step).__qualname__} cannot be stored, since it has no name to be found by again: "
             f'lumin_core.register("transform", "my_step", {type(step).__qualname__}), or an entry point of a plugin'
         )
-    config = step.to_config()
-    if "name" in config:
+    given = step.to_config()
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{name}.to_config() must return a dict of options, got {given!r:.80}")
+    if "name" in given:
         raise ConfigError(f"{name}.to_config() gives 'name', which is reserved; rename that option")
-    return {"name": name, **config}
+    config: dict[str, object] = json.loads(as_json({"name": name, **given}, f"what {name}.to_config() gives"))
+    _build(config)
+    return config
 
 
 def chain_from_config(configs: Sequence[Mapping[str, object]]) -> list[Transform]:
@@ -292,7 +258,13 @@ def _build(config: object) -> Transform:
     if not (isinstance(cls, type) and issubclass(cls, Transform)):
         raise ConfigError(f"{name!r} is no class derived from lumin_core.Transform, so it cannot be built")
     options = {key: value for key, value in config.items() if key != "name"}
+    way_out = "from_config, by default the constructor, must take what to_config gives"
     try:
-        return cls.from_config(options)
-    except (TypeError, KeyError) as error:
-        raise ConfigError(f"the stored transform {name!r} cannot be built: {error}") from error
+        built = cls.from_config(options)
+    except LuminError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"the stored transform {name!r} cannot be built: {error!r}; {way_out}") from error
+    if not isinstance(built, Transform):
+        raise ConfigError(f"the stored transform {name!r} cannot be built: from_config gave {built!r:.80}; {way_out}")
+    return built

@@ -16,6 +16,7 @@ targets of a fit               their range, for the loss (`training.evaluation`)
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,9 +51,7 @@ def check_column_name(name: object) -> None:
 
 
 def to_float32(values: object, what: str = "inputs, weights and predictions") -> NDArray[np.float32]:
-    """Convert to float32; what is too large becomes infinite, without numpy's warning.
-
-    `check_inputs` then names it.
+    """Convert to float32; what is too large becomes infinite, which `check_inputs` names.
 
     Args:
         values: As for `as_numbers`.
@@ -93,7 +92,7 @@ def check_inputs(values: np.ndarray, names: Sequence[str], where: str, clip: flo
         array([[100.,   1.]])
     """
     if clip is not None:
-        if not 0 < clip < np.inf:
+        if not _is_limit(clip):
             raise ConfigError(f"clip must be a positive, finite number, got {clip!r}")
         clipped: np.ndarray = np.clip(values, -clip, clip)
         return clipped
@@ -134,7 +133,7 @@ def check_codes(values: np.ndarray, names: Sequence[str], where: str) -> None:
         >>> from lumin_core.data.values import check_codes
         >>> check_codes(np.array([[0.0], [2.0]]), ["n_jets"], "cat_feats")
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):  # of float16, EXACT is infinite
         wrong = ~((values >= 0) & (values <= EXACT) & (values == np.floor(values)))
     columns = np.flatnonzero(wrong.any(axis=0))
     if len(columns):
@@ -204,13 +203,10 @@ def check_classes(targets: np.ndarray) -> None:
 
 
 def nan_to_zero(values: np.ndarray) -> np.ndarray:
-    """Replace NaN by 0 in place, block by block.
+    """Replace NaN by 0 in place, block by block, and return the same array.
 
     Args:
         values: Any shape, contiguous in memory; changed.
-
-    Returns:
-        The same array.
 
     Example:
         >>> import numpy as np
@@ -294,6 +290,10 @@ def _first_bad(values: np.ndarray, is_bad: Callable[[np.ndarray], np.ndarray], n
         return None
     n = n_bad[columns[0]]
     return f"{_column(names, columns[0])} has {'once' if n == 1 else f'{n} times'}"
+
+
+def _is_limit(clip: object) -> bool:
+    return isinstance(clip, Real) and 0 < float(clip) < np.inf
 
 
 def _column(names: Sequence[str], index: int) -> str:

@@ -95,6 +95,8 @@ def _refuse_broadcasting(loss: object, n_out: int, targets: np.ndarray) -> None:
 
 
 def _check_number(n_out: int, targets: np.ndarray) -> None:
+    if targets.ndim > 2:
+        raise ShapeError(f"this loss takes targets of shape (n, {n_out}), as n_out says, got {targets.shape}")
     if (width := _width(targets)) != n_out:
         raise ShapeError(f"the model has n_out={n_out} outputs, but the data have {width} targets an event")
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from lumin_core.errors import SavedModelError
-from lumin_core.files import Staged
+from lumin_core.files import Staged, naming
 from lumin_core.model.check_sum import split_sum, tensor_sum, with_sum
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ def save_path(name: str | Path, suffix: str = SUFFIX) -> Path:
         >>> save_path("best").name, save_path("v1.2").name, save_path("a.safetensors").name
         ('best.safetensors', 'v1.2.safetensors', 'a.safetensors')
     """
-    path = Path(name).expanduser()
-    return (path if path.suffix == suffix else path.with_name(path.name + suffix)).resolve()
+    with naming(name, SavedModelError):
+        path = Path(name).expanduser()
+        return (path if path.suffix == suffix else path.with_name(path.name + suffix)).resolve()
 
 
 @contextmanager
@@ -178,7 +179,8 @@ def existing(name: str | Path) -> Path:
     Raises:
         SavedModelError: If there is none.
     """
-    path = Path(name).expanduser()
+    with naming(name, SavedModelError):
+        path = Path(name).expanduser()
     path = path if path.is_file() else save_path(path)
     if not path.is_file():
         raise SavedModelError(f"there is no file {name}, nor {path}")

@@ -16,7 +16,7 @@ import pandas as pd
 from attrs import define
 
 from lumin_core.checks import check_keys
-from lumin_core.data import transforms
+from lumin_core.data.chains import apply_chain
 from lumin_core.data.numbers import as_array, as_numbers, unmasked
 from lumin_core.data.tables import as_frame, is_frame
 from lumin_core.data.values import blocks, check_codes, to_float32
@@ -144,7 +144,7 @@ class InputColumns:
             for i in range(n_cont):
                 block[:, i] = as_numbers(self.take(i, rows), self._what(i))
             refuse_infinite(block, feats)
-            block = transforms.apply_chain(steps, block)
+            block = apply_chain(steps, block)
             if block.shape[1] != n_cont:
                 raise ShapeError(f"the preprocessing must give {n_cont} columns, got shape {block.shape}")
             table[rows, : len(used)] = to_float32(block[:, chosen])

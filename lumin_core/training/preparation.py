@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lumin_core.data import transforms
+from lumin_core.data.chains import invert_chain
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,4 +59,4 @@ def raw_outputs(steps: Sequence[Pipe], answer: np.ndarray) -> np.ndarray:
     Returns:
         Float32, of the same shape.
     """
-    return np.asarray(transforms.invert_chain(steps, answer.astype(np.float64)), dtype=np.float32)
+    return np.asarray(invert_chain(steps, answer.astype(np.float64)), dtype=np.float32)

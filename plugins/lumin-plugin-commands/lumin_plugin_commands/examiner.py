@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -143,5 +144,5 @@ def _answer(connection: Connection, look: Look) -> None:
         try:
             answer = True, look(path, connection.send)
         except LuminError as error:
-            answer = False, str(error).removeprefix(f"{path.resolve()}: ").removeprefix(f"{path}: ")
+            answer = False, str(error).removeprefix(f"{os.path.realpath(path)}: ").removeprefix(f"{path}: ")
         connection.send(answer)

@@ -76,7 +76,7 @@ class Chain(list[Transform]):
             else:
                 msg = f"{type(step).__name__} cannot be fitted to weighted events: leave out the weights, or the step"
                 raise ConfigError(msg)
-            x = step.transform(x)
+            x = apply_chain([step], x)
         return self
 
     def transform(self, x: Array) -> Array:

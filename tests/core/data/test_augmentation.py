@@ -10,7 +10,7 @@ from lumin_core.data.augmentation import Augmentation, Fold, split_variant
 from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.transforms import Transform
-from lumin_core.errors import ConfigError, UnknownComponent
+from lumin_core.errors import ConfigError, ShapeError, UnknownComponent
 
 
 class Shift(Augmentation):
@@ -208,6 +208,32 @@ def test_a_fold_by_itself_has_no_preprocessing():
     fold = Fold({"inputs": np.zeros((1, 2))}, input_feats=["a", "b"])
     assert fold.pipes("inputs") == []
     assert fold.n_cont == 2
+
+
+class Raises(Augmentation):
+    def train(self, fold, rng):
+        raise KeyError("px")
+
+    def test(self, fold, idx):
+        raise KeyError("px")
+
+
+class Cuts(Plain):
+    def test(self, fold, idx):
+        return {"inputs": fold["inputs"][1:], "targets": fold["targets"][1:], "weights": None}
+
+
+def test_fault_an_augmentation_that_raises_is_named(path):
+    fy = FoldYielder(path, augmentations=Raises())
+    for ask in (lambda: fy.get_train_fold(0, 0), lambda: fy.get_test_fold(0, 0)):
+        with pytest.raises(KeyError, match="px") as raised:
+            ask()
+        assert raised.value.__notes__ == ["Raised by the augmentation Raises"]
+
+
+def test_fault_a_variant_that_has_other_events_is_named(path):
+    with pytest.raises(ShapeError, match=r"Cuts\.test must return the same 4 events in their order, got 3"):
+        FoldYielder(path, augmentations=Cuts()).get_test_fold(0, 0)
 
 
 class Times(Transform):

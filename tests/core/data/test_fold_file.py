@@ -116,7 +116,7 @@ def test_folders_and_read_only_files_are_refused(tmp_path):
     with pytest.raises(FoldFileError, match="read-only"):
         writer(tmp_path, overwrite=True)
     with pytest.raises(FoldFileError, match="cannot make the folder"):
-        FoldFileWriter(tmp_path / "a.hdf5" / "b", cont_feats=[], targ_feats=[])
+        FoldFileWriter(tmp_path / "a.hdf5" / "b", cont_feats=[], targ_feats="y")
 
 
 M = np.ma.masked_array(np.ones((4, 1)), [[True], [False], [True], [False]])

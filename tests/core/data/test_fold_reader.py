@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import operator
 import pickle
+import shutil
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import h5py
@@ -14,7 +15,7 @@ from written import make_file, make_foreign, matrix_file
 
 from lumin_core.data.fold_reader import FoldReader
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.errors import ConfigError, DataError, FoldFileError
+from lumin_core.errors import ConfigError, DataError, DataReplaced, FoldFileError
 
 
 def test_files_without_meta_data_take_features_from_the_call(tmp_path):
@@ -148,3 +149,27 @@ def test_the_number_of_folds_is_positive(path, n_folds):
 def test_more_folds_than_there_are_are_all(path):
     assert FoldReader(path).fold_range(7, None) == [0, 1, 2]
     assert FoldReader(path).fold_range(2, None) == [0, 1]
+
+
+def test_fault_a_file_without_check_sums_that_is_overwritten_in_place_is_noticed(tmp_path):
+    """Shape and names are the same: what was read already tells it from the other."""
+    path, other = make_foreign(tmp_path / "a.hdf5"), make_foreign(tmp_path / "b.hdf5", targets=np.zeros(6))
+    fy = FoldYielder(path)
+    fy.get_fold(0)
+    shutil.copyfile(make_foreign(tmp_path / "c.hdf5"), path)  # of equal content
+    fy.get_fold(1)
+    shutil.copyfile(other, path)
+    with pytest.raises(DataReplaced, match="replaced by a file with other data"):
+        fy.get_fold(0)
+
+
+def test_what_lumin_adds_in_place_to_a_file_of_its_own_is_read(tmp_path):
+    fy = FoldYielder(make_foreign(tmp_path / "a.hdf5"))
+    before = fy.get_fold(0)
+    fy.close()  # HDF5 lets nobody write into what is open
+    with h5py.File(tmp_path / "a.hdf5", "r+") as file:
+        file["fold_0/pred"] = np.ones(6)
+    assert "pred" in fy.columns()
+    np.testing.assert_array_equal(fy.get_fold(0)["inputs"], before["inputs"])
+    fy.save_fold_pred(np.zeros(6), 1, pred_name="of_ours")
+    fy.get_fold(1)

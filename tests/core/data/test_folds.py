@@ -49,4 +49,4 @@ def test_zero_padded_objects_become_nan_for_augmentations():
 
 def test_one_part_alone_is_not_copied():
     part = np.arange(3)
-    assert joined([part]) is part
+    assert joined([part], "x") is part

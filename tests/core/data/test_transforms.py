@@ -9,6 +9,7 @@ import pytest
 
 from lumin_core import registry
 from lumin_core.data import transforms
+from lumin_core.data.chains import apply_chain, invert_chain
 from lumin_core.data.description import add_preprocessing
 from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_yielder import FoldYielder
@@ -88,17 +89,15 @@ CHAIN = [Shift(), Scale([2.0, 4.0])]
 
 def test_a_chain_forth_and_back_is_nothing():
     x = np.random.default_rng(0).normal(size=(5, 2))
-    np.testing.assert_allclose(transforms.invert_chain(CHAIN, transforms.apply_chain(CHAIN, x)), x)
-    np.testing.assert_allclose(transforms.apply_chain(CHAIN, x), (x + 1) / [2, 4])
+    np.testing.assert_allclose(invert_chain(CHAIN, apply_chain(CHAIN, x)), x)
+    np.testing.assert_allclose(apply_chain(CHAIN, x), (x + 1) / [2, 4])
 
 
 def test_configurations_are_plain_and_build_the_same(names):
     configs = transforms.chain_to_config(CHAIN)
     assert configs == [{"name": "session/shift_for_test"}, {"name": "session/scale_for_test", "factor": [2.0, 4.0]}]
     x = np.ones((1, 2))
-    np.testing.assert_array_equal(
-        transforms.apply_chain(transforms.chain_from_config(configs), x), transforms.apply_chain(CHAIN, x)
-    )
+    np.testing.assert_array_equal(apply_chain(transforms.chain_from_config(configs), x), apply_chain(CHAIN, x))
 
 
 def test_other_libraries_pipelines_are_converted_step_by_step(names):
@@ -194,3 +193,72 @@ def test_fault_a_yielder_takes_transforms_by_name_and_stores_them(path, names, p
 def test_a_name_that_there_is_not_is_suggested(path, names):
     with pytest.raises(UnknownComponent, match="shift_for_test"):
         FoldYielder(path, input_pipe="shift_for_tests")
+
+
+class Other(Shift):
+    """Whatever its methods give."""
+
+    def __init__(self, gives=None):
+        self.gives = gives
+
+    def transform(self, x):
+        return self.gives(x)
+
+    def inverse_transform(self, x):
+        return self.gives(x)
+
+    def to_config(self):
+        return self.gives
+
+
+@pytest.mark.parametrize(
+    ("gives", "wrong"),
+    [
+        ([1], "must return a dict of options, got \\[1\\]"),
+        ({"q": 1}, "unexpected keyword argument 'q'.*must take what to_config gives"),
+        ({"gives": object()}, "cannot be stored as JSON"),
+    ],
+)
+def test_fault_a_transform_that_cannot_be_built_again_is_refused_when_it_is_stored(path, names, tmp_path, gives, wrong):
+    registry.register("transform", "other_for_test", Other)
+    before = path.read_bytes()
+    fy = FoldYielder(path, input_pipe=Other(gives))
+    doors = {
+        "added": lambda: add_preprocessing(path, output_pipe=Other(gives)),
+        "written": lambda: FoldFileWriter(
+            tmp_path / "b", cont_feats=["pt"], targ_feats="y", preprocessing=[Other(gives)]
+        ),
+        "given": lambda: fy.preprocessing_config,
+    }
+    for door, ask in doors.items():
+        with pytest.raises(ConfigError, match=wrong):
+            ask()
+        assert path.read_bytes() == before, door
+    assert not (tmp_path / "b.hdf5").exists()
+
+
+def test_a_config_of_numpys_numbers_is_what_the_file_gives_back(path, names):
+    config = transforms.chain_to_config([Scale(np.array([2.0, 4.0]))])
+    assert config == [{"name": "session/scale_for_test", "factor": [2.0, 4.0]}]
+    add_preprocessing(path, input_pipe=[Scale(np.array([2.0, 4.0]))])
+    assert FoldYielder(path).preprocessing_config == config
+
+
+@pytest.mark.parametrize("run", [apply_chain, invert_chain])
+@pytest.mark.parametrize(
+    ("gives", "came"),
+    [(lambda x: None, "got None"), (lambda x: x[1:], r"got shape \(2, 2\)"), (lambda x: 1.0, r"got shape \(\)")],
+)
+def test_fault_a_step_that_gives_no_such_rows_is_named(run, gives, came):
+    with pytest.raises(ShapeError, match=rf"Other\..*transform must return one row an event, \(3, F\), {came}"):
+        run([Shift(), Other(gives)], np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("run", [apply_chain, invert_chain])
+def test_fault_a_step_that_raises_is_named(run):
+    def gives(x):
+        raise KeyError("pt")
+
+    with pytest.raises(KeyError) as raised:
+        run([Other(gives)], np.ones((3, 2)))
+    assert raised.value.__notes__[0].startswith("Raised by a transform: Other.")
