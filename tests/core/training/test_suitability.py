@@ -1,12 +1,25 @@
 """What is refused before a fit or a run begins, and that nothing is left behind then."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from lumin_core import Body, Callback, EvalMetric, FoldFileWriter, FoldYielder, Model, ModelBuilder, train_models
-from lumin_core.errors import ConfigError, DataError, LuminError, ShapeError
+from lumin_core import (
+    BatchLoss,
+    Body,
+    Callback,
+    EvalMetric,
+    FoldFileWriter,
+    FoldYielder,
+    Model,
+    ModelBuilder,
+    Tail,
+    train_models,
+)
+from lumin_core.errors import BrokenPlugin, ConfigError, DataError, LuminError, ShapeError
 
 
 def one_class(fold, columns):
@@ -83,6 +96,100 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(make_fy, make_builder, 
         with pytest.raises(kind, match=words):
             train_models(fy, 2, bs, builder, 1, savepath=here / "deep/run", seed=1, **runs)
     assert [path.name for path in here.iterdir()] == ["a.hdf5"]
+
+
+class Line(Body):
+    def __init__(self, n_in, feat_map, way="plain"):
+        super().__init__(n_in, feat_map)
+        self.layer, self.way = nn.LazyLinear(4) if way == "lazy" else nn.Linear(n_in, 4), way
+
+    def forward(self, x):
+        if self.way == "raises" and self.training:
+            raise ValueError("not in training")
+        y = self.layer(x)
+        return torch.cat([y, y], 1) if self.way == "wide" and self.training else y
+
+    def get_out_size(self):
+        return 4
+
+
+class Logits(Tail):
+    def __init__(self, n_in, n_out, objective):
+        super().__init__(n_in, n_out, objective)
+        self.layer = nn.Linear(n_in, n_out)
+
+    def forward(self, x):
+        return 100 + self.layer(x)
+
+
+class TwoArguments(BatchLoss):
+    def forward(self, y_pred, y):
+        return (y_pred - y).square().mean()
+
+
+class NoSuper(torch.optim.Optimizer):
+    def __init__(self, params, lr=1e-3):
+        self.lr = lr
+
+    def step(self): ...
+
+
+class Closure(torch.optim.SGD):
+    def step(self, closure):
+        return super().step(closure)
+
+
+class Failing(torch.optim.SGD):
+    def step(self, closure=None):
+        raise RuntimeError("no step")
+
+
+def raises(y_pred, y):
+    raise ZeroDivisionError("by nothing")
+
+
+TRIED = [
+    ({"objective": "multiclass", "loss": "bce_loss"}, DataError, r"the loss BCELoss.*shapes \(8, 3\) and \(8,\)"),
+    ({"loss": "nll_loss"}, DataError, "the loss NLLLoss.* cannot take these outputs and targets"),
+    ({"tail": Logits}, DataError, "the loss BCELoss.* between 0 and 1; .*loss='auto' is that of the objective"),
+    ({"loss": lambda y_pred: y_pred}, DataError, "takes 1 positional argument.*called as loss"),
+    ({"loss": raises}, DataError, "the loss raises cannot take .*: by nothing"),
+    ({"loss": TwoArguments}, DataError, "the loss TwoArguments.*loss.y_pred, y, w"),
+    ({"loss": lambda y_pred, y: None}, ConfigError, "must return a tensor, got NoneType"),
+    ({"loss": lambda y_pred, y: (y_pred - y) * 1j}, ConfigError, "must return a tensor, got one of complex numbers"),
+    ({"body": partial(Line, way="lazy")}, ConfigError, "lazy layers.*build them with their size"),
+    ({"opt_args": {"opt": NoSuper}}, BrokenPlugin, "the optimiser 'NoSuper': NoSuper.__init__ does not call super"),
+    ({"opt_args": {"opt": Closure}}, ConfigError, "Closure needs a closure"),
+    ({"opt_args": {"lr": float("inf")}}, ConfigError, "for Adam: lr must be finite, got inf"),
+    ({"opt_args": {"lr": "1e-3"}}, ConfigError, "for Adam: lr must be a number, got '1e-3'"),
+]
+IN_TRAINING = [
+    ({"body": partial(Line, way="raises")}, ConfigError, "the body 'Line' cannot take inputs of .*: not in training"),
+    ({"body": partial(Line, way="wide")}, ShapeError, r"the body 'Line' gave shape \(8, 8\) for 8 events"),
+    ({"opt_args": {"opt": Failing}}, ConfigError, "the optimiser 'Failing' cannot train the network: no step"),
+]
+
+
+@pytest.mark.parametrize(("parts", "kind", "words"), [*TRIED, *IN_TRAINING])
+def test_what_cannot_be_trained_is_refused_before_a_run_is_written(make_fy, make_builder, here, parts, kind, words):
+    parts = {"objective": "classification", **parts}
+    with make_fy(here / "a.hdf5", objective=parts["objective"]) as fy:
+        builder = make_builder(fy, **parts)
+        with pytest.raises(kind, match=words):
+            train_models(fy, 2, 8, builder, 1, savepath=here / "deep/run", seed=1)
+        if words not in [case[2] for case in IN_TRAINING]:
+            with pytest.raises(kind, match=words):
+                Model(builder).fit(1, fy, 8, seed=1)
+    assert [path.name for path in here.iterdir()] == ["a.hdf5"]
+
+
+def test_a_block_that_needs_another_device_is_left_to_it(fy, make_builder, here, monkeypatch):
+    """What the CPU cannot do is seen in the training itself, on the device that it asks for."""
+    monkeypatch.setattr("lumin_core.runs.plan.pick_device", lambda device: torch.device("cuda"))
+    with pytest.raises(ValueError, match="not in training") as raised:
+        train_models(fy, 1, 8, make_builder(fy, body=partial(Line, way="raises")), 1, savepath="run", seed=1)
+    assert not isinstance(raised.value, LuminError)
+    assert (here / "run/run.json").exists()
 
 
 def test_an_error_says_which_callback_refuses(fy, make_builder):
