@@ -17,7 +17,7 @@ from lumin_core.training.callback import CyclicCallback
 from lumin_core.training.device import pick_device
 from lumin_core.training.loop import run_fit, try_out
 from lumin_core.training.model import Model
-from lumin_core.training.suitability import check_metrics, check_targets_of
+from lumin_core.training.suitability import check_metrics, check_targets_of, check_weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,7 +125,10 @@ class RunPlan:
         if first.plan.calls["on_fold_begin"]:  # which may replace targets and weights
             return
         model, (trn_idxs, first_val_idx) = first.params.model, self.folds[0]
-        check_targets_of(model, self.fy, self._used_folds().difference(trn_idxs, [first_val_idx]))
+        others = self._used_folds().difference(trn_idxs, [first_val_idx])
+        check_targets_of(model, self.fy, others)
+        if self.train_on_weights:
+            check_weights_of(model, self.fy, others)
         for val_idx in sorted({val_idx for _, val_idx in self.folds} - {first_val_idx}):
             check_metrics(model, self.fy, val_idx, first.params.metrics, use_weights=self.train_on_weights)
 

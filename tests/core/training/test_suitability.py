@@ -1,5 +1,6 @@
 """What is refused before a fit or a run begins, and that nothing is left behind then."""
 
+import sys
 from functools import partial
 
 import numpy as np
@@ -64,6 +65,25 @@ class Lacking(EvalMetric):
         return 1.0
 
 
+class Gives(EvalMetric):
+    better = "lower"
+
+    def __init__(self, value, columns=()):
+        super().__init__()
+        self.value, self.columns = value, columns
+
+    def evaluate(self, preds, targets, weights, columns):
+        return self.value(preds) if callable(self.value) else self.value
+
+
+def zero_weights(which):
+    def change(fold, columns):
+        if fold == which:
+            columns["weights"] = np.resize([1.0, -1.0], len(columns["targets"]))
+
+    return change
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -79,6 +99,24 @@ CASES = [
     (None, {"cbs": {"name": "targ_replace", "targ_feats": "no_such"}}, ConfigError, "needs the column 'no_such'"),
     (None, {"cbs": [{"name": "cycle_lr", "lr_range": (0, 1)}] * 2}, ConfigError, "both set the learning rate"),
     (None, {"cbs": {"name": "cycle_lr", "lr_ranges": (0, 1)}}, ConfigError, "no option 'lr_ranges'"),
+    (None, {"metrics": partial(Gives, value=1.0, columns=3)}, ConfigError, "needed by the metric 'gives'. has no 3"),
+    (
+        None,
+        {"metrics": partial(Gives, value=np.zeros(7))},
+        DataError,
+        r"'gives' must give one number, got shape \(7,\)",
+    ),
+    (None, {"metrics": partial(Gives, value=None)}, DataError, "'gives' must give one number, got None"),
+    (
+        None,
+        {"metrics": partial(Gives, value="0.5")},
+        DataError,
+        "what the metric 'gives' gives must hold numbers, got text",
+    ),
+    (None, {"metrics": partial(Gives, value=1j)}, DataError, "what the metric 'gives' gives must hold .* got complex"),
+    (None, {"metrics": partial(Gives, value=sys.exit)}, DataError, "the metric 'gives' called sys.exit"),
+    (zero_weights(1), {}, DataError, "fold 1: the weights of the fold sum to 0, .*; take another fold, or train_on_w"),
+    (zero_weights(2), {}, DataError, "fold 2: the weights of the fold sum to 0"),
     (None, {"cbs": {"name": "cycle_mom", "mom_range": (0.1, 0.2)}, "opt": "adagrad"}, ConfigError, "has no momentum"),
 ]
 
@@ -217,6 +255,29 @@ def test_a_metric_that_is_fussy_about_predictions_is_let_through(fy, make_builde
     with pytest.raises(ValueError, match="not good enough") as raised:
         model.fit(1, fy, 8, val_idx=0, seed=1, metrics=Fussy)
     assert not isinstance(raised.value, LuminError)
+
+
+def test_a_metric_says_which_it_is_when_it_raises(fy, make_builder, here):
+    with pytest.raises(ValueError, match="not good enough") as raised:
+        Model(make_builder(fy)).fit(1, fy, 8, val_idx=0, seed=1, metrics=Fussy)
+    assert raised.value.__notes__ == ["raised by the metric 'fussy'"]
+
+
+@pytest.mark.parametrize("value", [1, np.float32(1), torch.tensor(1.0), np.array([1.0]), True])
+def test_numbers_of_any_library_are_metrics(fy, make_builder, here, value):
+    model = Model(make_builder(fy))
+    model.fit(1, fy, 8, val_idx=0, seed=1, metrics=partial(Gives, value=value))
+    assert model.fit_params.history["valid"]["gives"] == [1.0]
+
+
+def test_weights_of_zero_are_taken_where_none_are_used_or_a_callback_makes_them(make_fy, make_builder, here):
+    class Ones(Callback):
+        def on_fold_begin(self, fit_params):
+            fit_params.by.weights = np.ones(fit_params.by.n_events)
+
+    with make_fy(here / "a.hdf5", change=zero_weights(1)) as fy:
+        Model(make_builder(fy)).fit(1, fy, 8, val_idx=1, seed=1, train_on_weights=False)
+        Model(make_builder(fy)).fit(1, fy, 8, val_idx=1, seed=1, cbs=Ones)
 
 
 def test_targets_that_a_callback_makes_are_not_judged_before(make_fy, make_builder, here):
