@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError, DataError, Diverged, ShapeError
+from lumin_core.errors import ConfigError, DataError, Diverged, LuminError, ShapeError
 from lumin_core.model.options import copied, options_of
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def event_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor
         >>> event_loss(torch.nn.MSELoss(reduction="none"), torch.ones(2, 2), torch.zeros(2, 2))
         tensor([1., 1.])
     """
-    values = _called(loss, y_pred, y)
+    values = loss(y_pred, y)
     check_rows(values, loss, y_pred.shape[0])
     return values.reshape(-1) if values.numel() == len(values) else values.flatten(1).mean(1)
 
@@ -155,12 +155,17 @@ def weighted_loss(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor, w: Ten
         ... )
         tensor(0.5000)
     """
-    if isinstance(loss, BatchLoss):
-        objective: Tensor = loss(y_pred, y, w)
-        return objective
-    if w is None and (mean := _torch_mean(loss)) is not None:
-        return _called(mean, y_pred, y)
-    values = event_loss(loss, y_pred, y)
+    try:
+        if isinstance(loss, BatchLoss):
+            objective: Tensor = loss(y_pred, y, w)
+            return objective
+        if w is None and (mean := _torch_mean(loss)) is not None:
+            return mean(y_pred, y)
+        values = event_loss(loss, y_pred, y)
+    except LuminError:
+        raise
+    except Exception as error:
+        raise explained(error, loss, y_pred, y) from error
     if w is None:
         return values.mean()
     if torch.is_grad_enabled() or len(values) <= _MANY:
@@ -193,17 +198,25 @@ def _torch_mean(loss: object) -> Callable[..., Tensor] | None:
     return mean if plain else None
 
 
-def _called(loss: Callable[..., Tensor], y_pred: Tensor, y: Tensor) -> Tensor:
-    """Compute the loss; where torch refuses values, say what that means.
+def explained(error: Exception, loss: object, y_pred: Tensor, y: Tensor) -> LuminError:
+    """Say what it means that a loss raised; binary cross-entropy refuses NaN, for example.
 
-    Binary cross-entropy refuses NaN, for example.
+    Args:
+        error: What it raised.
+        loss: The loss.
+        y_pred: Predictions.
+        y: Targets.
+
+    Returns:
+        A `DataError`, which is `Diverged` where the predictions are not finite.
     """
-    try:
-        return loss(y_pred, y)
-    except (RuntimeError, IndexError) as error:
-        if y_pred.isfinite().all():
-            raise DataError(f"the loss {loss!r} cannot take these outputs and targets: {error}") from error
-        raise Diverged(f"the network's outputs are NaN or infinite: the training has diverged; {WAY_OUT}") from error
+    if not y_pred.isfinite().all():
+        return Diverged(f"the network's outputs are NaN or infinite: the training has diverged; {WAY_OUT}")
+    name, shapes = getattr(loss, "__qualname__", repr(loss)), f"{tuple(y_pred.shape)} and {tuple(y.shape)}"
+    return DataError(
+        f"the loss {name} cannot take these outputs and targets, of shapes {shapes}: {error}; it is called as "
+        "loss(y_pred, y), a BatchLoss as loss(y_pred, y, w), and loss='auto' is that of the objective"
+    )
 
 
 def check_rows(values: Tensor, loss: object, n_events: int) -> None:

@@ -14,9 +14,10 @@ from lumin_core.runs.result import result_of, without_model
 from lumin_core.runs.same_run import continued, differences
 from lumin_core.training import fitting
 from lumin_core.training.callback import CyclicCallback
-from lumin_core.training.loop import run_fit
+from lumin_core.training.device import pick_device
+from lumin_core.training.loop import run_fit, try_out
 from lumin_core.training.model import Model
-from lumin_core.training.suitability import check_metrics, check_targets_of
+from lumin_core.training.suitability import check_metrics, check_targets_of, check_weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,6 +99,7 @@ class RunPlan:
             names = " and ".join(type(callback).__name__ for callback in savers)
             raise ConfigError(f"one callback can save its cycles, got {names}; set cycle_save=False for all but one")
         self._check_other_folds(fit)
+        self._try_out(fit)
         return {metric.label: metric.better for metric in fit.params.metrics}, used
 
     def _used_folds(self) -> set[int]:
@@ -123,9 +125,20 @@ class RunPlan:
         if first.plan.calls["on_fold_begin"]:  # which may replace targets and weights
             return
         model, (trn_idxs, first_val_idx) = first.params.model, self.folds[0]
-        check_targets_of(model, self.fy, self._used_folds().difference(trn_idxs, [first_val_idx]))
+        others = self._used_folds().difference(trn_idxs, [first_val_idx])
+        check_targets_of(model, self.fy, others)
+        if self.train_on_weights:
+            check_weights_of(model, self.fy, others)
         for val_idx in sorted({val_idx for _, val_idx in self.folds} - {first_val_idx}):
             check_metrics(model, self.fy, val_idx, first.params.metrics, use_weights=self.train_on_weights)
+
+    def _try_out(self, fit: Fit) -> None:
+        """Try a step on the CPU; what it cannot do, the device of the training may."""
+        try:
+            try_out(fit)
+        except ConfigError:
+            if pick_device(self.device).type == "cpu":
+                raise
 
     def _prepared(
         self, model: Model, number: int, folder: Path, seed: int, *, visible_bar: bool = False, resume: bool = False

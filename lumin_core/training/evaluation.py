@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from lumin_core.checks import as_list
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.model.loss import BatchLoss, summed, weighted_loss
 from lumin_core.model.targets import check_targets as check_for_loss
+from lumin_core.training.metric import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
     from lumin_core.training.network import Network
 
     Labelled = tuple[Inputs, Tensor, Tensor | None]
+
+
+NO_WEIGHTS = (
+    "the weights of the fold sum to 0, so that its weighted mean loss is undefined; take another fold, or "
+    "train_on_weights=False"
+)
+"""Why a fold cannot be trained or validated on, for messages."""
 
 
 class FoldLoss:
@@ -76,7 +85,7 @@ class FoldLoss:
         total = float(losses @ sizes)
         norm = float(torch.cat(self._weights).double().sum()) if self._weights else float(sizes.sum())
         if norm == 0:
-            raise DataError("the weights of the fold sum to 0, so that its weighted mean loss is undefined")
+            raise DataError(NO_WEIGHTS)
         return total / norm
 
 
@@ -206,7 +215,7 @@ def validation_values(fit_params: FitParams, answers: Answers) -> dict[str, floa
     weights = weights if by.use_weights else None
     for metric in fit_params.metrics:
         columns = metric_columns(metric, fit_params.fy, fit_params.val_idx)
-        values[metric.label] = float(metric.evaluate(preds, targets, weights, columns))
+        values[metric.label] = value_of(metric, preds, targets, weights, columns)
     return values
 
 
@@ -239,7 +248,7 @@ def metric_columns(metric: EvalMetric, fy: FoldYielder, val_idx: int | None) -> 
         DataError: If the fold lacks one.
     """
     columns = {}
-    for name in metric.columns:
+    for name in as_list(metric.columns):
         column = fy.get_column(name, fold_idx=val_idx)
         if column is None:
             raise DataError(

@@ -18,7 +18,7 @@ from lumin_core.model.features import model_features
 from lumin_core.training.checkpoint import Checkpoints
 from lumin_core.training.fit_params import FitParams
 from lumin_core.training.hook_plan import HookPlan, noting
-from lumin_core.training.suitability import check_batch_of_one, check_metrics, check_targets_of
+from lumin_core.training.suitability import check_batch_of_one, check_metrics, check_targets_of, check_weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,7 +178,10 @@ def check_fit(params: FitParams, *, replaced: bool, use_weights: bool) -> None:
         check_batch_of_one(network, fy, params.trn_idxs[0])
     if replaced:
         return
-    check_targets_of(network, fy, _folds_of(params.trn_idxs, params.val_idx))
+    folds = _folds_of(params.trn_idxs, params.val_idx)
+    check_targets_of(network, fy, folds)
+    if use_weights:
+        check_weights_of(network, fy, folds)
     if params.val_idx is not None:
         check_metrics(network, fy, params.val_idx, params.metrics, use_weights=use_weights)
 
@@ -190,7 +193,7 @@ def check_columns(metrics: Sequence[EvalMetric], fy: FoldYielder) -> None:
         ConfigError: Naming metric and column.
     """
     for metric in metrics:
-        check_keys(metric.columns, fy.columns(), f"the fold file (needed by the metric {metric.label!r})")
+        check_keys(as_list(metric.columns), fy.columns(), f"the fold file (needed by the metric {metric.label!r})")
 
 
 def hand_over(network: Network, callbacks: Sequence[object]) -> None:

@@ -3,7 +3,8 @@
 A few events of the first fold pass the blocks one by one, in evaluation mode, and then the loss,
 with gradient. All are copies, and random states are kept: the training that follows is the same as
 without. Shapes are looked at here, once a fit, so that the loop need not. The number of events is
-none of the widths: a loss that compares all events with each other gives itself away.
+none of the widths: a loss that compares all events with each other gives itself away. Before a run
+is written a network that is made for that alone is looked at, and trained by one step.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import copy
 import random
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -20,12 +21,13 @@ from torch import Tensor, nn
 
 from lumin_core import seeds
 from lumin_core.data.batch_yielder import BatchYielder
-from lumin_core.errors import ConfigError, LuminError, ShapeError
+from lumin_core.errors import ConfigError, Diverged, LuminError, ShapeError
 from lumin_core.model.config import PARTS
-from lumin_core.model.loss import BatchLoss, check_rows
+from lumin_core.model.loss import BatchLoss, check_rows, explained, weighted_loss
 from lumin_core.registry.config import title
 from lumin_core.training.callback import scheduled
 from lumin_core.training.evaluation import labelled
+from lumin_core.training.passes import backward, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,15 +37,16 @@ if TYPE_CHECKING:
     from lumin_core.training.fit_params import FitParams
 
 _NUMBERS = (5, 7, 11, 13, 17, 19, 23)
+_UNASKED = object()  # what a loss without a copy gives
 _SOME = 10_000  # targets among which classes are looked for
 
 
 def look(fit: FitParams) -> None:
     """Ask the blocks and the loss of a fit about a few events of its current fold.
 
-    A block that refuses a few events is asked about a whole batch before it is refused itself.
-    What a loss raises is not judged here: it may need more events. Nor is the loss where callbacks
-    act at the beginning of batches, schedules aside, as they may change targets.
+    A block or a loss that refuses a few events is asked about a whole batch before it is refused
+    itself. The loss is not judged where callbacks act at the beginning of batches, schedules aside,
+    as they may change targets.
 
     Args:
         fit: The state of the fit, a training fold begun; it stays as it is.
@@ -51,10 +54,10 @@ def look(fit: FitParams) -> None:
     Raises:
         ShapeError: If a block or the loss gives another shape than it should, by name.
         ConfigError: If a block raises, or the loss has no gradient.
+        DataError: If the loss raises.
     """
-    taken = {fit.model.n_out, *(() if fit.by.targets is None else fit.by.targets.shape[1:])}
-    few, more = [n for n in _NUMBERS if n not in taken][:2]
-    with _unnoticed(fit):
+    few, more = _numbers(fit)
+    with unnoticed(fit):
         batch = _rows(fit, few)
         if batch is None:
             return
@@ -69,8 +72,48 @@ def look(fit: FitParams) -> None:
             _check_loss(fit, y_pred, batch, more)
 
 
+def rehearse(fit: FitParams) -> None:
+    """Train a network on a few events, to see that it can be; it is not to be used afterwards.
+
+    Args:
+        fit: The state of the fit, a training fold begun.
+
+    Raises:
+        LuminError: As in `look`, of blocks in training mode.
+        ConfigError: If gradients cannot be computed, or the optimiser raises.
+    """
+    few, _ = _numbers(fit)
+    with unnoticed(fit), suppress(Diverged):  # with other weights it may not
+        fit.model.set_mode(training=True)
+        try:
+            _train_on(fit, min(few, fit.bs))
+        except LuminError:
+            if few >= fit.bs:
+                raise
+            _train_on(fit, fit.bs)
+
+
+def _train_on(fit: FitParams, n: int) -> None:
+    if (batch := _rows(fit, n)) is None:
+        return
+    x, y, w = batch
+    fit.y_pred = _through(fit, fit.model.model, x, n)
+    fit.loss_val = weighted_loss(fit.loss_func, fit.y_pred, y, w)
+    for what, act in ((title("loss", fit.loss_func), backward), (title("optimiser", fit.opt), step)):
+        try:
+            act(fit)
+        except Exception as error:
+            raise ConfigError(f"{what} cannot train the network: {error}") from error
+
+
+def _numbers(fit: FitParams) -> list[int]:
+    """Choose two numbers of events that are no widths."""
+    taken = {fit.model.n_out, *(() if fit.by.targets is None else fit.by.targets.shape[1:])}
+    return [n for n in _NUMBERS if n not in taken][:2]
+
+
 @contextmanager
-def _unnoticed(fit: FitParams) -> Iterator[None]:
+def unnoticed(fit: FitParams) -> Iterator[None]:
     """Keep random states, and be silent."""
     state, legacy = random.getstate(), np.random.get_state()  # blocks of others may draw from these
     with seeds.torch_forked(fit.device), warnings.catch_warnings():
@@ -130,10 +173,13 @@ def _check_inputs(fit: FitParams, x: Inputs) -> None:
 
 def _passed(fit: FitParams, batch: Labelled, n: int) -> Tensor:
     """Pass events through the blocks, and return the outputs."""
-    x: Inputs = batch[0]
-    with fit.model.use.asking([fit.model.model]):  # of which blocks without a copy are part
-        for part, block in zip(PARTS, _copied(fit.model.model), strict=True):
-            x = _answer(fit, part, cast("Block", block), x, n)
+    with torch.no_grad(), fit.model.use.asking([fit.model.model]):  # of which blocks without a copy are part
+        return _through(fit, _copied(fit.model.model), batch[0], n)
+
+
+def _through(fit: FitParams, network: nn.Sequential, x: Inputs, n: int) -> Tensor:
+    for part, block in zip(PARTS, network, strict=True):
+        x = _answer(fit, part, cast("Block", block), x, n)
     return cast("Tensor", x)
 
 
@@ -147,8 +193,7 @@ def _copied(network: nn.Sequential) -> nn.Sequential:
 def _answer(fit: FitParams, part: str, block: Block, x: Inputs, n: int) -> Tensor:
     """Ask a block, and refuse another shape than it should give."""
     try:
-        with torch.no_grad():
-            answer = fit.model.forward(x, block)
+        answer = fit.model.forward(x, block)
     except LuminError:
         raise
     except Exception as error:
@@ -166,12 +211,21 @@ def _answer(fit: FitParams, part: str, block: Block, x: Inputs, n: int) -> Tenso
 
 
 def _check_loss(fit: FitParams, y_pred: Tensor, batch: Labelled, more: int) -> None:
-    value = _loss_value(fit.loss_func, y_pred, batch)
-    if value is None:
+    try:
+        value = _loss_value(fit.loss_func, y_pred, batch)
+    except Diverged:  # the loop tells
+        return
+    except LuminError:
+        if len(y_pred) == fit.bs or (whole := _rows(fit, fit.bs)) is None:
+            raise
+        batch, y_pred = whole, _passed(fit, whole, fit.bs)
+        value = _loss_value(fit.loss_func, y_pred, batch)
+    if value is _UNASKED:
         return
     name, n = title("loss", fit.loss_func), len(y_pred)
-    if not isinstance(value, Tensor):
-        raise ConfigError(f"{name} must return a tensor, got {type(value).__name__}")
+    if not isinstance(value, Tensor) or value.is_complex():
+        came = "one of complex numbers" if isinstance(value, Tensor) else type(value).__name__
+        raise ConfigError(f"{name} must return a tensor, got {came}")
     if isinstance(fit.loss_func, BatchLoss):
         if value.dim():
             raise ShapeError(f"{name} is a BatchLoss, which returns a scalar, but gave shape {tuple(value.shape)}")
@@ -191,7 +245,10 @@ def _check_pairs(fit: FitParams, value: Tensor, y_pred: Tensor, batch: Labelled,
     if not suspects:
         return
     rows = torch.arange(more, device=y.device) % n
-    again = _loss_value(fit.loss_func, y_pred.detach()[rows], (y_pred, y[rows], None if w is None else w[rows]))
+    try:
+        again = _loss_value(fit.loss_func, y_pred.detach()[rows], (y_pred, y[rows], None if w is None else w[rows]))
+    except LuminError:  # it may need a whole batch
+        return
     if isinstance(again, Tensor) and any(axis < again.dim() and again.shape[axis] == more for axis in suspects):
         raise ShapeError(
             f"{title('loss', fit.loss_func)} gave shape {tuple(value.shape)} for {n} events: it compares all with "
@@ -205,11 +262,16 @@ def _shape(values: Tensor) -> str:
 
 
 def _loss_value(loss: Callable[..., Tensor], y_pred: Tensor, batch: Labelled) -> object:
-    """Ask a copy of the loss; ``None`` where it has no copy, or raises."""
+    """Ask a copy of the loss, if it has one."""
     _, y, w = batch
     try:
         own, asked = copy.deepcopy(loss), y_pred.detach().requires_grad_()
+    except Exception:  # noqa: BLE001  (whatever it holds that has no copy)
+        return _UNASKED
+    try:
         with torch.enable_grad():
             return own(asked, y, w) if isinstance(loss, BatchLoss) else own(asked, y)
-    except Exception:  # noqa: BLE001  (the first batch will tell, if it is more than a matter of few events)
-        return None
+    except LuminError:
+        raise
+    except Exception as error:
+        raise explained(error, loss, y_pred, y) from error

@@ -19,7 +19,7 @@ from lumin_core.training.callback import scheduled
 from lumin_core.training.divergence import LastGood
 from lumin_core.training.evaluation import check_targets
 from lumin_core.training.interrupt import CtrlC, Interrupted, keep_interrupted
-from lumin_core.training.look import look
+from lumin_core.training.look import look, rehearse, unnoticed
 from lumin_core.training.passes import train_fold, validate_fold
 from lumin_core.training.progress import progress_bar
 from lumin_core.training.use import only_fit
@@ -213,22 +213,9 @@ class _Loop:
             self.fit.failed = f"{what} in epoch {self.fit.epoch} is {loss}: the training has diverged"
 
     def batches(self, fold: FoldData, shuffle: bool) -> BatchYielder:
-        fit = self.fit
-        by = fit.fy.batches(
-            fold,
-            fit.bs,
-            fit.model.objective,
-            missing=fit.model.head.missing,
-            shuffle=shuffle,
-            use_weights=self.given.train_on_weights,
-            bulk_move=self.given.bulk_move,
-            input_mask=fit.model.input_mask,
-            drop_last=shuffle,
-            device=fit.device,
-            generator=fit.generator,
-        )
-        fit.batch = 0
-        fit.n_batches = len(by)
+        self.fit.batch = 0
+        by = _batches(self.given, fold, shuffle)
+        self.fit.n_batches = len(by)
         return by
 
     def begin_fold(self) -> None:
@@ -244,3 +231,42 @@ class _Loop:
         self.call("on_fold_end")
         self.fit.forget_batch()
         self.bar.update()
+
+
+def _batches(given: Fit, fold: FoldData, shuffle: bool) -> BatchYielder:
+    fit = given.params
+    return fit.fy.batches(
+        fold,
+        fit.bs,
+        fit.model.objective,
+        missing=fit.model.head.missing,
+        shuffle=shuffle,
+        use_weights=given.train_on_weights,
+        bulk_move=given.bulk_move,
+        input_mask=fit.model.input_mask,
+        drop_last=shuffle,
+        device=fit.device,
+        generator=fit.generator,
+    )
+
+
+def try_out(given: Fit) -> None:
+    """Try the first step of a fit whose network is made for that alone, before anything is written.
+
+    Where callbacks act on folds, nothing is known before they do.
+
+    Args:
+        given: From `lumin_core.training.prepare_fit`; it is not to be run.
+
+    Raises:
+        LuminError: As the fit would.
+    """
+    fit = given.params
+    if given.plan.calls["on_fold_begin"]:
+        return
+    with unnoticed(fit):
+        [(_, fold)] = fit.fy.training_folds(fit.trn_idxs[:1], 1, seeds.seed_of(given.seed, "augmentation"))
+        fit.by = _batches(given, fold, shuffle=True)
+        fit.model.set_mode(training=True)
+        look(fit)
+        rehearse(fit)

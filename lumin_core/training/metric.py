@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from lumin_core.data.numbers import as_numbers, unmasked
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,6 +109,46 @@ class EvalMetric(ABC):
             None if weights is None else as_numbers(weights, "weights"),
             {name: unmasked(column, f"the column {name!r}") for name, column in (columns or {}).items()},
         )
+
+
+def value_of(
+    metric: EvalMetric,
+    preds: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+    columns: Mapping[str, np.ndarray],
+) -> float:
+    """Ask a metric, and say which one it was where it raises or gives no number.
+
+    Args:
+        metric: The metric.
+        preds: As for `EvalMetric.evaluate`, as are all others.
+        targets: Shape ``(n, n_targ)`` or ``(n,)``.
+        weights: Shape ``(n, 1)``, or ``None``.
+        columns: The columns that it needs.
+
+    Raises:
+        DataError: If it gives no number, or wants to end the program.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_core import build
+        >>> from lumin_core.training.metric import value_of
+        >>> value_of(build("metric", "binary_accuracy"), np.ones((2, 1)), np.ones((2, 1)), None, {})
+        1.0
+    """
+    try:
+        value = metric.evaluate(preds, targets, weights, columns)
+    except SystemExit as error:
+        raise DataError(f"the metric {metric.label!r} called sys.exit; raise an error that says why") from error
+    except Exception as error:
+        error.add_note(f"raised by the metric {metric.label!r}")
+        raise
+    number = None if value is None else as_numbers(value, f"what the metric {metric.label!r} gives")
+    if number is None or number.size != 1:
+        came = "None" if number is None else f"shape {number.shape}"
+        raise DataError(f"the metric {metric.label!r} must give one number, got {came}")
+    return float(number.item())
 
 
 def problem_of(metric: object) -> str | None:

@@ -334,7 +334,7 @@ def write_export(
 
     Raises:
         UnknownComponent: If no such exporter is installed.
-        BrokenPlugin: If the exporter has no suffix.
+        BrokenPlugin: If the exporter has no suffix, or returns no path.
         ConfigError: If the networks record different preprocessing or codes.
     """
     check_raw(raw)
@@ -347,5 +347,17 @@ def write_export(
         raise BrokenPlugin(
             f"the exporter {format!r} should say suffix = '.its_ending', got {suffix!r}; tell its authors"
         )
-    written: Path = exporter.write(networks, weights, tensor_file.save_path(path, suffix), raw=raw)
+    target = tensor_file.save_path(path, suffix)
+    is_new = not target.exists()
+    try:
+        written = exporter.write(networks, weights, target, raw=raw)
+    except BaseException as error:
+        error.add_note(f"raised by the exporter {format!r}")
+        if is_new:
+            target.unlink(missing_ok=True)
+        raise
+    if not isinstance(written, Path):
+        raise BrokenPlugin(
+            f"the exporter {format!r} should return the path it wrote, got {written!r}; tell its authors"
+        )
     return written

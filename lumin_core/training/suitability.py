@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
 
 from lumin_core import seeds
 from lumin_core.errors import ConfigError, DataError
-from lumin_core.training.evaluation import check_targets, metric_columns, metric_targets
+from lumin_core.model.loss import BatchLoss
+from lumin_core.training.evaluation import NO_WEIGHTS, check_targets, metric_columns, metric_targets
+from lumin_core.training.metric import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from torch import nn
 
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.training.metric import EvalMetric
@@ -37,6 +40,25 @@ def check_targets_of(network: Network, fy: FoldYielder, folds: Iterable[int]) ->
         check_targets(fy.get_column("targets", fold_idx=i, add_newaxis=True), network)
 
 
+def check_weights_of(network: Network, fy: FoldYielder, folds: Iterable[int]) -> None:
+    """Refuse folds whose weights sum to zero, unless the loss is a function of its own of them.
+
+    Args:
+        network: Who learns them.
+        fy: The data.
+        folds: Indices of the folds.
+
+    Raises:
+        DataError: Naming the fold.
+    """
+    if isinstance(network.loss, BatchLoss):
+        return
+    for i in folds:
+        weights = fy.get_column("weights", fold_idx=i)
+        if weights is not None and weights.sum(dtype=np.float64) == 0:
+            raise DataError(f"fold {i}: {NO_WEIGHTS}")
+
+
 def check_batch_of_one(network: Network, fy: FoldYielder, fold: int) -> None:
     """Refuse to train on single events where the network normalises over the batch.
 
@@ -48,20 +70,30 @@ def check_batch_of_one(network: Network, fy: FoldYielder, fold: int) -> None:
     Raises:
         ConfigError: If it cannot be trained on one event.
     """
-    norms = [name for name, part in network.model.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
+    names = [name for name, part in network.model.named_modules() if "batchnorm" in type(part).__name__.lower()]
+    if not names:
         return
+    trained = copy.deepcopy(network.model).train()
+    for name in names:
+        trained.get_submodule(name).register_forward_hook(_check_that_it_moves)
     inputs = fy.get_fold(fold)["inputs"]
     one = tuple(part[:1] for part in inputs) if isinstance(inputs, tuple) else inputs[:1]
     ((x, _, _),) = network.batches(one)
     with torch.no_grad(), seeds.torch_forked(network.device):
         try:
-            network.forward(x, copy.deepcopy(network.model).train())
-        except ValueError as error:  # torch's
+            network.forward(x, trained)
+        except ValueError as error:  # torch's, or ours
             raise ConfigError(
-                f"bs=1 does not go with batch norm, which takes the spread over the events of a batch ({norms[0]}: "
+                f"bs=1 does not go with batch norm, which takes the spread over the events of a batch ({names[0]}: "
                 f"{error}); take a larger bs, or bn=False"
             ) from error
+
+
+def _check_that_it_moves(norm: nn.Module, given: tuple[torch.Tensor, ...], output: object) -> None:
+    """Refuse a norm that gives any single event the same, where torch's raises by itself."""
+    again = norm.forward(torch.randn_like(given[0]), *given[1:])
+    if isinstance(output, torch.Tensor) and torch.equal(again, output):
+        raise ValueError(f"{type(norm).__name__} gives any single event the same")
 
 
 def check_metrics(
@@ -108,7 +140,7 @@ def _error(
     except Exception:  # noqa: BLE001  (what has no copy is not tried)
         return None
     try:
-        own.evaluate(preds, targets.copy(), weights, columns)
+        value_of(own, preds, targets.copy(), weights, columns)
     except Exception as error:  # noqa: BLE001  (whatever it is, it would end the fit)
         return error
     return None

@@ -8,7 +8,7 @@ import torch
 import vector
 from momenta import hard_momenta
 
-from lumin_core import Model, ModelBuilder, build
+from lumin_core import FoldFileWriter, FoldYielder, Model, ModelBuilder, build
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_plugin_hep import AutoExtractLorentzBoostNet, LorentzBoostNet
 from lumin_plugin_hep.masked_norm import MaskedBatchNorm1d
@@ -260,6 +260,18 @@ def test_models_save_and_load_by_name(name, tmp_path):
     loaded = Model.from_save(model.save(tmp_path / "model"), device="cpu")
     assert loaded.model_builder.to_config()["head"]["name"] == f"hep/{name}"
     np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fault_single_events_are_not_trained_on(name, tmp_path):
+    """The norm gave 0 for every event, and the head never learned."""
+    with FoldFileWriter(tmp_path / "a", cont_feats=ALL, targ_feats="y") as file:
+        for fold in range(2):
+            file.append(fold, inputs=events(4, fold).flatten(1).numpy(), targets=np.ones(4))
+    with FoldYielder(tmp_path / "a.hdf5") as fy:
+        with pytest.raises(ConfigError, match=r"bs=1 does not go with batch norm.*MaskedBatchNorm1d gives any"):
+            Model(builder(name, cont_feats=ALL, head=spec(name, bn=True))).fit(1, fy, 1, seed=1)
+        Model(builder(name, cont_feats=ALL, head=spec(name, bn=True), freeze_head=True)).fit(1, fy, 1, seed=1)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -82,3 +82,33 @@ def test_a_missing_plugin_says_what_to_install(model, monkeypatch, tmp_path):
 def test_unknown_formats_are_refused_by_name(model, tmp_path):
     with pytest.raises(UnknownComponent, match=r"there is no exporter 'onxx'.*did you mean 'onnx'"):
         model.export(tmp_path / "m", "onxx")
+
+
+@pytest.mark.parametrize("before", [None, "what was there"])
+def test_fault_what_an_exporter_leaves_half_written_is_removed(calls, model, tmp_path, before):
+    class Half(Exporter):
+        suffix = ".half"
+
+        def write(self, models, weights, path, *, raw):
+            if before is None:
+                path.write_text("half")
+            raise KeyError("no such layer")
+
+    if before is not None:
+        (tmp_path / "m.half").write_text(before)
+    registry.register("exporter", "half", Half)
+    with pytest.raises(KeyError) as raised:
+        model.export(tmp_path / "m", "half")
+    assert raised.value.__notes__ == ["raised by the exporter 'half'"]
+    assert [path.read_text() for path in tmp_path.iterdir()] == ([] if before is None else [before])
+
+
+def test_fault_an_exporter_that_returns_no_path_is_told_so(calls, model, tmp_path):
+    class Silent(Exporter):
+        suffix = ".silent"
+
+        def write(self, models, weights, path, *, raw): ...
+
+    registry.register("exporter", "silent", Silent)
+    with pytest.raises(BrokenPlugin, match="'silent' should return the path it wrote, got None; tell its authors"):
+        model.export(tmp_path / "m", "silent")
