@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import math
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
 from lumin_core import registry
 from lumin_core.errors import ConfigError
 from lumin_core.model.options import copied, join, options_of, without
+from lumin_core.registry.making import make
+from lumin_core.registry.signature import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from functools import partial
 
     from torch import nn
+    from torch.optim import Optimizer
 
 DEFAULT_OPT = "core/adam"
 DEFAULT_LR = 2e-3
@@ -71,14 +75,14 @@ def with_rate(opt_args: Mapping[str, object], lr: float) -> dict[str, object]:
         lr: Learning rate, positive.
 
     Raises:
-        ConfigError: If it is not positive.
+        ConfigError: If it is not positive, or not finite.
 
     Example:
         >>> from lumin_core.model.optimiser import with_rate
         >>> with_rate({"opt": {"name": "sgd", "lr": 0.1}}, 0.2)
         {'opt': {'name': 'sgd'}, 'lr': 0.2}
     """
-    if not lr > 0:
+    if not 0 < lr < math.inf:
         raise ConfigError(f"lr must be positive, got {lr!r}")
     opt = {"opt": without(opt_args["opt"], "lr")} if "opt" in opt_args else {}
     return {**opt_args, **opt, "lr": lr}
@@ -97,6 +101,7 @@ def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.P
     Raises:
         ConfigError: If the optimiser needs a closure, which the loop does not give, an option is
             unknown or out of range, or there is no parameter.
+        BrokenPlugin: If its constructor does not call that of torch's optimisers.
 
     Example:
         >>> import torch
@@ -106,23 +111,32 @@ def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.P
         ... ).defaults["lr"]
         0.001
     """
-    make = registry.resolve("optimiser", copied(optimiser_spec(opt_args)))
-    if isinstance(make.func, type) and issubclass(make.func, torch.optim.LBFGS):
+    found = registry.resolve("optimiser", copied(optimiser_spec(opt_args)))
+    name = found.func.__name__
+    if signature_of(cast("type[Optimizer]", found.func).step).required[1:]:  # beside self
         raise ConfigError(
-            "lbfgs needs a closure, which the training loop does not give; choose another optimiser, say adam"
+            f"{name} needs a closure, which the training loop does not give; choose another optimiser, say adam"
         )
     params = list(params)
     if not params:
         raise ConfigError("the model has no parameter that could be trained; choose another body or tail")
     try:
-        return _made(make, params)
+        _check_rate(found.keywords.get("lr"))
+        return _made(found, params)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"opt_args cannot be used for {make.func.__name__}: {error}") from error
+        raise ConfigError(f"opt_args cannot be used for {name}: {error}") from error
 
 
-def _made(make: partial[torch.optim.Optimizer], params: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _check_rate(lr: object) -> None:
+    """Refuse a rate that torch would take, or refuse in words that nobody understands."""
+    if isinstance(lr, str) or (isinstance(lr, float) and not math.isfinite(lr)):
+        raise ValueError(f"lr must be a finite number, got {lr!r}")
+
+
+def _made(found: partial[torch.optim.Optimizer], params: list[nn.Parameter]) -> torch.optim.Optimizer:
     """Build the fused version, or where there is none for these parameters the plain one."""
-    if "fused" in inspect.signature(make.func).parameters and not {"fused", "foreach"} & set(make.keywords):
+    options, label = {**found.keywords, "params": params}, f"optimiser {found.func.__name__!r}"
+    if "fused" in inspect.signature(found.func).parameters and not {"fused", "foreach"} & set(found.keywords):
         with suppress(RuntimeError):  # torch's word for "no fused version for these parameters"
-            return make(params=params, fused=True)
-    return make(params=params)
+            return cast("Optimizer", make(found.func, {**options, "fused": True}, label, torch.optim.Optimizer))
+    return cast("Optimizer", make(found.func, options, label, torch.optim.Optimizer))
