@@ -148,6 +148,26 @@ def check_keys(given: Iterable[str], known: Iterable[str], place: str) -> None:
             raise ConfigError(f"{place} has no {key!r}{did_you_mean(key, known)}")
 
 
+def check_flags(**flags: object) -> None:
+    """Refuse what is neither true nor false, as the text ``"false"``, which would count as true.
+
+    Args:
+        **flags: The values by the names of the options.
+
+    Raises:
+        ConfigError: With names and values.
+
+    Example:
+        >>> from lumin_core.checks import check_flags
+        >>> check_flags(resume=True, overwrite="false")
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: True or False is needed, got overwrite='false'
+    """
+    kinds = ("bool", "bool_")  # numpy's, too
+    if wrong := [f"{name}={flag!r}" for name, flag in flags.items() if type(flag).__name__ not in kinds]:
+        raise ConfigError(f"True or False is needed, got {', '.join(wrong)}")
+
+
 def check_positive(**numbers: object) -> None:
     """Refuse what is no positive whole number.
 

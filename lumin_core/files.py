@@ -18,6 +18,7 @@ import tomllib
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from lumin_core.checks import check_flags
 from lumin_core.errors import ConfigError, FileError, LuminError
 from lumin_core.locks import in_turn
 
@@ -117,12 +118,14 @@ def refuse_existing(path: Path, *, overwrite: bool, error: type[FileError] = Fil
 
     Raises:
         FileError: If there is one, or a folder, or the file is marked read-only.
+        ConfigError: If `overwrite` is neither true nor false.
 
     Example:
         >>> import pathlib
         >>> from lumin_core.files import refuse_existing
         >>> refuse_existing(pathlib.Path("no_such_file.hdf5"), overwrite=False)
     """
+    check_flags(overwrite=overwrite)
     if path.is_dir():
         raise error(f"{path} is a folder; give the name of a file")
     if not path.exists():

@@ -11,8 +11,12 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lumin_core.errors import BrokenPlugin
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from importlib.metadata import Distribution
+    from types import ModuleType
 
     Face = tuple[Callable[[str], object], Callable[[], list[str]], list[str]]
 
@@ -49,9 +53,9 @@ def attach(
     def __getattr__(name: str) -> object:
         """Load a public name from its module, at first use."""
         if name in modules:
-            return import_module(f"{package}.{name}")
+            return imported(f"{package}.{name}")
         if name in home_of:
-            value = getattr(import_module(home_of[name]), name)
+            value = getattr(imported(home_of[name]), name)
             setattr(sys.modules[package], name, value)
             return value
         if now := (moved or {}).get(name):
@@ -60,3 +64,49 @@ def attach(
         raise AttributeError(f"{package} has no attribute {name!r}; its names are: {', '.join(public)}")
 
     return __getattr__, lambda: public, public
+
+
+def imported(module: str) -> ModuleType:
+    """Import a module, and say whose fault it is where torch stumbles over another distribution.
+
+    Args:
+        module: Its whole name.
+
+    Raises:
+        BrokenPlugin: If entry points of a distribution cannot be read, which torch reads all.
+        Exception: Whatever else the import raises.
+
+    Example:
+        >>> from lumin_core.lazy import imported
+        >>> imported("json.decoder").__name__
+        'json.decoder'
+    """
+    try:
+        return import_module(module)
+    except (RuntimeError, TypeError, ValueError) as error:  # the first when it is asked again
+        if not (astray := unreadable()):
+            raise
+        raise BrokenPlugin(
+            f"{module} cannot be imported, as torch reads the entry points of all distributions, and those in "
+            f"{', '.join(astray)} cannot be read: repair or remove that, or set TORCH_DEVICE_BACKEND_AUTOLOAD=0"
+        ) from error
+
+
+def unreadable() -> list[str]:
+    """List the folders of distributions whose entry points cannot be read.
+
+    Example:
+        >>> from lumin_core.lazy import unreadable
+        >>> unreadable()
+        []
+    """
+    from importlib import metadata  # slow to import, and needed where something is wrong
+
+    return [str(getattr(found, "_path", found)) for found in metadata.distributions() if not _is_readable(found)]
+
+
+def _is_readable(distribution: Distribution) -> bool:
+    try:
+        return distribution.entry_points is not None
+    except Exception:  # noqa: BLE001  # whatever it is, torch's own look at it fails, too
+        return False

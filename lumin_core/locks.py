@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     Release = Callable[[], None]
     """What gives a lock back."""
 
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+_TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 _LOOK_EVERY = 0.02  # seconds
 _OWNER = re.compile(r"process (?P<process>\d+) on (?P<host>.*)")
 
@@ -117,8 +118,10 @@ def _take(lock: Path) -> Release:
             _lock(descriptor)
         except OSError as cause:
             os.close(descriptor)
-            if cause.errno not in _NO_LOCKS:
+            if cause.errno in _TAKEN:
                 raise _Busy from cause
+            if cause.errno not in _NO_LOCKS:
+                raise
             return _take_alone(lock)
         if _is_same(descriptor, lock):
             return lambda: _give_back(lock, descriptor)

@@ -178,7 +178,8 @@ def _wants_traceback(arguments: Sequence[str]) -> bool:
 
 
 def _message(error: Exception) -> str:
-    """Return our errors' message alone; of others the type too, and how to see more."""
+    """Return our errors' message alone; of others the type, whose they are, and how to see more."""
     if isinstance(error, LuminError):
         return str(error)
-    return f"{type(error).__name__}: {error} (lumin --debug ... shows the traceback)"
+    notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
+    return f"{type(error).__name__}: {error}{notes} (lumin --debug ... shows the traceback)"

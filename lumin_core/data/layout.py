@@ -147,7 +147,7 @@ class Layout:
 
     def _targets(self, targets: ArrayLike | SparseArray, n: int, where: str) -> np.ndarray:
         names, tensor = self.schema.targ_feats, self.schema.target_tensor
-        if np.ndim(targets) == 0 and not is_sparse(targets):  # ``None``, too
+        if not is_sparse(targets) and np.ndim(targets) == 0:  # ``None``, too
             raise ShapeError(f"{where} must have one row an event, {n}, got {targets!r:.80}")
         if tensor is not None:
             return _tensor(targets, n, tensor, lambda given: exact(given, self.targ_type, [], where), where)

@@ -118,7 +118,7 @@ class ModelBuilder:
         own |= {"cont_feats": self.cont_feats, "guaranteed_feats": self.guaranteed_feats}  # a generator is read once
         self.loss = own["loss"]
         self.seed = seed
-        self.lookup_init = lookups.by_bare_name(registry.resolve("initialiser", lookup_init))
+        self.lookup_init = lookups.initialiser(lookup_init)
         self.lookup_act = lookups.act_by_bare_name(lookups.lookup_act if lookup_act is None else lookup_act)
         self.pretrain_file = None if pretrain_file is None else Path(pretrain_file).expanduser().resolve()
         self.freeze = {"head": freeze_head, "body": freeze_body, "tail": freeze_tail}
@@ -286,8 +286,8 @@ class ModelBuilder:
     def _build_blocks(self, cont_feats: Sequence[str] | None = None) -> nn.Sequential:
         head = self.get_head(cont_feats)
         features.check_map(head)
-        body = self.get_body(head.get_out_size(), head.feat_map)
-        tail = self.get_tail(body.get_out_size())
+        body = self.get_body(features.out_size(head), head.feat_map)
+        tail = self.get_tail(features.out_size(body))
         self._is_asked = True
         return nn.Sequential(head, body, tail)
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, SupportsIndex, cast
 import numpy as np
 
 from lumin_core import registry, seeds
-from lumin_core.checks import check_keys, check_names, listed
+from lumin_core.checks import check_keys, check_names, listed, positive
 from lumin_core.errors import ConfigError
 from lumin_core.model.matrix_head import MatrixHead
 from lumin_core.model.options import with_options
 from lumin_core.model.targets import count_classes
 from lumin_core.registry.config import title
+from lumin_core.registry.making import blamed
 
 if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.model.blocks import Head
+    from lumin_core.model.blocks import Body, Head
     from lumin_core.model.embedding import CatEmbedder
 
 
@@ -67,6 +68,28 @@ def check(
     check_keys(guaranteed, cont_feats, "cont_feats")
 
 
+def out_size(block: Head | Body) -> int:
+    """Return the width of what a block gives, as it says.
+
+    Args:
+        block: The block, built.
+
+    Raises:
+        ConfigError: If it does not say a positive integer.
+        Exception: Whatever it raises, with a note that says who did.
+
+    Example:
+        >>> from lumin_core import ModelBuilder
+        >>> from lumin_core.model.features import out_size
+        >>> out_size(ModelBuilder("regression", 1, ["pt", "eta"]).get_head())
+        2
+    """
+    what = title(block.kind, block)
+    with blamed(what):
+        size = cast("object", block.get_out_size())
+    return positive(size, f"get_out_size() of {what}")
+
+
 def check_map(head: Head) -> None:
     """Refuse a head whose `feat_map` does not say of each feature which columns depend on it.
 
@@ -88,8 +111,10 @@ def check_map(head: Head) -> None:
         Traceback (most recent call last):
         lumin_core.errors.ConfigError: the head 'Forgetful' has no feat_map for pt; set ...
     """
-    width, given = head.get_out_size(), cast("object", head.feat_map)
-    what, way_out = title("head", head), "set self.feat_map = {feature: [columns of the output], ...} for every feature"
+    width, what = out_size(head), title("head", head)
+    with blamed(what):
+        given = cast("object", head.feat_map)
+    way_out = "set self.feat_map = {feature: [columns of the output], ...} for every feature"
     if not isinstance(given, Mapping):
         raise ConfigError(f"{what} must have a dict as feat_map, got {given!r}; {way_out}")
     if missing := [feat for feat in (*head.cont_feats, *head.cat_feats) if feat not in given]:

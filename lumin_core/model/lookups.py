@@ -28,7 +28,9 @@ from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model.options import Spec, options_of
-from lumin_core.registry import build, normalise, qualified_name
+from lumin_core.registry import build, normalise, qualified_name, resolve
+from lumin_core.registry.making import blamed
+from lumin_core.registry.signature import called
 
 LookupAct = Callable[[Spec], nn.Module]
 LookupInit = Callable[..., Callable[[Tensor], object]]
@@ -120,6 +122,27 @@ def by_bare_name(lookup: Callable[..., T]) -> Callable[..., T]:
         2
     """
     return lookup if lookup is lookup_act else partial(_by_bare_name, lookup)
+
+
+def initialiser(spec: Spec | LookupInit) -> LookupInit:
+    """Return what gives the initialisers of weights, by its registered name or what else says one.
+
+    Args:
+        spec: A component of the kind ``initialisers``.
+
+    Returns:
+        A function from an activation, in any form, and numbers of inputs and outputs.
+
+    Raises:
+        ConfigError: From that function, if what is looked up does not fill weights.
+
+    Example:
+        >>> import torch
+        >>> from lumin_core.model.lookups import initialiser
+        >>> initialiser("normal_initialiser")("core/relu")(torch.zeros(2, 2)).shape
+        torch.Size([2, 2])
+    """
+    return partial(_initialiser, resolve("initialiser", spec))
 
 
 def act_by_bare_name(lookup: Callable[[str], nn.Module] | LookupAct) -> LookupAct:
@@ -239,12 +262,29 @@ def uniform_initialiser(act: Spec, fan_in: int | None = None, fan_out: int | Non
 
 
 def _by_bare_name(lookup: Callable[..., T], act: Spec, *args: object, **options: object) -> T:
-    return lookup(act_name(act), *args, **options)
+    with blamed(_who(lookup)):
+        return lookup(act_name(act), *args, **options)
+
+
+def _initialiser(lookup: Callable[..., object], act: Spec, *args: object, **options: object) -> Callable[..., object]:
+    fill = _by_bare_name(lookup, act, *args, **options)
+    if not callable(fill):
+        raise ConfigError(f"{_who(lookup)} must return a function that fills a weight, got {fill!r} for {act!r}")
+    return fill
+
+
+def _who(lookup: object) -> str:
+    return called(lookup.func) if isinstance(lookup, partial) else called(lookup)
 
 
 def _act_by_bare_name(lookup: Callable[[str], nn.Module], act: Spec) -> nn.Module:
     is_name = isinstance(act, str) or (isinstance(act, Mapping) and options_of(act).keys() == {"name"})
-    return lookup(act_name(act)) if is_name else lookup_act(act)
+    if not is_name:
+        return lookup_act(act)
+    layer: object = _by_bare_name(lookup, act)
+    if not isinstance(layer, nn.Module):
+        raise ConfigError(f"{_who(lookup)} must return a torch.nn.Module for {act_name(act)!r}, got {layer!r}")
+    return layer
 
 
 def _fill_normal(weight: Tensor, *, act: Spec, fan_in: int | None, fan_out: int | None) -> Tensor:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import math
 from contextlib import suppress
-from math import inf, isfinite
 from numbers import Real
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 import torch
 from torch.nn.parameter import is_lazy
@@ -14,17 +14,18 @@ from torch.nn.parameter import is_lazy
 from lumin_core import registry
 from lumin_core.errors import ConfigError
 from lumin_core.model.options import copied, join, options_of, without
-from lumin_core.registry.making import check_made
+from lumin_core.registry.making import make
+from lumin_core.registry.signature import signature_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from functools import partial
 
     from torch import nn
+    from torch.optim import Optimizer
 
 DEFAULT_OPT = "core/adam"
 DEFAULT_LR = 2e-3
-_ANY_NUMBER = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def optimiser_spec(opt_args: Mapping[str, object] | None) -> object:
@@ -76,14 +77,14 @@ def with_rate(opt_args: Mapping[str, object], lr: float) -> dict[str, object]:
         lr: Learning rate, positive.
 
     Raises:
-        ConfigError: If it is not positive.
+        ConfigError: If it is not positive, or not finite.
 
     Example:
         >>> from lumin_core.model.optimiser import with_rate
         >>> with_rate({"opt": {"name": "sgd", "lr": 0.1}}, 0.2)
         {'opt': {'name': 'sgd'}, 'lr': 0.2}
     """
-    if not (_is_real(lr) and 0 < lr < inf):
+    if not (_is_real(lr) and 0 < lr < math.inf):
         raise ConfigError(f"lr must be positive, got {lr!r}")
     opt = {"opt": without(opt_args["opt"], "lr")} if "opt" in opt_args else {}
     return {**opt_args, **opt, "lr": lr}
@@ -102,7 +103,7 @@ def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.P
     Raises:
         ConfigError: If the optimiser needs a closure, which the loop does not give, an option is
             unknown or out of range, or there is no parameter.
-        BrokenPlugin: If its constructor does not call that of its base class.
+        BrokenPlugin: If its constructor does not call that of torch's optimisers.
 
     Example:
         >>> import torch
@@ -112,47 +113,41 @@ def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.P
         ... ).defaults["lr"]
         0.001
     """
-    make = registry.resolve("optimiser", copied(optimiser_spec(opt_args)))
+    found = registry.resolve("optimiser", copied(optimiser_spec(opt_args)))
+    name = found.func.__name__
+    if signature_of(cast("type[Optimizer]", found.func).step).required[1:]:  # beside self
+        raise ConfigError(
+            f"{name} needs a closure, which the training loop does not give; choose another optimiser, say adam"
+        )
     params = list(params)
     if not params:
         raise ConfigError("the model has no parameter that could be trained; choose another body or tail")
     if any(map(is_lazy, params)):
         raise ConfigError("lazy layers, as LazyLinear, get their weights in a first batch; build them with their size")
     try:
-        _check_numbers(make.keywords)
-        opt = _made(make, params)
+        _check_numbers(found.keywords)
+        return _made(found, params)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"opt_args cannot be used for {make.func.__name__}: {error}") from error
-    check_made(opt, f"optimiser {make.func.__name__!r}", torch.optim.Optimizer)
-    if _needs_closure(opt.step):
-        raise ConfigError(
-            f"{make.func.__name__} needs a closure, which the training loop does not give; choose another optimiser, "
-            "say adam, or let its step() do without"
-        )
-    return opt
+        raise ConfigError(f"opt_args cannot be used for {name}: {error}") from error
 
 
 def _check_numbers(options: Mapping[str, object]) -> None:
     """Refuse a learning rate that is no number, and what is not finite."""
     if "lr" in options and not isinstance(options["lr"], torch.Tensor) and not _is_real(options["lr"]):
-        raise ValueError(f"lr must be a number, got {options['lr']!r}")
+        raise ValueError(f"lr must be a finite number, got {options['lr']!r}")
     for name, value in options.items():
-        if _is_real(value) and not isfinite(value):
-            raise ValueError(f"{name} must be finite, got {value!r}")
+        if _is_real(value) and not math.isfinite(value):
+            raise ValueError(f"{name} must be a finite number, got {value!r}")
 
 
 def _is_real(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _needs_closure(step: Callable[..., object]) -> bool:
-    options = inspect.signature(step).parameters.values()
-    return any(option.default is option.empty and option.kind not in _ANY_NUMBER for option in options)
-
-
-def _made(make: partial[torch.optim.Optimizer], params: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _made(found: partial[torch.optim.Optimizer], params: list[nn.Parameter]) -> torch.optim.Optimizer:
     """Build the fused version, or where there is none for these parameters the plain one."""
-    if "fused" in inspect.signature(make.func).parameters and not {"fused", "foreach"} & set(make.keywords):
+    options, label = {**found.keywords, "params": params}, f"optimiser {found.func.__name__!r}"
+    if "fused" in inspect.signature(found.func).parameters and not {"fused", "foreach"} & set(found.keywords):
         with suppress(RuntimeError):  # torch's word for "no fused version for these parameters"
-            return make(params=params, fused=True)
-    return make(params=params)
+            return cast("Optimizer", make(found.func, {**options, "fused": True}, label, torch.optim.Optimizer))
+    return cast("Optimizer", make(found.func, options, label, torch.optim.Optimizer))

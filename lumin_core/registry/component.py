@@ -7,10 +7,10 @@ They are dataclasses and not attrs classes: importing attrs would cost a fifth o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 from lumin_core.errors import BrokenPlugin, LuminError
+from lumin_core.lazy import imported
 from lumin_core.registry.names import normalise
 
 
@@ -105,10 +105,12 @@ def load_object(value: str, what: str) -> object:
     """
     module, _, attributes = value.partition(":")
     try:
-        found: object = import_module(module)
+        found: object = imported(module)
         for attribute in attributes.split("."):
             found = getattr(found, attribute)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:  # which may be the user's Ctrl-C
+        raise
+    except BaseException as error:  # not only Exceptions are raised: sys.exit(), pytest.skip()
         raise BrokenPlugin(
             f"{what} cannot be loaded from {value}: {_cause(error)}; "
             "repair or uninstall that distribution, or switch it off with LUMIN_DISABLE_PLUGINS"

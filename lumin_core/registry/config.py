@@ -239,7 +239,7 @@ def _described(value: object) -> str:
     if inspect.isroutine(value):
         name = getattr(value, "__qualname__", repr(value))
         return f"the function {name}, which a saved model does not hold; register it, and give its name"
-    if hasattr(value, "tolist"):
+    if getattr(value, "shape", ()) and hasattr(value, "tolist"):
         return f"an array, {value!r:.60}, which a saved model does not hold; give a list, as from its tolist()"
     plain = "give text, numbers, lists and dicts with text as keys, or names of components"
     return f"{value!r:.80}, which a saved model does not hold; {plain}"
@@ -266,7 +266,17 @@ def _plain(value: object, place: _Place) -> object:
         return _plain_mapping(value, place)
     if isinstance(value, list | tuple):
         return [_plain(element, place.at(i)) for i, element in enumerate(value)]
+    item = _number(value)
+    return _plain_component(value, None, place) if item is None else item
+
+
+def _number(value: Any) -> bool | int | float | str | None:
+    """Return what a scalar of numpy or torch holds, ``None`` for what is neither number nor text.
+
+    A date in nanoseconds would be a number, too.
+    """
     item = getattr(value, "item", None)
-    if getattr(value, "shape", None) == () and callable(item):
-        return item()
-    return _plain_component(value, None, place)
+    if getattr(value, "shape", None) != () or not callable(item) or getattr(value.dtype, "kind", "") in ("m", "M"):
+        return None
+    held = item()
+    return held if isinstance(held, bool | int | float | str) else None

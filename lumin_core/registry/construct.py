@@ -16,7 +16,7 @@ from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry.config import component_of, named
 from lumin_core.registry.hints import suggestion
 from lumin_core.registry.lookup import find, find_kind
-from lumin_core.registry.making import check_made, make
+from lumin_core.registry.making import check_made, is_module, make
 from lumin_core.registry.names import with_article
 from lumin_core.registry.record import record
 from lumin_core.registry.signature import as_called, called, signature_of
@@ -67,8 +67,8 @@ def build(kind: str, spec: object, /, **given: object) -> object:
         ConfigError: If the specification is none, or options are unknown, missing or given twice.
         UnknownComponent: If there is no component of that kind and name.
         AmbiguousComponent: If several distributions have the name.
-        BrokenPlugin: If the component cannot be imported, is no component of its kind, or forgets
-            the constructor of its base class.
+        BrokenPlugin: If the component cannot be imported, is no component of its kind, forgets
+            the constructor of its base class, or makes no module where its kind does.
         IncompatiblePlugin: If its plugin asks for another version of lumin-core.
 
     Example:
@@ -81,7 +81,10 @@ def build(kind: str, spec: object, /, **given: object) -> object:
         check_made(spec, f"{known.singular} {type(spec).__name__!r}", known.load_base())
         return spec
     plan = _plan(known, spec)
-    return make(plan.constructor, {**plan.options, **_checked_given(plan, given)}, plan.label, known.load_base())
+    made = make(plan.constructor, {**plan.options, **_checked_given(plan, given)}, plan.label, known.load_base())
+    if known.makes_modules and not is_module(made):
+        raise BrokenPlugin(f"the {plan.label} must make a torch.nn.Module, got {made!r}")
+    return made
 
 
 def resolve(kind: str, spec: object, /) -> partial[Any]:
@@ -191,6 +194,8 @@ def _check_constructor(plan: Plan) -> None:
     A plugin is to blame for a named one, the caller for others.
     """
     wanted = plan.kind.lacks(plan.constructor)
+    if wanted is None and (missing := sorted(getattr(plan.constructor, "__abstractmethods__", ()))):
+        wanted = f"a class that defines {', '.join(missing)}"
     if wanted is None:
         return
     if (component := plan.component) is not None:

@@ -15,8 +15,12 @@ from lumin_core.registry.names import CORE, canonical, short
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-GROUP = re.compile(r"^[ \t]*\[\s*lumin([-_.]?core)?([-_.]?plugins?)?[-_.:](?P<kind>\w+)\s*\]", re.I | re.M)
+GROUP = re.compile(
+    r"^[ \t]*\[\s*lum+i+n+([-_.]?core)?([-_.]?plugins?)?([-_.:](?P<kind>\w+))?\s*\]", re.IGNORECASE | re.MULTILINE
+)
 """A group of ours in ``entry_points.txt``, also one that is nearly so."""
+
+_ASTRAY = re.compile(r"\A\s*[^\[\s#;]|^[ \t]*\[[^\]\n]*$", re.MULTILINE)  # before any group, or in one without its end
 
 REQUIREMENT = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
 """A requirement of the core."""
@@ -58,11 +62,14 @@ def _beside(first: metadata.Distribution, same: Iterable[metadata.Distribution])
 
 
 def _concerns_us(distribution: metadata.Distribution) -> bool:
-    """Tell whether it has entry points of ours; where they cannot be read, asks for lumin-core."""
+    """Tell whether it has entry points of ours; where some cannot be read, asks for lumin-core."""
     try:
-        return GROUP.search(distribution.read_text("entry_points.txt") or "") is not None
+        text = distribution.read_text("entry_points.txt") or ""
+        if GROUP.search(text) or not _ASTRAY.search(text):
+            return GROUP.search(text) is not None
     except (OSError, ValueError):
-        return any(REQUIREMENT.match(line) for line in headers(distribution, "Requires-Dist"))
+        pass
+    return any(REQUIREMENT.match(line) for line in headers(distribution, "Requires-Dist"))
 
 
 def _first(name: str) -> metadata.Distribution | None:

@@ -14,6 +14,7 @@ from lumin_core.registry.names import (
     canonical,
     declared_kinds,
     first_party,
+    is_valid,
     moved_to,
     normalise,
     owners,
@@ -88,7 +89,7 @@ def unknown(kind: str, name: str) -> UnknownComponent:
     now = moved_to(kind, name)
     origin, _, bare = (now or name).rpartition("/")
     parts = [f"there is no {kind} {name!r}", *([f"it is {now!r} now"] if now else ())]
-    names = sorted({component.name for component in known(kind)})
+    names = sorted({component.name for component in known(kind) if is_valid(component.name)})
     parts += elsewhere(kind, now or name) or _near(bare, names, kind)
     parts += [*_misplaced(normalise(bare), origin), *_other_kinds(kind, normalise(bare)), *_origin(origin)]
     return UnknownComponent("; ".join([*parts, _known(kind, names)]).replace("?; ", "? "))

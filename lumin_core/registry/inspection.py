@@ -24,6 +24,7 @@ from operator import attrgetter
 from signal import Signals
 from typing import TYPE_CHECKING
 
+from lumin_core import lazy
 from lumin_core.errors import LuminError
 from lumin_core.registry.kind_table import CORE_KINDS
 from lumin_core.registry.traces import report
@@ -94,6 +95,8 @@ def _ask(components: Iterable[Component], limit: float) -> dict[Component, str |
 
 def _warm_up() -> None:
     """Import what all need: torch, and the bases of the core's kinds, where they are installed."""
+    if "torch" not in sys.modules and lazy.unreadable():
+        os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"  # else torch stumbles over that distribution
     for kind in CORE_KINDS:
         with contextlib.suppress(LuminError):
             kind.load_base()

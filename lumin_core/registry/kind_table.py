@@ -26,6 +26,7 @@ class Kind:
             class of a plugin's kind says so with ``allows_instances = True``.
         examiner: Where the function is that finds faults in a class before it is built, as
             ``"module:function"``.
+        makes_modules: Whether what is built must be a `torch.nn.Module`, where no base says so.
 
     Example:
         >>> from lumin_core.registry import kinds
@@ -38,6 +39,7 @@ class Kind:
     base: str | None = None
     instances: bool = field(default=False, repr=False)
     examiner: str | None = field(default=None, repr=False)
+    makes_modules: bool = field(default=False, repr=False)
 
     @property
     def keys(self) -> set[str]:
@@ -122,9 +124,9 @@ CORE_KINDS = (
     Kind("callback", "callbacks", None, True, "lumin_core.training.hook_plan:problem_of"),
     Kind("metric", "metrics", "lumin_core.training.metric:EvalMetric", True, "lumin_core.training.metric:problem_of"),
     Kind("optimiser", "optimisers", "torch.optim:Optimizer"),
-    Kind("activation", "activations"),  # makes a module: lumin_core.model.lookups
+    Kind("activation", "activations", makes_modules=True),
     Kind("initialiser", "initialisers"),  # makes a function that fills a weight: lumin_core.model.lookups
-    Kind("norm", "norms"),  # makes a module from num_features: lumin_core.model.layers
+    Kind("norm", "norms", makes_modules=True),  # from num_features: lumin_core.model.layers
     Kind("transform", "transforms", "lumin_core.data.transforms:Transform"),
     # a protocol: lumin_core.runs.executor:Executor
     Kind("executor", "executors", None, False, "lumin_core.runs.executor:problem_of"),

@@ -1,21 +1,25 @@
-"""Making an object, and saying so where its constructor forgets that of its base class.
+"""Making an object, and saying whose fault it is where that fails.
 
-What that would have set is missing, which shows much later and elsewhere, as an `AttributeError`
-about a name that its author never wrote.
+A constructor may forget that of its base class. What that would have set is missing, which shows
+much later and elsewhere, as an `AttributeError` about a name that its author never wrote.
 """
 
 from __future__ import annotations
 
 import dis
+from contextlib import contextmanager
 from functools import cache
 from traceback import walk_tb
 from types import FunctionType
 from typing import TYPE_CHECKING
 
-from lumin_core.errors import BrokenPlugin
+from lumin_core.errors import BrokenPlugin, LuminError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+
+_NOTE = "raised by "
 
 
 def make(
@@ -33,7 +37,9 @@ def make(
         What it made.
 
     Raises:
-        BrokenPlugin: If it is a class whose ``__init__`` does not call that of its base class.
+        BrokenPlugin: If it is a class whose ``__init__`` does not call that of its base class, or
+            if it would end the process.
+        Exception: Whatever it raises, with a note that says who did.
 
     Example:
         >>> from lumin_core.registry.making import make
@@ -41,13 +47,51 @@ def make(
         {'a': 1}
     """
     try:
-        obj = constructor(**options)
+        with blamed(f"the constructor of the {label}"):
+            obj = constructor(**options)
     except AttributeError as error:
         if (unfinished := _being_made(constructor, error)) is not None:
             check_made(unfinished, label, base)
         raise
     check_made(obj, label, base)
     return obj
+
+
+@contextmanager
+def blamed(what: str) -> Iterator[None]:
+    """Say who is to blame for an error of somebody else's code in the block: the innermost.
+
+    Errors of ours say so themselves.
+
+    Args:
+        what: Whose code it is.
+
+    Raises:
+        BrokenPlugin: If it would end the process.
+        Exception: Whatever it raises, with a note.
+
+    Example:
+        >>> from lumin_core.registry.making import blamed
+        >>> try:
+        ...     with blamed("the head 'mine'"):
+        ...         raise KeyError("pt")
+        ... except KeyError as error:
+        ...     print(error.__notes__)
+        ["raised by the head 'mine'"]
+    """
+    try:
+        yield
+    except SystemExit as error:
+        code = "" if error.code is None else repr(error.code)
+        raise BrokenPlugin(f"{what} calls sys.exit({code}); let it raise an error that says what is wrong") from error
+    except Exception as error:
+        if not isinstance(error, LuminError) and not any(map(_is_ours, getattr(error, "__notes__", ()))):
+            error.add_note(f"{_NOTE}{what}")
+        raise
+
+
+def _is_ours(note: str) -> bool:
+    return note.startswith(_NOTE)
 
 
 def check_made(obj: object, label: str, base: type | None = None) -> None:
@@ -71,7 +115,7 @@ def check_made(obj: object, label: str, base: type | None = None) -> None:
         ...
         lumin_core.errors.BrokenPlugin: the loss 'mine': Mine.__init__ does not call ...
     """
-    is_bare = any(map(_is_torchs_module, type(obj).__mro__)) and "_modules" not in vars(obj)
+    is_bare = is_module(obj) and "_modules" not in vars(obj)
     names = _set_by(base) if base is not None and isinstance(obj, base) else frozenset()
     if is_bare or (names and not any(hasattr(obj, name) for name in names)):
         raise BrokenPlugin(
@@ -80,9 +124,16 @@ def check_made(obj: object, label: str, base: type | None = None) -> None:
         )
 
 
-def _is_torchs_module(cls: type) -> bool:
-    """Tell it by name: components without torch are built without it."""
-    return (cls.__module__, cls.__qualname__) == ("torch.nn.modules.module", "Module")
+def is_module(obj: object) -> bool:
+    """Tell whether an object is a module of torch, by name: it may not be installed.
+
+    Example:
+        >>> from lumin_core.registry.making import is_module
+        >>> is_module({})
+        False
+    """
+    names = [(cls.__module__, cls.__qualname__) for cls in type(obj).__mro__]
+    return ("torch.nn.modules.module", "Module") in names
 
 
 def _being_made(constructor: object, error: AttributeError) -> object:

@@ -161,6 +161,8 @@ def _components_of(distribution: metadata.Distribution, problem: str | None) -> 
         entries = [entry for entry in distribution.entry_points if GROUP.fullmatch(f"[{entry.group}]")]
     except Exception as error:  # noqa: BLE001  # whatever is wrong with one distribution is its own problem
         problem = problem or f"its entry points cannot be read: {type(error).__name__}: {error}"
+    if problem is None and not entries:
+        problem = "its entry_points.txt has no entry in a group of ours, such as [lumin.heads], that is well written"
     whole = Component(UNREADABLE, name, f"{short(name)}/{name}", name, version, "", problem)
     if problem is not None:
         return [whole]
@@ -260,12 +262,13 @@ def _problem_of_group(group: str, kinds: Iterable[Kind]) -> str:
     """Say which group was meant: by the singular, in another spelling, or nearly."""
     from lumin_core.checks import nearest
 
-    asked = match["kind"] if (match := GROUP.fullmatch(f"[{group}]")) else group
+    match = GROUP.fullmatch(f"[{group}]")
+    asked = (match["kind"] or "") if match else group
     names = {key: kind.plural for kind in kinds for key in kind.keys}
     names |= {normalise(name): plural for plural in declared_kinds() for name in (singular(plural), plural)}
     names |= {"kind": "kinds", "kinds": "kinds"}
     meant = [names[key] for key in (normalise(asked), *nearest(asked, names)) if key in names][:1]
     hint = f"; did you mean the group 'lumin.{meant[0]}'?" if meant else ""
-    if asked != group:
+    if match:
         return f"its group {group!r} is none of ours{hint or '; ours are lumin.heads, lumin.bodies, ...'}"
     return f"no installed plugin declares the kind {group!r}{hint}"

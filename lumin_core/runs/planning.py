@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from lumin_core import registry, seeds
-from lumin_core.checks import as_list, positive
+from lumin_core.checks import as_list, check_flags, positive
 from lumin_core.errors import ConfigError, option
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.options import options_of, without
@@ -105,6 +105,16 @@ def plan_run(
         >>> len(collect(folder + "/run"))
         2
     """
+    check_flags(
+        save_best=save_best,
+        train_on_weights=train_on_weights,
+        bulk_move=bulk_move,
+        unique_trn_idxs=unique_trn_idxs,
+        resume=resume,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        compile=compile,
+    )
     if resume and overwrite:
         on, off = option("resume"), option("overwrite")
         raise ConfigError(f"{on} goes on with the run in savepath, {off} removes it: choose one")

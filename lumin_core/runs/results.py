@@ -175,7 +175,7 @@ class Results(Sequence[Result]):
         Raises:
             ConfigError: If there is none, or it is damaged.
         """
-        path = Path(path)
+        path = Path(path).expanduser().absolute()  # wherever the process goes later
         path = path / "results.json" if path.is_dir() else path
         try:
             content = json.loads(path.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from tqdm import tqdm
 
 from lumin_core import registry
+from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
 from lumin_core.runs.greeting import check_apart, introduce, linger
 
@@ -200,6 +201,9 @@ def _as_executor(given: object) -> Executor | None:
     if isinstance(given, type):
         return None
     if callable(getattr(given, "train", None)) and hasattr(given, "workers"):
+        if not (is_positive(given.workers) or given.workers == 0):
+            name = type(given).__name__
+            raise ConfigError(f"workers of {name} must be a whole number, 0 for unknown; got {given.workers!r}")
         return cast("Executor", given)
     return Submitting(cast("Pool", given)) if callable(getattr(given, "submit", None)) else None
 

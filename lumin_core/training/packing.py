@@ -41,8 +41,8 @@ def packed(value: Any, tensors: State, what: str) -> Any:
         name = f"tensor.{len(tensors)}"
         tensors[name] = _as_tensor(value, what)
         return {"type": sort, "name": name}
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":  # no dates, no complex numbers
+        return float(value) if value.dtype.kind == "f" else value.item()
     if isinstance(value, dict):
         return {"type": "dict", "items": packed([list(item) for item in value.items()], tensors, what)}
     if isinstance(value, tuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -106,3 +107,12 @@ def test_a_process_that_goes_on_for_ever_is_an_answer():
 def test_the_time_limit_is_positive(run):
     assert run("check", "a.hdf5", "--timeout", "0")[0] == 2
     assert run("check")[0] == 2
+
+
+def test_a_script_that_calls_it_is_not_run_again(tmp_path):
+    (tmp_path / "a.hdf5").write_text("x")
+    script = tmp_path / "script.py"
+    script.write_text('from lumin_core.cli import main\nprint("begun", flush=True)\nmain(["check", "a.hdf5"])\n')
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.count("begun") == 1
+    assert "is no HDF5 file" in done.stderr

@@ -85,3 +85,10 @@ def test_long_lists_are_cut():
     assert checks.listed(range(7)) == "0, 1, 2, 3, 4 and 2 more"
     assert checks.listed(["a"]) == "a"
     assert checks.listed([]) == "none"
+
+
+@pytest.mark.parametrize("flag", ["false", "no", None, 1, [True]])
+def test_flags_are_true_or_false(flag):
+    checks.check_flags(a=True, b=np.False_)
+    with pytest.raises(ConfigError, match="True or False is needed, got resume="):
+        checks.check_flags(a=True, resume=flag)

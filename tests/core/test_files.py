@@ -17,6 +17,7 @@ from lumin_core import (
     train_models,
 )
 from lumin_core.errors import ConfigError, FileError, FoldFileError
+from lumin_core.files import refuse_existing
 
 
 class OwnError(FileError):
@@ -160,3 +161,10 @@ def test_relative_paths_are_fixed_once(tmp_path, monkeypatch):
     Model.from_save(saved)
     assert len(Ensemble.from_results(results, 1).predict(fy, pred_name="pred") or fy.get_column("pred")) == 16
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_file_is_not_replaced_by_a_word_that_counts_as_true(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("kept")
+    with pytest.raises(ConfigError, match="True or False is needed, got overwrite='false'"):
+        refuse_existing(path, overwrite="false")

@@ -1,9 +1,11 @@
+import re
 import sys
 import types
 
 import pytest
 
 from lumin_core import lazy
+from lumin_core.errors import BrokenPlugin
 
 
 @pytest.fixture
@@ -48,3 +50,18 @@ def test_a_name_that_is_there_has_not_moved(package):
     from made_up import Thing
 
     assert Thing is package.home.Thing
+
+
+def test_who_has_entry_points_that_cannot_be_read_is_named(install):
+    source = "from importlib import metadata\nmetadata.entry_points(group='torch.backends')"  # as torch does
+    site = install("strangers", {}, requires=(), modules={"reads_all": source})
+    assert lazy.imported("reads_all").__name__ == "reads_all"
+    sys.modules.pop("reads_all")
+    info = site / "strangers-1.0.dist-info"
+    (info / "entry_points.txt").write_bytes(b"[a]\nx = m:X\xff\xfe\n")
+    assert lazy.unreadable() == [str(info)]
+    with pytest.raises(
+        BrokenPlugin, match=f"those in {re.escape(str(info))} cannot be read: repair or remove that"
+    ) as raised:
+        lazy.imported("reads_all")
+    assert isinstance(raised.value.__cause__, UnicodeDecodeError)

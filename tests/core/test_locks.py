@@ -94,7 +94,7 @@ def test_two_that_write_one_file_never_meet_in_one_part(tmp_path, lock_of):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
 
-@pytest.fixture(params=["ENOSYS", "ENOLCK", "EOPNOTSUPP", "ENOTSUP"])
+@pytest.fixture(params=["ENOSYS", "ENOLCK", "EOPNOTSUPP", "ENOTSUP", "EINVAL"])
 def no_locks(request, monkeypatch):
     fcntl = pytest.importorskip("fcntl", reason="no flock on this system")
 
@@ -134,3 +134,14 @@ def test_without_locks_a_dead_process_is_found_out_and_others_are_not_touched(tm
         with pytest.raises(FileError, match="is being written by another"):
             locked(path).__enter__()
         assert alone.read_text() == living
+
+
+def test_an_error_of_a_lock_is_not_taken_for_another_writer(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="no flock on this system")
+
+    def refuse(*_):
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(FileError, match=r"cannot write to the folder of .*: the disk is broken"):
+        locked(tmp_path / "a.txt").__enter__()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from lumin_core.errors import LuminError
 from lumin_plugin_commands.examination import examine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from pathlib import Path
     from typing import Self
@@ -101,7 +104,8 @@ class _Child:
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self._process = context.Process(target=_answer, args=(other, look), daemon=True)
-        self._process.start()
+        with _without_main():
+            self._process.start()
         other.close()
         try:
             self.hear(START)
@@ -130,6 +134,17 @@ class _Child:
         self.connection.close()
         code = self._process.exitcode or 0
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep a process from running the caller's script again, of which it needs nothing."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _answer(connection: Connection, look: Look) -> None:

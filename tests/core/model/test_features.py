@@ -11,7 +11,7 @@ from builders import FEATS, build
 from lumin_core import CatEmbedder, FoldYielder, ModelBuilder, df2foldfile, registry
 from lumin_core.errors import ConfigError
 from lumin_core.model import features
-from lumin_core.model.blocks import Head
+from lumin_core.model.blocks import Body, Head
 from lumin_core.model.matrix_head import MatrixHead
 
 
@@ -208,3 +208,47 @@ def test_features_without_a_column_are_mapped_to_none():
             return 1
 
     assert len(ModelBuilder("regression", 1, ["a", "b"], head=Unused).get_model().model) == 3
+
+
+@pytest.mark.parametrize("size", ["4", 4.0, None, -4, 0, True])
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_a_width_is_a_positive_integer(part, size):
+    class Sized(Head if part == "head" else Body):
+        def forward(self, x):
+            return x
+
+        def get_out_size(self):
+            return size
+
+    with pytest.raises(ConfigError, match=rf"get_out_size\(\) of the {part} '.*Sized' must be a positive integer"):
+        ModelBuilder("regression", 1, ["a"], **{part: Sized}).get_model()
+
+
+def test_what_a_block_raises_names_it():
+    class Raising(Head):
+        @property
+        def feat_map(self):
+            raise RuntimeError("inside")
+
+        @feat_map.setter
+        def feat_map(self, value): ...
+
+        def forward(self, x):
+            return x
+
+        def get_out_size(self):
+            return 1
+
+    class Sizeless(Body):
+        def forward(self, x):
+            return x
+
+        def get_out_size(self):
+            raise KeyError("inside")
+
+    for part, block, error in (("head", Raising, RuntimeError), ("body", Sizeless, KeyError)):
+        with pytest.raises(error, match="inside") as raised:
+            ModelBuilder("regression", 1, ["a"], **{part: block}).get_model()
+        (note,) = raised.value.__notes__
+        assert note.startswith(f"raised by the {part} '")
+        assert block.__name__ in note

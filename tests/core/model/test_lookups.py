@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from lumin_core import registry
+from lumin_core import ModelBuilder, registry
 from lumin_core.errors import ConfigError, ShapeError, UnknownComponent
+from lumin_core.model.layers import dense_layer
 from lumin_core.model.lookups import (
     act_by_bare_name,
     act_name,
@@ -152,3 +153,36 @@ def test_fault_functions_of_the_user_are_asked_by_name_and_the_registry_for_the_
     assert asked == ["relu", "prelu"]
     assert by_bare_name(asked.append)({"name": "core/prelu", "init": 0.1}) is None
     assert asked[-1] == "prelu"
+
+
+@pytest.mark.parametrize("gives", [None, 3.0, torch.tanh])
+def test_a_function_of_the_users_that_gives_no_layer_is_told_so(gives):
+    def mine(name):
+        return gives
+
+    with pytest.raises(ConfigError, match=r"mine must return a torch.nn.Module for 'relu', got"):
+        dense_layer(2, 3, act="relu", lookup_act=mine)
+
+
+def fills_nothing(act, fan_in=None, fan_out=None): ...
+
+
+def takes_act_only(act):
+    return nn.init.zeros_
+
+
+def breaks(act, fan_in=None, fan_out=None):
+    raise KeyError("inside")
+
+
+def test_an_initialiser_that_fills_nothing_is_told_so():
+    builder = ModelBuilder("regression", 1, ["a"], lookup_init=fills_nothing)
+    with pytest.raises(ConfigError, match="fills_nothing must return a function that fills a weight, got None"):
+        builder.build_model()
+
+
+@pytest.mark.parametrize(("mine", "error"), [(takes_act_only, TypeError), (breaks, KeyError)])
+def test_an_initialiser_that_raises_is_named(mine, error):
+    with pytest.raises(error) as raised:
+        ModelBuilder("regression", 1, ["a"], lookup_init=mine).build_model()
+    assert raised.value.__notes__ == [f"raised by {mine.__name__}"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lumin_core import Model, registry
-from lumin_core.errors import ConfigError
+from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.model.optimiser import build_optimiser, optimiser_config, optimiser_spec, with_rate
 
 NAMES = [component.name for component in registry.components("optimiser")]
@@ -128,3 +128,33 @@ def test_with_rate_leaves_what_it_is_given():
     for lr in (0, -1, float("nan")):
         with pytest.raises(ConfigError, match="lr must be positive, got"):
             with_rate({}, lr)
+
+
+class Forgetful(torch.optim.Optimizer):
+    def __init__(self, params, lr=1e-3):
+        self.lr = lr
+
+    def step(self, closure=None): ...
+
+
+class Closing(torch.optim.SGD):
+    def step(self, closure):
+        return super().step(closure)
+
+
+def test_an_optimiser_that_forgets_torchs_constructor_is_told_so():
+    with pytest.raises(BrokenPlugin, match=r"optimiser 'Forgetful': Forgetful.__init__ does not call super"):
+        build_optimiser({"opt": Forgetful}, params())
+
+
+def test_any_step_that_needs_a_closure_is_refused():
+    with pytest.raises(ConfigError, match=r"Closing needs a closure.*choose another"):
+        build_optimiser({"opt": Closing}, params())
+
+
+@pytest.mark.parametrize("lr", ["1e-3", float("inf"), float("nan")])
+def test_a_rate_that_is_no_finite_number_is_refused(lr):
+    with pytest.raises(ConfigError, match=f"cannot be used for Adam: lr must be a finite number, got {lr!r}"):
+        build_optimiser({"lr": lr}, params())
+    with pytest.raises((ConfigError, TypeError)):
+        with_rate({}, lr)

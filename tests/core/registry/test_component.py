@@ -49,3 +49,12 @@ def test_components_are_compared_by_what_they_are_and_named_by_their_key():
 def test_load_object_says_what_it_was_for():
     with pytest.raises(BrokenPlugin, match=r"a number cannot be loaded from math:tau_and_more: AttributeError"):
         load_object("math:tau_and_more", "a number")
+
+
+def test_whatever_a_module_raises_is_that_plugins_problem_but_for_ctrl_c(install):
+    sources = {"skips": "import pytest\npytest.skip('x', allow_module_level=True)", "stops": "raise KeyboardInterrupt"}
+    install("my-blocks", {"norms": {name: f"{name}:X" for name in sources}}, modules=sources)
+    with pytest.raises(BrokenPlugin, match=r"my-blocks.*cannot be loaded from skips:X: Skipped: x"):
+        registry.find("norm", "skips").load()
+    with pytest.raises(KeyboardInterrupt):
+        registry.find("norm", "stops").load()

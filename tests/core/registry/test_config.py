@@ -104,6 +104,11 @@ def test_to_config_refuses_what_has_no_name(spec):
         (np.zeros(2), r"is an array, .*tolist\(\)"),
         ({1, 2}, r"is \{1, 2\}, .*give text, numbers, lists and dicts"),
         (Bare(), "is <.*Bare.*give text"),
+        (np.datetime64("2020"), "is .*2020.*give text"),
+        (np.datetime64(1, "ns"), "is .*1970.*give text"),
+        (np.timedelta64(3, "s"), "is .*3.*give text"),
+        (np.array(1j), "is .*1j?.*give text"),
+        (np.complex64(1), "is .*1.*give text"),
     ],
 )
 def test_an_option_that_cannot_be_saved_is_named(value, message):

@@ -36,9 +36,9 @@ def half_squared(y_pred, y, scale=0.5):
 @pytest.fixture(autouse=True)
 def session():
     with registry.temporary():
-        register("norm", obj=Options)
-        register("norm", obj=Anything)
-        register("norm", obj=ByPosition)
+        register("initialiser", obj=Options)
+        register("initialiser", obj=Anything)
+        register("initialiser", obj=ByPosition)
         register("loss", obj=half_squared)
         yield
 
@@ -53,13 +53,13 @@ def session():
     ],
 )
 def test_build_takes_every_form(spec):
-    built = build("norm", spec, n_in=2)
+    built = build("initialiser", spec, n_in=2)
     assert (type(built), built.n_in, built.width, built.act) == (Options, 2, 4, "relu")
 
 
 @pytest.mark.parametrize("spec", ["options", Options, {"name": "options"}, partial(Options)])
 def test_build_passes_of_the_given_what_the_signature_names(spec):
-    built = build("norms", spec, n_in=2, act="tanh", feat_map={}, kind="x", spec="y")
+    built = build("initialisers", spec, n_in=2, act="tanh", feat_map={}, kind="x", spec="y")
     assert (built.n_in, built.width, built.act) == (2, 3, "tanh")
 
 
@@ -74,49 +74,49 @@ def test_build_takes_a_function_where_a_kind_has_no_base():
 
 def test_build_makes_a_new_object_each_time():
     spec = {"name": "options", "width": 4}
-    assert build("norm", spec, n_in=1) is not build("norm", spec, n_in=1)
+    assert build("initialiser", spec, n_in=1) is not build("initialiser", spec, n_in=1)
 
 
 def test_build_changes_no_specification():
     spec = {"name": "anything", "nested": {"name": "relu", "list": [1, {"a": 2}]}}
     before = copy.deepcopy(spec)
-    build("norm", spec)
-    resolve("norm", spec)
-    to_config("norm", spec)
+    build("initialiser", spec)
+    resolve("initialiser", spec)
+    to_config("initialiser", spec)
     assert spec == before
 
 
 def test_options_of_the_user_go_into_keyword_arguments_but_given_ones_do_not():
-    built = build("norm", {"name": "anything", "depth": 2}, width=3, first=7)
+    built = build("initialiser", {"name": "anything", "depth": 2}, width=3, first=7)
     assert (built.first, built.others) == (7, {"depth": 2})
 
 
 @pytest.mark.parametrize("form", ["name", "partial"])
 def test_unknown_options_are_refused_with_suggestion(form):
     spec = {"name": "options", "widht": 4} if form == "name" else partial(Options, widht=4)
-    for attempt in (lambda: build("norm", spec, n_in=1), lambda: resolve("norm", spec)):
+    for attempt in (lambda: build("initialiser", spec, n_in=1), lambda: resolve("initialiser", spec)):
         with pytest.raises(ConfigError, match=r"no option 'widht'; did you mean 'width'\? .*n_in, width, act"):
             attempt()
 
 
 def test_an_option_given_twice_is_refused_naming_both_places():
     with pytest.raises(
-        ConfigError, match=r"'n_in' of the norm .*comes twice: 5 in its options, and 2 from what builds"
+        ConfigError, match=r"'n_in' of the initialiser .*comes twice: 5 in its options, and 2 from what builds"
     ):
-        build("norm", {"name": "options", "n_in": 5}, n_in=2)
+        build("initialiser", {"name": "options", "n_in": 5}, n_in=2)
 
 
 def test_options_by_position_are_refused():
     with pytest.raises(ConfigError, match="keywords only"):
-        build("norm", partial(Options, 3))
+        build("initialiser", partial(Options, 3))
     with pytest.raises(ConfigError, match="takes first by position only"):
-        build("norm", "by_position")
+        build("initialiser", "by_position")
 
 
 @pytest.mark.parametrize("spec", [{"width": 4}, {}, {"name": 3}, {"name": Options}, {"name": "options", 3: 4}])
 def test_a_dict_needs_a_name(spec):
-    with pytest.raises(ConfigError, match="a norm as a dict has its name under 'name'"):
-        build("norm", spec)
+    with pytest.raises(ConfigError, match="an initialiser as a dict has its name under 'name'"):
+        build("initialiser", spec)
 
 
 @pytest.mark.parametrize("spec", [None, 3, ["relu"], ("relu",), {"relu"}, b"relu", torch.nn.ReLU()])
@@ -142,13 +142,13 @@ def test_the_class_must_be_of_the_kind():
 def test_a_plugins_object_must_be_of_the_kind(install):
     install(
         "bad",
-        {"optimisers": {"fake": "bad_one:Fake"}, "norms": {"number": "bad_one:x"}},
+        {"optimisers": {"fake": "bad_one:Fake"}, "initialisers": {"number": "bad_one:x"}},
         modules={"bad_one": "class Fake: ...\nx = 3"},
     )
     with pytest.raises(BrokenPlugin, match=r"bad_one:Fake, the optimiser 'bad/fake', is not a subclass of torch.optim"):
         build("optimiser", "fake")
     with pytest.raises(BrokenPlugin, match="is not a class or a function: 3"):
-        build("norm", "number")
+        build("initialiser", "number")
 
 
 def test_instances_are_returned_as_they_are():
@@ -170,11 +170,11 @@ def test_a_named_loss_function_is_the_loss_itself():
 
 
 def test_resolve_gives_a_partial_that_builds():
-    made = resolve("norm", {"name": "options", "width": 7})
+    made = resolve("initialiser", {"name": "options", "width": 7})
     assert (made.func, made.args, made.keywords) == (Options, (), {"width": 7})
-    assert build("norm", made, n_in=1).width == 7
+    assert build("initialiser", made, n_in=1).width == 7
     with pytest.raises(UnknownComponent):
-        resolve("norm", "no_such_norm")
+        resolve("initialiser", "no_such_initialiser")
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_resolve_refuses_instances(kind, spec):
 
 
 def test_errors_of_constructors_pass_through():
-    @register("norm", "fails")
+    @register("initialiser", "fails")
     def make():
         raise ZeroDivisionError("from inside")
 
     with pytest.raises(ZeroDivisionError, match="from inside"):
-        build("norm", "fails")
+        build("initialiser", "fails")

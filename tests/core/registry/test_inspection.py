@@ -10,6 +10,7 @@ import pytest
 
 from lumin_core import registry
 from lumin_core.errors import BrokenPlugin
+from lumin_core.registry import inspection
 from lumin_core.registry.inspection import check_apart
 
 MODULES = {
@@ -97,3 +98,15 @@ def test_changes_of_what_torch_and_numpy_share_are_seen(install):
     found = check_apart([registry.find("norm", f"my_{name}") for name in TORCH])
     words = ["torch's default dtype", "torch's number of threads", "random state of torch", "random state of numpy"]
     assert found == [f"importing it changes {'the ' * word.startswith('random')}{word}" for word in words]
+
+
+def test_entry_points_that_torch_cannot_read_do_not_spoil_the_look_at_others(install, monkeypatch):
+    monkeypatch.setenv("TORCH_DEVICE_BACKEND_AUTOLOAD", "1")
+    monkeypatch.setattr(inspection, "CORE_KINDS", ())
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    inspection._warm_up()
+    assert os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] == "1"
+    site = install("strangers", {}, requires=())
+    (site / "strangers-1.0.dist-info" / "entry_points.txt").write_bytes(b"[a]\nx = m:X\xff\xfe\n")
+    inspection._warm_up()
+    assert os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] == "0"

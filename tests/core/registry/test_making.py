@@ -1,12 +1,16 @@
 """Constructors that forget that of their base class are told so, in a sentence."""
 
+import sys
+
 import pytest
 
 import lumin_core
 from lumin_core import build
 from lumin_core.errors import BrokenPlugin, LuminError
+from lumin_core.registry import resolve
 
-nn = pytest.importorskip("torch.nn")
+torch = pytest.importorskip("torch")
+nn = torch.nn
 pytestmark = pytest.mark.torch
 
 
@@ -99,3 +103,51 @@ def test_who_sets_all_himself_is_let_through():
             return 1.0
 
     assert build("metric", Own).label == "own"
+
+
+class Raising(lumin_core.Body):
+    def __init__(self, n_in, feat_map):
+        raise KeyError("inside")
+
+    def forward(self, x):
+        return x
+
+    def get_out_size(self):
+        return 4
+
+
+class Ending(Raising):
+    def __init__(self, n_in, feat_map):
+        sys.exit(0)
+
+
+class Unfinished(lumin_core.Body):
+    def forward(self, x):
+        return x
+
+
+def test_an_error_of_a_constructor_says_whose_it_is():
+    with pytest.raises(KeyError, match="inside") as raised:
+        build("body", Raising, n_in=1, feat_map={"a": [0]})
+    assert raised.value.__notes__ == ["raised by the constructor of the body 'Raising'"]
+
+
+def test_a_constructor_cannot_end_the_process():
+    with pytest.raises(BrokenPlugin, match=r"constructor of the body 'Ending' calls sys.exit\(0\)"):
+        build("body", Ending, n_in=1, feat_map={"a": [0]})
+
+
+@pytest.mark.parametrize("call", [build, resolve])
+def test_an_abstract_class_is_told_what_it_lacks(call):
+    with pytest.raises(LuminError, match=r"a class that defines get_out_size, got .*Unfinished"):
+        call("body", Unfinished)
+
+
+@pytest.mark.parametrize(("kind", "given"), [("activation", {}), ("norm", {"num_features": 3})])
+@pytest.mark.parametrize("makes", [None, 3.0, torch.tanh])
+def test_activations_and_norms_make_modules(kind, given, makes):
+    def make(num_features=None):
+        return makes
+
+    with pytest.raises(BrokenPlugin, match=rf"the {kind} '.*make' must make a torch.nn.Module, got"):
+        build(kind, make, **given)

@@ -46,12 +46,12 @@ def test_names_inside_of_a_specification_are_written_as_what_they_were_asked_for
             self.mode = mode
             self.inner = registry.build("norm", inner, num_features=2)
 
-    registry.register("norm", "outer", Outer)
+    registry.register("initialiser", "outer", Outer)
     spec = {"name": "outer", "parts": ["relu", {"name": "prelu", "init": 0.1}], "mode": "relu", "inner": "batch_norm1d"}
     noted = registry.noting(spec)
     assert noted == spec
-    registry.build("norm", noted)
-    config = registry.to_config("norm", noted)
+    registry.build("initialiser", noted)
+    config = registry.to_config("initialiser", noted)
     assert config == {
         "name": "session/outer",
         "parts": ["core/relu", {"name": "core/prelu", "init": 0.1}],

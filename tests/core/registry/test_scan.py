@@ -232,6 +232,8 @@ def test_a_kind_is_declared_once(install):
         ("lumin.head", "lumin.heads"),
         ("lumin.Heads", "lumin.heads"),
         ("lumin.haeds", "lumin.heads"),
+        ("luminn.heads", "lumin.heads"),
+        ("lummin.head", "lumin.heads"),
         ("lumin.kind", "lumin.kinds"),
         ("lumin.graph_extractor", "lumin.graph_extractors"),
         ("lumin_core.heads", "lumin.heads"),
@@ -292,3 +294,24 @@ def test_a_plugin_to_switch_off_that_there_is_not_is_told(install, monkeypatch, 
         "LUMIN_DISABLE_PLUGINS names 'my-block', which is no plugin; did you mean 'my-blocks'?",
         "LUMIN_DISABLE_PLUGINS names 'tabulr', which is no plugin; did you mean 'tabular'?",
     ]
+
+
+def test_a_group_without_a_kind_is_told_so(install):
+    install("other", {"callbacks": {"own": "a:B"}}, entry_points="[lumin]\nown = a:B\n")
+    assert by_qualified()["other/own"].problem.startswith("its group 'lumin' is none of ours; ours are lumin.heads")
+
+
+@pytest.mark.parametrize("text", ["[lumin.heads\nown = a:B\n", "own = a:B\n", "\n [heads\nown = a:B"])
+def test_entry_points_that_stand_in_no_group_are_told_so(install, text):
+    install("other", {}, entry_points=text)
+    install("strangers", {}, entry_points=text, requires=())
+    whole = by_qualified()["other/other"]
+    assert "has no entry in a group of ours, such as [lumin.heads]" in whole.problem
+    assert not [name for name in by_qualified() if name.startswith("strangers")]
+
+
+def test_a_name_that_is_none_is_not_suggested(install):
+    install("other", {"callbacks": {"core/adam": "a:B"}})
+    with pytest.raises(UnknownComponent) as raised:
+        registry.find("callback", "core/adam")
+    assert "did you mean 'core/adam'" not in str(raised.value)

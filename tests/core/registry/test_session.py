@@ -36,8 +36,8 @@ def test_register_called_with_the_object():
 
 
 def test_register_a_partial_whose_options_are_defaults():
-    registry.register("activation", "leaky", partial(dict, slope=0.1, side="left"))
-    assert registry.build("activation", {"name": "leaky", "slope": 0.2}) == {"slope": 0.2, "side": "left"}
+    registry.register("initialiser", "leaky", partial(dict, slope=0.1, side="left"))
+    assert registry.build("initialiser", {"name": "leaky", "slope": 0.2}) == {"slope": 0.2, "side": "left"}
 
 
 def test_register_again_from_the_same_cell_replaces():

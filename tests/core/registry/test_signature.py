@@ -38,7 +38,7 @@ class HandsOn(Base):
 
 
 def test_options_that_a_constructor_hands_on_are_those_of_its_bases():
-    built = build("norm", partial(HandsOn, mode="b"), n_in=7, other=1)
+    built = build("initialiser", partial(HandsOn, mode="b"), n_in=7, other=1)
     assert (built.n_in, built.mode, built.width) == (7, "b", 3)
     with pytest.raises(ConfigError, match="has no option 'widht'; did you mean 'width'"):
         build("norm", partial(HandsOn, widht=3), n_in=7)
@@ -47,7 +47,7 @@ def test_options_that_a_constructor_hands_on_are_those_of_its_bases():
 def test_unknown_options_of_a_class_without_any():
     with pytest.raises(ConfigError, match="no option 'depth'; it takes none"):
         build("norm", partial(Bare, depth=1))
-    assert isinstance(build("norm", Bare, depth=1), Bare)
+    assert isinstance(build("initialiser", Bare, depth=1), Bare)
 
 
 def test_a_missing_option_is_named_with_the_signature():

@@ -88,3 +88,16 @@ def test_what_is_saved_is_loaded_with_paths_of_its_folder(tmp_path):
     assert np.isnan(loaded["loss"])
     assert loaded["cycle_losses"] == [0.5]
     assert Results.load(tmp_path / "results.json").direction("m") == "zero"
+
+
+def test_paths_hold_when_the_process_goes_elsewhere(tmp_path, monkeypatch):
+    path = tmp_path / "run" / "model_0" / "model.safetensors"
+    Results([{"loss": 1.0, "path": path, "history": {}, "cycle_losses": []}], {}).save(_made(tmp_path / "run"))
+    monkeypatch.chdir(tmp_path)
+    (loaded,) = Results.load("run")
+    assert loaded["path"] == path
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder / "results.json"

@@ -202,3 +202,11 @@ def test_a_pool_becomes_an_executor_and_an_executor_stays():
     own = OneByOne()
     assert adapted(own) is own
     assert isinstance(adapted(Pool()), Submitting)
+
+
+@pytest.mark.parametrize("workers", ["2", 2.5, -1, None, True])
+def test_workers_are_a_whole_number(workers):
+    own = OneByOne()
+    own.workers = workers
+    with pytest.raises(ConfigError, match=f"workers of OneByOne must be a whole number.*got {workers!r}"):
+        adapted(own)

@@ -265,6 +265,8 @@ class NeedsColumn(EvalMetric):
         ({"metric_partials": ["roc_auc_score"] * 2}, ConfigError, "two metrics are called roc_auc_score"),
         ({"metric_partials": {"name": "roc_auc_score", "label": "path"}}, ConfigError, "cannot be called path"),
         ({"resume": True, "overwrite": True}, ConfigError, "choose one"),
+        ({"overwrite": "false"}, ConfigError, "True or False is needed, got overwrite='false'"),
+        ({"resume": "no", "retry_failed": 1}, ConfigError, "got resume='no', retry_failed=1"),
         ({"excl_idxs": [False, True, False]}, ConfigError, "excl_idxs must be among the folds 0 to 2"),
         ({"cb_partials": [partial(Cycling, cycle_save=True)] * 2}, ConfigError, "one callback can save its cycles"),
     ],

@@ -34,7 +34,10 @@ def test_tensors_and_arrays_stand_beside_and_come_back_as_such():
     assert len(tensors) == 2
 
 
-@pytest.mark.parametrize("value", [object(), np.array(["a"]), {"a": {1}}])
+@pytest.mark.parametrize(
+    "value",
+    [object(), np.array(["a"]), {"a": {1}}, np.datetime64("2020"), np.timedelta64(1, "ns"), np.complex64(1)],
+)
 def test_anything_else_is_refused_with_whose_it_is(value):
     with pytest.raises(HookError, match="under 'callbacks'"):
         packed({"value": value}, {}, "callbacks")
@@ -45,3 +48,10 @@ def test_fault_an_array_of_a_single_number_keeps_its_shape():
     tensors = {}
     assert unpacked(packed(np.array(2.0), tensors, "callbacks"), tensors).shape == ()
     assert unpacked(packed(np.arange(4)[::-2], tensors, "callbacks"), tensors).tolist() == [3, 1]
+
+
+def test_numbers_of_numpy_become_pythons():
+    for number, plain in ((np.float32(0.5), 0.5), (np.int8(3), 3), (np.True_, True), (np.longdouble(0.5), 0.5)):
+        value = packed(number, {}, "callbacks")
+        assert value == plain
+        assert type(value) is type(plain)
