@@ -106,3 +106,10 @@ def test_a_process_that_goes_on_for_ever_is_an_answer():
 def test_the_time_limit_is_positive(run):
     assert run("check", "a.hdf5", "--timeout", "0")[0] == 2
     assert run("check")[0] == 2
+
+
+def test_fault_links_in_a_circle_are_wrong_and_no_end_of_the_process(examiner, tmp_path):
+    for name in ("a.hdf5", "a.safetensors"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+        found = examiner.ask(tmp_path / name)
+        assert (found.right, found.cause) == (False, "answer"), found.text
