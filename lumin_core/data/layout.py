@@ -147,12 +147,13 @@ class Layout:
 
     def _targets(self, targets: ArrayLike | SparseArray, n: int, where: str) -> np.ndarray:
         names, tensor = self.schema.targ_feats, self.schema.target_tensor
-        if not is_sparse(targets) and np.ndim(targets) == 0:  # ``None``, too
-            raise ShapeError(f"{where} must have one row an event, {n}, got {targets!r:.80}")
         if tensor is not None:
             return _tensor(targets, n, tensor, lambda given: exact(given, self.targ_type, [], where), where)
         frame = _named(targets, names, where)
-        values = exact(targets if frame is None else frame[names], self.targ_type, names, where)
+        given = as_numbers(targets if frame is None else frame[names], where)
+        if given.ndim == 0:  # None, too
+            raise ShapeError(f"{where} must have one row an event, {n}, got {targets!r:.80}")
+        values = exact(given, self.targ_type, names, where)
         shape = (n,) if self.schema.scalar_target else (n, len(names))
         if len(names) == 1 and values.shape in ((n,), (n, 1)):
             values = values.reshape(shape)

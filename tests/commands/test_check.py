@@ -116,3 +116,10 @@ def test_a_script_that_calls_it_is_not_run_again(tmp_path):
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.count("begun") == 1
     assert "is no HDF5 file" in done.stderr
+
+
+def test_fault_links_in_a_circle_are_wrong_and_no_end_of_the_process(examiner, tmp_path):
+    for name in ("a.hdf5", "a.safetensors"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+        found = examiner.ask(tmp_path / name)
+        assert (found.right, found.cause) == (False, "answer"), found.text

@@ -1,6 +1,7 @@
 """Files: whole or not at all, one writer, and what cannot be read is said."""
 
 import stat
+import sys
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from lumin_core import (
     locks,
     train_models,
 )
-from lumin_core.errors import ConfigError, FileError, FoldFileError
+from lumin_core.data import add_preprocessing
+from lumin_core.errors import ConfigError, FileError, FoldFileError, SavedModelError
 from lumin_core.files import refuse_existing
 
 
@@ -168,3 +170,18 @@ def test_a_file_is_not_replaced_by_a_word_that_counts_as_true(tmp_path):
     path.write_text("kept")
     with pytest.raises(ConfigError, match="True or False is needed, got overwrite='false'"):
         refuse_existing(path, overwrite="false")
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="paths of a circle resolve there")
+def test_fault_links_in_a_circle_are_no_raw_error(tmp_path):
+    for name, error, doors in (
+        ("a.hdf5", FoldFileError, (FoldYielder, add_preprocessing, lambda path: FoldFileWriter(path, **FEATS))),
+        ("a.safetensors", SavedModelError, (Model.from_save, Ensemble.from_save)),
+    ):
+        (tmp_path / name).symlink_to(tmp_path / name)
+        for door in doors:
+            with pytest.raises(error, match=r"a\.\w+' cannot be the name of a file: Symlink loop"):
+                door(tmp_path / name)
+
+
+FEATS = {"cont_feats": ["pt"], "targ_feats": "y"}

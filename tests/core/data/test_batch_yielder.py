@@ -252,3 +252,11 @@ def test_frames_are_taken_column_by_column_and_none_twice():
     assert BatchYielder(frame.to_dict("list"), 2, "regression").inputs.tolist() == by.inputs.tolist()
     with pytest.raises(DataError, match="inputs have 'a' more than once"):
         BatchYielder(frame[["a", "a"]], 2, "regression")
+
+
+def test_fault_targets_of_a_frame_are_not_taken_by_their_place():
+    frame = pd.DataFrame({"y2": np.ones(N), "y1": np.zeros(N)})
+    with pytest.raises(DataError, match=r"targets are taken in the order of training, .* y2, y1; .* \.to_numpy\(\)"):
+        make("regression", targets=frame)
+    for targets in (frame[["y2"]], frame.to_numpy()):
+        assert make("regression", targets=targets).targets.shape[1] == np.shape(targets)[1]

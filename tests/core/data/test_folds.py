@@ -8,6 +8,7 @@ import pytest
 from lumin_core.data.augmentation import Fold
 from lumin_core.data.folds import joined, with_nan, yielded
 from lumin_core.data.schema import MatrixSchema, Schema
+from lumin_core.errors import DataError
 
 NAN = np.nan
 
@@ -50,3 +51,9 @@ def test_zero_padded_objects_become_nan_for_augmentations():
 def test_one_part_alone_is_not_copied():
     part = np.arange(3)
     assert joined([part], "x") is part
+
+
+def test_fault_folds_that_hold_text_or_other_shapes_are_told():
+    for other, held in ((np.array(["a"]), "numbers or text"), (np.ones((2, 3)), r"numbers or numbers of shape \(3,\)")):
+        with pytest.raises(DataError, match=f"column 'm' holds {held}, by fold; read them one by one"):
+            joined([np.ones(2), other], "m")

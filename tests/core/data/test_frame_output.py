@@ -70,3 +70,23 @@ def test_elements_of_a_matrix_named_like_inputs_are_not_lost(tmp_path):
         file.append(0, inputs=[[1.0]], targets=[0.0], matrix_inputs=[[[2.0]]])
     df = FoldYielder(file.path).get_df(inc_inputs=True, inc_matrix=True, suppress_warn=True)
     assert df.iloc[0].to_dict() == {"pt": 1, "matrix_pt": 2, "gen_target": 0}
+
+
+def test_fault_a_spread_is_undone_as_a_width(tmp_path):
+    """A prediction of 0.5 is 125 + 0.5 * 8 GeV; its width of 0.2 is 1.6 GeV, without the mean."""
+    with FoldFileWriter(tmp_path / "a", cont_feats=["pt"], targ_feats="y") as file:
+        file.append(0, inputs=np.ones((3, 1)), targets=np.zeros(3))
+    fy = FoldYielder(tmp_path / "a", output_pipe=Standard())
+    fy.save_fold_pred(np.full(3, 0.5), 0, "mass")
+    fy.save_fold_pred(np.full(3, 0.2), 0, "mass_spread")
+    np.testing.assert_allclose(fy.get_df("mass", deprocess=True)["pred"], 129)
+    np.testing.assert_allclose(fy.get_df("mass_spread", deprocess=True)["pred"], 1.6, rtol=1e-6)
+    np.testing.assert_allclose(fy.get_df("mass_spread")["pred"], 0.2, rtol=1e-6)
+
+
+class Standard:
+    def transform(self, x):
+        return (x - 125) / 8
+
+    def inverse_transform(self, x):
+        return x * 8 + 125

@@ -594,3 +594,75 @@ def test_fold2foldfile_checks_the_number_of_samples():
         pytest.raises(ShapeError, match="n_samples is 5"),
     ):
         fold2foldfile(make_df(), file, 0, ["pt"], [], "mass", "float32", n_samples=5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"targ_feats": None}, ConfigError, "targ_feats must name one target or more, got none"),
+        ({"targ_feats": []}, ConfigError, "targ_feats must name one target or more, got none"),
+        ({"wgt_feat": ["weight"]}, ConfigError, r"wgt_feat must be the name of one column, got \['weight'\]"),
+        ({"wgt_feat": 5}, ConfigError, "wgt_feat must be the name of one column, got 5"),
+        ({"strat_key": ["is_signal"]}, ConfigError, r"strat_key must be the name of a column, got \['is_signal'\]"),
+        ({"clip": "a"}, ConfigError, "clip must be a positive, finite number, got 'a'"),
+        ({"seed": "a", "shuffle": False}, ConfigError, "seed must be .* got 'a'"),
+        ({"seed": 1.5, "shuffle": False}, ConfigError, "seed must be .* got 1.5"),
+        ({"savename": ""}, FoldFileError, "'' cannot be the name of a file"),
+        ({"savename": None}, FoldFileError, "None cannot be the name of a file"),
+        ({"savename": 5}, FoldFileError, "5 cannot be the name of a file"),
+        ({"savename": "d\0e"}, FoldFileError, "cannot be the name of a file: embedded null"),
+    ],
+)
+def test_fault_arguments_of_another_type_are_refused_by_name(tmp_path, changes, error, message):
+    with pytest.raises(error, match=message):
+        write(tmp_path, **changes)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fold_idx": -1}, "fold must be a number 0, 1, 2, ..., got -1"),
+        ({"fold_idx": "a"}, "got 'a'"),
+        ({"fold_idx": 1.5}, "got 1.5"),
+        ({"targ_feats": None}, "targ_feats must name one target or more"),
+        ({"wgt_feat": ["weight"]}, "wgt_feat must be the name of one column"),
+    ],
+)
+def test_fault_arguments_of_one_fold_are_refused_by_name(tmp_path, changes, message):
+    arguments = {"fold_idx": 0, "cont_feats": ["pt"], "cat_feats": [], "targ_feats": "mass", "targ_type": "float32"}
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        with pytest.raises(ConfigError, match=message):
+            fold2foldfile(make_df(), file, **(arguments | changes))
+        assert list(file) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"cont_feats": ["a", "b"]}, FoldFileError, r"fold_0/inputs must be \(n, 2\) for the features"),
+        ({"misc_feats": ["evnt"]}, ConfigError, "misc_feats: fold_0 has no 'evnt'; did you mean 'event'"),
+        ({"misc_feats": "event", "wgt_feat": "w"}, ConfigError, "wgt_feat is 'w', but fold_0 has no weights"),
+        ({"tensor_shp": "ab"}, ConfigError, "shape of one event must be whole numbers, .* got 'ab'"),
+        ({"tensor_shp": 5}, ConfigError, "shape of one event must be whole numbers, .* got 5"),
+        ({"targ_feats": []}, ConfigError, "targ_feats must name one target"),
+    ],
+)
+def test_fault_meta_data_that_the_folds_contradict_are_refused(tmp_path, changes, error, message):
+    arguments = {"feats": ["pt"], "cont_feats": ["pt"], "cat_feats": [], "cat_maps": None, "targ_feats": "mass"}
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        fold2foldfile(make_df(), file, 0, ["pt"], [], "mass", "float32", misc_feats=["event"])
+        with pytest.raises(error, match=message):
+            add_meta_data(file, **(arguments | changes))
+        assert "meta_data" not in file
+        add_meta_data(file, **arguments, misc_feats="event")
+    assert FoldYielder(tmp_path / "a").file_schema.misc_feats == ["event"]
+
+
+@pytest.mark.parametrize(
+    "values", [np.ma.masked_array([2**60 + 1] * 60, [False] * 59 + [True]), [2**60 + 1] * 59 + [None]]
+)
+def test_fault_whole_numbers_of_a_dict_are_not_rounded_beside_missing_ones(tmp_path, values):
+    columns = make_df().to_dict("series") | {"run": values}
+    with pytest.raises(DataError, match="column 'run' has missing values beside whole numbers above"):
+        write(tmp_path, columns, misc_feats="run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lumin_core.data.layout import Layout, target_dtype
@@ -84,3 +85,60 @@ def test_targets_that_are_tensors_have_its_shape():
     assert check(layout, targets=np.ones((2, 2, 2)))["targets"].shape == (2, 2, 2)
     with pytest.raises(DataError, match="NaN or infinity"):
         check(layout, targets=np.full((2, 2, 2), np.nan))
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, dict, lambda columns: pd.DataFrame(columns).to_records(index=False)])
+def test_fault_targets_of_a_frame_are_taken_by_name(make):
+    layout = Layout(Schema(cont_feats="a", targ_feats=["y1", "y2"]))
+    frame = make({"y2": np.array([3.0, 4.0]), "w": np.ones(2), "y1": np.array([1.0, 2.0])})
+    assert check(layout, targets=frame)["targets"].tolist() == [[1, 3], [2, 4]]
+    one = Layout(Schema(cont_feats="a", targ_feats="y2", scalar_target=True))
+    assert check(one, targets=frame)["targets"].tolist() == [3, 4]
+    with pytest.raises(DataError, match="no column 'y3'"):
+        check(Layout(Schema(cont_feats="a", targ_feats=["y3"])), targets=frame)
+
+
+@pytest.mark.parametrize("targets", [None, 1.0])
+def test_fault_targets_have_a_row_an_event(targets):
+    with pytest.raises(ShapeError, match=f"fold 0, targets must have one row an event, 2, got {targets}"):
+        check(Layout(Schema(cont_feats="a", targ_feats="y")), targets=targets)
+
+
+@pytest.mark.parametrize("inputs", [pd.DataFrame({"w": [1.0, 2.0]}), {"w": [1.0, 2.0]}, pd.DataFrame(index=range(2))])
+def test_fault_a_frame_may_have_no_flat_inputs(inputs):
+    columns = check(Layout(Schema(targ_feats="y", scalar_target=True)), inputs=inputs)
+    assert columns["inputs"].shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        ([1, 2], ["a", "b"], "holds numbers in the first fold, got text"),
+        (["a", "b"], [1, 2], "holds text in the first fold, got numbers"),
+        ([[1], [2]], [1, 2], r"holds numbers of shape \(1,\) in the first fold, got numbers"),
+    ],
+)
+def test_fault_further_columns_hold_the_same_in_every_fold(first, then, message):
+    layout = Layout(Schema(cont_feats="a", targ_feats="y"))
+    check(layout, misc={"m": first})
+    check(layout, misc={"m": first})
+    with pytest.raises(DataError, match=f"misc column 'm' {message}"):
+        check(layout, misc={"m": then})
+
+
+def test_whole_numbers_of_one_fold_and_fractions_of_another_go_together():
+    layout = Layout(Schema(cont_feats="a", targ_feats="y"))
+    for values in ([1, 2], [1, None], [True, False], [0.5, 1]):
+        check(layout, misc={"m": values})
+
+
+def test_fault_codes_of_half_precision_are_codes():
+    layout = Layout(Schema(cont_feats="a", cat_feats="c", targ_feats="y"))
+    inputs = np.array([[1, 2], [1, 0]], dtype=np.float16)
+    assert check(layout, inputs=inputs)["inputs"].tolist() == [[1, 2], [1, 0]]
+
+
+@pytest.mark.parametrize("clip", ["a", 0, np.nan, [1]])
+def test_fault_a_limit_is_a_positive_number(clip):
+    with pytest.raises(ConfigError, match="clip must be a positive, finite number, got"):
+        check(Layout(Schema(cont_feats="a", targ_feats="y"), clip=clip))

@@ -102,6 +102,8 @@ def test_a_file_that_lacks_features_is_no_fold_file(file):
         ("targ_feats", [1], "a list of names"),
         ("wgt_feat", ["w"], "a name"),
         ("cat_maps", {"n": [1]}, "a dict of dicts"),
+        ("cat_maps", {"n": {"x": "y"}}, "a dict of dicts from codes to text or numbers"),
+        ("cat_maps", {"n": {"0": None}}, "a dict of dicts from codes to text or numbers"),
         ("preprocessing", {"inputs": ["x"]}, "a dict of lists of dicts"),
         ("provenance", None, "a dict"),
         ("matrix_feats", {"vecs": ["a"]}, "a dict with a shape"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from lumin_core.data.sparse import Coo, entries, from_coo, is_sparse, select_events, to_coo
+from lumin_core.data.sparse import Coo, checked, entries, from_coo, is_sparse, select_events, to_coo
 from lumin_core.errors import DataError, ShapeError
 
 
@@ -78,3 +78,30 @@ def test_what_is_not_zero_between_the_entries_is_refused():
 
     with pytest.raises(DataError, match="must be 0 where it has no entry, got fill_value=nan"):
         to_coo(Filled(np.array([[0], [1]]), np.array([5.0]), (2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("coords", "data", "error", "message"),
+    [
+        ([[0, 0], [1, 1]], [1.0, 2.0], DataError, r"several entries at \(0, 1\); add them up first"),
+        ([[0, 1], [-1, 1]], [1.0, 2.0], ShapeError, r"shape \(3, 2\) has coordinates outside"),
+        ([[0, 3], [1, 1]], [1.0, 2.0], ShapeError, "has coordinates outside"),
+        ([[0, 1], [1, 0.5]], [1.0, 2.0], DataError, "must be whole numbers, got 0.5"),
+        ([[0, 1], [1, 1]], [1.0, 2.0, 3.0], ShapeError, r"\(3,\) entries .* need 2 coordinates, got \(2, 2\)"),
+        ([[0, 1]], [1.0, 2.0], ShapeError, r"need 2 coordinates, got \(1, 2\)"),
+    ],
+)
+def test_fault_entries_have_each_a_place_of_its_own(coords, data, error, message):
+    given = Coo(np.array(coords), np.array(data), (3, 2))
+    for take in (checked, to_coo):
+        with pytest.raises(error, match=message):
+            take(given)
+
+
+def test_entries_of_others_at_one_place_count_together():
+    np.testing.assert_array_equal(from_coo(np.array([[1.0, 2.0], [1, 1], [0, 0]]), 2, (2,)), [[0, 0], [3, 0]])
+
+
+def test_a_sparse_array_without_entries_is_of_zeros():
+    empty = Coo(np.zeros((2, 0)), np.zeros(0), (3, 2))
+    np.testing.assert_array_equal(from_coo(to_coo(empty), 3, (2,)), np.zeros((3, 2)))

@@ -23,6 +23,8 @@ TEXT = ["e", "mu\0on"]
         (pd.Series([1.5, None], dtype=object), [1.5, NAN], "f"),
         (pd.Series([True, False], dtype="boolean"), [1, 0], "b"),
         (np.ma.masked_array([2**60, 2], [True, False]), [NAN, 2], "f"),
+        ([2**53, None], [2**53, NAN], "f"),
+        ([1e300, None], [1e300, NAN], "f"),
     ],
 )
 def test_numbers_keep_their_values_and_missing_ones_are_nan(values, expected, kind):
@@ -51,6 +53,9 @@ def test_text_of_every_make_is_text(values):
         (pd.Series([[1], [2, 3]]), "must hold numbers, got sequences"),
         (pd.Series([2**60 + 1, None], dtype="Int64"), "whole numbers above"),
         (np.ma.masked_array([2**60 + 1, 2], MASK), "missing values beside whole numbers above"),
+        (pd.Series([2**53 + 1, None], dtype="Int64"), "missing values beside whole numbers above"),
+        ([2**60 + 1, None], "missing values beside whole numbers above"),
+        (pd.Series([2**60 + 1, None], dtype=object), "missing values beside whole numbers above"),
     ],
 )
 def test_what_a_file_cannot_keep_is_refused_by_column_and_row(values, message):

@@ -112,3 +112,10 @@ def test_classes_beyond_the_outputs_are_told_how_to_be_mapped():
         check_targets(nn.NLLLoss(), "multiclass", 3, np.array([[1], [2], [3]]))
     with pytest.raises(DataError, match=r"set n_out to the number of classes$"):  # other folds may have others
         check_targets(nn.NLLLoss(), "multiclass", 3, np.array([[0], [3]]))
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 1, 2), (5, 1, 1)])
+def test_fault_targets_of_more_axes_than_outputs_are_refused(shape):
+    for loss in (nn.BCELoss(), nn.MSELoss()):
+        with pytest.raises(ShapeError, match=r"takes targets of shape \(n, 1\), as n_out says, got \(5, 1, 1"):
+            check_targets(loss, "regression", 1, np.zeros(shape))
