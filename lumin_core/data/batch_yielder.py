@@ -108,7 +108,7 @@ class BatchYielder:
         self.device = torch.device(device or "cpu")
         self.generator = generator
         self._fill(missing, object_axis)
-        self._check()
+        self.check()
 
     def _fill(self, missing: str, object_axis: int | None) -> None:
         """Fill missing values: here, and nowhere else for what a model is trained on."""
@@ -132,7 +132,7 @@ class BatchYielder:
 
     def __iter__(self) -> Iterator[Batch]:
         """Make a pass."""
-        self._check()
+        self.check()
         columns = self._columns()
         order = None
         if self.shuffle:
@@ -183,7 +183,13 @@ class BatchYielder:
         y = _to_tensor(self.targets, np.int64)
         return y.squeeze(-1) if y.dim() == 2 and y.shape[1] == 1 else y
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse what was put in place of inputs, targets or weights and does not fit.
+
+        Raises:
+            ShapeError: If lengths or shapes differ.
+            DataError: If there is less than a batch.
+        """
         n = self.n_events
         if self.inputs.ndim != 2:
             raise ShapeError(f"inputs must be (n, F), got shape {self.inputs.shape}")

@@ -174,12 +174,14 @@ class Assembly:
 
         Raises:
             SavedModelError: If names or shapes differ.
+            ConfigError: If another thread fits or asks the network.
         """
-        load_state(self.model, {k: v for k, v in state.items() if not k.startswith("loss.")}, source)
-        if isinstance(self.loss, nn.Module):
-            loss = {k.removeprefix("loss."): v for k, v in state.items() if k.startswith("loss.")}
-            load_state(self.loss, loss, f"the loss in {source}")
-        self.is_new = False
+        with self.use.fitting():
+            load_state(self.model, {k: v for k, v in state.items() if not k.startswith("loss.")}, source)
+            if isinstance(self.loss, nn.Module):
+                loss = {k.removeprefix("loss."): v for k, v in state.items() if k.startswith("loss.")}
+                load_state(self.loss, loss, f"the loss in {source}")
+            self.is_new = False
 
     def training_state(self) -> dict[str, Any]:
         """Return what a training goes on from, without copies.
@@ -216,9 +218,11 @@ class Assembly:
 
         Raises:
             SavedModelError: If names or shapes differ.
+            ConfigError: If another thread fits or asks the network.
         """
-        load_state(self.model, weights, "what was given")
-        self.is_new = False
+        with self.use.fitting():
+            load_state(self.model, weights, "what was given")
+            self.is_new = False
 
     def get_lr(self) -> float:
         """Return the learning rate (of the first parameter group)."""

@@ -8,19 +8,20 @@ so that an empty point costs nothing. Only where a point has a wrapper
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from inspect import getattr_static
 from typing import TYPE_CHECKING
 
 import pluggy
 
-from lumin_core.checks import did_you_mean
+from lumin_core.checks import did_you_mean, listed
 from lumin_core.errors import HookError
 from lumin_core.training.callback import CyclicCallback, LossCallback
 from lumin_core.training.hookspecs import POINTS, LuminSpec, hookimpl
 from lumin_core.training.metric import constructor_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from lumin_core.training.fit_params import FitParams
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _NOTE = "raised by the callback"
 _AGREEMENTS = (CyclicCallback, LossCallback)
+_ASKED = {"check_fit": (0, 1), "spans": (1,), "set_model": (1,), "state_dict": (0,), "load_state_dict": (1,)}
 _COMMON = {"label"}  # a member that many have, and that by itself claims nothing
 
 
@@ -71,6 +73,22 @@ class HookPlan:
             return (lambda fit_params: hook(fit_params=fit_params),)
         # pluggy lists implementations in the reverse of the order of calls.
         return tuple(impl.function for impl in reversed(impls))
+
+
+def acting(callbacks: Iterable[object], *points: str) -> str:
+    """Name the callbacks that act at some points, for a message.
+
+    Args:
+        callbacks: Those of the fit.
+        points: The points.
+
+    Example:
+        >>> from lumin_core import PredHandler
+        >>> from lumin_core.training.hook_plan import acting
+        >>> acting([PredHandler()], "on_pred_begin"), acting([PredHandler()], "on_fold_begin")
+        ('PredHandler', 'none')
+    """
+    return listed(_name(callback) for callback in callbacks if any(hasattr(callback, point) for point in points))
 
 
 def problem_of(callback: object) -> str | None:
@@ -127,6 +145,8 @@ class _Points:
             setattr(self, point, hookimpl(noted(method, callback, point), wrapper=is_wrapper))
         for agreement in _AGREEMENTS:
             _check_members(callback, agreement)
+        for name, numbers in _ASKED.items():
+            _check_arguments(callback, name, numbers)
 
 
 def _is_wrapper(method: Callable[..., object], place: str) -> bool:
@@ -134,6 +154,8 @@ def _is_wrapper(method: Callable[..., object], place: str) -> bool:
     options = getattr(method, "lumin_impl", None) or {}
     if options.get("tryfirst") or options.get("trylast") or options.get("hookwrapper"):
         raise HookError(f"{place}: callbacks run in the order listed; of hookimpl's options only wrapper=True is taken")
+    if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+        raise HookError(f"{place}: it would never run, as the loop awaits nothing; write def in place of async def")
     is_wrapper = bool(options.get("wrapper"))
     if is_wrapper != inspect.isgeneratorfunction(method):
         raise HookError(
@@ -180,6 +202,21 @@ def _check_members(callback: object, agreement: type) -> None:
     )
 
 
+def _check_arguments(callback: object, name: str, numbers: Sequence[int]) -> None:
+    """Refuse a method beside the points that does not take as many arguments as it is handed."""
+    method = getattr(callback, name, None)
+    if not callable(method):
+        return
+    for number in numbers:
+        with suppress(TypeError):
+            inspect.signature(method).bind(*[None] * number)
+            return
+    raise HookError(
+        f"{_name(callback)}.{name} must take {' or '.join(map(str, numbers))} arguments (self aside), got "
+        f"{inspect.signature(method)}"
+    )
+
+
 def noting(method: Callable[..., object], callback: object, point: str) -> Call:
     """Add to any exception which callback raised it, and where."""
     takes_it = bool(_parameters(method))
@@ -190,8 +227,17 @@ def noting(method: Callable[..., object], callback: object, point: str) -> Call:
         except Exception as error:
             error.add_note(f"{_NOTE} {_name(callback)} in {point}")
             raise
+        except SystemExit as error:
+            raise _exited(callback, point) from error
 
     return call
+
+
+def _exited(callback: object, point: str) -> HookError:
+    return HookError(
+        f"the callback {_name(callback)} called sys.exit in {point}; raise an error that says why, or set "
+        "fit_params.stop = True to end the training"
+    )
 
 
 def _noting_wrapper(
@@ -210,6 +256,8 @@ def _noting_wrapper(
             if not any(note.startswith(_NOTE) for note in getattr(error, "__notes__", ())):
                 error.add_note(f"{_NOTE} {_name(callback)} in {point}")
             raise
+        except SystemExit as error:
+            raise _exited(callback, point) from error
 
     return call
 

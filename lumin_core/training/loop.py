@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from lumin_core import seeds
-from lumin_core.errors import Diverged
+from lumin_core.data.batch_yielder import BatchYielder
+from lumin_core.errors import Diverged, HookError, LuminError
 from lumin_core.training.callback import scheduled
 from lumin_core.training.divergence import LastGood
 from lumin_core.training.evaluation import check_targets
+from lumin_core.training.hook_plan import acting
 from lumin_core.training.interrupt import CtrlC, Interrupted, keep_interrupted
 from lumin_core.training.look import look, rehearse, unnoticed
 from lumin_core.training.passes import train_fold, validate_fold
@@ -27,7 +29,6 @@ from lumin_core.training.use import only_fit
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.data.folds import FoldData
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.fitting import Fit
@@ -221,7 +222,13 @@ class _Loop:
     def begin_fold(self) -> None:
         """Open a fold; what is trained on is what callbacks made of it."""
         self.call("on_fold_begin")
-        check_targets(self.fit.by.targets, self.fit.model)
+        try:
+            _check_batches(self.fit.by)
+            check_targets(self.fit.by.targets, self.fit.model)
+        except LuminError as error:
+            if self.calls["on_fold_begin"]:
+                error.add_note(f"callbacks that act in on_fold_begin: {acting(self.fit.cbs, 'on_fold_begin')}")
+            raise
         if not self.has_looked:
             look(self.fit)
             self.has_looked = True
@@ -231,6 +238,14 @@ class _Loop:
         self.call("on_fold_end")
         self.fit.forget_batch()
         self.bar.update()
+
+
+def _check_batches(by: object) -> None:
+    """Refuse what callbacks put in place of batches, or into them, and cannot be gone through."""
+    if not all(hasattr(by, name) for name in ("targets", "__len__", "__iter__")):
+        raise HookError(f"fit_params.by must have batches after on_fold_begin, as a BatchYielder has, got {by!r}")
+    if isinstance(by, BatchYielder):
+        by.check()
 
 
 def _batches(given: Fit, fold: FoldData, shuffle: bool) -> BatchYielder:

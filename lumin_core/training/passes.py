@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lumin_core.errors import Diverged
+from lumin_core.errors import Diverged, HookError, LuminError
 from lumin_core.model.loss import BatchLoss, weighted_loss
 from lumin_core.training.evaluation import Answers, FoldLoss, labelled, undefined_values, validation_values
+from lumin_core.training.hook_plan import acting
 from lumin_core.training.interrupt import Interrupted
 
 if TYPE_CHECKING:
@@ -42,11 +43,26 @@ def forward(fit_params: FitParams) -> None:
 def backward(fit_params: FitParams) -> None:
     """Compute the gradients of ``fit_params.loss_val``, unscaled."""
     scaler = fit_params.model.scaler
-    if scaler is None:
-        fit_params.loss_val.backward()
+    try:
+        if scaler is None:
+            fit_params.loss_val.backward()
+            return
+        scaler.scale(fit_params.loss_val).backward()
+        scaler.unscale_(fit_params.opt)
+    except Exception as error:
+        _check_loss_val(fit_params, error)
+        raise
+
+
+def _check_loss_val(fit: FitParams, error: Exception) -> None:
+    """Say so where callbacks made of the loss what raised an error."""
+    value = fit.loss_val
+    is_scalar = isinstance(value, torch.Tensor) and value.dim() == 0
+    if is_scalar or fit.y_pred is None or isinstance(error, LuminError):  # it is about something else
         return
-    scaler.scale(fit_params.loss_val).backward()
-    scaler.unscale_(fit_params.opt)
+    came = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
+    names = acting(fit.cbs, "on_forwards_end", "on_backwards_begin")
+    raise HookError(f"fit_params.loss_val must stay a scalar tensor, got {came} from {names}") from error
 
 
 def step(fit_params: FitParams) -> None:
@@ -93,9 +109,12 @@ def train_fold(fit: FitParams, calls: Calls, ctrl_c: CtrlC) -> Generator[Request
             total.add(fit.loss_val, n_events, fit.w if is_sum else None)
             if ctrl_c.asked:
                 raise Interrupted
+        return total.value()
     except Diverged:
         return nan
-    return total.value()
+    except Exception as error:
+        _check_loss_val(fit, error)
+        raise
 
 
 def validate_fold(fit: FitParams, calls: Calls, ctrl_c: CtrlC) -> Generator[Request, None, dict[str, float]]:
@@ -126,3 +145,6 @@ def validate_fold(fit: FitParams, calls: Calls, ctrl_c: CtrlC) -> Generator[Requ
             return validation_values(fit, seen)
     except Diverged:
         return undefined_values(fit)
+    except Exception as error:
+        _check_loss_val(fit, error)
+        raise

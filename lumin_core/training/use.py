@@ -1,4 +1,4 @@
-"""Who uses a network: the one thread that fits it, or any number that ask it.
+"""Who uses a network: the one thread that fits it or sets its weights, or any number that ask it.
 
 Dropout and batch norm go by a mode that belongs to the network, not to a thread. Outside of a fit
 that is evaluation, which nobody has to switch; in a fit it changes from fold to fold, so that no

@@ -1,10 +1,12 @@
 """The plan of callbacks: what is a callback, what is refused, and in which order points are called."""
 
+import sys
+
 import pytest
 
 from lumin_core import hookimpl
 from lumin_core.errors import HookError, LuminError
-from lumin_core.training.hook_plan import HookPlan
+from lumin_core.training.hook_plan import HookPlan, problem_of
 from lumin_core.training.hookspecs import POINTS, LuminSpec, hookspec
 
 
@@ -249,3 +251,74 @@ def test_all_that_is_lacking_is_named():
 
 def test_a_label_and_a_schedule_alone_claim_nothing():
     HookPlan([with_members({"label": "mine", "scheduled": ("lr",), "repeats": False})])
+
+
+def test_what_would_never_run_is_refused():
+    class Awaited:
+        async def on_epoch_end(self): ...
+
+    class Yielding:
+        async def on_epoch_end(self):
+            yield
+
+    for callback in (Awaited, Yielding):
+        with pytest.raises(HookError, match=r"on_epoch_end: it would never run, .*write def in place of async def"):
+            HookPlan([callback()])
+        assert "async def" in problem_of(callback)
+
+
+@pytest.mark.parametrize("wrapper", [False, True])
+def test_a_callback_that_ends_the_program_is_told(wrapper):
+    """The script ended with exit code 0, and without a word."""
+
+    class Leaving:
+        def on_epoch_end(self):
+            sys.exit(0)
+
+    class LeavingLater:
+        @hookimpl(wrapper=True)
+        def on_epoch_end(self):
+            yield
+            sys.exit(0)
+
+    callback = LeavingLater() if wrapper else Leaving()
+    with pytest.raises(
+        HookError, match=r"callback Leaving\w* called sys.exit in on_epoch_end; .*fit_params.stop = True"
+    ):
+        call(HookPlan([callback]), "on_epoch_end")
+
+
+class Fine:
+    def on_epoch_end(self): ...
+
+    def check_fit(self): ...
+
+    def spans(self, epochs):
+        return True
+
+
+class OddCheck(Fine):
+    def check_fit(self, fit_params, more): ...
+
+
+class OddSpans(Fine):
+    def spans(self):
+        return True
+
+
+class OddModel(Fine):
+    def set_model(self): ...
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        (OddCheck, r"OddCheck.check_fit must take 0 or 1 arguments .self aside., got \(fit_params, more\)"),
+        (OddSpans, r"OddSpans.spans must take 1 arguments .self aside., got \(\)"),
+        (OddModel, r"OddModel.set_model must take 1 arguments .self aside., got \(\)"),
+    ],
+)
+def test_methods_beside_the_points_take_what_they_are_handed(odd, words):
+    HookPlan([Fine()])
+    with pytest.raises(HookError, match=words):
+        HookPlan([odd()])

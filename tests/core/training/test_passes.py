@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from lumin_core import Model
+from lumin_core import Callback, Model
+from lumin_core.errors import HookError, LuminError, ShapeError
 
 
 @pytest.fixture
@@ -118,3 +119,54 @@ def test_gradients_are_off_in_validation_and_prediction(train, model):
     train([Look()])
     model.predict(np.zeros((2, 4)), cbs=[Look()])
     assert seen == {"train": True, "valid": False, "test": False}
+
+
+@pytest.mark.parametrize("state", ["train", "valid"])
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        (lambda fit: 0.5, "0.5"),
+        (lambda fit: None, "None"),
+        (lambda fit: fit.y_pred, r"shape \(\d+, 1\)"),
+        (lambda fit: fit.loss_val[None], r"shape \(1,\)"),
+    ],
+)
+def test_a_loss_that_is_no_scalar_any_more_is_refused_with_its_callback(train, state, value, came):
+    class Change:
+        def on_forwards_end(self, fit_params):
+            if fit_params.state == state:
+                fit_params.loss_val = value(fit_params)
+
+    with pytest.raises(HookError, match=f"loss_val must stay a scalar tensor, got {came} from Change"):
+        train([Change()])
+
+
+@pytest.mark.parametrize("state", ["train", "valid"])
+@pytest.mark.parametrize("point", ["on_batch_begin", "on_forwards_end", "on_batch_end"])
+def test_what_a_callback_raises_is_not_taken_for_that(train, state, point):
+    def fail(self, fit_params):
+        if fit_params.state == state:
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine") as raised:
+        train([type("Failing", (Callback,), {point: fail})()])
+    assert not isinstance(raised.value, LuminError)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        (lambda fit: setattr(fit, "by", None), HookError, "must have batches after on_fold_begin, .* got None"),
+        (lambda fit: setattr(fit, "by", [1, 2]), HookError, r"as a BatchYielder has, got \[1, 2\]"),
+        (lambda fit: setattr(fit.by, "targets", fit.by.targets[:5]), ShapeError, "targets must have one row for each"),
+        (lambda fit: setattr(fit.by, "weights", np.ones((16, 2))), ShapeError, r"weights must be \(16,\) or"),
+    ],
+)
+def test_batches_that_cannot_be_gone_through_are_refused_with_the_callbacks(train, change, kind, words):
+    class Change:
+        def on_fold_begin(self, fit_params):
+            change(fit_params)
+
+    with pytest.raises(kind, match=words) as raised:
+        train([Change()])
+    assert raised.value.__notes__ == ["callbacks that act in on_fold_begin: Change"]

@@ -123,6 +123,25 @@ def test_during_a_fit_other_threads_are_refused_and_its_own_is_not(model, fy, tm
     assert in_thread(model.predict, x).shape == (3, 1)
 
 
+@pytest.mark.parametrize("what", ["set_weights", "load", "load_state_dict", "load_training_state"])
+def test_fault_weights_are_not_set_in_another_thread_during_a_fit(model, fy, tmp_path, what, same_weights):
+    path = model.save(tmp_path / "model")
+    zeros = {key: torch.zeros_like(value) for key, value in model.get_weights().items()}
+    calls = {
+        "set_weights": lambda: model.set_weights(zeros),
+        "load": lambda: model.load(path),
+        "load_state_dict": lambda: model.load_state_dict(zeros),
+        "load_training_state": lambda: model.load_training_state({**model.training_state(), "weights": zeros}),
+    }
+    undisturbed, elsewhere = copy.deepcopy(model), Elsewhere(calls[what])
+    model.fit(1, fy, 8, trn_idxs=[0], cbs=elsewhere, cb_savepath=tmp_path, visible_bar=False, seed=1)
+    undisturbed.fit(1, fy, 8, trn_idxs=[0], cb_savepath=tmp_path, visible_bar=False, seed=1)
+    assert re.match(BEING_TRAINED, elsewhere.raised)
+    assert same_weights(model, undisturbed)
+    in_thread(calls["set_weights"])
+    assert same_weights(model, zeros)
+
+
 def test_another_models_fit_in_a_thread_is_refused_for_the_random_numbers(model, make_builder, fy, tmp_path):
     other = Model(make_builder(fy, body=BODY))
     elsewhere = Elsewhere(lambda: other.fit(1, fy, 8, cb_savepath=tmp_path, visible_bar=False))
