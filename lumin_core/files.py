@@ -219,7 +219,24 @@ def write_text(path: Path, text: str) -> None:
         with Staged(path) as part:
             part.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error}") from error
+        raise ConfigError(not_written(path, error)) from error
+
+
+def not_written(path: Path, error: Exception) -> str:
+    """Say that a file cannot be written, and the way out where the error does not say it.
+
+    Args:
+        path: The file.
+        error: Why, as the system says; errors of ours say more.
+
+    Example:
+        >>> import pathlib
+        >>> from lumin_core.files import not_written
+        >>> not_written(pathlib.Path("a.json"), OSError("no space left"))
+        'cannot write a.json: no space left; make room there, or write to another place'
+    """
+    way_out = "" if isinstance(error, FileError) else "; make room there, or write to another place"
+    return f"cannot write {path}: {error}{way_out}"
 
 
 def write_json(path: Path, content: object) -> None:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from lumin_core.errors import SavedModelError
-from lumin_core.files import Staged, naming
+from lumin_core.files import Staged, naming, not_written
 from lumin_core.model.check_sum import split_sum, tensor_sum, with_sum
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def staged(path: Path) -> Iterator[Path]:
         with Staged(path) as part:
             yield part
     except (OSError, SafetensorError) as error:
-        raise SavedModelError(f"cannot write {path}: {error}") from error
+        raise SavedModelError(not_written(path, error)) from error
 
 
 def write_tensors(name: str | Path, sort: str, state: Mapping[str, Tensor], content: object) -> Path:

@@ -116,10 +116,14 @@ class RunFolder:
     def held(self) -> Iterator[None]:
         """Make the folder, and keep other processes from planning in it, inside the block.
 
+        A new one is removed again where nothing was written into it.
+
         Raises:
             ConfigError: If it cannot be written to, or another process does so.
         """
         with ExitStack() as stack:
+            if not self.path.exists():
+                stack.callback(_remove_if_empty, self.path)
             with self._written_to():
                 self.path.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locked(self.path / "run.json"))
@@ -306,8 +310,7 @@ class RunFolder:
         self.results.unlink(missing_ok=True)
         for folder in models:
             self._remove_files(folder)
-            with suppress(OSError):  # files of others are in it
-                folder.rmdir()
+            _remove_if_empty(folder)
 
     def _remove_files(self, folder: Path, keep: tuple[str, ...] = ()) -> None:
         (folder / "result.json").unlink(missing_ok=True)  # first: the others belong to it
@@ -315,6 +318,11 @@ class RunFolder:
         for file in folder.iterdir():
             if _OWN.fullmatch(file.name) and file.name not in keep:
                 file.unlink()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # something is in it
+        folder.rmdir()
 
 
 @contextmanager

@@ -148,3 +148,12 @@ def test_a_command_that_is_switched_off_is_said_so(run, install, monkeypatch):
     code, _, err = run("greet")
     assert code == 2
     assert "greetings has it, but LUMIN_DISABLE_PLUGINS switches that off" in err
+
+
+def test_whose_an_error_is_is_said(run, install):
+    source = COMMAND + "\n@click.command()\ndef noted():\n    error = KeyError('pt')\n"
+    source += "    error.add_note(\"raised by the body 'mine'\")\n    raise error\n"
+    install("greetings", {"commands": {"noted": "commands_of:noted"}}, modules={"commands_of": source})
+    code, _, err = run("noted")
+    assert code == 1
+    assert "Error: KeyError: 'pt', raised by the body 'mine' (lumin --debug" in err

@@ -23,7 +23,7 @@ def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(tensor_file, "save_file", fail)
-    with pytest.raises(SavedModelError, match=r"cannot write .*no space left"):
+    with pytest.raises(SavedModelError, match=r"cannot write .*no space left on device; make room there, or write"):
         model.save(tmp_path / "m")
     with pytest.raises(SavedModelError, match="cannot write"):
         model.save(tmp_path / "new folder" / "m")

@@ -88,3 +88,13 @@ def test_more_epochs_reopen_what_was_trained_for_all_of_them(tmp_path):
     assert folder.required()["n_epochs"] == 3
     with pytest.raises(ConfigError, match="n_epochs was 3, is 2"):
         folder.begin(record, resume=True, overwrite=False)
+
+
+def test_a_folder_that_nothing_could_be_written_into_is_not_left(tmp_path, monkeypatch):
+    def fail(path, content):
+        raise ConfigError("the disk is full")
+
+    monkeypatch.setattr("lumin_core.runs.folder.write_json", fail)
+    with pytest.raises(ConfigError, match="the disk is full"):
+        RunFolder(tmp_path / "run").begin(RECORD, resume=False, overwrite=False)
+    assert list(tmp_path.iterdir()) == []
