@@ -23,6 +23,7 @@ from lumin_core.training.asking import Question
 from lumin_core.training.model import Model
 from lumin_core.training.network import write_export
 from lumin_core.training.prediction import deliver, predictions
+from lumin_core.training.recorded import check_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -210,15 +211,16 @@ class Ensemble:
         ``spread``
             Whether to give the spread, too, as `predict_with_spread` does.
 
-        With ``raw`` and ``augment`` it is the mean of what the models give with these.
+        With ``raw`` and ``augment`` it is the mean of what the models give with these. Models that
+        record different preprocessing, or codes, need ``raw=True``.
 
         Returns:
             As `Model.predict`.
 
         Raises:
-            ConfigError: If there are fewer models; for ``out_of_fold``, if ``inputs`` are not a
-                `FoldYielder`, a model was trained on another file or does not know its folds, or
-                all were trained on a fold.
+            ConfigError: If there are fewer models, or they differ so; for ``out_of_fold``, if
+                ``inputs`` are not a `FoldYielder`, a model was trained on another file or does not
+                know its folds, or all were trained on a fold.
 
         Example:
             >>> import numpy as np
@@ -307,8 +309,10 @@ class Ensemble:
         Raises:
             UnknownComponent: If there is no such exporter, with what to install.
             ConfigError: If a block cannot be exported, `raw` is asked for and cannot be, or the
-                models differ in their features.
+                models differ in their features, in what codes mean, or without ``raw=True`` in the
+                preprocessing that they record.
         """
+        check_alike(self.models, raw=raw, codes=True)
         return write_export(self.models, self.weights.tolist(), path, format, raw=raw, augment=augment)
 
     def export_onnx(self, path: str | Path, raw: Raw = False, *, augment: bool | None = None) -> Path:

@@ -18,8 +18,7 @@ from lumin_core.model.record import fold_ids
 from lumin_core.runs.plan import RunPlan
 from lumin_core.runs.result import SCHEMA
 from lumin_core.runs.same_run import differences
-from lumin_core.training.recorded import recorded
-from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, spec_config
+from lumin_core.training.sameness import augmentation_configs, builder_config, is_unnamed, recorded, spec_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

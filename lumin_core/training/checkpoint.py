@@ -18,13 +18,13 @@ from lumin_core.locks import locked
 from lumin_core.model import tensor_file
 from lumin_core.model.blocks import as_held
 from lumin_core.training.packing import packed, unpacked
-from lumin_core.training.recorded import recorded
 from lumin_core.training.sameness import (
     ABSENT,
     augmentation_configs,
     builder_config,
     check_longer,
     differences,
+    recorded,
     spec_config,
 )
 

@@ -16,8 +16,7 @@ from lumin_core.model.record import ModelRecord, to_json
 from lumin_core.model.target_scale import check_same_scale
 from lumin_core.training.assembly import Assembly, check_raw
 from lumin_core.training.device import check_precision, pick_device
-from lumin_core.training.recorded import check_alike, recorded
-from lumin_core.training.sameness import augmentation_configs, is_unnamed
+from lumin_core.training.sameness import augmentation_configs, is_unnamed, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -335,12 +334,10 @@ def write_export(
     Raises:
         UnknownComponent: If no such exporter is installed.
         BrokenPlugin: If the exporter has no suffix, or returns no path.
-        ConfigError: If the networks record different preprocessing or codes.
     """
     check_raw(raw)
     if augment:
         raise ConfigError("other programs are not given views of events: export without augment=True")
-    check_alike(networks, raw=raw, codes=True)
     exporter = registry.build("exporter", format)
     suffix = getattr(exporter, "suffix", None)
     if not isinstance(suffix, str) or not suffix.startswith("."):

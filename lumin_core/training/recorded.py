@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import isclose
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lumin_core.data.pipelines import PARTS
 from lumin_core.errors import ConfigError, option
-from lumin_core.training.sameness import differences, is_unnamed, unnamed
+from lumin_core.training.sameness import differences, is_unnamed, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,33 +19,6 @@ if TYPE_CHECKING:
 
     Configs = Sequence[dict[str, object]]
     Maps = Mapping[str, Mapping[str, object]]
-
-
-def recorded(fy: FoldYielder) -> dict[str, Any]:
-    """Return what is recorded of the data's preparation, as JSON values.
-
-    Args:
-        fy: The data.
-
-    Returns:
-        Values of attributes of a `ModelRecord`, by their names. Where a step has no configuration,
-        why: ``[{"unnamed": ...}]``.
-    """
-    has_matrix = fy.has_matrix and fy.yield_matrix
-    return {
-        "preprocessing": _steps(fy, "inputs"),
-        "target_preprocessing": _steps(fy, "targets"),
-        "matrix_preprocessing": _steps(fy, "matrix") if has_matrix else [],
-        "matrix_feats": fy.matrix_feats if has_matrix else None,
-        "cat_maps": {feat: {str(code): value for code, value in codes.items()} for feat, codes in fy.cat_maps.items()},
-    }
-
-
-def _steps(fy: FoldYielder, part: str) -> list[dict[str, object]]:
-    try:
-        return fy.get_pipe_config(part)
-    except ConfigError as error:
-        return [unnamed(error)]
 
 
 def check_preprocessing(network: Network, fy: FoldYielder) -> None:

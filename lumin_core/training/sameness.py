@@ -127,6 +127,33 @@ def augmentation_configs(fy: FoldYielder) -> list[str | dict[str, Any]]:
     return [spec_config("augmentation", spec) for spec in fy.augmentation_specs]
 
 
+def recorded(fy: FoldYielder) -> dict[str, Any]:
+    """Return what is recorded of the data's preparation, as JSON values.
+
+    Args:
+        fy: The data.
+
+    Returns:
+        Values of attributes of a `ModelRecord`, by their names. Where a step has no configuration,
+        why: ``[{"unnamed": ...}]``.
+    """
+    has_matrix = fy.has_matrix and fy.yield_matrix
+    return {
+        "preprocessing": _steps(fy, "inputs"),
+        "target_preprocessing": _steps(fy, "targets"),
+        "matrix_preprocessing": _steps(fy, "matrix") if has_matrix else [],
+        "matrix_feats": fy.matrix_feats if has_matrix else None,
+        "cat_maps": {feat: {str(code): value for code, value in codes.items()} for feat, codes in fy.cat_maps.items()},
+    }
+
+
+def _steps(fy: FoldYielder, part: str) -> list[dict[str, object]]:
+    try:
+        return fy.get_pipe_config(part)
+    except ConfigError as error:
+        return [unnamed(error)]
+
+
 def is_unnamed(configs: Iterable[object]) -> bool:
     """Tell whether among configurations one says that there is none, but an object.
 

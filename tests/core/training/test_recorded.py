@@ -13,7 +13,7 @@ from lumin_core.model import tensor_file
 from lumin_core.runs import RunFolder
 from lumin_core.runs.run_record import read_plan
 from lumin_core.training import checkpoint
-from lumin_core.training.recorded import recorded
+from lumin_core.training.sameness import recorded
 from lumin_plugin_tabular import StandardScaler
 
 NAMES, TURNED = {"c": {0: "e", 1: "mu"}}, {"c": {0: "mu", 1: "e"}}
