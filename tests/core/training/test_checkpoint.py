@@ -231,6 +231,10 @@ def test_the_seed_is_that_of_the_checkpoint(train, is_same):
         ({"n_epochs": 1}, "n_epochs was 2, is 1"),
         ({"builder": {"loss": "mse_loss"}}, "model_builder.loss was 'auto', is 'core/mse_loss'"),
         ({"builder": {"loss": nn.MSELoss()}}, "model_builder.unnamed was 'nothing', is 'MSELoss"),
+        (
+            {"builder": {"loss": lambda y_pred, y: (y_pred - y) ** 2}},
+            r"another fit: model_builder.unnamed was 'nothing', is (?!.*n_out was)",
+        ),
         ({"builder": {"opt_args": {"opt": "adamw", "lr": 0.02}}}, "model_builder.opt_args.lr was 0.01, is 0.02"),
         ({"builder": {"opt_args": {"opt": "sgd", "lr": 0.01}}}, "opt_args.opt was 'core/adamw', is 'core/sgd'"),
         ({"builder": {"body": {**BODY, "do": 0.1}}}, "model_builder.body.do was 0.3, is 0.1"),
