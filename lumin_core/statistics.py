@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lumin_core.checks import positive
-from lumin_core.data.numbers import as_array, as_numbers, unmasked
+from lumin_core.data.numbers import MISSING, as_array, as_numbers, unmasked
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -286,9 +286,8 @@ def _require_finite(column: NDArray[np.float64], name: str) -> None:
 
 def _numbers_or_text(values: ArrayLike, what: str) -> NDArray[Any]:
     array = as_array(values, what)
-    kind = array.dtype.kind
-    is_text = kind in "UTS" or (kind == "O" and any(isinstance(value, str) for value in array.flat))
-    return unmasked(array) if is_text else as_numbers(array, what)
+    types = {type(value).__name__ for value in array.flat} - {*MISSING} if array.dtype.kind == "O" else set()
+    return unmasked(array) if array.dtype.kind in "UTS" or types == {"str"} else as_numbers(array, what)
 
 
 def _n_rows(arrays: list[NDArray[Any] | None]) -> int:

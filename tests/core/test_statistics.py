@@ -252,11 +252,12 @@ def test_resamples_have_nan_for_what_is_missing(values):
         (np.array([1, 2], dtype="timedelta64[s]"), "array 1 must hold numbers, got durations"),
         (np.array([1, 2], dtype="datetime64[s]"), "array 1 must hold numbers, got dates"),
         ([1j, 2], "array 1 must hold numbers, got complex numbers"),
+        ([1, "2"], "array 1 must hold numbers, got numbers and text"),
     ],
     ids=str,
 )
 def test_resamples_are_of_numbers_or_text(values, message):
     with pytest.raises(DataError, match=message):
         bootstrap(lambda *_: 0.0, [1, 2], values, n=2)
-    texts = np.ma.masked_array(["e", "mu"], [False, True])
-    assert set(bootstrap(lambda text: sum(value is None for value in text), texts, n=20, seed=1)) == {0, 1, 2}
+    for texts in (np.ma.masked_array(["e", "mu"], [False, True]), ["e", None]):
+        assert set(bootstrap(lambda text: sum(value is None for value in text), texts, n=20, seed=1)) == {0, 1, 2}

@@ -56,7 +56,8 @@ class AMS(EvalMetric):
         label: The title in tables, plots and histories.
 
     Raises:
-        ConfigError: If ``n_total`` is no positive integer, or ``br`` or ``syst_unc_b`` is negative.
+        ConfigError: If ``n_total`` is no positive integer, or another option is out of range or no
+            number, as in `ams_scan`.
 
     Example:
         >>> import numpy as np
@@ -174,8 +175,6 @@ class MultiAMS(AMS):
         targ_name: The column of the fold file with the truth, 0 (background) or 1 (signal).
         zero_preds: The classes that are background: numbers, or LUMIN's ``"pred_0"``.
         one_preds: The classes that are signal.
-        br: As in `AMS`.
-        syst_unc_b: As in `AMS`.
         br: As in `ams_scan`.
         syst_unc_b: As in `ams_scan`.
         use_stat_unc: As in `ams_scan`.
