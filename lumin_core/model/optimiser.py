@@ -82,7 +82,7 @@ def with_rate(opt_args: Mapping[str, object], lr: float) -> dict[str, object]:
         >>> with_rate({"opt": {"name": "sgd", "lr": 0.1}}, 0.2)
         {'opt': {'name': 'sgd'}, 'lr': 0.2}
     """
-    if isinstance(lr, str) or not 0 < lr < math.inf:
+    if isinstance(cast("object", lr), str) or not 0 < lr < math.inf:
         raise ConfigError(f"lr must be positive, got {lr!r}")
     opt = {"opt": without(opt_args["opt"], "lr")} if "opt" in opt_args else {}
     return {**opt_args, **opt, "lr": lr}
