@@ -6,7 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
-from lumin_core.checks import listed
+from lumin_core.checks import check_flags, listed
 from lumin_core.data.check_sums import PREDICTED, check_sum, is_prediction, write_identity, write_sum
 from lumin_core.data.hdf5 import replacing, save_to_grp
 from lumin_core.data.values import check_column_name, to_float32
@@ -90,8 +90,10 @@ class Predictions:
             overwrite: Whether a column may be replaced that no prediction wrote.
 
         Raises:
-            ConfigError: If there is such a column, or it cannot be one.
+            ConfigError: If there is such a column, or it cannot be one, or `overwrite` is neither
+                true nor false.
         """
+        check_flags(overwrite=overwrite)
         check_column_name(name)
         if not overwrite and (folds := self._reader.folds_with_data(name)):
             raise ConfigError(

@@ -139,7 +139,7 @@ def initialiser(spec: Spec | LookupInit) -> LookupInit:
     Example:
         >>> import torch
         >>> from lumin_core.model.lookups import initialiser
-        >>> initialiser("normal_initialiser")("core/relu")(torch.zeros(2, 2)).shape
+        >>> initialiser("normal")("core/relu")(torch.zeros(2, 2)).shape
         torch.Size([2, 2])
     """
     return partial(_initialiser, resolve("initialiser", spec))

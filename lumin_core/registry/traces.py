@@ -63,7 +63,8 @@ def _shared_state() -> dict[str, Any]:
         if hasattr(signal, "getitimer")
         else None,
         "the current folder": Path.cwd(),
-        "the root logger": (logging.root.level, list(logging.root.handlers)),
+        "the root logger": (logging.root.level, list(logging.root.handlers), logging.root.manager.disable),
+        "the rights of new files": _umask(),
         "where output goes": (sys.stdout, sys.stderr),
     }
     if (numpy := sys.modules.get("numpy")) is not None:
@@ -78,8 +79,16 @@ def _shared_state() -> dict[str, Any]:
             "torch's default device": str(device),
             "whether torch computes gradients": torch.is_grad_enabled(),
             "whether torch is deterministic": torch.are_deterministic_algorithms_enabled(),
+            "whether torch looks for anomalies": torch.is_anomaly_enabled(),
+            "torch's precision of products": torch.get_float32_matmul_precision(),
         }
     return state
+
+
+def _umask() -> int:
+    mask = os.umask(0o77)
+    os.umask(mask)
+    return mask
 
 
 def _general(filters: Any) -> list[Any]:

@@ -155,6 +155,13 @@ def test_what_no_prediction_wrote_is_replaced_on_demand_alone(path, listed):
     assert FoldYielder(path).identity == fy.identity
 
 
+def test_data_are_not_replaced_by_a_word_that_counts_as_true(path):
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="True or False is needed, got overwrite='no'"):
+        FoldYielder(path).save_fold_pred(np.ones(10), 0, "event", overwrite="no")
+    assert path.read_bytes() == before
+
+
 def test_inputs_and_targets_are_never_replaced(path):
     with pytest.raises(ConfigError, match="taken"):
         FoldYielder(path).save_fold_pred(np.ones(10), 0, "targets", overwrite=True)

@@ -26,6 +26,8 @@ MODULES = {
     "filters": "import warnings\nwarnings.simplefilter('ignore')\nclass X: ...",
     "warns": "import warnings\nwarnings.warn('old')\nclass X: ...",
     "handles": "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nclass X: ...",
+    "silences": "import logging\nlogging.disable()\nclass X: ...",
+    "masks": "import os\nos.umask(0)\nclass X: ...",
     "asks": "input()",
 }
 PROBLEMS = {
@@ -41,6 +43,8 @@ PROBLEMS = {
     "filters": "importing it changes the filters of warnings",
     "warns": None,
     "handles": "importing it changes the handlers of signals",
+    "silences": "importing it changes the root logger",
+    "masks": "importing it changes the rights of new files",
     "asks": "EOFError",
 }
 
@@ -88,6 +92,8 @@ TORCH = {
     "threads": "import torch\ntorch.set_num_threads(3 if torch.get_num_threads() == 2 else 2)\nclass X: ...",
     "draws": "import torch\ntorch.manual_seed(1)\nclass X: ...",
     "numpy": "import numpy\nnumpy.random.seed(1)\nclass X: ...",
+    "matmul": "import torch\ntorch.set_float32_matmul_precision('medium')\nclass X: ...",
+    "anomaly": "import torch\ntorch.autograd.set_detect_anomaly(True)\nclass X: ...",
 }
 
 
@@ -97,6 +103,7 @@ def test_changes_of_what_torch_and_numpy_share_are_seen(install):
         install(f"p-{name}", {"norms": {f"my_{name}": f"my_{name}:X"}}, modules={f"my_{name}": source})
     found = check_apart([registry.find("norm", f"my_{name}") for name in TORCH])
     words = ["torch's default dtype", "torch's number of threads", "random state of torch", "random state of numpy"]
+    words += ["torch's precision of products", "whether torch looks for anomalies"]
     assert found == [f"importing it changes {'the ' * word.startswith('random')}{word}" for word in words]
 
 

@@ -199,7 +199,7 @@ TRIED = [
     ({"opt_args": {"opt": NoSuper}}, BrokenPlugin, "the optimiser 'NoSuper': NoSuper.__init__ does not call super"),
     ({"opt_args": {"opt": Closure}}, ConfigError, "Closure needs a closure"),
     ({"opt_args": {"lr": float("inf")}}, ConfigError, "for Adam: lr must be finite, got inf"),
-    ({"opt_args": {"lr": "1e-3"}}, ConfigError, "for Adam: lr must be a number, got '1e-3'"),
+    ({"opt_args": {"lr": "1e-3"}}, ConfigError, "for Adam: lr must be a finite number, got '1e-3'"),
 ]
 IN_TRAINING = [
     ({"body": partial(Line, way="raises")}, ConfigError, "the body 'Line' cannot take inputs of .*: not in training"),
