@@ -14,7 +14,7 @@ from lumin_core.data.values import nan_to_zero
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
     import pandas as pd
@@ -195,12 +195,21 @@ class FoldColumns(Pipelines):
             ConfigError: If both are given, or there are no such folds.
             DataError: As for `FoldYielder.get_fold`.
         """
-        folds = [self._reader.read_fold(i) for i in self._reader.fold_range(n_folds, fold_idx)]
-        weights = [fold["weights"] for fold in folds if fold["weights"] is not None]
+        idxs = self._reader.fold_range(n_folds, fold_idx)
+        targets: list[np.ndarray] = []
+        weights: list[np.ndarray] = []
+        n = self.get_data_count(idxs)
+
+        def inputs() -> Iterator[np.ndarray]:  # by far the largest: no two copies of them are held
+            for fold in map(self._reader.read_fold, idxs):
+                targets.append(fold["targets"])
+                weights.extend(() if fold["weights"] is None else [fold["weights"]])
+                yield cast("np.ndarray", fold["inputs"])
+
         return {
-            "inputs": nan_to_zero(joined([cast("np.ndarray", fold["inputs"]) for fold in folds], "inputs")),
-            "targets": joined([fold["targets"] for fold in folds], "targets"),
-            "weights": joined(weights, "weights") if weights else None,
+            "inputs": nan_to_zero(joined(inputs(), n, "inputs")),
+            "targets": joined(targets, n, "targets"),
+            "weights": joined(weights, n, "weights") if weights else None,
         }
 
     def get_df(

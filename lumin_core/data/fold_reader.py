@@ -242,7 +242,7 @@ class FoldReader:
             if fold_idx is not None or column not in self.columns:
                 return None
             raise DataError(f"column {column!r} is not in folds {lacking}; read the others one by one with fold_idx=")
-        data = joined([self.read(column, i) for i in idxs], column)
+        data = joined((self.read(column, i) for i in idxs), sum(map(self.sizes.__getitem__, idxs)), column)
         return _with_axis(data) if add_newaxis else data
 
     def fold_number(self, idx: object) -> int:

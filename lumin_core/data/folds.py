@@ -13,7 +13,7 @@ from lumin_core.data.values import nan_to_zero
 from lumin_core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable
 
     from lumin_core.data.augmentation import Fold
     from lumin_core.data.schema import Schema
@@ -85,11 +85,12 @@ def yielded(fold: Fold, schema: Schema, ignored: Collection[str] = (), *, keep_n
     return data
 
 
-def joined(parts: Sequence[np.ndarray], column: str) -> np.ndarray:
-    """Put folds together; one alone is not copied.
+def joined(parts: Iterable[np.ndarray], n: int, column: str) -> np.ndarray:
+    """Put folds together, each as it comes; one alone is not copied.
 
     Args:
-        parts: The folds.
+        parts: The folds, the first of one event at least.
+        n: Number of their events together.
         column: Which column of theirs it is, for the message.
 
     Raises:
@@ -98,13 +99,21 @@ def joined(parts: Sequence[np.ndarray], column: str) -> np.ndarray:
     Example:
         >>> import numpy as np
         >>> from lumin_core.data.folds import joined
-        >>> joined([np.array([1, 2]), np.array([3])], "event")
+        >>> joined([np.array([1, 2]), np.array([3])], 3, "event")
         array([1, 2, 3])
     """
-    held = list(dict.fromkeys(map(held_by, parts)))
-    if len(held) > 1:
-        raise DataError(f"column {column!r} holds {' or '.join(held)}, by fold; read them one by one with fold_idx=")
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    whole: np.ndarray | None = None
+    start = 0
+    for part in parts:
+        if whole is None:
+            whole = part if len(part) == n else np.empty((n, *part.shape[1:]), part.dtype)
+        if (one := held_by(whole)) != (other := held_by(part)):
+            raise DataError(f"column {column!r} holds {one} or {other}, by fold; read them one by one with fold_idx=")
+        whole = whole.astype(np.promote_types(whole.dtype, part.dtype), copy=False)  # text may be longer
+        if whole is not part:
+            whole[start : start + len(part)] = part
+        start += len(part)
+    return np.empty(0) if whole is None else whole
 
 
 def held_by(column: np.ndarray) -> str:

@@ -63,14 +63,12 @@ def _check_exact(numbers: np.ndarray, given: object, name: str) -> None:
     if numbers.dtype.kind != "f" or getattr(getattr(given, "dtype", None), "kind", "O") == "f":
         return
     large = np.abs(numbers) >= WHOLE
-    if large.any() and any(_is_rounded(value) for value in np.asarray(given, dtype=object)[large]):
+    before = np.asarray(given, dtype=object)[large] if large.any() else ()
+    if any(isinstance(a, int | np.integer) and int(a) != int(b) for a, b in zip(before, numbers[large], strict=True)):
         raise DataError(
-            f"column {name!r} has missing values beside whole numbers above 2**53, which float64 would round; fill them"
+            f"column {name!r} has missing values beside whole numbers above 2**53, or such above 2**63, which "
+            "float64 would round; fill or split them"
         )
-
-
-def _is_rounded(value: object) -> bool:
-    return isinstance(value, int | np.integer) and abs(int(value)) > WHOLE
 
 
 def _check_text(text: np.ndarray, name: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from written import make_file, matrix_file
 
 from lumin_core.data.description import add_preprocessing
 from lumin_core.data.fold_columns import FoldColumns
+from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_reader import FoldReader
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError
@@ -47,3 +50,18 @@ def test_preprocessing_that_is_added_meanwhile_is_seen(path):
     fy.columns()
     assert fy.file_schema.preprocessing == {"inputs": []}
     assert fy.preprocessing == fy.preprocessing_config == fy.get_pipes("inputs") == []
+
+
+@pytest.mark.parametrize("read", [lambda fy: fy.get_data()["inputs"], lambda fy: fy.get_column("inputs")])
+def test_fault_inputs_of_many_folds_are_held_once(tmp_path, read):
+    with FoldFileWriter(tmp_path / "a", cont_feats=[f"x{i}" for i in range(50)], targ_feats="y") as file:
+        for i in range(10):
+            file.append(i, inputs=np.full((2000, 50), i), targets=np.ones(2000))
+    fy = FoldYielder(tmp_path / "a")
+    tracemalloc.start()
+    try:
+        values = read(fy)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * values.nbytes
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(values[::2000, 7], np.arange(10))

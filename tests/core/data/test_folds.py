@@ -50,10 +50,18 @@ def test_zero_padded_objects_become_nan_for_augmentations():
 
 def test_one_part_alone_is_not_copied():
     part = np.arange(3)
-    assert joined([part], "x") is part
+    assert joined([part], len(part), "x") is part
 
 
 def test_fault_folds_that_hold_text_or_other_shapes_are_told():
     for other, held in ((np.array(["a"]), "numbers or text"), (np.ones((2, 3)), r"numbers or numbers of shape \(3,\)")):
         with pytest.raises(DataError, match=f"column 'm' holds {held}, by fold; read them one by one"):
-            joined([np.ones(2), other], "m")
+            joined([np.ones(2), other], 4, "m")
+
+
+def test_folds_of_several_dtypes_are_put_together_as_numpy_does():
+    for parts in ([np.array([1, 2]), np.array([0.5])], [np.array(["e"]), np.array(["mu", "tau"])], [np.zeros((0, 2))]):
+        expected = np.concatenate(parts)
+        given = joined(parts, len(expected), "x")
+        assert given.dtype == expected.dtype
+        np.testing.assert_array_equal(given, expected)

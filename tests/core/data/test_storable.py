@@ -25,6 +25,7 @@ TEXT = ["e", "mu\0on"]
         (np.ma.masked_array([2**60, 2], [True, False]), [NAN, 2], "f"),
         ([2**53, None], [2**53, NAN], "f"),
         ([1e300, None], [1e300, NAN], "f"),
+        (np.array([2**70, 1], dtype=object), [2.0**70, 1], "f"),
     ],
 )
 def test_numbers_keep_their_values_and_missing_ones_are_nan(values, expected, kind):
@@ -54,6 +55,7 @@ def test_text_of_every_make_is_text(values):
         (pd.Series([2**60 + 1, None], dtype="Int64"), "whole numbers above"),
         (np.ma.masked_array([2**60 + 1, 2], MASK), "missing values beside whole numbers above"),
         (pd.Series([2**53 + 1, None], dtype="Int64"), "missing values beside whole numbers above"),
+        (np.array([2**70 + 1, 1], dtype=object), r"or such above 2\*\*63, which float64 would round"),
         ([2**60 + 1, None], "missing values beside whole numbers above"),
         (pd.Series([2**60 + 1, None], dtype=object), "missing values beside whole numbers above"),
     ],
