@@ -198,7 +198,7 @@ TRIED = [
     ({"body": partial(Line, way="lazy")}, ConfigError, "lazy layers.*build them with their size"),
     ({"opt_args": {"opt": NoSuper}}, BrokenPlugin, "the optimiser 'NoSuper': NoSuper.__init__ does not call super"),
     ({"opt_args": {"opt": Closure}}, ConfigError, "Closure needs a closure"),
-    ({"opt_args": {"lr": float("inf")}}, ConfigError, "for Adam: lr must be finite, got inf"),
+    ({"opt_args": {"lr": float("inf")}}, ConfigError, "for Adam: lr must be a finite number, got inf"),
     ({"opt_args": {"lr": "1e-3"}}, ConfigError, "for Adam: lr must be a finite number, got '1e-3'"),
 ]
 IN_TRAINING = [
