@@ -212,7 +212,8 @@ def explained(error: Exception, loss: object, y_pred: Tensor, y: Tensor) -> Lumi
     """
     if not y_pred.isfinite().all():
         return Diverged(f"the network's outputs are NaN or infinite: the training has diverged; {WAY_OUT}")
-    name, shapes = getattr(loss, "__qualname__", repr(loss)), f"{tuple(y_pred.shape)} and {tuple(y.shape)}"
+    name = getattr(loss, "__qualname__", repr(loss))
+    shapes = " and ".join(str(tuple(getattr(values, "shape", ()))) for values in (y_pred, y))
     return DataError(
         f"the loss {name} cannot take these outputs and targets, of shapes {shapes}: {error}; it is called as "
         "loss(y_pred, y), a BatchLoss as loss(y_pred, y, w), and loss='auto' is that of the objective"

@@ -138,7 +138,7 @@ def value_of(
         1.0
     """
     try:
-        value = metric.evaluate(preds, targets, weights, columns)
+        value: object = metric.evaluate(preds, targets, weights, columns)
     except SystemExit as error:
         raise DataError(f"the metric {metric.label!r} called sys.exit; raise an error that says why") from error
     except Exception as error:
