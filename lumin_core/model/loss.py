@@ -201,12 +201,6 @@ def _torch_mean(loss: object) -> Callable[..., Tensor] | None:
 def explained(error: Exception, loss: object, y_pred: Tensor, y: Tensor) -> LuminError:
     """Say what it means that a loss raised; binary cross-entropy refuses NaN, for example.
 
-    Args:
-        error: What it raised.
-        loss: The loss.
-        y_pred: Predictions.
-        y: Targets.
-
     Returns:
         A `DataError`, which is `Diverged` where the predictions are not finite.
     """
