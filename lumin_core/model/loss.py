@@ -201,18 +201,13 @@ def _torch_mean(loss: object) -> Callable[..., Tensor] | None:
 def explained(error: Exception, loss: object, y_pred: Tensor, y: Tensor) -> LuminError:
     """Say what it means that a loss raised; binary cross-entropy refuses NaN, for example.
 
-    Args:
-        error: What it raised.
-        loss: The loss.
-        y_pred: Predictions.
-        y: Targets.
-
     Returns:
         A `DataError`, which is `Diverged` where the predictions are not finite.
     """
     if not y_pred.isfinite().all():
         return Diverged(f"the network's outputs are NaN or infinite: the training has diverged; {WAY_OUT}")
-    name, shapes = getattr(loss, "__qualname__", repr(loss)), f"{tuple(y_pred.shape)} and {tuple(y.shape)}"
+    name = getattr(loss, "__qualname__", repr(loss))
+    shapes = " and ".join(str(tuple(getattr(values, "shape", ()))) for values in (y_pred, y))
     return DataError(
         f"the loss {name} cannot take these outputs and targets, of shapes {shapes}: {error}; it is called as "
         "loss(y_pred, y), a BatchLoss as loss(y_pred, y, w), and loss='auto' is that of the objective"

@@ -212,7 +212,7 @@ def _check_arguments(callback: object, name: str, numbers: Sequence[int]) -> Non
             inspect.signature(method).bind(*[None] * number)
             return
     raise HookError(
-        f"{_name(callback)}.{name} must take {' or '.join(map(str, numbers))} arguments (self aside), got "
+        f"{_name(callback)}.{name} must take {' or '.join(map(str, numbers))} argument(s) after self, got "
         f"{inspect.signature(method)}"
     )
 

@@ -68,7 +68,7 @@ def look(fit: FitParams) -> None:
             if few >= fit.bs or (batch := _rows(fit, fit.bs)) is None:
                 raise
             y_pred = _passed(fit, batch, fit.bs)
-        if not any(hasattr(callback, "on_batch_begin") and not scheduled(callback) for callback in fit.cbs):
+        if _has_its_targets(fit):
             _check_loss(fit, y_pred, batch, more)
 
 
@@ -80,7 +80,8 @@ def rehearse(fit: FitParams) -> None:
 
     Raises:
         LuminError: As in `look`, of blocks in training mode.
-        ConfigError: If gradients cannot be computed, or the optimiser raises.
+        ConfigError: If gradients cannot be computed, or the optimiser raises; they are not asked
+            where there are GPUs.
     """
     few, _ = _numbers(fit)
     with unnoticed(fit), suppress(Diverged):  # with other weights it may not
@@ -97,13 +98,20 @@ def _train_on(fit: FitParams, n: int) -> None:
     if (batch := _rows(fit, n)) is None:
         return
     x, y, w = batch
-    fit.y_pred = _through(fit, fit.model.model, x, n)
-    fit.loss_val = weighted_loss(fit.loss_func, fit.y_pred, y, w)
+    y_pred = _through(fit, fit.model.model, x, n)
+    fit.loss_val = weighted_loss(fit.loss_func, y_pred, y, w) if _has_its_targets(fit) else y_pred.mean()
+    if torch.cuda.is_available():  # going backwards starts a thread for each, after which no process can be forked
+        return
     for what, act in ((title("loss", fit.loss_func), backward), (title("optimiser", fit.opt), step)):
         try:
             act(fit)
         except Exception as error:
             raise ConfigError(f"{what} cannot train the network: {error}") from error
+
+
+def _has_its_targets(fit: FitParams) -> bool:
+    """Tell whether targets reach the loss as they are."""
+    return not any(hasattr(callback, "on_batch_begin") and not scheduled(callback) for callback in fit.cbs)
 
 
 def _numbers(fit: FitParams) -> list[int]:

@@ -56,10 +56,10 @@ def backward(fit_params: FitParams) -> None:
 
 def _check_loss_val(fit: FitParams, error: Exception) -> None:
     """Say so where callbacks made of the loss what raised an error."""
-    value: object = fit.loss_val  # of a callback, or of no batch at all
-    y_pred: object = fit.y_pred
+    value: object = fit.loss_val
+    asked: object = fit.y_pred
     is_scalar = isinstance(value, torch.Tensor) and value.dim() == 0
-    if is_scalar or y_pred is None or isinstance(error, LuminError):  # it is about something else
+    if is_scalar or asked is None or isinstance(error, LuminError):  # it is about something else
         return
     came = f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else repr(value)
     names = acting(fit.cbs, "on_forwards_end", "on_backwards_begin")

@@ -313,9 +313,9 @@ class OddModel(Fine):
 @pytest.mark.parametrize(
     ("odd", "words"),
     [
-        (OddCheck, r"OddCheck.check_fit must take 0 or 1 arguments .self aside., got \(fit_params, more\)"),
-        (OddSpans, r"OddSpans.spans must take 1 arguments .self aside., got \(\)"),
-        (OddModel, r"OddModel.set_model must take 1 arguments .self aside., got \(\)"),
+        (OddCheck, r"OddCheck.check_fit must take 0 or 1 argument.s. after self, got \(fit_params, more\)"),
+        (OddSpans, r"OddSpans.spans must take 1 argument.s. after self, got \(\)"),
+        (OddModel, r"OddModel.set_model must take 1 argument.s. after self, got \(\)"),
     ],
 )
 def test_methods_beside_the_points_take_what_they_are_handed(odd, words):

@@ -182,6 +182,11 @@ class Failing(torch.optim.SGD):
         raise RuntimeError("no step")
 
 
+class Wrapped(Callback):
+    def on_batch_begin(self, fit_params):
+        fit_params.y = {"y": fit_params.y}
+
+
 def raises(y_pred, y):
     raise ZeroDivisionError("by nothing")
 
@@ -219,6 +224,14 @@ def test_what_cannot_be_trained_is_refused_before_a_run_is_written(make_fy, make
             with pytest.raises(kind, match=words):
                 Model(builder).fit(1, fy, 8, seed=1)
     assert [path.name for path in here.iterdir()] == ["a.hdf5"]
+
+
+def test_targets_that_callbacks_change_batch_by_batch_are_not_judged_before_a_run(fy, make_builder, here):
+    builder = make_builder(fy, loss=lambda y_pred, y: (y_pred - y["y"]) ** 2)
+    train_models(fy, 1, 8, builder, 1, cb_partials=Wrapped, savepath="run", seed=1)
+    with pytest.raises(ConfigError, match="the optimiser 'Failing' cannot train"):
+        train_models(fy, 1, 8, make_builder(fy, opt_args={"opt": Failing}), 1, cb_partials=Wrapped, savepath="b")
+    assert not (here / "b").exists()
 
 
 def test_a_block_that_needs_another_device_is_left_to_it(fy, make_builder, here, monkeypatch):
