@@ -28,12 +28,12 @@ from lumin_core.model.blocks import Tail as Tail
 from lumin_core.model.builder import ModelBuilder as ModelBuilder
 from lumin_core.model.embedding import CatEmbedder as CatEmbedder
 from lumin_core.model.endcap import Endcap as Endcap
+from lumin_core.model.initialisers import normal_initialiser as normal_initialiser
+from lumin_core.model.initialisers import uniform_initialiser as uniform_initialiser
 from lumin_core.model.layers import LCBatchNorm1d as LCBatchNorm1d
 from lumin_core.model.layers import dense_layer as dense_layer
 from lumin_core.model.layers import dense_stack as dense_stack
 from lumin_core.model.lookups import lookup_act as lookup_act
-from lumin_core.model.lookups import normal_initialiser as normal_initialiser
-from lumin_core.model.lookups import uniform_initialiser as uniform_initialiser
 from lumin_core.model.loss import BatchLoss as BatchLoss
 from lumin_core.model.matrix_head import MatrixHead as MatrixHead
 from lumin_core.registry import build as build

@@ -255,7 +255,6 @@ def mean_as_text(values: ArrayLike) -> str:
 
 
 def _events(values: ArrayLike, weights: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give values and weights of the events, those of weight zero left out."""
     x = _column(values, "values")
     w = np.ones_like(x) if weights is None else _column(weights, "weights")
     if len(x) != len(w):
@@ -269,17 +268,14 @@ def _events(values: ArrayLike, weights: ArrayLike | None) -> tuple[NDArray[np.fl
 
 
 def _column(array: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Give ``(n,)`` or ``(n, 1)`` as ``(n,)`` of doubles."""
     column = as_numbers(array, name).astype(np.float64)
-    if column.ndim == 2 and column.shape[1] == 1:
-        column = column[:, 0]
+    column = column[:, 0] if column.shape[1:] == (1,) else column
     if column.ndim != 1:
         raise ShapeError(f"{name} must have shape (n,) or (n, 1), got {column.shape}")
     return column
 
 
 def _require_finite(column: NDArray[np.float64], name: str) -> None:
-    """Refuse NaN and infinities."""
     if n_bad := int((~np.isfinite(column)).sum()):
         raise DataError(f"{name} must be finite, got {n_bad} NaN or infinite of {len(column)}; select before the call")
 
@@ -291,7 +287,6 @@ def _numbers_or_text(values: ArrayLike, what: str) -> NDArray[Any]:
 
 
 def _n_rows(arrays: list[NDArray[Any] | None]) -> int:
-    """Give the length that all arrays share."""
     given = [array for array in arrays if array is not None]
     if not given:
         raise ConfigError("bootstrap needs at least one array to resample, got none")

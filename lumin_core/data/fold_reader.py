@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from operator import attrgetter
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -26,15 +25,6 @@ if TYPE_CHECKING:
     import h5py
 
     from lumin_core.data.folds import FoldData
-    from lumin_core.data.schema import Schema
-
-_FEATS = attrgetter("cont_feats", "cat_feats", "targ_feats", "matrix")
-
-
-def _has_kept(schema: Schema, was: Schema) -> bool:
-    """Tell whether a file says what it said; codes and preprocessing may be new, but not others."""
-    kept = was.cat_maps.items() <= schema.cat_maps.items() and was.preprocessing.items() <= schema.preprocessing.items()
-    return kept and _FEATS(schema) == _FEATS(was)
 
 
 class FoldReader:
@@ -137,7 +127,7 @@ class FoldReader:
         """Take over what was added to the file, and refuse other data under the same name."""
         try:
             schema = read_schema(file) or self.schema
-            same = structure.fold_sizes(file) == self.sizes and _has_kept(schema, self.schema)
+            same = structure.fold_sizes(file) == self.sizes and schema.keeps(self.schema)
             if same and self._identity is not None:
                 # who changes a file in place, as we never do, may leave its check sums as they were
                 same = check_sums.identity(file, schema, trust_sums=not in_place) == self._identity

@@ -19,6 +19,8 @@ from lumin_core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+_KEPT = ("cont_feats", "cat_feats", "targ_feats", "matrix")
+
 
 def _names(names: str | Sequence[str] | None) -> list[str]:
     return as_list(names)
@@ -172,6 +174,12 @@ class Schema:
             cat_maps={feat: codes for feat, codes in self.cat_maps.items() if feat not in feats},
             matrix=self.matrix if matrix else None,
         )
+
+    def keeps(self, was: Schema) -> bool:
+        """Tell whether it says what it said: codes and preprocessing may be new, but not others."""
+        maps, steps = was.cat_maps.items(), was.preprocessing.items()
+        kept = maps <= self.cat_maps.items() and steps <= self.preprocessing.items()
+        return kept and all(getattr(self, name) == getattr(was, name) for name in _KEPT)
 
     def is_sparse(self, column: str) -> bool:
         """Tell whether a column of the file is stored as COO."""

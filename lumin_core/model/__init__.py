@@ -11,6 +11,7 @@ _HOMES = {
     "embedding": ["CatEmbedder"],
     "endcap": ["Endcap"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
+    "initialisers": ["normal_initialiser", "uniform_initialiser"],
     "lookups": [
         "LookupAct",
         "LookupInit",
@@ -19,8 +20,6 @@ _HOMES = {
         "by_bare_name",
         "canonical_act",
         "lookup_act",
-        "normal_initialiser",
-        "uniform_initialiser",
     ],
     "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
     "matrix_head": ["MatrixHead", "matrix_elements"],

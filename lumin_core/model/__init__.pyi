@@ -8,6 +8,8 @@ from lumin_core.model.check_sum import split_sum as split_sum
 from lumin_core.model.check_sum import tensor_sum as tensor_sum
 from lumin_core.model.embedding import CatEmbedder as CatEmbedder
 from lumin_core.model.endcap import Endcap as Endcap
+from lumin_core.model.initialisers import normal_initialiser as normal_initialiser
+from lumin_core.model.initialisers import uniform_initialiser as uniform_initialiser
 from lumin_core.model.layers import LCBatchNorm1d as LCBatchNorm1d
 from lumin_core.model.layers import NormSpec as NormSpec
 from lumin_core.model.layers import dense_layer as dense_layer
@@ -19,8 +21,6 @@ from lumin_core.model.lookups import act_name as act_name
 from lumin_core.model.lookups import by_bare_name as by_bare_name
 from lumin_core.model.lookups import canonical_act as canonical_act
 from lumin_core.model.lookups import lookup_act as lookup_act
-from lumin_core.model.lookups import normal_initialiser as normal_initialiser
-from lumin_core.model.lookups import uniform_initialiser as uniform_initialiser
 from lumin_core.model.loss import BatchLoss as BatchLoss
 from lumin_core.model.loss import build_loss as build_loss
 from lumin_core.model.loss import event_loss as event_loss

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
+from lumin_core.model.initialisers import normal_initialiser
 from lumin_core.model.lookups import (
     LookupAct,
     LookupInit,
@@ -20,7 +21,6 @@ from lumin_core.model.lookups import (
     by_bare_name,
     canonical_act,
     lookup_act,
-    normal_initialiser,
 )
 from lumin_core.model.options import Spec
 from lumin_core.registry import build

@@ -125,7 +125,7 @@ CORE_KINDS = (
     Kind("metric", "metrics", "lumin_core.training.metric:EvalMetric", True, "lumin_core.training.metric:problem_of"),
     Kind("optimiser", "optimisers", "torch.optim:Optimizer"),
     Kind("activation", "activations", makes_modules=True),
-    Kind("initialiser", "initialisers"),  # makes a function that fills a weight: lumin_core.model.lookups
+    Kind("initialiser", "initialisers"),  # makes a function that fills a weight: lumin_core.model.initialisers
     Kind("norm", "norms", makes_modules=True),  # from num_features: lumin_core.model.layers
     Kind("transform", "transforms", "lumin_core.data.transforms:Transform"),
     # a protocol: lumin_core.runs.executor:Executor

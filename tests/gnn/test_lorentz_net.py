@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from lumin_core.errors import ConfigError
-from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model.initialisers import normal_initialiser
+from lumin_core.model.lookups import lookup_act
 from lumin_plugin_gnn import LorentzNet, pairs
 from lumin_plugin_gnn.lorentz_block import LorentzBlock, invariants, psi
 from lumin_plugin_gnn.lorentz_net import BEAMS

@@ -7,7 +7,8 @@ import torch
 from momenta import hard_momenta
 
 from lumin_core.errors import ConfigError
-from lumin_core.model.lookups import lookup_act, normal_initialiser
+from lumin_core.model.initialisers import normal_initialiser
+from lumin_core.model.lookups import lookup_act
 from lumin_plugin_gnn import ClassAttention, ParticleTransformer
 from lumin_plugin_gnn.pair_features import PairEmbedding, pair_features
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from lumin_core import build
 from lumin_core.errors import ConfigError, LuminError
-from lumin_core.model.lookups import uniform_initialiser
+from lumin_core.model.initialisers import uniform_initialiser
 from lumin_plugin_hep import AutoExtractLorentzBoostNet
 from lumin_plugin_hep.masked_norm import MaskedBatchNorm1d
 

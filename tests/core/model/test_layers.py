@@ -6,8 +6,8 @@ from torch import nn
 
 from lumin_core import build, registry
 from lumin_core.errors import ConfigError
+from lumin_core.model.initialisers import uniform_initialiser
 from lumin_core.model.layers import LCBatchNorm1d, dense_layer, dense_stack
-from lumin_core.model.lookups import uniform_initialiser
 
 
 def test_dense_layer_has_linear_activation_norm_dropout_in_this_order():
