@@ -350,8 +350,8 @@ def write_export(
         written = exporter.write(networks, weights, target, raw=raw)
     except BaseException as error:
         error.add_note(f"raised by the exporter {format!r}")
-        if is_new:
-            target.unlink(missing_ok=True)
+        if is_new and target.is_file():
+            target.unlink()
         raise
     if not isinstance(written, Path):
         raise BrokenPlugin(

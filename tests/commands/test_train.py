@@ -2,6 +2,7 @@
 
 import signal
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -52,7 +53,7 @@ def saved(folder):
 def test_prints_the_results_and_what_to_do_next(lumin):
     code, out, _ = lumin("train", "run.toml", "--set", 'metric_partials=["roc_auc_score"]')
     results = Results.load("run")
-    best = results.best(1)[0]["path"]
+    best = results.best(1)[0]["path"].relative_to(Path.cwd())
     assert code == 0
     assert out == f"{results!r}\n\nThe run is in run. Next: lumin predict {best} FOLDFILE\n"
     assert "roc_auc_score" in out

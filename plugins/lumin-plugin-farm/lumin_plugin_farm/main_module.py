@@ -31,6 +31,15 @@ def may_start_workers() -> None:
     imported = sys.modules.get("__mp_main__")  # the name that multiprocessing gives the script there
     if imported is not None and imported is not sys.modules["__main__"]:
         raise SystemExit(STARTS_AGAIN)
+    refuse_daemon()
+
+
+def refuse_daemon() -> None:
+    """Refuse a process that may not start others.
+
+    Raises:
+        ConfigError: In a daemon of `multiprocessing`.
+    """
     if multiprocessing.current_process().daemon:
         raise ConfigError(
             f"this process, {multiprocessing.current_process().name}, is a daemon of multiprocessing, which may not "

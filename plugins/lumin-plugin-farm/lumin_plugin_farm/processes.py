@@ -66,8 +66,7 @@ class Processes(Executor):
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
-        main_module.may_start_workers()
-        main_module.forget_no_file()
+        main_module.refuse_daemon()
         self._max_workers = available_cores() if max_workers is None else positive(max_workers, "max_workers")
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
@@ -109,6 +108,8 @@ class Processes(Executor):
             ConfigError: If something cannot be pickled.
             RuntimeError: If the executor was shut down.
         """
+        main_module.may_start_workers()
+        main_module.forget_no_file()
         payload, future = pack((fn, args, kwargs)), Future[T]()
         with self._lock:
             if self._closed:
