@@ -10,6 +10,7 @@ from lumin_core import Callback
 from lumin_core.data import to_float32
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_callbacks.targets import check_columns, current_columns, targets_of
+from lumin_plugin_callbacks.weights import check_used
 
 if TYPE_CHECKING:
     from lumin_core import FitParams
@@ -47,7 +48,7 @@ class BalanceClasses(Callback):
         self.column = column
 
     def check_fit(self, fit_params: FitParams) -> None:
-        """Refuse data of which no balance can be made."""
+        """Compute the factors, and refuse data of which no balance can be made."""
         fy = fit_params.fy
         if self.column is not None:
             check_columns(fy, [self.column], "balance_classes")
@@ -57,19 +58,12 @@ class BalanceClasses(Callback):
                 "column of the file and name it: {'name': 'balance_classes', 'column': 'train_weight'}"
             )
         else:
-            _factors(fit_params)
-
-    def on_train_begin(self, fit_params: FitParams) -> None:
-        """Compute the factors."""
-        self._factors = {} if self.column is not None else _factors(fit_params)
+            self._factors = _factors(fit_params)
 
     def on_fold_begin(self, fit_params: FitParams) -> None:
         """Weight the fold."""
         by = fit_params.by
-        if not by.use_weights:
-            raise ConfigError(
-                "balance_classes weights events, which train_on_weights=False ignores; leave one of them out"
-            )
+        check_used(by, "balance_classes")
         yields = np.ones((by.n_events, 1), dtype=np.float32) if by.weights is None else by.weights.reshape(-1, 1)
         if fit_params.state != "train":
             fit_params.metric_weights = yields

@@ -16,9 +16,23 @@ from lumin_plugin_callbacks.targets import targets_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lumin_core import FitParams
+    from lumin_core import BatchYielder, FitParams
 
     Weights = np.ndarray | Tensor
+
+
+def check_used(by: BatchYielder, name: str) -> None:
+    """Refuse to weight a fold whose weights are not used.
+
+    Args:
+        by: The fold.
+        name: Who weights it.
+
+    Raises:
+        ConfigError: In a fit with ``train_on_weights=False``.
+    """
+    if not by.use_weights:
+        raise ConfigError(f"{name} weights events, which train_on_weights=False ignores; leave one of them out")
 
 
 class AbsWeightData(Callback, ABC):
@@ -71,8 +85,7 @@ class AbsWeightData(Callback, ABC):
         if fit_params.state != "train" and not self.on_eval:
             return
         by, name = fit_params.by, type(self).__name__
-        if not by.use_weights:
-            raise ConfigError(f"{name} weights events, which train_on_weights=False ignores; leave one of them out")
+        check_used(by, name)
         given = self.weight_func(x=by.inputs, mx=by.matrix_inputs, y=targets_of(by), w=by.weights)
         weights = to_float32(given.detach().cpu() if isinstance(given, Tensor) else given)
         if weights.shape not in ((by.n_events,), (by.n_events, 1)):

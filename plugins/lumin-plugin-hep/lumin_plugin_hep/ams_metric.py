@@ -108,7 +108,7 @@ class AMS(EvalMetric):
 
     def set_data(self, fy: FoldYielder) -> None:
         """Count the events of all folds; say so where another number is asked for."""
-        self._n_data = sum(fy.get_data_count(i) for i in range(len(fy)))
+        self._n_data = fy.get_data_count()
         if self.n_total not in (None, self._n_data):
             _log.info(
                 "%s: weights are scaled to n_total=%d events; %s has %d",
