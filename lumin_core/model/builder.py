@@ -215,6 +215,11 @@ class ModelBuilder:
         return plain_config({**self.arguments, **own})
 
     @property
+    def cat_feats(self) -> list[str]:
+        """Names of the categorical features."""
+        return [] if self.cat_embedder is None else list(self.cat_embedder.cat_names)
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of the constructor, copied, with the learning rate that `set_lr` set."""
         return {key: copied(value) for key, value in {**self._arguments, "opt_args": self.opt_args}.items()}

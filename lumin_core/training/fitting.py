@@ -244,10 +244,9 @@ def check_features(builder: ModelBuilder, fy: FoldYielder) -> None:
     Raises:
         ConfigError: If names or their order differ.
     """
-    cats = [] if builder.cat_embedder is None else list(builder.cat_embedder.cat_names)
     for sort, own, came in (
         ("continuous", list(builder.cont_feats), model_features(fy)),
-        ("categorical", cats, list(fy.get_use_cat_feats())),
+        ("categorical", builder.cat_feats, list(fy.get_use_cat_feats())),
     ):
         if own == came or (sort == "continuous" and own == list(fy.get_use_cont_feats())):
             continue

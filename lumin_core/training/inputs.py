@@ -122,7 +122,7 @@ class InputReader:
         self.pipes = pipes
         self.cont_feats = list(builder.cont_feats if cont_feats is None else cont_feats)
         self.cat_embedder = builder.cat_embedder
-        self.cat_feats = [] if self.cat_embedder is None else list(self.cat_embedder.cat_names)
+        self.cat_feats = builder.cat_feats
 
     def read(
         self, inputs: Columns | tuple[Columns, ArrayLike | Tensor], *, raw: bool = False, fill: bool = False

@@ -40,7 +40,7 @@ def check_preprocessing(network: Network, fy: FoldYielder) -> None:
     if now["matrix_feats"] is not None:
         steps["matrix"] = now["matrix_preprocessing"]
     found = _of_steps(_steps_of(network, used), steps, fully=network.record.identity is not None)
-    if found := found or _of_codes(network.record.cat_maps, now["cat_maps"], _cat_feats(network)):
+    if found := found or _of_codes(network.record.cat_maps, now["cat_maps"], network.model_builder.cat_feats):
         raise ConfigError(
             f"{fy.foldfile.name} records another preprocessing than the model was trained with: {_told(found)}; write "
             f"the file with the pipeline and codes of the training, or pass {option('other_preprocessing')}"
@@ -66,7 +66,7 @@ def check_alike(networks: Sequence[Network], *, raw: Raw, codes: bool) -> None:
             was, now = _steps_of(one, feats), _steps_of(other, feats)
             found = _of_steps(was, now, ("targets",) if raw else PARTS, fully=fully)
         if codes and found is None:
-            cats = [feat for feat in _cat_feats(one) if feat in _cat_feats(other)]
+            cats = [feat for feat in one.model_builder.cat_feats if feat in other.model_builder.cat_feats]
             found = _of_codes(one.record.cat_maps, other.record.cat_maps, cats)
         if found:
             raise ConfigError(
@@ -89,11 +89,6 @@ def _key(network: Network) -> list[object]:
     steps = record.preprocessing, record.target_preprocessing, record.matrix_preprocessing
     known = record.identity is None, network.pipes is None, network.model_builder.cont_feats
     return [*steps, *known, record.cat_maps, record.features.get("file_feats")]
-
-
-def _cat_feats(network: Network) -> Sequence[str]:
-    embedder = network.model_builder.cat_embedder
-    return [] if embedder is None else embedder.cat_names
 
 
 def _steps_of(network: Network, feats: Sequence[str]) -> dict[str, Configs]:

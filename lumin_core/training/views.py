@@ -123,7 +123,7 @@ class EventViews:
         self.network = network
         builder = network.model_builder
         self.cont_feats = list(builder.cont_feats)
-        self.cat_feats = [] if builder.cat_embedder is None else list(builder.cat_embedder.cat_names)
+        self.cat_feats = builder.cat_feats
         if record.matrix_feats is not None:
             of_file = record.features.get("cont_feats", self.cont_feats)
             self.cont_feats = [feat for feat in self.cont_feats if feat in of_file]

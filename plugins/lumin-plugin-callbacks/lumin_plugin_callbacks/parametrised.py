@@ -82,7 +82,7 @@ class ParametrisedPrediction(Callback):
         These are continuous features less those of a matrix, then categorical ones.
         """
         builder = model.model_builder
-        cats = [] if builder.cat_embedder is None else list(builder.cat_embedder.cat_names)
+        cats = builder.cat_feats
         feats = [*builder.cont_feats[: n_columns - len(cats)], *cats]
         for feat in (*self.feats, *self.param_feat):
             if feat not in (*feats, *builder.cont_feats):

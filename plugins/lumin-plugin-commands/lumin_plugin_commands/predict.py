@@ -83,7 +83,7 @@ def _of_model(loaded: Model | Ensemble, fy: FoldYielder) -> FoldYielder:
 
     model = loaded if isinstance(loaded, Model) else loaded.models[0]
     builder = model.model_builder
-    known = {*builder.cont_feats, *([] if builder.cat_embedder is None else builder.cat_embedder.cat_names)}
+    known = {*builder.cont_feats, *builder.cat_feats}
     matrix = {*((fy.matrix_feats or {}).get("present_feats") or ())}
     takes_matrix = bool(matrix & known) or any(isinstance(part, MatrixHead) for part in model.head.modules())
     ignored = [feat for feat in fy.input_feats if feat not in known]
