@@ -317,4 +317,6 @@ def show(title: str, counts: Counter[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    import damage  # what its processes are asked to call must be in a module: they do not import the script
+
+    damage.main(*map(int, sys.argv[1:]))

@@ -18,7 +18,7 @@ from lumin_core.files import Staged, naming, refuse_existing
 from lumin_core.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import ArrayLike
 
@@ -164,7 +164,7 @@ def write_column(
     options = {} if growing is None else _growth(values, growing)
     if compression is not None and values.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
-    room.set_aside(grp, values.nbytes, chunk_bytes=CHUNK_BYTES if options else 0)
+    room.set_aside(grp, values.nbytes, chunk_bytes=_chunk_bytes(values, options))
     with summed(values) as total:
         dataset = grp.create_dataset(name, data=values, dtype=values.dtype, **options)
         write_sum(dataset, total())
@@ -194,6 +194,13 @@ def check_compression(compression: str | int) -> str | int:
     if compression in ("gzip", "lzf") or (isinstance(compression, int) and 0 <= compression <= 9):
         return compression
     raise ConfigError(f"compression must be 'gzip', 'lzf', a level 0 to 9 or None, got {compression!r}")
+
+
+def _chunk_bytes(values: np.ndarray, options: Mapping[str, Any]) -> int:
+    """Return how large a chunk is, 0 where there is none; h5py's own choice is below ours."""
+    if "chunks" in options:
+        return int(np.prod(options["chunks"])) * values.dtype.itemsize
+    return min(values.nbytes, CHUNK_BYTES) if options else 0
 
 
 def _encoded(arr: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from lumin_core.data import room
 from lumin_core.data.hdf5 import add_fitted, check_compression, fitting, rewriting, save_to_grp, with_suffix
 from lumin_core.data.storable import storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
@@ -111,3 +112,12 @@ def test_a_file_is_changed_as_a_whole_or_not_at_all(tmp_path):
     with pytest.raises(FoldFileError, match=r"cannot copy .* in order to add to it"), rewriting(path):
         pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.hdf5"]
+
+
+def test_what_is_compressed_asks_for_no_more_room_than_it_needs(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(room, "set_aside", lambda _, n_bytes, *, chunk_bytes=0: asked.append((n_bytes, chunk_bytes)))
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        save_to_grp(np.ones(10), file, "small", compression=4)
+        save_to_grp(np.ones(10), file, "plain")
+    assert asked == [(80, 80), (80, 0)]
