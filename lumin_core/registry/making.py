@@ -117,11 +117,19 @@ def check_made(obj: object, label: str, base: type | None = None) -> None:
     """
     is_bare = is_module(obj) and "_modules" not in vars(obj)
     names = _set_by(base) if base is not None and isinstance(obj, base) else frozenset()
-    if is_bare or (names and not any(hasattr(obj, name) for name in names)):
+    if is_bare or (names and not any(_has(obj, name) for name in names)):
         raise BrokenPlugin(
             f"the {label}: {type(obj).__name__}.__init__ does not call super().__init__() of its base class, which "
             "sets what all of its kind have; let it begin with that call, with the arguments that the base class takes"
         )
+
+
+def _has(obj: object, name: str) -> bool:
+    """Tell whether an object has an attribute: a property that raises is one."""
+    try:
+        return hasattr(obj, name)
+    except Exception:  # noqa: BLE001  (a property runs what its author wrote)
+        return True
 
 
 def is_module(obj: object) -> bool:

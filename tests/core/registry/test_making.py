@@ -8,6 +8,7 @@ import lumin_core
 from lumin_core import build
 from lumin_core.errors import BrokenPlugin, LuminError
 from lumin_core.registry import resolve
+from lumin_core.registry.making import check_made
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -103,6 +104,23 @@ def test_who_sets_all_himself_is_let_through():
             return 1.0
 
     assert build("metric", Own).label == "own"
+
+
+def test_a_property_that_raises_is_no_forgotten_constructor():
+    class Base(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.width = 1
+
+    class Own(Base):
+        @property
+        def width(self):
+            raise RuntimeError("not yet")
+
+        @width.setter
+        def width(self, value): ...
+
+    check_made(Own(), "body 'own'", Base)
 
 
 class Raising(lumin_core.Body):
