@@ -13,13 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import zlib
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 from lumin_core.data.values import RESERVED
 from lumin_core.errors import FoldFileError
@@ -33,7 +31,6 @@ SUM = "crc32"
 PREDICTED = "predicted"
 IDENTITY = "identity"
 META = "meta_data"
-THREAD_BYTES = 1 << 18  # from here on a thread pays
 BLOCK_BYTES = 1 << 26  # of a dataset, read at once to compute its check sum
 
 
@@ -51,36 +48,10 @@ def check_sum(values: np.ndarray | bytes, before: int = 0) -> int:
         True
     """
     if isinstance(values, bytes):
-        return zlib.crc32(values, before)
+        return crc32(values, before)
     if values.dtype.kind == "O":
-        return zlib.crc32(b"\0".join(values.reshape(-1)), before)
-    return zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data, before)
-
-
-@contextmanager
-def summed(values: np.ndarray, before: int = 0) -> Iterator[Callable[[], int]]:
-    """Compute a check sum while the values are written in the block: neither waits for the other.
-
-    Args:
-        values: As for `check_sum`; few of them are not worth a thread.
-        before: As there.
-
-    Yields:
-        What returns the check sum.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_core.data.check_sums import check_sum, summed
-        >>> with summed(np.arange(4)) as total:
-        ...     pass
-        >>> total() == check_sum(np.arange(4))
-        True
-    """
-    if values.nbytes < THREAD_BYTES:
-        yield lambda: check_sum(values, before)
-        return
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(check_sum, values, before).result
+        return crc32(b"\0".join(values.reshape(-1)), before)
+    return crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data, before)
 
 
 def stored_sum(dataset: h5py.Dataset) -> int | None:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from lumin_core.data import room
-from lumin_core.data.check_sums import SUM, check_sum, stored_sum, summed, write_sum
+from lumin_core.data.check_sums import SUM, check_sum, stored_sum, write_sum
 from lumin_core.data.storable import LEAST, WASTE, check_widths, storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import Staged, naming, refuse_existing
@@ -165,9 +165,8 @@ def write_column(
     if compression is not None and values.size:  # HDF5 does not compress what is empty
         options["compression"] = check_compression(compression)
     room.set_aside(grp, values.nbytes, chunk_bytes=_chunk_bytes(values, options))
-    with summed(values) as total:
-        dataset = grp.create_dataset(name, data=values, dtype=values.dtype, **options)
-        write_sum(dataset, total())
+    dataset = grp.create_dataset(name, data=values, dtype=values.dtype, **options)
+    write_sum(dataset, check_sum(values))
 
 
 def _growth(values: np.ndarray, axis: int) -> dict[str, Any]:
