@@ -1,0 +1,135 @@
+"""Docstrings of Google's style as reStructuredText, and signatures whose defaults have names.
+
+What stands between the sections of our docstrings is reStructuredText already. Nothing here needs
+Sphinx.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from functools import partial
+from types import BuiltinFunctionType, FunctionType
+from typing import NamedTuple
+
+HEADING = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example|References):$")
+ITEM = re.compile(r"^(\*{0,2}\w[\w., ]*): (.*)$")
+TITLES = {"Example": "Example", "References": "Sources", "Returns": "Returns", "Yields": "Yields"}
+
+
+class Option(NamedTuple):
+    """A parameter of a constructor: its type and default as text, and what the docstring says of it."""
+
+    name: str
+    annotation: str
+    default: str | None
+    text: str
+
+
+class Docstring(NamedTuple):
+    """A docstring, cut into its first sentence, what follows it, and its sections by their headings."""
+
+    summary: str
+    body: str
+    sections: dict[str, str]
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """What is said of each argument."""
+        return dict(items(self.sections.get("Args", "")))
+
+
+def parse(text: str) -> Docstring:
+    """Cut a docstring into its parts."""
+    parts: dict[str, list[str]] = {"": []}
+    heading = ""
+    for line in inspect.cleandoc(text).splitlines():
+        if match := HEADING.match(line):
+            heading = match[1]
+        parts.setdefault(heading, []).append("" if match else line)
+    head = "\n".join(parts.pop("")).strip()
+    summary, _, body = head.partition("\n\n")
+    return Docstring(summary, body.strip(), {name: inspect.cleandoc("\n".join(part)) for name, part in parts.items()})
+
+
+def items(section: str) -> list[tuple[str, str]]:
+    """List the entries of a section, ``name: text`` with further lines indented."""
+    found: list[tuple[str, list[str]]] = []
+    for line in section.splitlines():
+        if match := ITEM.match(line):
+            found.append((match[1], [match[2]]))
+        elif found:
+            found[-1][1].append(line)
+    return [(name, inspect.cleandoc("\n".join(lines))) for name, lines in found]
+
+
+def options(constructor: object, arguments: dict[str, str]) -> list[Option]:
+    """List the parameters of a constructor, in their order; none where it does not tell them."""
+    try:
+        parameters = inspect.signature(constructor).parameters.values()  # type: ignore[arg-type]
+    except ValueError:
+        return []
+    return [
+        Option(p.name, _annotation(p), _default(p), arguments.get(p.name, ""))
+        for p in parameters
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+
+
+def _annotation(parameter: inspect.Parameter) -> str:
+    annotation = parameter.annotation
+    if annotation is parameter.empty:
+        return ""
+    return annotation.strip("'\"") if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _default(parameter: inspect.Parameter) -> str | None:
+    return None if parameter.default is parameter.empty else by_name(parameter.default)
+
+
+def by_name(value: object) -> str:
+    """Write a default: functions and classes by their names, all else as Python does."""
+    if isinstance(value, partial):
+        given = [*map(by_name, value.args), *(f"{key}={by_name(each)}" for key, each in value.keywords.items())]
+        return f"{by_name(value.func)}({', '.join(given)})"
+    return value.__name__ if isinstance(value, type | FunctionType | BuiltinFunctionType) else repr(value)
+
+
+def as_rst(doc: Docstring, *, skip: tuple[str, ...] = ()) -> str:
+    """Write the body and the sections, those of arguments aside, which belong to the signature."""
+    blocks = [doc.body]
+    for name, section in doc.sections.items():
+        if name not in (*skip, "Args"):
+            text = _items_as_rst(section) if name in ("Raises", "Attributes") else section
+            blocks.append(f"{rubric(TITLES.get(name, name))}\n\n{_example(text) if name == 'Example' else text}")
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _items_as_rst(section: str) -> str:
+    return definitions([(f"``{name}``", text) for name, text in items(section)])
+
+
+def definitions(entries: list[tuple[str, str]]) -> str:
+    """Write a list of terms, each with its text below it."""
+    return "\n\n".join(f"{term}\n{indented(text or '..')}" for term, text in entries)
+
+
+def _example(text: str) -> str:
+    """Write an example as a block of code; what stands before its first prompt is text."""
+    before, prompt, code = text.partition(">>> ")
+    return f"{before.strip()}\n\n.. code-block:: pycon\n\n{indented(prompt + code)}" if prompt else text
+
+
+def rubric(title: str) -> str:
+    """Write a title that is not in the table of contents."""
+    return f".. rubric:: {title}"
+
+
+def heading(title: str, line: str = "=") -> str:
+    """Write a title of a section."""
+    return f"{title}\n{line * len(title)}"
+
+
+def indented(text: str) -> str:
+    """Indent each line that is not empty."""
+    return "\n".join(f"    {line}" if line else "" for line in text.splitlines())

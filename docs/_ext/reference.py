@@ -1,0 +1,361 @@
+"""The pages that are made from what is installed: a page for each kind, component and face.
+
+Components are those of the registry's entry points, as far as the distributions are ours. Contracts
+of kinds are the rows of the table in ``docs/plugins.md``, which has them once.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import re
+import sys
+from functools import cache, partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from docstrings import Docstring, Option, as_rst, definitions, heading, indented, options, parse
+
+from lumin_core.registry import components, kinds
+from lumin_core.registry.names import CORE, FIRST_PARTY, short
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from lumin_core.registry import Component, Kind
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = ROOT / "docs" / "plugins.md"
+GENERATED = "docs/reference"
+FACES = ["lumin_core", *(f"lumin_core.{floor}" for floor in ("data", "model", "training", "runs", "registry"))]
+GROUND = [f"lumin_core.{module}" for module in ("checks", "errors", "files", "lazy", "seeds", "statistics")]
+TORCH = "https://docs.pytorch.org/docs/stable/generated/{}.html"
+
+USES = {
+    "heads": "ModelBuilder.from_fy(fy, objective, head={})",
+    "bodies": "ModelBuilder.from_fy(fy, objective, body={})",
+    "tails": "ModelBuilder.from_fy(fy, objective, tail={})",
+    "losses": "ModelBuilder.from_fy(fy, objective, loss={})",
+    "optimisers": 'ModelBuilder.from_fy(fy, objective, opt_args={{"opt": {}, "lr": 1e-3}})',
+    "initialisers": "ModelBuilder.from_fy(fy, objective, lookup_init={})",
+    "activations": 'ModelBuilder.from_fy(fy, objective, body={{"name": "fully_connected", "act": {}}})',
+    "norms": 'ModelBuilder.from_fy(fy, objective, body={{"name": "fully_connected", "bn": True, "bn_class": {}}})',
+    "conv_layers": 'ModelBuilder.from_fy(fy, objective, head={{"name": "conv1d_head", "layers": [{}]}})',
+    "graph_extractors": 'ModelBuilder.from_fy(fy, objective, head={{"name": "gnn_head", "extractor": {}, ...}})',
+    "graph_collapsers": 'ModelBuilder.from_fy(fy, objective, head={{"name": "gnn_head", "collapser": {}, ...}})',
+    "callbacks": "train_models(..., cb_partials=[{}])",
+    "metrics": "train_models(..., metric_partials=[{}])",
+    "executors": "train_models(..., executor={})",
+    "augmentations": "FoldYielder(path, augmentations=[{}])",
+    "transforms": "fit_input_pipe(df, features, steps=[{}])",
+    "exporters": "model.export(path, format={})",
+}
+"""By kind, where a component is chosen."""
+
+
+def pages() -> dict[str, str]:
+    """Make all pages: their paths below the root, and their text."""
+    made = {f"{GENERATED}/index.md": overview()}
+    for kind in kinds():
+        if found := ours(kind):
+            made[f"{GENERATED}/{kind.plural}/index.md"] = kind_page(kind, found)
+            made |= {f"{page_of(component)}.rst": component_page(kind, component) for component in found}
+    made[f"{GENERATED}/python/index.md"] = python_overview()
+    return made | {f"{GENERATED}/python/{module}.rst": face_page(module) for module in modules()}
+
+
+def ours(kind: Kind) -> list[Component]:
+    """List the components of a kind that the core and our plugins have."""
+    return [c for c in components(kind.singular) if short(c.distribution) in {CORE, *FIRST_PARTY}]
+
+
+def modules() -> list[str]:
+    """List the public modules: faces of the core, its ground floor, faces of the plugins."""
+    found = sorted(path.parent.name for path in ROOT.glob("plugins/*/*/__init__.py"))
+    return [*FACES, *GROUND, *found]
+
+
+def page_of(component: Component) -> str:
+    """Return where the page of a component is, without its ending."""
+    plural = next(kind.plural for kind in kinds() if kind.singular == component.kind)
+    return f"{GENERATED}/{plural}/{component.name}"
+
+
+def docstring_of(component: Component) -> Docstring:
+    """Parse what a component says of itself; torch's are described by torch."""
+    loaded = component.load()
+    target = loaded.func if isinstance(loaded, partial) else loaded
+    if is_torchs(component):
+        return Docstring(f"Torch's `{component.value.replace(':', '.')}`.", "", {})
+    return parse(target.help or "" if isinstance(target, click.Command) else inspect.getdoc(target) or "")
+
+
+def is_torchs(component: Component) -> bool:
+    """Tell whether a component is a class of torch as it is."""
+    return component.value.startswith("torch.")
+
+
+def overview() -> str:
+    """Write the page of all kinds."""
+    rows = [f"| [{k.plural}]({k.plural}/index.md) | {', '.join(_link(c, k.plural) for c in ours(k))} |" for k in kinds()]
+    tree = [f"{kind.plural}/index" for kind in kinds() if ours(kind)]
+    return "\n".join(
+        [
+            "# Components, by kind\n",
+            "Each is chosen by the name that stands here, see [components and names](/docs/components.md); what a kind asks",
+            "for, and an example of your own, is in [write a plugin](/docs/plugins.md). `lumin describe` shows the same in a",
+            "shell. The classes behind them, and functions, are in [Python](python/lumin_core.rst).\n",
+            "| kind | components |\n| --- | --- |",
+            *rows,
+            "\n```{toctree}\n:hidden:\n",
+            *tree,
+            "```\n",
+        ]
+    )
+
+
+def python_overview() -> str:
+    """Write the page of all public modules."""
+    rows = [f"| [`{name}`]({name}.rst) | {_line(parse(import_module(name).__doc__ or '').summary)} |" for name in modules()]
+    return "\n".join(
+        [
+            "# Python\n",
+            "The public modules. What users need is in `lumin_core`; what authors of plugins need besides, by floor; the rest",
+            "of the core is private. Classes of components are described [by kind](../index.md).\n",
+            "| module | what it holds |\n| --- | --- |",
+            *rows,
+            "\n```{toctree}\n:hidden:\n",
+            *modules(),
+            "```\n",
+        ]
+    )
+
+
+def _link(component: Component, folder: str) -> str:
+    return f"[`{component.name}`]({folder}/{component.name}.rst)"
+
+
+def kind_page(kind: Kind, found: list[Component]) -> str:
+    """Write the page of a kind: its contract, and its components with a line about each."""
+    rows = [f"| [`{c.name}`]({c.name}.rst) | {_package(c)} | {_line(docstring_of(c).summary)} |" for c in found]
+    return "\n".join(
+        [
+            f"# {title(kind.plural)}\n",
+            contract(kind),
+            "\n| name | package | what it does |\n| --- | --- | --- |",
+            *rows,
+            "\n```{toctree}\n:hidden:\n",
+            *(component.name for component in found),
+            "```\n",
+        ]
+    )
+
+
+def title(plural: str) -> str:
+    """Write a kind as a title."""
+    return plural.replace("_", " ").capitalize()
+
+
+def _line(summary: str) -> str:
+    """Write the first sentence of a docstring as Markdown, in one line of a table."""
+    text = " ".join(summary.split()).replace("|", r"\|")
+    return re.sub(r":math:`([^`]*)`", r"{math}`\1`", text).replace("``", "`")
+
+
+def _package(component: Component) -> str:
+    name = component.distribution
+    return f"`{name}`" if short(name) == CORE else f"[{short(name)}](/plugins/{name}/README.md)"
+
+
+def contract(kind: Kind) -> str:
+    """Write what a kind asks for, and where to read on."""
+    row = contracts().get(kind.plural)
+    if row is None:
+        base = (kind.base or "").replace(":", ".")
+        package = base.split(".")[0]
+        return f"A kind of [{package}](/plugins/{package.replace('_', '-')}/README.md). Base class: `{base}`.\n"
+    base, offered, asks = row
+    return "\n".join(
+        [
+            f"**Base class or protocol.** {base}\n",
+            f"**Offered** to the constructor, as far as it names it: {offered}.\n",
+            f"**Contract.** {asks}\n",
+            f"To write one: [rules](/docs/plugins.md#rules), [example](/docs/plugins.md#{example_of(kind)}), and",
+            "[the table of all kinds](/docs/plugins.md#the-kinds-and-what-each-asks-for).\n",
+        ]
+    )
+
+
+@cache
+def contracts() -> dict[str, tuple[str, str, str]]:
+    """Read the table of the kinds: base, what is offered, what is asked for, as Markdown."""
+    lines = PLUGINS.read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if line.startswith("| `")]
+    return {kind.strip("`"): (base, offered, _from_root(asks)) for kind, base, offered, asks in cells}
+
+
+def _from_root(text: str) -> str:
+    return re.sub(r"\]\((\w+\.md)", r"](/docs/\1", text)
+
+
+def example_of(kind: Kind) -> str:
+    """Return the anchor of a kind's example; the first of the page is that of bodies."""
+    titles = re.findall(r"^### (.+)$", PLUGINS.read_text(encoding="utf-8"), re.MULTILINE)
+    found = next((each for each in titles if kind.plural in each.lower()), "Write a plugin")
+    return re.sub(r"[^\w -]", "", found.lower()).replace(" ", "-")
+
+
+def component_page(kind: Kind, component: Component) -> str:
+    """Write the page of a component."""
+    doc = docstring_of(component)
+    loaded = component.load()
+    blocks = [heading(component.name), doc.summary, facts(kind, component)]
+    if isinstance(loaded, click.Command):
+        context = click.Context(loaded, info_name=f"lumin {component.name}", max_content_width=80)
+        blocks += [".. code-block:: text\n\n" + indented(loaded.get_help(context))]
+    else:
+        blocks += [use(kind, component, options(loaded, doc.arguments))]
+        blocks += [parameters(kind, options(loaded, doc.arguments)), as_rst(doc), background(component)]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def facts(kind: Kind, component: Component) -> str:
+    """Write what a component is, and where it is from."""
+    package = component.distribution
+    where = f"``{package}``" if short(package) == CORE else f":doc:`{package} </plugins/{package}/README>`"
+    module, _, name = component.value.partition(":")
+    face = module.split(".")[0]
+    is_public = hasattr(import_module(face), name) and not is_torchs(component)
+    lines = [
+        f":Kind: :doc:`{title(kind.plural).lower()} <index>`",
+        f":Name: ``{component.name}``, qualified ``{component.qualified}``",
+        f":Package: {where}",
+        f":Class: ``{face}.{name}``" if is_public else f":Python: ``{module}.{name}``",
+    ]
+    if is_torchs(component):
+        lines.append(f":Described: {TORCH.format(f'{module}.{name}')}")
+    return "\n".join(lines)
+
+
+def use(kind: Kind, component: Component, found: list[Option]) -> str:
+    """Show how a component is chosen, with the options that it must be given."""
+    if kind.plural not in USES:
+        return ""
+    needed = "".join(f', "{o.name}": ...' for o in found if o.default is None and o.name not in offered(kind))
+    spec = f'{{"name": "{component.name}"{needed}}}' if needed else f'"{component.name}"'
+    return ".. code-block:: python\n\n" + indented(USES[kind.plural].format(spec))
+
+
+def parameters(kind: Kind, found: list[Option]) -> str:
+    """Write the user's options, then what the core gives."""
+    given = offered(kind)
+    groups = {
+        "Options": [option for option in found if option.name not in given],
+        "Given by the core": [option for option in found if option.name in given],
+    }
+    return "\n\n".join(
+        f"{heading(name, '-')}\n\n{definitions([_entry(option) for option in group])}"
+        for name, group in groups.items()
+        if group
+    )
+
+
+def _entry(option: Option) -> tuple[str, str]:
+    default = "" if option.default is None else f" = {option.default}"
+    kind = f": {option.annotation}" if option.annotation else ""
+    return f"``{option.name}{kind}{default}``", option.text or r"\ "
+
+
+def offered(kind: Kind) -> set[str]:
+    """Return the names that are given to constructors of a kind; of a plugin's kind those of its base."""
+    if row := contracts().get(kind.plural):
+        return {name for text in re.findall(r"`([^`]+)`", row[1]) for name in text.split(", ")}
+    base = kind.load_base()
+    return {*inspect.signature(base).parameters, "lookup_init", "lookup_act"} if base else set()
+
+
+def background(component: Component) -> str:
+    """Write what the module of a component says: the idea, its equations and sources."""
+    module = sys.modules.get(component.value.partition(":")[0])
+    if is_torchs(component) or module is None or module.__name__.count(".") < 1:
+        return ""
+    doc = parse(module.__doc__ or "")
+    if not doc.body and not doc.sections:
+        return ""
+    return "\n\n".join([heading("Background", "-"), doc.summary, as_rst(doc, skip=("Example",))])
+
+
+def face_page(name: str) -> str:
+    """Write the page of a module's public names; those that have a page elsewhere are linked."""
+    module = import_module(name)
+    names = public_names(module)
+    blocks = [heading(name), inspect.cleandoc(module.__doc__ or "")]
+    linked = {each: home for each in names if (home := elsewhere(module, each))}
+    blocks += [autodoc(module, each) for each in names if each not in linked]
+    if linked:
+        blocks += [heading("Elsewhere", "-"), "\n".join(f"* ``{each}``: {home}" for each, home in linked.items())]
+    return "\n\n".join(blocks) + "\n"
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """List the names of a face, or those that a module of the ground floor defines itself."""
+    if listed := getattr(module, "__all__", None):
+        return [name for name in listed if not inspect.ismodule(getattr(module, name)) and name != "__version__"]
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
+
+
+def elsewhere(module: ModuleType, name: str) -> str | None:
+    """Say where a name is described, if not here: as a component, or on the core's face."""
+    value = getattr(module, name)
+    if found := by_object().get(id(value)):
+        return f":doc:`{found.name} </{page_of(found)}>`"
+    core = import_module("lumin_core")
+    is_above = module is not core and name in core.__all__ and getattr(core, name) is value
+    return f":py:obj:`lumin_core.{name}`" if is_above else None
+
+
+@cache
+def by_object() -> dict[int, Component]:
+    """Return our components by the identity of what they are."""
+    found = [component for kind in kinds() for component in ours(kind)]
+    return {id(component.load()): component for component in found}
+
+
+@cache
+def by_object_name() -> dict[str, list[Component]]:
+    """Return our components by their names, and by those of their classes."""
+    found: dict[str, list[Component]] = {}
+    for component in by_object().values():
+        for name in (component.name, component.value.rpartition(":")[2]):
+            found.setdefault(name, []).append(component)
+    return found
+
+
+def autodoc(module: ModuleType, name: str) -> str:
+    """Write the directive that describes a name."""
+    value, full = getattr(module, name), f"{module.__name__}.{name}"
+    if inspect.isclass(value):
+        return f".. autoclass:: {full}\n    :members:"
+    if inspect.isroutine(value):
+        return f".. autofunction:: {full}"
+    return f".. py:data:: {full}\n\n{indented(doc_of_constant(module, name))}"
+
+
+def doc_of_constant(module: ModuleType, name: str) -> str:
+    """Return the text below a constant or a type, in the module that a face has it from."""
+    homes = {each: home for home, names in module._HOMES.items() for each in names}
+    path = Path(str(import_module(f"{module.__name__}.{homes[name]}").__file__))
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    for statement, after in itertools.pairwise(body):
+        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+        if any(getattr(target, "id", None) == name for target in targets):
+            text = getattr(getattr(after, "value", None), "value", None)
+            return inspect.cleandoc(text) if isinstance(text, str) else f"``{ast.unparse(statement)}``"
+    raise LookupError(f"{path} does not define {name}")
