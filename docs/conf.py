@@ -51,4 +51,4 @@ html_copy_source = False
 html_show_sourcelink = False
 templates_path = ["_templates"]
 pygments_style = "friendly"
-pygments_dark_style = "monokai"
+pygments_dark_style = "github-dark"

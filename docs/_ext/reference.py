@@ -23,6 +23,7 @@ from lumin_core.registry import components, kinds
 from lumin_core.registry.names import CORE, FIRST_PARTY, short
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import ModuleType
 
     from lumin_core.registry import Component, Kind
@@ -100,21 +101,27 @@ def is_torchs(component: Component) -> bool:
 
 def overview() -> str:
     """Write the page of all kinds."""
-    rows = [f"| [{k.plural}]({k.plural}/index.md) | {', '.join(_link(c, k.plural) for c in ours(k))} |" for k in kinds()]
-    tree = [f"{kind.plural}/index" for kind in kinds() if ours(kind)]
+    found = {kind.plural: ours(kind) for kind in kinds()}
+    lines = [
+        f"* [{plural}]({plural}/index.md): {', '.join(f'[`{c.name}`]({plural}/{c.name}.rst)' for c in members)}"
+        for plural, members in found.items()
+        if members
+    ]
     return "\n".join(
         [
             "# Components, by kind\n",
             "Each is chosen by the name that stands here, see [components and names](/docs/components.md); what a kind asks",
-            "for, and an example of your own, is in [write a plugin](/docs/plugins.md). `lumin describe` shows the same in a",
-            "shell. The classes behind them, and functions, are in [Python](python/lumin_core.rst).\n",
-            "| kind | components |\n| --- | --- |",
-            *rows,
-            "\n```{toctree}\n:hidden:\n",
-            *tree,
-            "```\n",
+            "for, and an example of each, is in [write a plugin](/docs/plugins.md). `lumin describe` shows the same in a",
+            "shell. Functions and classes besides are in [Python](python/index.md).\n",
+            *lines,
+            toctree(f"{plural}/index" for plural, members in found.items() if members),
         ]
     )
+
+
+def toctree(names: Iterable[str]) -> str:
+    """Write what puts pages into the navigation."""
+    return "\n".join(["\n```{toctree}\n:hidden:\n", *names, "```\n"])
 
 
 def python_overview() -> str:
@@ -127,31 +134,19 @@ def python_overview() -> str:
             "of the core is private. Classes of components are described [by kind](../index.md).\n",
             "| module | what it holds |\n| --- | --- |",
             *rows,
-            "\n```{toctree}\n:hidden:\n",
-            *modules(),
-            "```\n",
+            toctree(modules()),
         ]
     )
-
-
-def _link(component: Component, folder: str) -> str:
-    return f"[`{component.name}`]({folder}/{component.name}.rst)"
 
 
 def kind_page(kind: Kind, found: list[Component]) -> str:
-    """Write the page of a kind: its contract, and its components with a line about each."""
-    rows = [f"| [`{c.name}`]({c.name}.rst) | {_package(c)} | {_line(docstring_of(c).summary)} |" for c in found]
-    return "\n".join(
-        [
-            f"# {title(kind.plural)}\n",
-            contract(kind),
-            "\n| name | package | what it does |\n| --- | --- | --- |",
-            *rows,
-            "\n```{toctree}\n:hidden:\n",
-            *(component.name for component in found),
-            "```\n",
-        ]
-    )
+    """Write the page of a kind: its contract, and its components by package, with a line about each."""
+    blocks = [f"# {title(kind.plural)}\n", contract(kind)]
+    for name in sorted({component.distribution for component in found}):
+        blocks.append(f"\n**{_package(name)}**\n")
+        members = [component for component in found if component.distribution == name]
+        blocks += [f"* [`{c.name}`]({c.name}.rst): {_line(docstring_of(c).summary)}" for c in members]
+    return "\n".join([*blocks, toctree(component.name for component in found)])
 
 
 def title(plural: str) -> str:
@@ -160,14 +155,13 @@ def title(plural: str) -> str:
 
 
 def _line(summary: str) -> str:
-    """Write the first sentence of a docstring as Markdown, in one line of a table."""
-    text = " ".join(summary.split()).replace("|", r"\|")
+    """Write the first sentence of a docstring as one line of Markdown."""
+    text = " ".join(summary.split())
     return re.sub(r":math:`([^`]*)`", r"{math}`\1`", text).replace("``", "`")
 
 
-def _package(component: Component) -> str:
-    name = component.distribution
-    return f"`{name}`" if short(name) == CORE else f"[{short(name)}](/plugins/{name}/README.md)"
+def _package(name: str) -> str:
+    return f"[{name}](/README.md)" if short(name) == CORE else f"[{name}](/plugins/{name}/README.md)"
 
 
 def contract(kind: Kind) -> str:
@@ -180,9 +174,9 @@ def contract(kind: Kind) -> str:
     base, offered, asks = row
     return "\n".join(
         [
-            f"**Base class or protocol.** {base}\n",
-            f"**Offered** to the constructor, as far as it names it: {offered}.\n",
-            f"**Contract.** {asks}\n",
+            f"**Base class or protocol:** {base}.\n",
+            f"**Offered to the constructor**, as far as it names it: {offered}.\n",
+            f"**Contract:** {asks}.\n",
             f"To write one: [rules](/docs/plugins.md#rules), [example](/docs/plugins.md#{example_of(kind)}), and",
             "[the table of all kinds](/docs/plugins.md#the-kinds-and-what-each-asks-for).\n",
         ]
@@ -292,11 +286,10 @@ def face_page(name: str) -> str:
     """Write the page of a module's public names; those that have a page elsewhere are linked."""
     module = import_module(name)
     names = public_names(module)
-    blocks = [heading(name), inspect.cleandoc(module.__doc__ or "")]
     linked = {each: home for each in names if (home := elsewhere(module, each))}
+    listed = ", ".join(linked.get(each, f":py:obj:`~{name}.{each}`") for each in names)
+    blocks = [heading(name), inspect.cleandoc(module.__doc__ or ""), f"**Names:** {listed}."]
     blocks += [autodoc(module, each) for each in names if each not in linked]
-    if linked:
-        blocks += [heading("Elsewhere", "-"), "\n".join(f"* ``{each}``: {home}" for each, home in linked.items())]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -315,10 +308,10 @@ def elsewhere(module: ModuleType, name: str) -> str | None:
     """Say where a name is described, if not here: as a component, or on the core's face."""
     value = getattr(module, name)
     if found := by_object().get(id(value)):
-        return f":doc:`{found.name} </{page_of(found)}>`"
+        return f":doc:`{name} </{page_of(found)}>`"
     core = import_module("lumin_core")
     is_above = module is not core and name in core.__all__ and getattr(core, name) is value
-    return f":py:obj:`lumin_core.{name}`" if is_above else None
+    return f":py:obj:`~lumin_core.{name}`" if is_above else None
 
 
 @cache
@@ -329,13 +322,11 @@ def by_object() -> dict[int, Component]:
 
 
 @cache
-def by_object_name() -> dict[str, list[Component]]:
-    """Return our components by their names, and by those of their classes."""
-    found: dict[str, list[Component]] = {}
-    for component in by_object().values():
-        for name in (component.name, component.value.rpartition(":")[2]):
-            found.setdefault(name, []).append(component)
-    return found
+def by_name() -> dict[str, Component]:
+    """Return our components by their names and those of their classes; commands and tables are plain words."""
+    found = [component for component in by_object().values() if component.kind not in {"command", "run_table"}]
+    names = [(name, component) for component in found for name in (component.name, component.value.partition(":")[2])]
+    return {name: component for name, component in names if not is_torchs(component)}
 
 
 def autodoc(module: ModuleType, name: str) -> str:
