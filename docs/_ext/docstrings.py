@@ -18,7 +18,7 @@ TITLES = {"Example": "Example", "References": "Sources", "Returns": "Returns", "
 
 
 class Option(NamedTuple):
-    """A parameter of a constructor: its type and default as text, and what the docstring says of it."""
+    """A parameter: its type and default as text, and what the docstring says of it."""
 
     name: str
     annotation: str
@@ -27,7 +27,7 @@ class Option(NamedTuple):
 
 
 class Docstring(NamedTuple):
-    """A docstring, cut into its first sentence, what follows it, and its sections by their headings."""
+    """A docstring: its first sentence, what follows it, and its sections by their headings."""
 
     summary: str
     body: str

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import reference
+import components
+import faces
 from docutils import nodes
 from docutils.utils.math import MathError, latex2mathml
 from sphinx.util import logging
@@ -26,9 +27,9 @@ TOP_LEVEL = {"class", "exception", "function", "data"}
 
 def write_pages(app: Sphinx) -> None:
     """Write what has changed, and remove pages of what there is no more."""
-    pages = reference.pages()
+    pages = components.pages() | faces.pages(f"{components.GENERATED}/python")
     root = Path(app.srcdir)
-    for old in (root / reference.GENERATED).rglob("*.*"):
+    for old in (root / components.GENERATED).rglob("*.*"):
         if old.relative_to(root).as_posix() not in pages:
             old.unlink()
     for name, text in pages.items():
@@ -40,8 +41,8 @@ def write_pages(app: Sphinx) -> None:
 
 def find_page(env: BuildEnvironment, name: str) -> tuple[str, str, str] | None:
     """Find where a name is described: the page, the place in it, and the whole name."""
-    if component := reference.by_name().get(name):
-        return reference.page_of(component), "", component.qualified
+    if component := components.by_name().get(name):
+        return components.page_of(component), "", component.qualified
     known = env.domains.python_domain.objects.items()
     found = [(full, entry) for full, entry in known if full.endswith(f".{name}") and entry.objtype in TOP_LEVEL]
     if not found:
@@ -57,19 +58,25 @@ def link_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: node
 
 
 def link_code(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Link code in a line of a Markdown page that is nothing but a name; plain words may mean another thing."""
+    """Link code in a line of a Markdown page that is nothing but a name.
+
+    Plain words are left alone: they may mean another thing.
+    """
     if app.env.doc2path(docname).suffix != ".md":
         return
     for code in list(doctree.findall(nodes.literal)):
-        name = code.astext()
+        name = re.sub(r"^lumin_[\w.]+\.", "", code.astext())
         is_free = not isinstance(code.parent, nodes.title | nodes.reference)
-        if is_free and name.isidentifier() and name != name.replace("_", "").lower():
-            if (page := find_page(app.env, name)) and page[0] != docname:
-                code.replace_self(make_refnode(app.builder, docname, page[0], page[1], code.deepcopy(), page[2]))
+        is_name = name.isidentifier() and name != name.replace("_", "").lower()
+        if is_free and is_name and (page := find_page(app.env, name)) and page[0] != docname:
+            code.replace_self(make_refnode(app.builder, docname, page[0], page[1], code.deepcopy(), page[2]))
 
 
 def shorten_navigation(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    """Show in the side bar the pages below the current one alone: all of them take half of a build's time."""
+    """Show in the side bar the pages below the current one alone.
+
+    All of them take half of a build's time.
+    """
     whole = context["toctree"]
     context["toctree"] = lambda **options: whole(**options | {"collapse": True})
 

@@ -1,4 +1,4 @@
-"""The pages that are made from what is installed: a page for each kind, component and face.
+"""The pages of the components that are installed, and of their kinds.
 
 Components are those of the registry's entry points, as far as the distributions are ours. Contracts
 of kinds are the rows of the table in ``docs/plugins.md``, which has them once.
@@ -6,9 +6,7 @@ of kinds are the rows of the table in ``docs/plugins.md``, which has them once.
 
 from __future__ import annotations
 
-import ast
 import inspect
-import itertools
 import re
 import sys
 from functools import cache, partial
@@ -24,15 +22,20 @@ from lumin_core.registry.names import CORE, FIRST_PARTY, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import ModuleType
 
     from lumin_core.registry import Component, Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "docs" / "plugins.md"
 GENERATED = "docs/reference"
-FACES = ["lumin_core", *(f"lumin_core.{floor}" for floor in ("data", "model", "training", "runs", "registry"))]
-GROUND = [f"lumin_core.{module}" for module in ("checks", "errors", "files", "lazy", "seeds", "statistics")]
+INTRODUCTION = """\
+# Components, by kind
+
+Each is chosen by the name that stands here, see [components and names](/docs/components.md); what a
+kind asks for, and an example of each, is in [write a plugin](/docs/plugins.md). `lumin describe`
+shows the same in a shell. Functions and classes besides are in [Python](python/index.md).
+
+"""
 TORCH = "https://docs.pytorch.org/docs/stable/generated/{}.html"
 
 USES = {
@@ -64,19 +67,12 @@ def pages() -> dict[str, str]:
         if found := ours(kind):
             made[f"{GENERATED}/{kind.plural}/index.md"] = kind_page(kind, found)
             made |= {f"{page_of(component)}.rst": component_page(kind, component) for component in found}
-    made[f"{GENERATED}/python/index.md"] = python_overview()
-    return made | {f"{GENERATED}/python/{module}.rst": face_page(module) for module in modules()}
+    return made
 
 
 def ours(kind: Kind) -> list[Component]:
     """List the components of a kind that the core and our plugins have."""
     return [c for c in components(kind.singular) if short(c.distribution) in {CORE, *FIRST_PARTY}]
-
-
-def modules() -> list[str]:
-    """List the public modules: faces of the core, its ground floor, faces of the plugins."""
-    found = sorted(path.parent.name for path in ROOT.glob("plugins/*/*/__init__.py"))
-    return [*FACES, *GROUND, *found]
 
 
 def page_of(component: Component) -> str:
@@ -107,16 +103,8 @@ def overview() -> str:
         for plural, members in found.items()
         if members
     ]
-    return "\n".join(
-        [
-            "# Components, by kind\n",
-            "Each is chosen by the name that stands here, see [components and names](/docs/components.md); what a kind asks",
-            "for, and an example of each, is in [write a plugin](/docs/plugins.md). `lumin describe` shows the same in a",
-            "shell. Functions and classes besides are in [Python](python/index.md).\n",
-            *lines,
-            toctree(f"{plural}/index" for plural, members in found.items() if members),
-        ]
-    )
+    tree = toctree(f"{plural}/index" for plural, members in found.items() if members)
+    return INTRODUCTION + "\n".join([*lines, tree])
 
 
 def toctree(names: Iterable[str]) -> str:
@@ -124,28 +112,13 @@ def toctree(names: Iterable[str]) -> str:
     return "\n".join(["\n```{toctree}\n:hidden:\n", *names, "```\n"])
 
 
-def python_overview() -> str:
-    """Write the page of all public modules."""
-    rows = [f"| [`{name}`]({name}.rst) | {_line(parse(import_module(name).__doc__ or '').summary)} |" for name in modules()]
-    return "\n".join(
-        [
-            "# Python\n",
-            "The public modules. What users need is in `lumin_core`; what authors of plugins need besides, by floor; the rest",
-            "of the core is private. Classes of components are described [by kind](../index.md).\n",
-            "| module | what it holds |\n| --- | --- |",
-            *rows,
-            toctree(modules()),
-        ]
-    )
-
-
 def kind_page(kind: Kind, found: list[Component]) -> str:
-    """Write the page of a kind: its contract, and its components by package, with a line about each."""
+    """Write the page of a kind: its contract, and its components, with a line about each."""
     blocks = [f"# {title(kind.plural)}\n", contract(kind)]
     for name in sorted({component.distribution for component in found}):
         blocks.append(f"\n**{_package(name)}**\n")
         members = [component for component in found if component.distribution == name]
-        blocks += [f"* [`{c.name}`]({c.name}.rst): {_line(docstring_of(c).summary)}" for c in members]
+        blocks += [f"* [`{c.name}`]({c.name}.rst): {as_line(docstring_of(c).summary)}" for c in members]
     return "\n".join([*blocks, toctree(component.name for component in found)])
 
 
@@ -154,7 +127,7 @@ def title(plural: str) -> str:
     return plural.replace("_", " ").capitalize()
 
 
-def _line(summary: str) -> str:
+def as_line(summary: str) -> str:
     """Write the first sentence of a docstring as one line of Markdown."""
     text = " ".join(summary.split())
     return re.sub(r":math:`([^`]*)`", r"{math}`\1`", text).replace("``", "`")
@@ -168,9 +141,9 @@ def contract(kind: Kind) -> str:
     """Write what a kind asks for, and where to read on."""
     row = contracts().get(kind.plural)
     if row is None:
-        base = (kind.base or "").replace(":", ".")
-        package = base.split(".")[0]
-        return f"A kind of [{package}](/plugins/{package.replace('_', '-')}/README.md). Base class: `{base}`.\n"
+        package, base = (kind.base or "").split(".")[0], (kind.base or "").split(":")[-1]
+        home = f"[{package.replace('_', '-')}](/plugins/{package.replace('_', '-')}/README.md)"
+        return f"A kind that {home} declares, and describes. **Base class:** `{package}.{base}`.\n"
     base, offered, asks = row
     return "\n".join(
         [
@@ -227,7 +200,7 @@ def facts(kind: Kind, component: Component) -> str:
         f":Kind: :doc:`{title(kind.plural).lower()} <index>`",
         f":Name: ``{component.name}``, qualified ``{component.qualified}``",
         f":Package: {where}",
-        f":Class: ``{face}.{name}``" if is_public else f":Python: ``{module}.{name}``",
+        f":Python: ``{name}`` of ``{face if is_public else module}``",
     ]
     if is_torchs(component):
         lines.append(f":Described: {TORCH.format(f'{module}.{name}')}")
@@ -264,7 +237,10 @@ def _entry(option: Option) -> tuple[str, str]:
 
 
 def offered(kind: Kind) -> set[str]:
-    """Return the names that are given to constructors of a kind; of a plugin's kind those of its base."""
+    """Return the names that are given to constructors of a kind.
+
+    Of a plugin's kind they are those of its base, and what heads hand on.
+    """
     if row := contracts().get(kind.plural):
         return {name for text in re.findall(r"`([^`]+)`", row[1]) for name in text.split(", ")}
     base = kind.load_base()
@@ -282,38 +258,6 @@ def background(component: Component) -> str:
     return "\n\n".join([heading("Background", "-"), doc.summary, as_rst(doc, skip=("Example",))])
 
 
-def face_page(name: str) -> str:
-    """Write the page of a module's public names; those that have a page elsewhere are linked."""
-    module = import_module(name)
-    names = public_names(module)
-    linked = {each: home for each in names if (home := elsewhere(module, each))}
-    listed = ", ".join(linked.get(each, f":py:obj:`~{name}.{each}`") for each in names)
-    blocks = [heading(name), inspect.cleandoc(module.__doc__ or ""), f"**Names:** {listed}."]
-    blocks += [autodoc(module, each) for each in names if each not in linked]
-    return "\n\n".join(blocks) + "\n"
-
-
-def public_names(module: ModuleType) -> list[str]:
-    """List the names of a face, or those that a module of the ground floor defines itself."""
-    if listed := getattr(module, "__all__", None):
-        return [name for name in listed if not inspect.ismodule(getattr(module, name)) and name != "__version__"]
-    return [
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
-    ]
-
-
-def elsewhere(module: ModuleType, name: str) -> str | None:
-    """Say where a name is described, if not here: as a component, or on the core's face."""
-    value = getattr(module, name)
-    if found := by_object().get(id(value)):
-        return f":doc:`{name} </{page_of(found)}>`"
-    core = import_module("lumin_core")
-    is_above = module is not core and name in core.__all__ and getattr(core, name) is value
-    return f":py:obj:`~lumin_core.{name}`" if is_above else None
-
-
 @cache
 def by_object() -> dict[int, Component]:
     """Return our components by the identity of what they are."""
@@ -323,30 +267,10 @@ def by_object() -> dict[int, Component]:
 
 @cache
 def by_name() -> dict[str, Component]:
-    """Return our components by their names and those of their classes; commands and tables are plain words."""
+    """Return our components by their names and those of their classes.
+
+    Commands and tables are left out: their names are plain words.
+    """
     found = [component for component in by_object().values() if component.kind not in {"command", "run_table"}]
     names = [(name, component) for component in found for name in (component.name, component.value.partition(":")[2])]
     return {name: component for name, component in names if not is_torchs(component)}
-
-
-def autodoc(module: ModuleType, name: str) -> str:
-    """Write the directive that describes a name."""
-    value, full = getattr(module, name), f"{module.__name__}.{name}"
-    if inspect.isclass(value):
-        return f".. autoclass:: {full}\n    :members:"
-    if inspect.isroutine(value):
-        return f".. autofunction:: {full}"
-    return f".. py:data:: {full}\n\n{indented(doc_of_constant(module, name))}"
-
-
-def doc_of_constant(module: ModuleType, name: str) -> str:
-    """Return the text below a constant or a type, in the module that a face has it from."""
-    homes = {each: home for home, names in module._HOMES.items() for each in names}
-    path = Path(str(import_module(f"{module.__name__}.{homes[name]}").__file__))
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    for statement, after in itertools.pairwise(body):
-        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-        if any(getattr(target, "id", None) == name for target in targets):
-            text = getattr(getattr(after, "value", None), "value", None)
-            return inspect.cleandoc(text) if isinstance(text, str) else f"``{ast.unparse(statement)}``"
-    raise LookupError(f"{path} does not define {name}")

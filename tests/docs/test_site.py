@@ -1,0 +1,102 @@
+"""The site: every page is in its navigation, and docstrings become what they mean."""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def extension():
+    sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+    yield
+    sys.path.remove(str(ROOT / "docs" / "_ext"))
+
+
+def test_the_navigation_has_every_page():
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^([\w./]+\.md)$", text, re.MULTILINE))
+    pages = {path.name for path in ROOT.glob("docs/*.md")} - {"index.md"}
+    assert pages - named == set()
+
+
+def test_a_docstring_is_cut_into_its_sections():
+    from docstrings import parse
+
+    arguments = "Args:\n    a: One,\n        of two: lines.\n    b: Two.\n"
+    doc = parse(f"A sum.\n\nOf all.\n\n{arguments}\nExample:\n    >>> 1 + 1\n    2\n")
+    assert (doc.summary, doc.body) == ("A sum.", "Of all.")
+    assert doc.arguments == {"a": "One,\nof two: lines.", "b": "Two."}
+    assert doc.sections["Example"] == ">>> 1 + 1\n2"
+
+
+def test_sections_become_restructured_text():
+    from docstrings import as_rst, parse
+
+    doc = parse("A sum.\n\nRaises:\n    ConfigError: If none.\n\nExample:\n    Two lines:\n\n    >>> 1 + 1\n    2\n")
+    lines = [line for line in as_rst(doc).splitlines() if line]
+    assert lines == [
+        ".. rubric:: Raises",
+        "``ConfigError``",
+        "    If none.",
+        ".. rubric:: Example",
+        "Two lines:",
+        ".. code-block:: pycon",
+        "    >>> 1 + 1",
+        "    2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(len, "len"), (dict, "dict"), (partial(int, base=8), "int(base=8)"), (0.5, "0.5")]
+)
+def test_defaults_are_shown_by_name(value, text):
+    from docstrings import by_name
+
+    assert by_name(value) == text
+
+
+def test_options_have_type_default_and_text():
+    from docstrings import options
+
+    def component(n_in: int, act: str = "relu", init: object = len, **rest: object) -> None: ...
+
+    assert [tuple(option) for option in options(component, {"act": "The activation."})] == [
+        ("n_in", "int", None, ""),
+        ("act", "str", "'relu'", "The activation."),
+        ("init", "object", "len", ""),
+    ]
+
+
+def test_every_kind_of_the_core_has_its_contract():
+    from components import contracts, example_of, kinds
+
+    declared_by_plugins = {"graph_extractors", "graph_collapsers", "conv_layers", "run_tables"}
+    assert {kind.plural for kind in kinds()} - declared_by_plugins == set(contracts())
+    assert {kind.plural: example_of(kind) for kind in kinds()}["norms"] == ("optimisers-activations-norms-initialisers")
+
+
+def test_what_is_offered_is_told_from_options():
+    from components import offered
+
+    from lumin_core.registry import find_kind
+
+    assert {"n_in", "lookup_init"} <= offered(find_kind("body"))
+    assert offered(find_kind("metric")) == set()
+
+
+def test_the_page_of_a_component_has_its_options_and_example():
+    from components import component_page
+
+    from lumin_core.registry import find, find_kind
+
+    page = component_page(find_kind("executor"), find("executor", "farm/processes"))
+    assert "``max_workers: int | None = None``" in page
+    assert ">>> from lumin_plugin_farm import Processes" in page
+    assert 'train_models(..., executor="processes")' in page
