@@ -47,6 +47,7 @@ html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_additional_pages = {"index": "to_docs.html"}
+html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
 templates_path = ["_templates"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from docstrings import Docstring, Option, as_rst, definitions, heading, indented, options, parse
+from docstrings import Docstring, Option, as_rst, definitions, heading, indented, options, parse, rubric, section
 
 from lumin_core.registry import components, kinds
 from lumin_core.registry.names import CORE, FIRST_PARTY, short
@@ -184,8 +184,9 @@ def component_page(kind: Kind, component: Component) -> str:
         context = click.Context(loaded, info_name=f"lumin {component.name}", max_content_width=80)
         blocks += [".. code-block:: text\n\n" + indented(loaded.get_help(context))]
     else:
-        blocks += [use(kind, component, options(loaded, doc.arguments))]
-        blocks += [parameters(kind, options(loaded, doc.arguments)), as_rst(doc), background(component)]
+        found = options(loaded, doc.arguments)
+        blocks += [use(kind, component, found), doc.body, parameters(kind, found), as_rst(doc, section)]
+        blocks += [background(component)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -196,11 +197,12 @@ def facts(kind: Kind, component: Component) -> str:
     module, _, name = component.value.partition(":")
     face = module.split(".")[0]
     is_public = hasattr(import_module(face), name) and not is_torchs(component)
+    home = f":doc:`{face} </{GENERATED}/python/{face}>`" if is_public else f"``{module}``"
     lines = [
         f":Kind: :doc:`{title(kind.plural).lower()} <index>`",
         f":Name: ``{component.name}``, qualified ``{component.qualified}``",
         f":Package: {where}",
-        f":Python: ``{name}`` of ``{face if is_public else module}``",
+        f":Python: ``{name}`` of {home}",
     ]
     if is_torchs(component):
         lines.append(f":Described: {TORCH.format(f'{module}.{name}')}")
@@ -224,7 +226,7 @@ def parameters(kind: Kind, found: list[Option]) -> str:
         "Given by the core": [option for option in found if option.name in given],
     }
     return "\n\n".join(
-        f"{heading(name, '-')}\n\n{definitions([_entry(option) for option in group])}"
+        f"{section(name)}\n\n{definitions([_entry(option) for option in group])}"
         for name, group in groups.items()
         if group
     )
@@ -255,7 +257,7 @@ def background(component: Component) -> str:
     doc = parse(module.__doc__ or "")
     if not doc.body and not doc.sections:
         return ""
-    return "\n\n".join([heading("Background", "-"), doc.summary, as_rst(doc, skip=("Example",))])
+    return "\n\n".join([section("Background"), doc.summary, doc.body, as_rst(doc, rubric, skip=("Example",))])
 
 
 @cache

@@ -10,11 +10,14 @@ import inspect
 import re
 from functools import partial
 from types import BuiltinFunctionType, FunctionType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 HEADING = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example|References):$")
 ITEM = re.compile(r"^(\*{0,2}\w[\w., ]*): (.*)$")
-TITLES = {"Example": "Example", "References": "Sources", "Returns": "Returns", "Yields": "Yields"}
+TITLES = {"References": "Sources"}
 
 
 class Option(NamedTuple):
@@ -95,18 +98,18 @@ def by_name(value: object) -> str:
     return value.__name__ if isinstance(value, type | FunctionType | BuiltinFunctionType) else repr(value)
 
 
-def as_rst(doc: Docstring, *, skip: tuple[str, ...] = ()) -> str:
-    """Write the body and the sections, those of arguments aside, which belong to the signature."""
-    blocks = [doc.body]
-    for name, section in doc.sections.items():
-        if name not in (*skip, "Args"):
-            text = _items_as_rst(section) if name in ("Raises", "Attributes") else section
-            blocks.append(f"{rubric(TITLES.get(name, name))}\n\n{_example(text) if name == 'Example' else text}")
-    return "\n\n".join(block for block in blocks if block)
+def as_rst(doc: Docstring, title: Callable[[str], str], *, skip: Sequence[str] = ()) -> str:
+    """Write the sections, each below its title; those of arguments belong to the signature."""
+    shown = {name: section for name, section in doc.sections.items() if name not in ("Args", *skip)}
+    return "\n\n".join(f"{title(TITLES.get(name, name))}\n\n{_section(name, text)}" for name, text in shown.items())
 
 
-def _items_as_rst(section: str) -> str:
-    return definitions([(f"``{name}``", text) for name, text in items(section)])
+def _section(name: str, text: str) -> str:
+    if name == "Raises":
+        return definitions([(f"`{error}`", what) for error, what in items(text)])
+    if name == "Attributes":
+        return definitions([(f"``{attribute}``", what) for attribute, what in items(text)])
+    return _example(text) if name == "Example" else text
 
 
 def definitions(entries: list[tuple[str, str]]) -> str:
@@ -126,8 +129,13 @@ def rubric(title: str) -> str:
 
 
 def heading(title: str, line: str = "=") -> str:
-    """Write a title of a section."""
+    """Write the title of a page."""
     return f"{title}\n{line * len(title)}"
+
+
+def section(title: str) -> str:
+    """Write the title of a part of a page."""
+    return heading(title, "-")
 
 
 def indented(text: str) -> str:

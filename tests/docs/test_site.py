@@ -37,13 +37,13 @@ def test_a_docstring_is_cut_into_its_sections():
 
 
 def test_sections_become_restructured_text():
-    from docstrings import as_rst, parse
+    from docstrings import as_rst, parse, rubric
 
     doc = parse("A sum.\n\nRaises:\n    ConfigError: If none.\n\nExample:\n    Two lines:\n\n    >>> 1 + 1\n    2\n")
-    lines = [line for line in as_rst(doc).splitlines() if line]
+    lines = [line for line in as_rst(doc, rubric).splitlines() if line]
     assert lines == [
         ".. rubric:: Raises",
-        "``ConfigError``",
+        "`ConfigError`",
         "    If none.",
         ".. rubric:: Example",
         "Two lines:",
