@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(path for pattern in ("*.md", "*s/*.md", "*s/*/README.md") for path in ROOT.glob(pattern))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,6 +25,14 @@ def test_the_navigation_has_every_page():
     named = set(re.findall(r"^([\w./]+\.md)$", text, re.MULTILINE))
     pages = {path.name for path in ROOT.glob("docs/*.md")} - {"index.md"}
     assert pages - named == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_of_the_repository(page):
+    """Pages are read on a code host too, where those that the site generates are not."""
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+    paths = [(page.parent / link).resolve() for link in links if "://" not in link]
+    assert [str(path) for path in paths if not path.is_file() or "reference" in path.parts] == []
 
 
 def test_a_docstring_is_cut_into_its_sections():
