@@ -1,4 +1,4 @@
-"""Build the wheels of all distributions of this repository into an empty folder, with lists of them.
+"""Build the wheel and the source distribution of each distribution into an empty folder, with lists of them.
 
     python .ci/build_wheels.py FOLDER
 
