@@ -30,6 +30,7 @@ PLACES = {
     "lumin_core/__init__.py": [rf'(?m)(?<=^__version__ = "){VERSION}'],
     "CITATION.cff": [rf"(?m)(?<=^version: ){VERSION}"],
     "CONTRIBUTING.md": [BOUND],
+    "RELEASING.md": [rf"(?m)(?<=^version=){VERSION}", BOUND],
     "docs/dependencies.md": [BOUND],
     "docs/formats.md": [BOUND],
     "docs/plugins.md": [BOUND],
