@@ -19,6 +19,8 @@ from lumin_plugin_tabular.ranges import RobustScaler as RobustScaler
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm1d as RunningBatchNorm1d
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm2d as RunningBatchNorm2d
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm3d as RunningBatchNorm3d
+from lumin_plugin_tabular.samples import ids2unique as ids2unique
+from lumin_plugin_tabular.samples import subsample_df as subsample_df
 from lumin_plugin_tabular.scaling import PCA as PCA
 from lumin_plugin_tabular.scaling import StandardScaler as StandardScaler
 from lumin_plugin_tabular.signed_log import SignedLog as SignedLog
