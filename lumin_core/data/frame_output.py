@@ -136,7 +136,7 @@ def _matrix_columns(reader: FoldReader, wanted: Wanted, pipe: Sequence[Pipe]) ->
 
 
 def _misc_columns(reader: FoldReader, wanted: Wanted, named: Collection[str]) -> dict[str, np.ndarray]:
-    """Read what is neither data nor predicted, in the order of the meta data, which LUMIN's files lack."""
+    """Read what is neither data nor predicted, first what the file lists; LUMIN's lists nothing."""
     columns: dict[str, np.ndarray] = {}
     for name in dict.fromkeys((*reader.schema.misc_feats, *reader.columns)):
         if name not in RESERVED and name not in named and reader.folds_with_data(name):
