@@ -7,6 +7,7 @@ from lumin_core import lazy
 _HOMES = {
     "blocks": ["Block", "Body", "Head", "Inputs", "Tail"],
     "builder": ["ModelBuilder"],
+    "category_dropout": ["CategoryDropout"],
     "check_sum": ["split_sum", "tensor_sum"],
     "embedding": ["CatEmbedder"],
     "endcap": ["Endcap"],

@@ -4,6 +4,7 @@ from lumin_core.model.blocks import Head as Head
 from lumin_core.model.blocks import Inputs as Inputs
 from lumin_core.model.blocks import Tail as Tail
 from lumin_core.model.builder import ModelBuilder as ModelBuilder
+from lumin_core.model.category_dropout import CategoryDropout as CategoryDropout
 from lumin_core.model.check_sum import split_sum as split_sum
 from lumin_core.model.check_sum import tensor_sum as tensor_sum
 from lumin_core.model.embedding import CatEmbedder as CatEmbedder
