@@ -24,6 +24,7 @@ _HOMES = {
     ],
     "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
     "matrix_head": ["MatrixHead", "matrix_elements"],
+    "module_hooks": ["BackwardHook", "ForwardHook"],
     "objective": ["OBJECTIVES", "objective_of"],
     "options": ["Spec"],
     "optimiser": ["build_optimiser"],
