@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import asdict, define
 
+from lumin_core.arguments import expect
 from lumin_core.checks import is_positive
+from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_codes
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from lumin_core.data.fold_yielder import FoldYielder
 
 
 @define(frozen=True, init=False)
@@ -97,6 +97,7 @@ class CatEmbedder:
             DataError: If a feature without a category map holds anything but whole
                 numbers from 0 up.
         """
+        expect(fy, FoldYielder, "fy")
         names = list(fy.get_use_cat_feats())
         sizes = {name: 1 + max(codes) for name, codes in (fy.cat_maps or {}).items() if name in names and codes}
         if unmapped := [name for name in names if name not in sizes]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lumin_core.checks import as_list, check_names, did_you_mean
+from lumin_core.arguments import explained
+from lumin_core.checks import as_list, check_names, input_hint
 from lumin_core.data import as_frame
 from lumin_core.errors import DataError
 
@@ -40,6 +41,7 @@ class ProcessedCats(NamedTuple):
     test_df: pd.DataFrame | None
 
 
+@explained
 def proc_cats(
     train_df: pd.DataFrame,
     cat_feats: Sequence[str],
@@ -107,7 +109,7 @@ def check_column(df: pd.DataFrame, feat: str, what: str) -> None:
     """
     n_found = int((df.columns == feat).sum())
     if n_found == 0:
-        msg = f"{what} have no column {feat!r}{did_you_mean(feat, map(str, df.columns))}"
+        msg = f"{what} have no column {feat!r}{input_hint(feat, df.columns)}"
         raise DataError(msg)
     if n_found > 1:
         msg = f"{what} have {n_found} columns {feat!r}; rename or drop all but one"
