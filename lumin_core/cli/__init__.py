@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lumin_core import __version__
+from lumin_core.checks import nearest
 from lumin_core.errors import BrokenPlugin, LuminError, UnknownComponent
 from lumin_core.registry import components, find
 from lumin_core.registry.names import first_party
@@ -158,6 +159,10 @@ def main(args: Sequence[str] | None = None) -> int:
         returned: object = lumin.main(arguments, prog_name="lumin", standalone_mode=False)
         return returned if isinstance(returned, int) else 0
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+            options = [name for option in error.ctx.command.params for name in option.opts if name.startswith("--")]
+            near = nearest(error.option_name.lstrip("-"), [name.lstrip("-") for name in options])
+            error.possibilities = [f"--{name}" for name in near]
         error.show()
         return error.exit_code
     except click.Abort as stop:
