@@ -53,10 +53,10 @@ def as_batches(
     """
     if isinstance(inputs, str | Path) or hasattr(inputs, "filename"):
         raise ArgumentError(
-            f"events are needed, got {inputs!r}: give FoldYielder(path) of a fold file, a data frame of other files"
+            f"inputs must be events, got {inputs!r}; give FoldYielder(path) of a fold file, a data frame of other files"
         )
     if isinstance(inputs, dict) and "inputs" in inputs and "targets" in inputs:
-        raise ArgumentError("events are needed, got a whole fold: give its fold['inputs']")
+        raise ArgumentError("inputs must be events, got a whole fold; give its fold['inputs']")
     if not isinstance(inputs, BatchYielder):
         reader = InputReader(network.model_builder, network.record, network.pipes)
         read = reader.read(inputs, raw=raw, fill=network.head.missing == "zero")
