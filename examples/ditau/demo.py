@@ -45,6 +45,7 @@ train[cont_feats], test[cont_feats] = pipe.transform(train[cont_feats]), pipe.tr
 
 # 4. Two fold files. Collisions look alike however they are turned about the beam, or mirrored: each epoch sees the
 #    momenta turned anew, and predictions are means over eight views of each event.
+print("The events are cut into folds, and written as two fold files ...", flush=True)
 common = {
     "cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": "gen_target", "wgt_feat": "weight",
     "targ_type": "int", "cat_maps": cats.cat_maps, "preprocessing": pipe, "strat_key": "process", "seed": SEED,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lumin_core.data.transforms import Steps
 
 _log = logging.getLogger(__name__)
+_USUAL = ("pred", "targets", "weights")  # which get_df looks for unasked
 
 
 class FoldColumns(Pipelines):
@@ -260,7 +261,8 @@ class FoldColumns(Pipelines):
         named = {"gen_target": targ_name, "gen_weight": wgt_name, "pred": pred_name}
         df, lacking = to_frame(self._reader, named, wanted, self if deprocess else None)
         for column in [] if suppress_warn else lacking:
-            _log.warning("%s has no column %r", self.foldfile.name, column)
+            level = logging.INFO if column in _USUAL else logging.WARNING
+            _log.log(level, "%s has no column %r", self.foldfile.name, column)
         if verbose:
             _log.info("%d events loaded from %s", len(df), self.foldfile.name)
         return df
