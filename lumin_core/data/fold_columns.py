@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
+from lumin_core.arguments import explained
 from lumin_core.checks import as_list, did_you_mean
 from lumin_core.data.entries import matrix_to_entry
 from lumin_core.data.folds import joined
@@ -213,6 +214,7 @@ class FoldColumns(Pipelines):
             "weights": joined(weights, n, "weights") if weights else None,
         }
 
+    @explained
     def get_df(
         self,
         pred_name: str = "pred",

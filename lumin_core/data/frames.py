@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from lumin_core import seeds
+from lumin_core.arguments import explained
 from lumin_core.checks import as_list
 from lumin_core.data.description import describe, matrix_of_columns
 from lumin_core.data.fold_file import FoldFileWriter, write_fold
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+@explained
 def df2foldfile(
     df: Frame | None,
     n_folds: int,

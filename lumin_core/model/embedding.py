@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import asdict, define
 
+from lumin_core.arguments import expect
 from lumin_core.checks import check_numbers, is_positive
 from lumin_core.data.categories import unknown_code
+from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_codes
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from lumin_core.data.fold_yielder import FoldYielder
 
 UNKNOWN_RATE = 0.02
 """Share of the categories that training takes away where there is a row for unknown ones."""
@@ -117,6 +117,7 @@ class CatEmbedder:
             DataError: If a feature without a category map holds anything but whole
                 numbers from 0 up.
         """
+        expect(fy, FoldYielder, "fy")
         names = list(fy.get_use_cat_feats())
         maps = {name: codes for name, codes in (fy.cat_maps or {}).items() if name in names and codes}
         sizes = {name: 1 + max(codes) for name, codes in maps.items()}

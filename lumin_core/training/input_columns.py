@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from attrs import define
 
-from lumin_core.checks import check_keys
+from lumin_core.checks import input_hint
 from lumin_core.data.categories import check_unseen, unknown_code
 from lumin_core.data.chains import apply_chain
 from lumin_core.data.numbers import as_array, as_numbers, unmasked
 from lumin_core.data.tables import as_frame, is_frame
 from lumin_core.data.values import blocks, check_codes, to_float32
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,11 +200,9 @@ def _refuse(unseen: Sequence[object], codes: Mapping[Value, int], name: str) -> 
 
 def _check_names(names: Sequence[str], known: Sequence[object]) -> None:
     """Refuse columns that are not there, or more than once."""
-    try:
-        check_keys(names, map(str, known), "the data frame")
-    except ConfigError as error:
-        raise DataError(str(error)) from error
     for name in names:
+        if name not in known:
+            raise DataError(f"the data frame has no {name!r}{input_hint(name, known)}")
         if known.count(name) > 1:
             raise DataError(f"the data frame has {name!r} more than once; rename or drop one")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from lumin_core.arguments import explained
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_finite
 from lumin_core.errors import ConfigError
@@ -69,6 +70,7 @@ class Model(Network):
 
     fit_params: FitParams | None = None
 
+    @explained
     def fit(
         self,
         n_epochs: int,
@@ -138,6 +140,7 @@ class Model(Network):
         run_fit(fit)
         return list(fit.params.cbs)
 
+    @explained
     def predict(
         self,
         inputs: Events | FoldYielder,
@@ -202,6 +205,7 @@ class Model(Network):
         answers = deliver(found, [pred_name], inputs, as_np=as_np, overwrite=overwrite)
         return answers[0] if answers else None
 
+    @explained
     def evaluate(
         self,
         inputs: Events | FoldYielder,

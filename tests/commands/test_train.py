@@ -256,3 +256,22 @@ def test_executor_trains_the_same_models(lumin, folder):
     code, _, err = lumin("train", "run.toml", *change, "--set", "savepath=beside", "--executor", "processes")
     assert code == 0, err
     assert saved(folder / "run") == saved(folder / "beside")
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--epochs", "keys of the run file are set by --set n_epochs=VALUE"),
+        ("--batch-size", "keys of the run file are set by --set bs=VALUE"),
+        ("--n-models", "keys of the run file are set by --set n_models=VALUE"),
+        ("--overwrit", "No such option: --overwrit"),
+    ],
+)
+def test_an_unknown_option_may_be_a_key(capsys, option, hint):
+    assert main(["train", "run.toml", option, "3"]) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_told_by_what_others_call_it(capsys):
+    assert main(["predict", "model", "train.hdf5", "--batch-size", "3"]) == 2
+    assert "--bs" in capsys.readouterr().err

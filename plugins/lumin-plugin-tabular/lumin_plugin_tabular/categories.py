@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lumin_core.checks import as_list, check_flags, check_names, did_you_mean
+from lumin_core.arguments import explained
+from lumin_core.checks import as_list, check_flags, check_names, input_hint
 from lumin_core.data import UNKNOWN_CATEGORY, as_frame, check_unseen
 from lumin_core.errors import DataError
 
@@ -43,6 +44,7 @@ class ProcessedCats(NamedTuple):
     test_df: pd.DataFrame | None
 
 
+@explained
 def proc_cats(
     train_df: pd.DataFrame,
     cat_feats: Sequence[str],
@@ -124,7 +126,7 @@ def check_column(df: pd.DataFrame, feat: str, what: str) -> None:
     """
     n_found = int((df.columns == feat).sum())
     if n_found == 0:
-        msg = f"{what} have no column {feat!r}{did_you_mean(feat, map(str, df.columns))}"
+        msg = f"{what} have no column {feat!r}{input_hint(feat, df.columns)}"
         raise DataError(msg)
     if n_found > 1:
         msg = f"{what} have {n_found} columns {feat!r}; rename or drop all but one"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import numpy as np
 
+from lumin_core.arguments import explained
 from lumin_core.checks import as_list, check_names
 from lumin_core.data import (
     Transform,
@@ -210,6 +211,7 @@ def get_pre_proc_pipes(
     return input_pipe, Chain([StandardScaler(with_mean, with_std)] if norm_out else [])
 
 
+@explained
 def fit_input_pipe(
     df: pd.DataFrame,
     cont_feats: str | Sequence[str],
