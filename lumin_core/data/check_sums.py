@@ -23,7 +23,7 @@ from lumin_core.data.values import RESERVED
 from lumin_core.errors import FoldFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from lumin_core.data.schema import Schema
 

@@ -18,6 +18,7 @@ from torch import nn
 from lumin_core import registry, seeds
 from lumin_core.checks import as_list, check_keys, positive
 from lumin_core.model import features, lookups
+from lumin_core.model.builder_rows import BuilderRows
 from lumin_core.model.built import BuiltModel
 from lumin_core.model.config import PARTS, SPECIFICATIONS, has_bare_names, plain_config, read_config
 from lumin_core.model.embedding import CatEmbedder
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from lumin_core.model.options import Spec
 
 
-class ModelBuilder:
+class ModelBuilder(BuilderRows):
     """Builds models of head, body and tail, with loss and optimiser.
 
     Args:
@@ -213,11 +214,6 @@ class ModelBuilder:
                 build_loss(self.loss, self.objective)
         own = {"objective": self.objective, "n_out": self.n_out, "cont_feats": self.cont_feats, **self.specs}
         return plain_config({**self.arguments, **own})
-
-    @property
-    def cat_feats(self) -> list[str]:
-        """Names of the categorical features."""
-        return [] if self.cat_embedder is None else list(self.cat_embedder.cat_names)
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lumin_core.checks import positive
+from lumin_core.display import Displayed, count
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import tensor_file
+from lumin_core.runs.ensemble_rows import ensemble_rows
 from lumin_core.runs.members import check_spread, choose_members, not_trained_on, shares
 from lumin_core.training.asking import Question
 from lumin_core.training.model import Model
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.display import Row
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.runs.results import Results
     from lumin_core.training.network import Events, PredCallback, Raw
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     Answer = np.ndarray | Tensor
 
 
-class Ensemble:
+class Ensemble(Displayed):
     """Models and their weights, asked as one.
 
     Args:
@@ -72,6 +75,7 @@ class Ensemble:
         if len({(model.objective, model.n_out) for model in self.models}) > 1:
             raise ConfigError("the models of an ensemble must have one objective and number of outputs")
         self.weights = shares(weights, len(self.models))
+        self._scores: tuple[str, list[float]] = ("loss", [])  # by which the models were chosen, where that is known
 
     @classmethod
     def from_models(cls, models: Sequence[Model], weights: Iterable[float] | None = None) -> Ensemble:
@@ -136,7 +140,17 @@ class Ensemble:
             Model.from_save(member.path, model_builder, device, precision=precision, compile=compile)
             for member in members
         ]
-        return cls(models, [member.weight for member in members])
+        ensemble = cls(models, [member.weight for member in members])
+        ensemble._scores = metric, [member.value for member in members]
+        return ensemble
+
+    def _title(self) -> str:
+        first = self.models[0]
+        outputs = count(first.n_out, "output")
+        return f"{type(self).__name__} of {count(len(self), 'model')} for {first.objective}, {outputs}"
+
+    def _rows(self) -> Iterator[Row]:
+        return ensemble_rows(self.models, self.weights, self._scores)
 
     def __len__(self) -> int:
         """Number of models."""
