@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from lumin_core.registry import Component
 
+_MARGINS = " " * 4, " " * 8
+_PREFIXES = ("collections.abc.", "typing.")  # of annotations, which are read without
+
 
 @click.command("describe")
 @click.argument("kind")
@@ -49,10 +52,6 @@ def _signature(name: str, loaded: Callable[..., object]) -> str:
     return "\n".join([f"{name}(", *lines, ")"])
 
 
-_MARGINS = " " * 4, " " * 8
-_PREFIXES = ("collections.abc.", "typing.")
-
-
 def _option(parameter: inspect.Parameter) -> str:
     """Write an option: its annotation as in the source, its default by name."""
     bare = parameter.replace(annotation=inspect.Parameter.empty, default=inspect.Parameter.empty)
@@ -79,9 +78,9 @@ def _default(value: object) -> str:
     if isinstance(value, partial):
         options = "".join(f", {key}={_default(option)}" for key, option in value.keywords.items())
         return f"partial({_default(value.func)}{options})"
-    if type(value) in (list, tuple):
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):  # not what is derived from them
         return _sequence(value)
-    if type(value) is dict:
+    if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {_default(entry)}" for key, entry in value.items()) + "}"
     return f"{name_of(value)}()" if " at 0x" in repr(value) else repr(value)
 
