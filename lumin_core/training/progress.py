@@ -1,14 +1,16 @@
 """Progress: bars, and lines above them, on a terminal and in notebooks.
 
-On a terminal, and in logs, both go to the standard error. A notebook sends what is written to the
-two standard streams one after the other: there, lines and bars go to where `print` writes, so that
-all is read in the order in which it was said.
+On a terminal both go to the standard error. A notebook shows what is written to the two standard
+streams in pieces, whose order is not that in which they were written: there, lines go to where
+`print` writes, and a bar has an output area of its own, which needs no widgets and is empty when
+the bar is done, also in the notebook that is saved.
 """
 
 from __future__ import annotations
 
+import io
 import sys
-from importlib.util import find_spec
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -43,7 +45,7 @@ def line_width() -> int:
     return width(_stream())
 
 
-def progress_bar(*, total: int, desc: str, unit: str, visible: bool = True) -> Any:
+def progress_bar(*, total: int, desc: str, unit: str, visible: bool = True) -> tqdm[Any]:
     """Make a progress bar, which is silent where there is neither a terminal nor a notebook.
 
     Args:
@@ -60,16 +62,11 @@ def progress_bar(*, total: int, desc: str, unit: str, visible: bool = True) -> A
         >>> with progress_bar(total=2, desc="Training", unit="fold", visible=False) as bar:
         ...     _ = bar.update()
     """
-    if not visible:
+    is_notebook = _is_notebook()
+    if not visible or not (is_notebook or sys.stderr.isatty()):
         return tqdm(total=total, disable=True)
-    options: dict[str, Any] = {"total": total, "desc": desc, "unit": unit, "leave": False}
-    if not _is_notebook():
-        return tqdm(**options, disable=not sys.stderr.isatty())
-    if find_spec("ipywidgets") is None:  # a bar of text
-        return tqdm(**options, file=sys.stdout)
-    from tqdm.notebook import tqdm as notebook_bar
-
-    return notebook_bar(**options)
+    where: dict[str, Any] = {"file": _OutputArea(), "ncols": width(), "ascii": False} if is_notebook else {}
+    return tqdm(total=total, desc=desc, unit=unit, leave=False, **where)
 
 
 def _stream() -> TextIO:
@@ -79,3 +76,16 @@ def _stream() -> TextIO:
 def _is_notebook() -> bool:
     """Tell whether a notebook shows what is printed: its kernel put a stream of its own there."""
     return type(sys.stdout).__module__.startswith("ipykernel")
+
+
+class _OutputArea(io.StringIO):
+    """An output area of a notebook, which shows the line that was written last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handle = import_module("IPython.display").display({"text/plain": ""}, raw=True, display_id=True)
+
+    def write(self, text: str) -> int:
+        if line := text.strip("\r\n"):
+            self._handle.update({"text/plain": line.rstrip()}, raw=True)
+        return len(text)
