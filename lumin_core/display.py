@@ -233,6 +233,8 @@ def _value(value: object) -> str:
             return f"{{{listed((f'{key}: {_value(entry)}' for key, entry in value.items()), 6)}}}"
         text = component(value)
         return f"({text})" if ": " in text else text
-    if value is None or isinstance(value, str | bool | int | float):
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if value is None or isinstance(value, str | bool | int):
         return str(value)
     return component(value)
