@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from lumin_core.errors import SavedModelError
 from lumin_core.files import Staged, naming, not_written
+from lumin_core.looks import SAVED, another, nearby
 from lumin_core.model.check_sum import split_sum, tensor_sum, with_sum
 
 if TYPE_CHECKING:
@@ -121,10 +122,8 @@ def read_tensors(name: str | Path, sort: str) -> tuple[State, Any]:
         with safe_open(path, framework="pt") as file:
             metadata, tensors = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, *ODD) as error:
-        raise SavedModelError(
-            f"{path} cannot be read as a saved {sort}: {error}; it is damaged, or another program's "
-            "(a LUMIN save can start a model: ModelBuilder(pretrain_file=...))"
-        ) from error
+        it_is = another(path, *SAVED) or f"{error}; it is damaged, or another program's"
+        raise SavedModelError(f"{path} cannot be read as a saved {sort}: {it_is}") from error
     header = _header(metadata, path, sort)
     text, total = split_sum(metadata["lumin"])
     if total not in (None, _check_sum(text, tensors)):  # 0.1 wrote none
@@ -182,9 +181,11 @@ def existing(name: str | Path) -> Path:
     with naming(name, SavedModelError):
         path = Path(name).expanduser()
     path = path if path.is_file() else save_path(path)
-    if not path.is_file():
-        raise SavedModelError(f"there is no file {name}, nor {path}")
-    return path
+    if path.is_file():
+        return path
+    if it_is := another(Path(name).expanduser()):
+        raise SavedModelError(f"there is no file {name}: it is {it_is}")
+    raise SavedModelError(f"there is no file {name}, nor {path}{nearby(path)}")
 
 
 def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""``lumin info``: what is in a fold file, a saved model or ensemble, or a run's folder.
+"""``lumin info``: what is in a fold file, a saved model or ensemble, a run's folder; what else is.
 
-All is read without torch.
+All is read without torch. Other files are told by their look, see `lumin_core.looks`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ import click
 
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.files import read_json
+from lumin_core.looks import LOOKS, look_at, nearby
 from lumin_core.registry import saved_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lumin_core.data import FoldReader, MatrixSchema
+    from lumin_core.looks import Look
     from lumin_plugin_commands.saved_header import SavedHeader
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"  # how such a file begins
 _WIDTH, _SHOWN = 100, 20
+_OURS = ("model", "ensemble", "embeddings", "checkpoint")
 _ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError)
 
 Row = tuple[str, str]
@@ -33,14 +35,13 @@ Row = tuple[str, str]
 @click.command("info")
 @click.argument("file", type=click.Path(path_type=Path))
 def info(file: Path) -> None:
-    """Show what is in a fold file, a saved model or a run.
+    """Show what a file or a folder is, and how to go on with it.
 
-    FILE is a fold file (.hdf5), what lumin-core saved (.safetensors), or the folder of a run.
+    Of a fold file, of what lumin-core saved (.safetensors) and of the folder of a run it shows
+    what is in it. Any other FILE is told by its look, whatever its ending.
     """
     path = file.expanduser()
-    if not path.exists():
-        raise ConfigError(f"there is no {path}; give a fold file, a saved model or ensemble, or the folder of a run")
-    title, rows = _of_folder(path) if path.is_dir() else _of_hdf5(path) if _is_hdf5(path) else _of_saved(path)
+    title, rows = _looked_at(path, look_at(path))
     click.echo(f"{path}: {title}")
     width = max(len(label) for label, _ in rows)
     for label, text in rows:
@@ -48,19 +49,45 @@ def info(file: Path) -> None:
         click.echo(textwrap.fill(text, _WIDTH, initial_indent=start, subsequent_indent=rest, break_long_words=False))
 
 
-def _is_hdf5(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_HDF5)) == _HDF5
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+def _looked_at(path: Path, look: Look) -> tuple[str, list[Row]]:
+    """Give title and rows by what a file looks like."""
+    if look.kind == "missing":
+        what = "give a fold file, a saved model or ensemble, or the folder of a run"
+        raise ConfigError(f"there is no {path}; {what}{nearby(path)}")
+    if look.kind == "hdf5":
+        return _of_hdf5(path)
+    if look.kind == "run":
+        return _of_run(path)
+    if look.kind in _OURS:
+        return _of_saved(path)
+    if look.kind in ("empty", "broken", "unreadable", "device"):
+        raise ConfigError(f"{path} is {look.told(path)}")
+    return look.what, [("next", look.told(path).removeprefix(f"{look.what}; "))]
 
 
 def _of_hdf5(path: Path) -> tuple[str, list[Row]]:
     from lumin_core.data import FoldReader
 
+    if holds := _of_others(path):
+        return "an HDF5 file of another program, no fold file", [("holds", _listed(holds)), _next("other_hdf5", path)]
     with closing(FoldReader(path)) as reader:
-        return _fold_file(reader)
+        title, rows = _fold_file(reader)
+        return title, [*rows, _next("fold_file", path)]
+
+
+def _of_others(path: Path) -> list[str]:
+    """List what an HDF5 file holds that is no fold file; of one that cannot be opened, nothing."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return [] if {"meta_data", "fold_0"} & set(file) else list(file) or ["nothing"]
+    except (OSError, RuntimeError, ValueError):
+        return []
+
+
+def _next(kind: str, path: Path) -> Row:
+    return "next", LOOKS[kind].way_out.format(path=path)
 
 
 def _fold_file(reader: FoldReader) -> tuple[str, list[Row]]:
@@ -109,13 +136,14 @@ def _of_saved(path: Path) -> tuple[str, list[Row]]:
     size = f"{header.n_values:,} weights"
     try:
         if header.sort == "model":
-            return f"saved model, {size}", list(_model(header.content, header))
+            return f"saved model, {size}", [*_model(header.content, header), _next("model", path)]
         if header.sort == "ensemble":
             models = header.content["models"]
-            return f"saved ensemble of {len(models)} models, {size}", _ensemble(models, header)
+            title = f"saved ensemble of {len(models)} models, {size}"
+            return title, [*_ensemble(models, header), _next("ensemble", path)]
     except _ODD as error:
         raise SavedModelError(f"{path} is damaged, or of a later version: its header does not fit ({error})") from error
-    return f"saved {header.sort}, {size}", [("format", str(header.format))]
+    return f"saved {header.sort}, {size}", [("format", str(header.format)), _next(header.sort, path)]
 
 
 def _ensemble(models: Sequence[Any], header: SavedHeader) -> list[Row]:
@@ -167,14 +195,15 @@ def _length(value: Any, header: SavedHeader) -> int:
     return header.shapes[value["table"]][0] if isinstance(value, dict) else len(value)
 
 
-def _of_folder(path: Path) -> tuple[str, list[Row]]:
-    if not (path / "run.json").is_file():
-        raise ConfigError(f"{path} is no run's folder: it has no run.json; give a run's folder, or a file")
+def _of_run(path: Path) -> tuple[str, list[Row]]:
     try:
         run: Any = read_json(path / "run.json")
         total = len(run["folds"])
         finished = _finished(path)
-        return f"run of {total} model{'s' * (total != 1)}, {len(finished)} finished", list(_run(path, run, finished))
+        return f"run of {total} model{'s' * (total != 1)}, {len(finished)} finished", [
+            *_run(path, run, finished),
+            _next("run", path),
+        ]
     except _ODD as error:
         raise ConfigError(f"the run in {path} is damaged, or of a later version: {error}") from error
 
