@@ -72,8 +72,6 @@ def input_rows(builder: BuilderRows) -> Iterator[Row]:
         yield "continuous", counted(builder.cont_feats) + drawn
     if builder.cat_feats:
         yield "categorical", counted(builder.cat_feats)
-    if not builder.cont_feats and not builder.cat_feats:
-        yield "inputs", "none named"
 
 
 def training_rows(builder: BuilderRows, opt_args: Mapping[str, object]) -> Iterator[Row]:

@@ -155,3 +155,15 @@ def test_a_resumed_fit_knows_the_best_of_before(fit, make_model, scripted, capsy
         fit(MetricLogger(), n_epochs=n_epochs, model=make_model(), metrics=scripted(left), resume=True)
     stars = [line.split()[0] for line in lines(capsys) if line.split()[0].rstrip("*").isdigit()]
     assert stars == ["1*", "2*", "3", "4*"]
+
+
+def test_a_row_fits_80_columns(fit, scripted, capsys):
+    """Columns become narrower, then a row takes two lines; nothing is left out."""
+    value = -0.000012345678
+    metrics = [scripted([value] * 9, main_metric=False, label=f"metric number {i}") for i in range(6)]
+    fit(MetricLogger(extra_detail=True), metrics=metrics, n_epochs=1)
+    _, *header_and_row = lines(capsys)
+    assert max(map(len, header_and_row)) <= 80
+    assert [len(line) for line in header_and_row[:2]] == [len(line) for line in header_and_row[2:]]
+    assert " ".join(header_and_row[:2]).count("metric number") == 6
+    assert " ".join(header_and_row[2:]).count("e-05") == 6
