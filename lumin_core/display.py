@@ -25,6 +25,7 @@ Row = tuple[str, str]
 """A label, and what is to be said."""
 
 _NARROWEST, _USUAL, _WIDEST = 40, 80, 100
+_NO_BREAK = "\xa0"  # a blank that no line ends at
 _LEFT = ' style="text-align: left"'  # notebooks put the text of tables on the right
 
 
@@ -121,7 +122,8 @@ def as_html(title: str, rows: Iterable[Row]) -> str:
         <tr><th style="text-align: left">at</th><td style="text-align: left">x &lt; 1</td></tr>
         </table></div>
     """
-    lines = [f"<tr><th{_LEFT}>{escape(label)}</th><td{_LEFT}>{escape(text)}</td></tr>" for label, text in rows]
+    cells = [(escape(label), escape(text.replace(_NO_BREAK, " "))) for label, text in rows]
+    lines = [f"<tr><th{_LEFT}>{label}</th><td{_LEFT}>{text}</td></tr>" for label, text in cells]
     return "\n".join([f"<div><strong>{escape(title)}</strong><table>", *lines, "</table></div>"])
 
 
@@ -158,10 +160,21 @@ def wrapped(text: str, columns: int, first: str = "", rest: str = "    ") -> lis
         ['left: the cut', '      leaves 12', '      events']
     """
     lines = textwrap.wrap(text, columns, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-    return lines or [first.rstrip()]
+    return [line.replace(_NO_BREAK, " ") for line in lines] or [first.rstrip()]
 
 
 # How things are written
+
+
+def whole(text: str) -> str:
+    """Keep a text in one line where a row is wrapped, such as a name with its value.
+
+    Example:
+        >>> from lumin_core.display import as_text, whole
+        >>> as_text("A title", [("mean", whole("loss 0.4"))]).splitlines()
+        ['A title', '  mean  loss 0.4']
+    """
+    return text.replace(" ", _NO_BREAK)
 
 
 def count(number: int, noun: str) -> str:

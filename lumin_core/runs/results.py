@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from lumin_core.checks import is_positive
-from lumin_core.display import Displayed, count
+from lumin_core.display import Displayed, count, whole
 from lumin_core.errors import ConfigError
 from lumin_core.files import write_json
 from lumin_core.runs.result import LISTS, SCHEMA, Result, result_from_json, result_to_json
@@ -85,7 +85,7 @@ class Results(Displayed, Sequence[Result]):
             yield str(i), self._line(result)
         if len(self) > _MOST:
             yield "...", f"{count(len(self) - _MOST, 'model')} more, which get_df() shows"
-        yield "mean", self.summary()
+        yield "mean", ", ".join(map(whole, self.summary().split(", ")))
 
     def summary(self) -> str:
         r"""Return the mean of loss and metrics over models and its standard error, as text.
@@ -113,7 +113,7 @@ class Results(Displayed, Sequence[Result]):
         return [result for result in self._results if result.get("failed") is None]
 
     def _line(self, result: Result) -> str:
-        values = [f"{name} {result[name]:.5g}" for name in self._names() if result[name] is not None]
+        values = [whole(f"{name} {result[name]:.5g}") for name in self._names() if result[name] is not None]
         why = result.get("failed")
         return ", ".join(values) if why is None else f"failed: {'; '.join([why, *values])}"
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lumin_core.checks import check_flags, listed
+from lumin_core.display import wrapped
 from lumin_core.errors import ConfigError, option
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
@@ -20,7 +21,7 @@ from lumin_core.runs.side_by_side import SideBySide
 from lumin_core.runs.submitting import open_executor
 from lumin_core.training import fitting
 from lumin_core.training.device import pick_device
-from lumin_core.training.progress import say
+from lumin_core.training.progress import line_width, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -191,7 +192,8 @@ def _show(results: Results) -> None:
     lines = [f"model {number} failed: {why}" for number, why in results.failures().items()]
     if lines:
         lines.append(f"the same call with {option('resume')} and {option('retry_failed')} trains these again")
-    lines.append(f"mean of {len(results) - len(results.failures())} models: {results.summary()}")
+    mean = f"mean of {len(results) - len(results.failures())} models: {results.summary()}"
+    lines += wrapped(mean, line_width())
     say("\n".join(lines))
 
 
