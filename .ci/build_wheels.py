@@ -1,11 +1,12 @@
-"""Build the wheels of all distributions of this repository into an empty folder, with lists of them.
+"""Build the wheel and the source distribution of each distribution into an empty folder, with lists of them.
 
     python .ci/build_wheels.py FOLDER
 
-Each wheel is built from its own source distribution, so that neither files that a source distribution lacks nor
-leftovers of earlier builds get into it. Beside them `plugins.txt` names the distributions of the plugins, for pip's
-`-r`, `light.txt` those without what is slow to install, `packages.txt` the packages of all, for pytest's `@`. Needs
-`setuptools`, which is not installed anew for each: one process a distribution asks it for both, which the command
+Each is built from a copy: setuptools works in the folder of the sources, where leftovers of earlier builds would get
+in, and builds that run at the same time would remove each other's files. Each wheel is built from its own source
+distribution, so that it has no files that this lacks. Beside them `plugins.txt` names the distributions of the plugins,
+for pip's `-r`, `light.txt` those without what is slow to install, `packages.txt` the packages of all, for pytest's `@`.
+Needs `setuptools`, which is not installed anew for each: one process a distribution asks it for both, which the command
 `build` does in five.
 """
 
@@ -14,7 +15,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from shutil import rmtree
+from shutil import copy, copytree, ignore_patterns, rmtree
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = "onnx>="  # slow to install, and for export alone
@@ -33,6 +35,14 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
+def copy_sources(project: Path, target: Path) -> None:
+    """Copy what a distribution is built from."""
+    for name in ("LICENSE", "README.md", "pyproject.toml"):
+        copy(project / name, target)
+    for package in project.glob("lumin_*/__init__.py"):
+        copytree(package.parent, target / package.parent.name, ignore=ignore_patterns("__pycache__"))
+
+
 def main() -> None:
     """Build them."""
     target = Path(sys.argv[1]).resolve()
@@ -40,7 +50,9 @@ def main() -> None:
     target.mkdir(parents=True)
     for project in [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]:
         command = [sys.executable, "-c", BUILD, str(target)]
-        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603
+        with TemporaryDirectory() as folder:
+            copy_sources(project, Path(folder))
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:
             sys.exit(f"the wheel of {project.name} cannot be built:\n{done.stdout}{done.stderr}")
         print("built", project.name)

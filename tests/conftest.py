@@ -8,7 +8,9 @@ from textwrap import dedent
 
 import pytest
 
-from lumin_core import cli, registry
+from lumin_core import __version__, cli, registry
+
+REQUIRES = f"lumin-core>={__version__},<99"
 
 # a shell that runs the tests in the background ignores Ctrl-C, which some of them press
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -29,7 +31,7 @@ def install(tmp_path, monkeypatch):
         monkeypatch.delenv(variable, raising=False)
     registry.refresh()
 
-    def make(name, entries, *, version="1.0", requires=("lumin-core>=0.2,<0.3",), modules=None, folder=None, **raw):
+    def make(name, entries, *, version="1.0", requires=(REQUIRES,), modules=None, folder=None, **raw):
         """Write ``entries`` ({group: {name: value}}) and ``modules`` ({name: source}); ``raw`` replaces whole files."""
         site = tmp_path / (folder or name)
         info = site / f"{name.replace('-', '_')}-{version}.dist-info"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lumin_core.display import Row
 
 _log = logging.getLogger(__name__)
+_USUAL = ("pred", "targets", "weights")  # which get_df looks for unasked
 
 
 class FoldColumns(Pipelines, Displayed):
@@ -265,7 +266,8 @@ class FoldColumns(Pipelines, Displayed):
         named = {"gen_target": targ_name, "gen_weight": wgt_name, "pred": pred_name}
         df, lacking = to_frame(self._reader, named, wanted, self if deprocess else None)
         for column in [] if suppress_warn else lacking:
-            _log.warning("%s has no column %r", self.foldfile.name, column)
+            level = logging.INFO if column in _USUAL else logging.WARNING
+            _log.log(level, "%s has no column %r", self.foldfile.name, column)
         if verbose:
             _log.info("%d events loaded from %s", len(df), self.foldfile.name)
         return df

@@ -27,6 +27,7 @@ from lumin_core.model.loss import BatchLoss, check_rows, explained, weighted_los
 from lumin_core.registry.config import title
 from lumin_core.training.callback import scheduled
 from lumin_core.training.evaluation import labelled
+from lumin_core.training.hints import say_unscaled
 from lumin_core.training.passes import backward, step
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def look(fit: FitParams) -> None:
         if batch is None:
             return
         _check_inputs(fit, batch[0])
+        say_unscaled(fit)
         try:
             y_pred = _passed(fit, batch, few)
         except LuminError:

@@ -22,6 +22,7 @@ from lumin_core.errors import ConfigError, option
 from lumin_core.training.asking import Asker, as_array
 from lumin_core.training.evaluation import evaluating
 from lumin_core.training.fitting import check_features
+from lumin_core.training.hints import say_trained_on, say_unprepared
 from lumin_core.training.inputs import check_codes
 from lumin_core.training.preparation import has_raw_inputs, output_steps, raw_outputs
 from lumin_core.training.recorded import check_alike, check_preprocessing
@@ -84,6 +85,8 @@ def predictions(
     with ExitStack() as stack:
         for network in networks:
             stack.enter_context(evaluating(network))
+        if isinstance(inputs, FoldYielder):
+            say_trained_on(networks, inputs, numbers)
         if isinstance(inputs, FoldYielder) and not question.raw:
             answered = _about_folds(askers, inputs, numbers)
         else:
@@ -221,6 +224,8 @@ def _views(askers: Sequence[Asker], fy: FoldYielder, fold: int) -> Iterator[list
         flat = inputs[0] if isinstance(inputs, tuple) else inputs
         for asker in askers:
             check_codes(asker.network, flat, f"fold {fold} of {fy.foldfile.name}")
+            if not fy.get_pipes("inputs"):
+                say_unprepared(asker.network, flat)
         yield [
             asker.ask(asker.network.batches(inputs, asker.question.bs, object_axis=fy.object_axis), fy)
             for asker in askers

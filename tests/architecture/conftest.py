@@ -1,6 +1,7 @@
 """The sources, read as text: these tests import as little as they can of what they look at."""
 
 import ast
+import importlib.util
 import tomllib
 from pathlib import Path
 
@@ -46,6 +47,19 @@ def read_toml(path):
 @pytest.fixture(scope="session")
 def root():
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def load_script():
+    """Give a function that loads a script of CI as a module."""
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

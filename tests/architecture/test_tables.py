@@ -1,6 +1,5 @@
 """What stands in several places says the same in each."""
 
-import importlib.util
 from importlib import import_module, metadata, resources
 
 import pytest
@@ -23,12 +22,9 @@ def entries_of(project):
 
 
 @pytest.fixture(scope="session")
-def script(root):
+def script(load_script):
     """Give the script that writes what the plugins' metadata say, as a module."""
-    spec = importlib.util.spec_from_file_location("first_party", root / ".ci" / "first_party.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("first_party")
 
 
 def test_the_first_party_table_is_what_its_script_makes(script):
@@ -129,10 +125,9 @@ def test_names_are_in_snake_case_and_differ_when_compared(projects):
         assert all(name == name.lower() and "-" not in name for _, name in entries_of(project))
 
 
-def test_plugins_ask_for_this_core_and_pin_nothing_else(projects, plugins):
+def test_plugins_pin_nothing_but_the_core(projects, plugins):
     for name in plugins:
         requirements = [line.replace(" ", "") for line in projects[name]["project"]["dependencies"]]
-        assert "lumin-core>=0.2,<0.3" in requirements
         others = [line for line in requirements if not line.startswith("lumin-core")]
         assert not [line for line in others if "<" in line or "==" in line or "~=" in line]
         assert not [line for line in others if line.startswith("lumin-plugin")]
@@ -142,12 +137,6 @@ def test_plugins_ask_for_this_core_and_pin_nothing_else(projects, plugins):
 def test_the_core_pins_nothing_from_above(projects):
     requirements = projects["lumin-core"]["project"]["dependencies"]
     assert not [line for line in requirements if "<" in line or "==" in line or "~=" in line]
-
-
-def test_versions_of_the_core_agree(projects):
-    import lumin_core
-
-    assert projects["lumin-core"]["project"]["version"] == lumin_core.__version__
 
 
 def test_plugins_inherit_the_rules_of_the_root(projects, plugins):

@@ -14,6 +14,7 @@ from lumin_core import (
     FoldFileWriter,
     Model,
     ModelBuilder,
+    __version__,
     df2foldfile,
     train_models,
 )
@@ -72,7 +73,7 @@ def test_fold_file(info, make_fy, tmp_path):
         "weights": f"weight, {fy.get_column('weights').sum(dtype=np.float64):.6g} in all",
         "further columns": "1: event",
         "predictions": "1: score",
-        "written by": "lumin-core 0.2.0",
+        "written by": f"lumin-core {__version__}",
         "next": 'FoldYielder("a.hdf5") opens it; in a run file, foldfile = "a.hdf5" trains on it',
     }
 
@@ -131,8 +132,8 @@ def test_model(info, model, tmp_path):
     assert code == 0
     assert title == f"model.safetensors: saved model, {model.get_param_count():,} weights"
     versions = rows.pop("versions")
-    assert versions.startswith("lumin-core 0.2.0, torch ")
-    assert rows.pop("plugins") == "lumin-plugin-tabular 0.2.0"
+    assert versions.startswith(f"lumin-core {__version__}, torch ")
+    assert rows.pop("plugins") == f"lumin-plugin-tabular {__version__}"
     assert rows == {
         "objective": "classification, 1 output",
         "head": "tabular/cat_emb_head",

@@ -53,6 +53,22 @@ def test_model_predicts_a_column(lumin, models, foldfile):
         assert np.array_equal(fy.get_column("pred"), by_folds(models[0], fy))
 
 
+def test_out_of_fold_needs_models_that_left_folds_out(lumin, make_fy, make_builder, tmp_path):
+    fy = make_fy(tmp_path / "own.hdf5")
+    models = [Model(make_builder(fy, seed=i)) for i in range(len(fy))]
+    for i, model in enumerate(models):
+        model.fit(1, fy, bs=8, val_idx=i, visible_bar=False, seed=i)
+    models[0].save(tmp_path / "one")
+    ensemble = Ensemble(models)
+    ensemble.save(tmp_path / "all")
+    assert lumin("predict", "all", str(fy.foldfile), "--name", "unseen", "--out-of-fold")[0] == 0
+    ensemble.predict(fy, pred_name="expected", out_of_fold=True)
+    assert np.array_equal(fy.get_column("unseen"), fy.get_column("expected"))
+    code, _, err = lumin("predict", "one", str(fy.foldfile), "--out-of-fold")
+    assert code == 1
+    assert "--out-of-fold needs an ensemble, of models that leave out other folds; one is one model" in err
+
+
 def test_ensemble_is_known_by_its_header(lumin, models, foldfile):
     assert lumin("predict", "both", "test", "--name", "mean", "--bs", "5", "--device", "cpu")[0] == 0
     with FoldYielder(foldfile) as fy:

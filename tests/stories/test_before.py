@@ -409,7 +409,7 @@ def test_a_distribution_of_before_is_refused_with_both_versions(unpack, name):
 
 @pytest.fixture
 def stranger(unpack):
-    unpack("lumin_every_kind", "lumin-core>=0.1,<0.3")
+    unpack("lumin_every_kind", f"lumin-core>=0.1,<={lumin_core.__version__}")
     return components_of(STRANGER)
 
 

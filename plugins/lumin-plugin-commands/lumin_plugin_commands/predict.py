@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--raw", is_flag=True, help="Inputs are, and outputs become, as before the preprocessing.")
 @click.option("--augment/--no-augment", default=None, help="Average over the views that the model recorded.")
 @click.option("--spread", is_flag=True, help="Save the spread of an ensemble, too, as NAME_spread.")
+@click.option("--out-of-fold", is_flag=True, help="Ask of each fold those models of an ensemble not trained on it.")
 @click.option("--overwrite", is_flag=True, help="Replace a column that no prediction wrote.")
 @click.option("--other-preprocessing", is_flag=True, help="Go on where the file records another preprocessing.")
 def predict(
@@ -38,6 +39,7 @@ def predict(
     device: str | None,
     precision: str | None,
     compile: bool | None,
+    out_of_fold: bool,
     **how: Any,
 ) -> None:
     """Save a model's predictions in a fold file.
@@ -48,6 +50,8 @@ def predict(
     from lumin_core.data import FoldYielder
 
     loaded = _load(model, device=device, precision=precision, compile=compile)
+    if out_of_fold:
+        how["out_of_fold"] = _is_ensemble(loaded, model)
     start = perf_counter()
     with FoldYielder(foldfile) as whole, _of_model(loaded, whole) as fy, options_as_flags():
         replaced = "replaced " if name in fy.columns() else ""
@@ -70,6 +74,16 @@ def _load(path: Path, **where: Any) -> Model | Ensemble:
     if header.sort == "ensemble":
         return Ensemble.from_save(header.path, **where)
     raise SavedModelError(f"{header.path} holds a saved {header.sort}; predictions need a model or an ensemble")
+
+
+def _is_ensemble(loaded: Model | Ensemble, path: Path) -> bool:
+    """Refuse a single model, of which there is none that was not trained on a fold."""
+    from lumin_core.errors import ConfigError
+    from lumin_core.runs import Ensemble
+
+    if not isinstance(loaded, Ensemble):
+        raise ConfigError(f"--out-of-fold needs an ensemble, of models that leave out other folds; {path} is one model")
+    return True
 
 
 def _of_model(loaded: Model | Ensemble, fy: FoldYielder) -> FoldYielder:
