@@ -49,7 +49,20 @@ _HOMES = {
     "training.metric": ["EvalMetric", "is_better"],
     "training.model": ["Model"],
 }
-_MODULES = ["checks", "data", "errors", "files", "lazy", "model", "registry", "runs", "seeds", "statistics", "training"]
+_MODULES = [
+    "checks",
+    "data",
+    "display",
+    "errors",
+    "files",
+    "lazy",
+    "model",
+    "registry",
+    "runs",
+    "seeds",
+    "statistics",
+    "training",
+]
 _MOVED = {"RunFile": "lumin_plugin_commands"}
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _MODULES, moved=_MOVED)
 __all__ += ["__version__"]

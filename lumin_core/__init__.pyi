@@ -1,5 +1,6 @@
 from lumin_core import checks as checks
 from lumin_core import data as data
+from lumin_core import display as display
 from lumin_core import errors as errors
 from lumin_core import files as files
 from lumin_core import lazy as lazy

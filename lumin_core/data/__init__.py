@@ -11,6 +11,7 @@ _HOMES = {
     "chains": ["apply_chain", "invert_chain"],
     "description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
     "entries": ["matrix_entry", "tensor_entry"],
+    "file_rows": ["fold_rows"],
     "fold_file": ["FoldFileWriter"],
     "fold_reader": ["FoldReader"],
     "fold_yielder": ["FoldYielder"],

@@ -89,6 +89,27 @@ def test_changes_are_in_the_run(lumin, folder):
     assert model.body.get_out_size() == 6
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], True),
+        (["--no-visible-bar"], False),
+        (["--set", "visible_bar=false"], False),
+        (["--set", "visible_bar=false", "--visible-bar"], True),
+    ],
+)
+def test_the_bar_is_switched_off_in_the_file_or_by_an_option(lumin, monkeypatch, options, expected):
+    given = {}
+
+    def train(**arguments):
+        given.update(arguments)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("lumin_plugin_commands.run_file.train_models", train)
+    assert lumin("train", "run.toml", *options)[2] == "Error: enough\n"
+    assert given["visible_bar"] is expected
+
+
 def test_its_own_run_file_repeats_a_run(lumin, folder):
     assert lumin("train", "run.toml", "--set", "ensemble.size=1")[0] == 0
     assert lumin("train", "run/run.toml", "--set", 'savepath="again"')[0] == 0
