@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from lumin_core.checks import check_flags
 from lumin_core.errors import ConfigError, FileError, LuminError
 from lumin_core.locks import in_turn
+from lumin_core.looks import another, in_place_of_a_name, nearby
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,6 +172,8 @@ def naming(path: object, error: type[LuminError] = FileError) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, TypeError, ValueError) as cause:
+        if not isinstance(path, str | bytes | os.PathLike):
+            raise error(f"the name of a file is needed, got {in_place_of_a_name(path)}") from cause
         name = str(path) if isinstance(path, os.PathLike) else path
         raise error(f"{name!r} cannot be the name of a file: {cause}") from cause
 
@@ -313,6 +316,7 @@ def read_toml(path: Path, what: str = "file", form: str = "TOML file") -> dict[s
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the {what} {path}: {error.strerror}; give a TOML file") from error
+        raise ConfigError(f"cannot read the {what} {path}: {error.strerror}; give a TOML file{nearby(path)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is no {form}: {error}") from error
+        it_is = f"it is {it_is}" if (it_is := another(path, "json", "csv")) else error
+        raise ConfigError(f"{path} is no {form}: {it_is}") from error

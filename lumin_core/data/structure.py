@@ -15,6 +15,7 @@ from lumin_core.data.hdf5 import with_suffix
 from lumin_core.data.values import RESERVED
 from lumin_core.errors import ConfigError, FoldFileError, LuminError
 from lumin_core.files import naming
+from lumin_core.looks import another, nearby
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ CHECKED = "checked"  # attribute of a fold that we wrote, which earlier versions
 ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 """What h5py and numpy may raise of a damaged file."""
 NUMBERS, TEXT = "biufc", "SO"  # kinds of dtypes; objects are text of variable width
+_MAKES_ONE = "; df2foldfile or FoldFileWriter makes one"
 WAY_OUT = "bring back a copy, or make it anew"
 MOST_PACKED = 1100  # bytes that one byte of a compressed file stands for at most, by gzip: 1032
 
@@ -121,7 +123,8 @@ def find_file(foldfile: str | Path | h5py.File) -> Path:
     if not path.exists() and with_suffix(path).is_file():
         return with_suffix(path)
     if not path.is_file():
-        raise FoldFileError(f"there is no fold file {path}; df2foldfile or FoldFileWriter makes one")
+        end = f": it is {it_is}" if (it_is := another(path)) else nearby(with_suffix(path)) or _MAKES_ONE
+        raise FoldFileError(f"there is no fold file {path}{end}")
     return path
 
 
@@ -144,6 +147,8 @@ def open_file(path: Path) -> h5py.File:
     except ODD as error:
         if not path.exists():
             raise FoldFileError(f"{path} is not there any more") from error
+        if it_is := another(path, "hdf5"):
+            raise FoldFileError(f"{path} is no HDF5 file, but {it_is}") from error
         raise FoldFileError(f"{path} is no HDF5 file, truncated, or not to be read: {error}; {WAY_OUT}") from error
 
 

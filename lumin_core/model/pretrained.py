@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from lumin_core.errors import SavedModelError
+from lumin_core.looks import another
 from lumin_core.model.tensor_file import ODD, SUFFIX, existing, load_state, read_tensors
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def _read_lumin(path: Path) -> State:
         with safe_globals(arrays), warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, struct.error, EOFError, OSError, *ODD) as error:
+        it_is = f"; it is {it_is}" if (it_is := another(path, "torch")) else ""
         raise SavedModelError(
             f"{path} cannot be read as weights: it is neither a saved model of ours (.safetensors) nor one of LUMIN "
-            "that holds tensors alone"
+            f"that holds tensors alone{it_is}"
         ) from error
     state = content.get("model", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):

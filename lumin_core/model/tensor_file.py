@@ -20,7 +20,9 @@ from safetensors.torch import save_file
 
 from lumin_core.errors import SavedModelError
 from lumin_core.files import Staged, naming, not_written
+from lumin_core.looks import SAVED, another, nearby
 from lumin_core.model.check_sum import split_sum, tensor_sum, with_sum
+from lumin_core.registry.names import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -121,10 +123,10 @@ def read_tensors(name: str | Path, sort: str) -> tuple[State, Any]:
         with safe_open(path, framework="pt") as file:
             metadata, tensors = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, *ODD) as error:
-        raise SavedModelError(
-            f"{path} cannot be read as a saved {sort}: {error}; it is damaged, or another program's "
-            "(a LUMIN save can start a model: ModelBuilder(pretrain_file=...))"
-        ) from error
+        it_is = (
+            f"it is {it_is}" if (it_is := another(path, *SAVED)) else f"{error}; it is damaged, or another program's"
+        )
+        raise SavedModelError(f"{path} cannot be read as a saved {sort}: {it_is}") from error
     header = _header(metadata, path, sort)
     text, total = split_sum(metadata["lumin"])
     if total not in (None, _check_sum(text, tensors)):  # 0.1 wrote none
@@ -182,9 +184,11 @@ def existing(name: str | Path) -> Path:
     with naming(name, SavedModelError):
         path = Path(name).expanduser()
     path = path if path.is_file() else save_path(path)
-    if not path.is_file():
-        raise SavedModelError(f"there is no file {name}, nor {path}")
-    return path
+    if path.is_file():
+        return path
+    if it_is := another(Path(name).expanduser()):
+        raise SavedModelError(f"there is no file {name}: it is {it_is}")
+    raise SavedModelError(f"there is no file {name}, nor {path}{nearby(path)}")
 
 
 def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any]:
@@ -197,7 +201,8 @@ def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise SavedModelError(f"{path} was not saved by lumin-core: it has no header of ours") from error
     if found != sort:
-        raise SavedModelError(f"{path} holds a saved {found}, expected a {sort}")
+        end = f"; it is {it_is}" if (it_is := another(path, sort)) else ""
+        raise SavedModelError(f"{path} holds a saved {found}, expected {with_article(sort)}{end}")
     if not isinstance(number, int) or number > FORMAT or not fits:
         raise SavedModelError(
             f"{path} has format {number!r}, this version of lumin-core reads up to {FORMAT}: upgrade lumin-core"

@@ -31,8 +31,9 @@ from attrs import define
 
 from lumin_core import seeds
 from lumin_core.errors import ConfigError, option
-from lumin_core.files import check_folder, read_json, write_json
+from lumin_core.files import check_folder, naming, read_json, write_json
 from lumin_core.locks import locked
+from lumin_core.looks import another
 from lumin_core.runs.result import result_from_json, result_to_json
 from lumin_core.runs.same_run import grown_to
 from lumin_core.training import checkpoint
@@ -70,7 +71,8 @@ class RunFolder:
         Args:
             path: The path.
         """
-        return cls(Path(path).expanduser().resolve())
+        with naming(path, ConfigError):
+            return cls(Path(path).expanduser().resolve())
 
     def of_model(self, number: int) -> Path:
         """Give the folder of a model."""
@@ -98,7 +100,8 @@ class RunFolder:
         """
         record = self.recorded()
         if record is None:
-            raise ConfigError(f"{self.path} holds no run; plan_run(..., savepath=...) begins one")
+            it_is = f": it is {it_is}" if (it_is := another(self.path, "folder")) else ""
+            raise ConfigError(f"{self.path} holds no run{it_is}; plan_run(..., savepath=...) begins one")
         return record
 
     def check(self) -> None:

@@ -30,11 +30,22 @@ def info(capsys, tmp_path, monkeypatch):
         capsys.readouterr()
         code = main(["info", str(name)])
         out, err = capsys.readouterr()
-        title, *lines = out.splitlines() or [""]
-        assert all(len(line) <= 100 for line in lines)
+        title, *lines = joined(out.splitlines()) or [""]
+        assert all(len(line) <= 80 for line in out.splitlines())
         return code, title, dict(rows_of(lines)), err
 
     return call
+
+
+def joined(lines):
+    """Put wrapped lines together again: what goes on is indented by more than a label is."""
+    found = []
+    for line in lines:
+        if line.startswith("   "):
+            found[-1] += f" {line.strip()}"
+        else:
+            found.append(line)
+    return found
 
 
 def rows_of(lines):
@@ -63,6 +74,7 @@ def test_fold_file(info, make_fy, tmp_path):
         "further columns": "1: event",
         "predictions": "1: score",
         "written by": f"lumin-core {__version__}",
+        "next": 'FoldYielder("a.hdf5") opens it; in a run file, foldfile = "a.hdf5" trains on it',
     }
 
 
@@ -134,6 +146,7 @@ def test_model(info, model, tmp_path):
         "targets": "1: y",
         "preprocessing": "none recorded",
         "seeds": "initialisation 1, fit 5",
+        "next": 'lumin predict model.safetensors FOLDFILE, or Model.from_save("model.safetensors")',
     }
 
 
@@ -230,30 +243,59 @@ def test_run_that_is_not_finished(info, run, tmp_path):
 # What is refused
 
 
-def test_files_that_are_none_of_these_are_refused(info, tmp_path):
-    (tmp_path / "text.txt").write_text("hello", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none", "there is no none; give a fold file, a saved model or ensemble, or the folder of a run"),
+        ("event.csv", "or the folder of a run; did you mean 'events.csv'?"),
+        ("empty", "empty is an empty file; what wrote it did not finish: write it again"),
+        ("half.safetensors", "half.safetensors is a damaged file; bring back a copy"),
+    ],
+)
+def test_what_is_not_there_or_damaged_is_refused(info, tmp_path, name, message):
     (tmp_path / "empty").touch()
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "events.csv").write_text("pt,eta", encoding="utf-8")
+    (tmp_path / "half.safetensors").write_bytes((1000).to_bytes(8, "little") + b'{"a":{"dtype":"F32"')
+    code, title, _, err = info(name)
+    assert (code, title) == (1, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "what", "way_out"),
+    [
+        (b"root\0\0\xf2\xc0", "a ROOT file", 'df = uproot.open("odd.hdf5")["TREE"].arrays(library="pd")'),
+        (b"hello", "a text file", "pd.read_csv"),
+        (b"pt,eta\n1,2\n", "a table as text (CSV)", 'df = pd.read_csv("odd.hdf5") reads it, and df2foldfile(df, '),
+        (b'foldfile = "train.hdf5"', "a run file", "lumin train odd.hdf5 trains what it describes"),
+        (b'objective = "regression"', "the config of a builder (TOML)", 'ModelBuilder.from_config("odd.hdf5")'),
+        (b"\x80\x04N.", "a pickle, which may run any code and is not read here", "if you trust it"),
+    ],
+)
+def test_files_of_others_are_told_by_their_look(info, tmp_path, content, what, way_out):
+    (tmp_path / "odd.hdf5").write_bytes(content)
+    code, title, rows, err = info("odd.hdf5")
+    assert (code, err) == (0, "")
+    assert title == f"odd.hdf5: {what}"
+    assert rows["next"].startswith(way_out) or way_out in rows["next"]
+
+
+def test_hdf5_of_others_and_folders_are_told(info, tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["data"] = np.ones(3)
-    for name, message in (
-        ("none", "there is no none; give a fold file, a saved model or ensemble, or the folder of a run"),
-        ("text.txt", "text.txt cannot be read as a saved model or ensemble"),
-        ("empty", "empty cannot be read as a saved model or ensemble"),
-        ("folder", "folder is no run's folder: it has no run.json"),
-        ("other.h5", "other.h5 has no meta data"),
-    ):
-        code, title, _, err = info(name)
-        assert (code, title) == (1, "")
-        assert message in err
-        assert err.count("\n") == 1
+    _, title, rows, _ = info("other.h5")
+    assert title == "other.h5: an HDF5 file of another program, no fold file"
+    assert rows["holds"] == "1: data"
+    (tmp_path / "folder").mkdir()
+    assert info("folder")[1] == "folder: a folder"
 
 
-def test_safetensors_of_others_are_refused(info, tmp_path):
+def test_safetensors_of_others_are_told(info, tmp_path):
     from safetensors.numpy import save_file
 
     save_file({"a": np.ones(3, "float32")}, tmp_path / "a.safetensors")
-    assert "was not saved by lumin-core: it has no header of ours" in info("a.safetensors")[3]
+    assert info("a.safetensors")[1] == "a.safetensors: a .safetensors file of another program"
 
 
 @pytest.mark.parametrize("content", [None, [], {"config": 3}, {"config": {}, "features": {}}])
@@ -274,6 +316,8 @@ def test_damaged_files_are_refused(info, run, fy, tmp_path):
     model = tmp_path / "run" / "model_0" / "model.safetensors"
     model.write_bytes(model.read_bytes()[:-8])
     assert "it is damaged, or another program's" in info(model)[3]
+    model.write_bytes(model.read_bytes()[:20])
+    assert "is a damaged file; bring back a copy" in info(model)[3]
     for text, message in (("{", "cannot read run/results.json"), ("[]", "is damaged, or of a later version")):
         (tmp_path / "run" / "results.json").write_text(text, encoding="utf-8")
         assert message in info("run")[3]

@@ -14,6 +14,7 @@ import numpy as np
 from lumin_core.checks import listed
 from lumin_core.data import FoldReader
 from lumin_core.errors import SavedModelError
+from lumin_core.looks import SAVED, look_at
 from lumin_core.model import tensor_sum
 from lumin_plugin_commands.saved_header import read_arrays, read_header
 
@@ -31,7 +32,7 @@ def examine(path: Path, report: Report) -> str:
     """Look at all of a file.
 
     Args:
-        path: A saved model or ensemble, ``.safetensors``; else a fold file.
+        path: A saved model or ensemble, or a fold file.
         report: Called with the name of each part that is right.
 
     Returns:
@@ -40,7 +41,8 @@ def examine(path: Path, report: Report) -> str:
     Raises:
         LuminError: Saying what is wrong.
     """
-    return _saved(path, report) if path.suffix == SUFFIX else _fold_file(path, report)
+    is_saved = path.suffix == SUFFIX or look_at(path).kind in SAVED
+    return _saved(path, report) if is_saved else _fold_file(path, report)
 
 
 def _fold_file(path: Path, report: Report) -> str:

@@ -1,87 +1,101 @@
-"""``lumin info``: what is in a fold file, a saved model or ensemble, or a run's folder.
+"""``lumin info``: what is in a fold file, a saved model or ensemble, a run's folder; what else is.
 
-All is read without torch.
+All is read without torch. Other files are told by their look, see `lumin_core.looks`.
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lumin_core.display import as_text, component, count, counted
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.files import read_json
+from lumin_core.looks import LOOKS, look_at, nearby
 from lumin_core.registry import saved_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from lumin_core.data import FoldReader, MatrixSchema
+    from lumin_core.data import FoldReader
+    from lumin_core.display import Row
+    from lumin_core.looks import Look
     from lumin_plugin_commands.saved_header import SavedHeader
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"  # how such a file begins
-_WIDTH, _SHOWN = 100, 20
+_SHOWN = 20  # names that are listed
+_OURS = ("model", "ensemble", "embeddings", "checkpoint")
 _ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError)
-
-Row = tuple[str, str]
 
 
 @click.command("info")
 @click.argument("file", type=click.Path(path_type=Path))
 def info(file: Path) -> None:
-    """Show what is in a fold file, a saved model or a run.
+    """Show what a file or a folder is, and how to go on with it.
 
-    FILE is a fold file (.hdf5), what lumin-core saved (.safetensors), or the folder of a run.
+    Of a fold file, of what lumin-core saved (.safetensors) and of the folder of a run it shows
+    what is in it. Any other FILE is told by its look, whatever its ending.
     """
     path = file.expanduser()
-    if not path.exists():
-        raise ConfigError(f"there is no {path}; give a fold file, a saved model or ensemble, or the folder of a run")
-    title, rows = _of_folder(path) if path.is_dir() else _of_hdf5(path) if _is_hdf5(path) else _of_saved(path)
-    click.echo(f"{path}: {title}")
-    width = max(len(label) for label, _ in rows)
-    for label, text in rows:
-        start, rest = f"  {label:<{width}}  ", " " * (width + 4)
-        click.echo(textwrap.fill(text, _WIDTH, initial_indent=start, subsequent_indent=rest, break_long_words=False))
+    title, rows = _looked_at(path, look_at(path))
+    click.echo(as_text(f"{path}: {title}", rows))
 
 
-def _is_hdf5(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_HDF5)) == _HDF5
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+def _looked_at(path: Path, look: Look) -> tuple[str, list[Row]]:
+    """Give title and rows by what a file looks like."""
+    if look.kind == "missing":
+        what = "give a fold file, a saved model or ensemble, or the folder of a run"
+        raise ConfigError(f"there is no {path}; {what}{nearby(path)}")
+    if look.kind == "hdf5":
+        return _of_hdf5(path)
+    if look.kind == "run":
+        return _of_run(path)
+    if look.kind in _OURS:
+        return _of_saved(path)
+    if look.kind in ("empty", "broken", "unreadable", "device"):
+        raise ConfigError(f"{path} is {look.told(path)}")
+    return look.what, [("next", look.told(path).removeprefix(f"{look.what}; "))]
 
 
 def _of_hdf5(path: Path) -> tuple[str, list[Row]]:
     from lumin_core.data import FoldReader
 
+    if holds := _of_others(path):
+        return "an HDF5 file of another program, no fold file", [
+            ("holds", counted(holds, _SHOWN)),
+            _next("other_hdf5", path),
+        ]
     with closing(FoldReader(path)) as reader:
-        return _fold_file(reader)
+        title, rows = _fold_file(reader)
+        return title, [*rows, _next("fold_file", path)]
+
+
+def _of_others(path: Path) -> list[str]:
+    """List what an HDF5 file holds that is no fold file; of one that cannot be opened, nothing."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return [] if {"meta_data", "fold_0"} & set(file) else list(file) or ["nothing"]
+    except (OSError, RuntimeError, ValueError):
+        return []
+
+
+def _next(kind: str, path: Path) -> Row:
+    return "next", LOOKS[kind].way_out.format(path=path)
 
 
 def _fold_file(reader: FoldReader) -> tuple[str, list[Row]]:
-    meta, sizes = reader.schema, list(reader.sizes.values())
-    known = {"inputs", "targets", "weights", "matrix_inputs", *meta.misc_feats}
-    folds = f"{len(sizes)}, each of {_span(sizes)} events, {sum(sizes):,} in all"
-    cats = [f"{feat} ({len(meta.cat_maps[feat])} values)" if feat in meta.cat_maps else feat for feat in meta.cat_feats]
-    rows = [
-        ("folds", folds),
-        ("continuous", _listed(meta.cont_feats)),
-        ("categorical", _listed(cats)),
-        ("targets", _listed(meta.targ_feats)),
-        ("weights", _weights(reader)),
-        ("matrix", _matrix(meta.matrix)),
-        *((f"preprocessed {name}", _names(steps)) for name, steps in meta.preprocessing.items()),
-        ("further columns", _listed(meta.misc_feats)),
-        ("predictions", _listed([column for column in reader.columns if column not in known])),
-        ("written by", str(meta.provenance.get("written_by", "another program"))),
-    ]
+    from lumin_core.data import fold_rows
+
+    rows = dict(fold_rows(reader.schema, reader.sizes.values(), reader.columns, _SHOWN))
+    rows |= {"weights": _weights(reader)}
+    rows |= {"written by": str(reader.schema.provenance.get("written_by", "another program"))}
     number = int(reader.open()["meta_data"].attrs.get("format", 0)) if "meta_data" in reader.open() else 0
-    return f"fold file, format {number or 'of LUMIN'}", [row for row in rows if row[1]]
+    return f"fold file, format {number or 'of LUMIN'}", list(rows.items())
 
 
 def _weights(reader: FoldReader) -> str:
@@ -94,14 +108,6 @@ def _weights(reader: FoldReader) -> str:
     return f"{reader.schema.wgt_feat or 'weights'}, {total:.6g} in all"
 
 
-def _matrix(matrix: MatrixSchema | None) -> str:
-    if matrix is None:
-        return ""
-    parts = [" x ".join(map(str, matrix.shape)), f"objects {', '.join(matrix.vecs)}"]
-    parts += [f"each with {', '.join(matrix.feats_per_vec)}"] * any(matrix.feats_per_vec)
-    return "; ".join([*parts, *["sparse"] * matrix.is_sparse])
-
-
 def _of_saved(path: Path) -> tuple[str, list[Row]]:
     from lumin_plugin_commands.saved_header import read_header
 
@@ -109,13 +115,14 @@ def _of_saved(path: Path) -> tuple[str, list[Row]]:
     size = f"{header.n_values:,} weights"
     try:
         if header.sort == "model":
-            return f"saved model, {size}", list(_model(header.content, header))
+            return f"saved model, {size}", [*_model(header.content, header), _next("model", path)]
         if header.sort == "ensemble":
             models = header.content["models"]
-            return f"saved ensemble of {len(models)} models, {size}", _ensemble(models, header)
+            title = f"saved ensemble of {len(models)} models, {size}"
+            return title, [*_ensemble(models, header), _next("ensemble", path)]
     except _ODD as error:
         raise SavedModelError(f"{path} is damaged, or of a later version: its header does not fit ({error})") from error
-    return f"saved {header.sort}, {size}", [("format", str(header.format))]
+    return f"saved {header.sort}, {size}", [("format", str(header.format)), _next(header.sort, path)]
 
 
 def _ensemble(models: Sequence[Any], header: SavedHeader) -> list[Row]:
@@ -131,17 +138,17 @@ def _model(record: Mapping[str, Any], header: SavedHeader) -> Iterator[Row]:
     if config is None:
         yield "config", f"none: {record['unnamed']}"
     else:
-        yield "objective", f"{config['objective']}, {config['n_out']} output{'s' * (config['n_out'] != 1)}"
-        yield from ((part, _component(config[part])) for part in ("head", "body", "tail"))
+        yield "objective", f"{config['objective']}, {count(config['n_out'], 'output')}"
+        yield from ((part, component(config[part])) for part in ("head", "body", "tail"))
         yield "loss", _loss(config["loss"], record["components"])
         optimiser = dict(config["opt_args"])
-        yield "optimiser", _component({"name": optimiser.pop("opt"), **optimiser})
-    yield "continuous", _listed(features.get("cont_feats", (config or {}).get("cont_feats", [])))
+        yield "optimiser", component({"name": optimiser.pop("opt"), **optimiser})
+    yield "continuous", counted(features.get("cont_feats", (config or {}).get("cont_feats", [])), _SHOWN)
     if features.get("cat_feats"):
-        yield "categorical", _listed(features["cat_feats"])
+        yield "categorical", counted(features["cat_feats"], _SHOWN)
     if record["input_mask"] is not None:
         yield "input mask", f"{_length(record['input_mask'], header)} columns of these"
-    yield "targets", _listed(features.get("targ_feats", [])) or "unknown: it was not trained"
+    yield "targets", counted(features.get("targ_feats", []), _SHOWN) or "unknown: it was not trained"
     yield "preprocessing", _names(record["preprocessing"]) or "none recorded"
     yield "seeds", ", ".join(f"{name} {seed}" for name, seed in record["seeds"].items())
     yield "versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())
@@ -149,17 +156,9 @@ def _model(record: Mapping[str, Any], header: SavedHeader) -> Iterator[Row]:
         yield "plugins", ", ".join(map(str, plugins))
 
 
-def _component(spec: str | Mapping[str, Any]) -> str:
-    """Write a component with its options in a line."""
-    if isinstance(spec, str):
-        return spec
-    options = ", ".join(f"{key} {value}" for key, value in spec.items() if key != "name")
-    return f"{spec['name']}: {options}" if options else str(spec["name"])
-
-
 def _loss(spec: Any, components: Sequence[Mapping[str, str]]) -> str:
     chosen = next((used["qualified"] for used in components if used["kind"] == "loss"), "auto")
-    return chosen if spec == "auto" else _component(spec)
+    return chosen if spec == "auto" else component(spec)
 
 
 def _length(value: Any, header: SavedHeader) -> int:
@@ -167,14 +166,15 @@ def _length(value: Any, header: SavedHeader) -> int:
     return header.shapes[value["table"]][0] if isinstance(value, dict) else len(value)
 
 
-def _of_folder(path: Path) -> tuple[str, list[Row]]:
-    if not (path / "run.json").is_file():
-        raise ConfigError(f"{path} is no run's folder: it has no run.json; give a run's folder, or a file")
+def _of_run(path: Path) -> tuple[str, list[Row]]:
     try:
         run: Any = read_json(path / "run.json")
         total = len(run["folds"])
         finished = _finished(path)
-        return f"run of {total} model{'s' * (total != 1)}, {len(finished)} finished", list(_run(path, run, finished))
+        return f"run of {count(total, 'model')}, {len(finished)} finished", [
+            *_run(path, run, finished),
+            _next("run", path),
+        ]
     except _ODD as error:
         raise ConfigError(f"the run in {path} is damaged, or of a later version: {error}") from error
 
@@ -208,18 +208,5 @@ def _run(path: Path, run: Mapping[str, Any], finished: Sequence[Mapping[str, Any
         yield "beside", ", ".join(others)
 
 
-def _span(sizes: Sequence[int]) -> str:
-    low, high = min(sizes), max(sizes)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
 def _names(steps: Iterable[Any]) -> str:
     return ", ".join(step if isinstance(step, str) else str(step["name"]) for step in steps)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Count and list names; of many the first alone."""
-    if not names:
-        return ""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{len(names)}: {', '.join(names[:_SHOWN])}{more}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from lumin_core.errors import SavedModelError
+from lumin_core.looks import SAVED, another, nearby
 from lumin_core.model import split_sum
 
 if TYPE_CHECKING:
@@ -66,9 +67,10 @@ def read_header(name: Path) -> SavedHeader:
             metadata = file.metadata() or {}
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise SavedModelError(
-            f"{path} cannot be read as a saved model or ensemble: {error}; it is damaged, or another program's"
-        ) from error
+        it_is = (
+            f"it is {it_is}" if (it_is := another(path, *SAVED)) else f"{error}; it is damaged, or another program's"
+        )
+        raise SavedModelError(f"{path} cannot be read as a saved model or ensemble: {it_is}") from error
     try:
         header = json.loads(metadata["lumin"])
         text, total = split_sum(metadata["lumin"])
@@ -107,5 +109,6 @@ def _existing(name: Path) -> Path:
     if not path.is_file():
         path = path.with_name(path.name + _SUFFIX)
     if not path.is_file():
-        raise SavedModelError(f"there is no file {name}; give a saved model or ensemble, a {_SUFFIX} file")
+        what = f"give a saved model or ensemble, a {_SUFFIX} file"
+        raise SavedModelError(f"there is no file {name}; {what}{nearby(path)}")
     return path
