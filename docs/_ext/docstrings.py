@@ -1,4 +1,4 @@
-"""Docstrings of Google's style as reStructuredText, and signatures whose defaults have names.
+"""Docstrings of Google's style as reStructuredText, and signatures as `lumin describe` has them.
 
 What stands between the sections of our docstrings is reStructuredText already. Nothing here needs
 Sphinx.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from functools import partial
-from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, NamedTuple
+
+from lumin_core.cli.describe import annotation_as_text, default_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,29 +73,15 @@ def options(constructor: object, arguments: dict[str, str]) -> list[Option]:
     except ValueError:
         return []
     return [
-        Option(p.name, _annotation(p), _default(p), arguments.get(p.name, ""))
+        Option(
+            p.name,
+            "" if p.annotation is p.empty else annotation_as_text(p.annotation),
+            None if p.default is p.empty else default_as_text(p.default),
+            arguments.get(p.name, ""),
+        )
         for p in parameters
         if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
-
-
-def _annotation(parameter: inspect.Parameter) -> str:
-    annotation = parameter.annotation
-    if annotation is parameter.empty:
-        return ""
-    return annotation.strip("'\"") if isinstance(annotation, str) else inspect.formatannotation(annotation)
-
-
-def _default(parameter: inspect.Parameter) -> str | None:
-    return None if parameter.default is parameter.empty else by_name(parameter.default)
-
-
-def by_name(value: object) -> str:
-    """Write a default: functions and classes by their names, all else as Python does."""
-    if isinstance(value, partial):
-        given = [*map(by_name, value.args), *(f"{key}={by_name(each)}" for key, each in value.keywords.items())]
-        return f"{by_name(value.func)}({', '.join(given)})"
-    return value.__name__ if isinstance(value, type | FunctionType | BuiltinFunctionType) else repr(value)
 
 
 def as_rst(doc: Docstring, title: Callable[[str], str], *, skip: Sequence[str] = ()) -> str:

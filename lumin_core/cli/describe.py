@@ -58,35 +58,49 @@ def _option(parameter: inspect.Parameter) -> str:
     annotation, default = parameter.annotation, parameter.default
     text = str(bare)
     if annotation is not inspect.Parameter.empty:
-        text += f": {_annotation(annotation)}"
+        text += f": {annotation_as_text(annotation)}"
     if default is inspect.Parameter.empty:
         return text
-    return f"{text} = {_default(default)}" if ": " in text else f"{text}={_default(default)}"
+    return f"{text} = {default_as_text(default)}" if ": " in text else f"{text}={default_as_text(default)}"
 
 
-def _annotation(annotation: object) -> str:
+def annotation_as_text(annotation: object) -> str:
+    """Write an annotation as in the source, without the modules of what it names.
+
+    Example:
+        >>> from lumin_core.cli.describe import annotation_as_text
+        >>> annotation_as_text("collections.abc.Sequence[str]")
+        'Sequence[str]'
+    """
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     for prefix in _PREFIXES:
         text = text.replace(prefix, "")
     return text
 
 
-def _default(value: object) -> str:
-    """Write a default: classes and functions by name, what has no text of its own by its class."""
+def default_as_text(value: object) -> str:
+    """Write a default: classes and functions by name, what has no text of its own by its class.
+
+    Example:
+        >>> from functools import partial
+        >>> from lumin_core.cli.describe import default_as_text
+        >>> default_as_text([len, partial(int, base=8)])
+        '[len, partial(int, base=8)]'
+    """
     if isinstance(value, type) or inspect.isroutine(value):
         return name_of(value)
     if isinstance(value, partial):
-        options = "".join(f", {key}={_default(option)}" for key, option in value.keywords.items())
-        return f"partial({_default(value.func)}{options})"
+        options = "".join(f", {key}={default_as_text(option)}" for key, option in value.keywords.items())
+        return f"partial({default_as_text(value.func)}{options})"
     if isinstance(value, list | tuple) and type(value) in (list, tuple):  # not what is derived from them
         return _sequence(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {_default(entry)}" for key, entry in value.items()) + "}"
+        return "{" + ", ".join(f"{key!r}: {default_as_text(entry)}" for key, entry in value.items()) + "}"
     return f"{name_of(value)}()" if " at 0x" in repr(value) else repr(value)
 
 
 def _sequence(values: list[object] | tuple[object, ...]) -> str:
-    inner = ", ".join(map(_default, values))
+    inner = ", ".join(map(default_as_text, values))
     if isinstance(values, list):
         return f"[{inner}]"
     return f"({inner},)" if len(values) == 1 else f"({inner})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,15 +59,6 @@ def test_sections_become_restructured_text():
         "    >>> 1 + 1",
         "    2",
     ]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(len, "len"), (dict, "dict"), (partial(int, base=8), "int(base=8)"), (0.5, "0.5")]
-)
-def test_defaults_are_shown_by_name(value, text):
-    from docstrings import by_name
-
-    assert by_name(value) == text
 
 
 def test_options_have_type_default_and_text():
