@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from components import ROOT, as_line, by_object, toctree
 from docstrings import heading, indented, parse
 
+import lumin_core
+
 if TYPE_CHECKING:
     from types import ModuleType
 
-FACES = ["lumin_core", *(f"lumin_core.{floor}" for floor in ("data", "model", "training", "runs", "registry"))]
-GROUND = [f"lumin_core.{module}" for module in ("checks", "errors", "files", "lazy", "seeds", "statistics")]
 INTRODUCTION = """\
 # Python
 
@@ -38,9 +38,9 @@ def pages(folder: str) -> dict[str, str]:
 
 
 def modules() -> list[str]:
-    """List the public modules: faces of the core, its ground floor, faces of the plugins."""
+    """List the public modules: the core's, then the faces of the plugins."""
     found = sorted(path.parent.name for path in ROOT.glob("plugins/*/*/__init__.py"))
-    return [*FACES, *GROUND, *found]
+    return ["lumin_core", *(f"lumin_core.{module}" for module in lumin_core._MODULES), *found]
 
 
 def overview() -> str:
