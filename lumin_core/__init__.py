@@ -29,6 +29,7 @@ _HOMES = {
     "model.lookups": ["lookup_act"],
     "model.loss": ["BatchLoss"],
     "model.matrix_head": ["MatrixHead"],
+    "model.module_hooks": ["BackwardHook", "ForwardHook"],
     "registry": ["build", "register"],
     "runs.ensemble": ["Ensemble"],
     "runs.results": ["Results"],

@@ -8,15 +8,16 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeGuard
 
 from lumin_core.errors import ConfigError
+from lumin_core.synonyms import meant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 
 def nearest(name: object, known: Iterable[str]) -> list[str]:
     """Return the known names nearest to one that is not known.
 
-    There are two at most, the nearest first.
+    There are two at most, the nearest first; before them comes what others call so.
 
     Args:
         name: The name that came.
@@ -24,12 +25,14 @@ def nearest(name: object, known: Iterable[str]) -> list[str]:
 
     Example:
         >>> from lumin_core.checks import nearest
-        >>> nearest("widht", ["depth", "width"])
-        ['width']
+        >>> nearest("widht", ["depth", "width"]), nearest("hidden_size", ["depth", "width"])
+        (['width'], ['width'])
     """
     import difflib
 
     by_key = {_plain(candidate): candidate for candidate in map(str, known)}
+    if ours := meant(_plain(str(name)), by_key.values()):
+        return ours[:2]
     return [by_key[key] for key in difflib.get_close_matches(_plain(str(name)), by_key, n=2, cutoff=0.6)]
 
 
@@ -52,6 +55,25 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     if near := nearest(name, names):
         return f"; did you mean {' or '.join(map(repr, near))}?"
     return f"; known are {listed(names, 20)}" if names else ""
+
+
+def input_hint(name: object, columns: Iterable[object], truth: Container[str] = ()) -> str:
+    """Return the end of a message about a feature that is not there, as `did_you_mean`.
+
+    Truth is not suggested for an input: neither what begins with ``gen_`` nor targets.
+
+    Args:
+        name: The name that came.
+        columns: The names of all columns.
+        truth: Those that are no inputs, beside what begins with ``gen_``.
+
+    Example:
+        >>> from lumin_core.checks import input_hint
+        >>> input_hint("mas", ["gen_mas", "mass", "mask"], ["mask"])
+        "; did you mean 'mass'?"
+    """
+    names = [column for column in map(str, columns) if column not in truth]
+    return did_you_mean(name, names if str(name).startswith("gen_") else [c for c in names if not c.startswith("gen_")])
 
 
 def listed(names: Iterable[object], most: int = 5) -> str:
@@ -166,6 +188,26 @@ def check_flags(**flags: object) -> None:
     kinds = ("bool", "bool_")  # numpy's, too
     if wrong := [f"{name}={flag!r}" for name, flag in flags.items() if type(flag).__name__ not in kinds]:
         raise ConfigError(f"True or False is needed, got {', '.join(wrong)}")
+
+
+def check_tables(**tables: object) -> None:
+    """Refuse what is neither a dict of options nor ``None``.
+
+    Args:
+        **tables: The values by the names of the arguments.
+
+    Raises:
+        ConfigError: With name and value.
+
+    Example:
+        >>> from lumin_core.checks import check_tables
+        >>> check_tables(opt_args="adam")
+        Traceback (most recent call last):
+        lumin_core.errors.ConfigError: opt_args must be a dict of options by name, got 'adam'
+    """
+    for name, table in tables.items():
+        if table is not None and not isinstance(table, Mapping):
+            raise ConfigError(f"{name} must be a dict of options by name, got {table!r}")
 
 
 def check_positive(**numbers: object) -> None:

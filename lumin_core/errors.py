@@ -19,6 +19,7 @@ and the way out.
     ├── DataError           (ValueError)    values that cannot be trained on
     │   └── Diverged        (ValueError)    losses, weights or outputs that are not finite
     ├── ConfigError         (ValueError)    an option that is unknown, contradictory or out of range
+    │   └── ArgumentError   (TypeError)     an argument that is unknown, missing or of another sort
     ├── SavedModelError     (ValueError)    a saved model that cannot be read or does not match
     └── TrainingFailed      (RuntimeError)  models of a run that failed; the others are finished
 """
@@ -98,6 +99,10 @@ class Diverged(DataError):
 
 class ConfigError(LuminError, ValueError):
     """An option is unknown, given twice, contradictory or out of range."""
+
+
+class ArgumentError(ConfigError, TypeError):
+    """An argument of a call is unknown, missing, or of another sort than it has to be."""
 
 
 class SavedModelError(LuminError, ValueError):

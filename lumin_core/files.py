@@ -318,4 +318,5 @@ def read_toml(path: Path, what: str = "file", form: str = "TOML file") -> dict[s
     except OSError as error:
         raise ConfigError(f"cannot read the {what} {path}: {error.strerror}; give a TOML file{nearby(path)}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is no {form}: {another(path, 'json', 'csv') or error}") from error
+        it_is = f"it is {it_is}" if (it_is := another(path, "json", "csv")) else error
+        raise ConfigError(f"{path} is no {form}: {it_is}") from error

@@ -17,6 +17,8 @@ from lumin_plugin_tabular import fit_input_pipe, proc_cats
 
 SEED = 2026
 folder = Path(tempfile.mkdtemp(prefix="ditau_"))
+print("H -> tautau among Z -> tautau and ttbar: three networks and their ensemble, from a table of 20,000 collisions.")
+print("This takes a few minutes on a laptop; the epochs are shown as they end.", flush=True)
 
 # 1. The events: columns of numbers (missing where a jet is), three categories, a label, and a weight that makes each
 #    process count as often as it comes in 139/fb. What begins with gen_ is truth, and no input.
@@ -43,6 +45,7 @@ train[cont_feats], test[cont_feats] = pipe.transform(train[cont_feats]), pipe.tr
 
 # 4. Two fold files. Collisions look alike however they are turned about the beam, or mirrored: each epoch sees the
 #    momenta turned anew, and predictions are means over eight views of each event.
+print("The events are cut into folds, and written as two fold files ...", flush=True)
 common = {
     "cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": "gen_target", "wgt_feat": "weight",
     "targ_type": "int", "cat_maps": cats.cat_maps, "preprocessing": pipe, "strat_key": "process", "seed": SEED,
@@ -77,6 +80,7 @@ ensemble = Ensemble.from_results(results, size=3)
 ensemble.save(folder / "ensemble")
 
 # 6. Predictions become columns of the test file.
+print("Predictions for the events held back, of eight views each ...", flush=True)
 for i, result in enumerate(results):
     Model.from_save(result["path"]).predict(test_fy, pred_name=f"model_{i}")
 ensemble.predict(test_fy, pred_name="ensemble")
@@ -84,6 +88,7 @@ ensemble.predict(test_fy, pred_name="ensemble")
 # 7. On the events held back, as they come in 139/fb: ROC AUC, its uncertainty from bootstraps, and the significance of
 #    the best cut that leaves ten background events, the background being known to 5% and as well as they tell.
 target, weight = test_fy.get_column("targets"), test_fy.get_column("weights")
+print("Uncertainties, each from 100 bootstraps ...", flush=True)
 print(f"\n{'':>10} {'valid. loss':>12} {'test ROC AUC, weighted':>24} {'test AMS':>9} {'at cut':>7}")
 for name in ("model_0", "model_1", "model_2", "ensemble"):
     pred = test_fy.get_column(name)
@@ -92,5 +97,6 @@ for name in ("model_0", "model_1", "model_2", "ensemble"):
     columns = {"pred": pred, "gen_target": target, "gen_weight": weight}
     ams, cut = ams_scan(columns, br=10, syst_unc_b=0.05, use_stat_unc=True, min_events=10)
     loss = f"{results[int(name[-1])]['loss']:.4f}" if name != "ensemble" else ""
-    print(f"{name:>10} {loss:>12} {auc:>14.4f} ± {error:.4f} {ams:>9.2f} {cut:>7.3f}")
-print(f"\nFold files, run and ensemble lie in {folder}")
+    print(f"{name:>10} {loss:>12} {auc:>14.4f} ± {error:.4f} {ams:>9.2f} {cut:>7.3f}", flush=True)
+print("\nROC AUC tells how well signal and background are told apart, AMS the significance of the best cut, in sigma.")
+print(f"Fold files, run and ensemble lie in {folder}; next: lumin info {folder / 'run'}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lumin_core import __version__
+from lumin_core.checks import nearest
 from lumin_core.errors import BrokenPlugin, LuminError, UnknownComponent
 from lumin_core.registry import components, find
 from lumin_core.registry.names import first_party
@@ -158,7 +159,7 @@ def main(args: Sequence[str] | None = None) -> int:
         returned: object = lumin.main(arguments, prog_name="lumin", standalone_mode=False)
         return returned if isinstance(returned, int) else 0
     except click.ClickException as error:
-        error.show()
+        (_explained(error) if isinstance(error, click.NoSuchOption) else error).show()
         return error.exit_code
     except click.Abort as stop:
         if message := str(stop.__cause__ or ""):  # how to go on, where there is something to go on with
@@ -169,6 +170,16 @@ def main(args: Sequence[str] | None = None) -> int:
             raise
         click.echo(f"Error: {_message(error)}", err=True)
         return 1
+
+
+def _explained(error: click.NoSuchOption) -> click.UsageError:
+    """Suggest an option by what others call it, where click has no suggestion."""
+    command = error.ctx.command if error.ctx is not None else lumin
+    known = [name.lstrip("-") for option in command.params for name in option.opts if name.startswith("--")]
+    near = nearest(error.option_name.lstrip("-"), known)
+    if error.possibilities or not near:
+        return error
+    return click.UsageError(f"No such option: {error.option_name}; did you mean --{near[0]}?", error.ctx)
 
 
 def _wants_traceback(arguments: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lumin_core import registry
-from lumin_core.checks import as_list, did_you_mean, is_positive, positive
+from lumin_core.checks import as_list, did_you_mean, is_positive, nearest, positive
 from lumin_core.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ class Fold(dict[str, Any]):
         if name in self.targ_feats:
             column: np.ndarray = self["targets"][:, self.targ_feats.index(name)]
             return column
-        hint = did_you_mean(name, [*self.input_feats, *self.targ_feats])
+        hint = did_you_mean(
+            name, self.input_feats if nearest(name, self.input_feats) else [*self.input_feats, *self.targ_feats]
+        )
         raise ConfigError(f"the augmentation needs the column {name!r}, which the fold does not have{hint}")
 
 

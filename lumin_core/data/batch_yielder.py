@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from lumin_core.arguments import explained
 from lumin_core.checks import listed, positive
 from lumin_core.data.matrix import fill_objects
 from lumin_core.data.numbers import as_numbers
@@ -75,6 +76,7 @@ class BatchYielder:
         (2, [((2, 3), (2, 1), None), ((2, 3), (2, 1), None)])
     """
 
+    @explained
     def __init__(
         self,
         inputs: Any,

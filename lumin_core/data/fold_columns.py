@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
+from lumin_core.arguments import explained
 from lumin_core.checks import as_list, did_you_mean
 from lumin_core.data.entries import matrix_to_entry
 from lumin_core.data.file_rows import fold_rows
@@ -220,6 +221,7 @@ class FoldColumns(Pipelines, Displayed):
             "weights": joined(weights, n, "weights") if weights else None,
         }
 
+    @explained
     def get_df(
         self,
         pred_name: str = "pred",
@@ -234,10 +236,10 @@ class FoldColumns(Pipelines, Displayed):
         suppress_warn: bool = False,
         nan_to_num: bool = False,
         inc_matrix: bool = False,
+        *,
+        inc_misc: bool = False,
     ) -> pd.DataFrame:
-        """Return a data frame with LUMIN's column names.
-
-        It holds inputs, if wanted, targets, weights and predictions.
+        """Return a data frame with LUMIN's column names: targets, weights, predictions, and others.
 
         Args:
             pred_name: Column of the predictions.
@@ -252,17 +254,20 @@ class FoldColumns(Pipelines, Displayed):
             suppress_warn: Whether not to log that a column is missing.
             nan_to_num: Whether NaN in inputs become 0.
             inc_matrix: Whether to include the flattened matrix among the inputs.
+            inc_misc: Whether to include further columns, such as event numbers, that no prediction
+                wrote.
 
         Returns:
             Columns: inputs by name; ``gen_target``, ``gen_weight``, ``pred``, each with ``_0``,
-            ``_1``, ... where there are several values an event. An input of one of these names is
-            called ``input_pred``, say.
+            ``_1``, ... where there are several values an event; further columns likewise. An input
+            of one of these names is called ``input_pred``, a further column ``misc_pred``.
 
         Raises:
             ConfigError: If there is nothing to undo, or there are no such folds.
             ShapeError: If a pipeline does not fit the data.
         """
-        wanted = Wanted(n_folds, fold_idx, inc_inputs, inc_matrix, nan_to_num, [] if inc_ignore else self._ignored)
+        ignored = [] if inc_ignore else self._ignored
+        wanted = Wanted(n_folds, fold_idx, inc_inputs, inc_matrix, nan_to_num, ignored, inc_misc)
         named = {"gen_target": targ_name, "gen_weight": wgt_name, "pred": pred_name}
         df, lacking = to_frame(self._reader, named, wanted, self if deprocess else None)
         for column in [] if suppress_warn else lacking:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from lumin_core.arguments import explained
 from lumin_core.data import room
 from lumin_core.data.check_sums import IDENTITY, META, complete_sums
 from lumin_core.data.description import describe
@@ -89,6 +90,7 @@ class FoldFileWriter:
         [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
     """
 
+    @explained
     def __init__(
         self,
         path: str | Path,

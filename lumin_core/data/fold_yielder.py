@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from lumin_core import seeds
+from lumin_core.arguments import explained
 from lumin_core.checks import as_list
 from lumin_core.data import augmentation
 from lumin_core.data.augmentation import Fold
@@ -79,6 +80,7 @@ class FoldYielder(FoldColumns):
         ['eta', 'gen_target', 'pred']
     """
 
+    @explained
     def __init__(
         self,
         foldfile: str | Path | h5py.File,

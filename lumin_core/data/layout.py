@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import pandas as pd
 
-from lumin_core.checks import check_keys, check_names, did_you_mean
+from lumin_core.checks import check_keys, check_names, did_you_mean, input_hint
 from lumin_core.data.categories import check_known_codes
 from lumin_core.data.folds import held_by
 from lumin_core.data.numbers import REAL, as_numbers
@@ -20,7 +20,7 @@ from lumin_core.data.values import EXACT, check_codes, check_column_name, check_
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -232,13 +232,14 @@ def flat_inputs(frame: pd.DataFrame, schema: Schema, where: str = "") -> NDArray
     return inputs
 
 
-def check_column(name: str, known: Sequence[object], what: str) -> None:
+def check_column(name: str, known: Sequence[object], what: str, truth: Container[str] = ()) -> None:
     """Refuse a column that data do not have, or have twice.
 
     Args:
         name: Of the column.
         known: The names of all columns.
         what: Where it is asked for, for the message.
+        truth: Of inputs, the columns that cannot be meant.
 
     Raises:
         DataError: With did-you-mean.
@@ -253,7 +254,9 @@ def check_column(name: str, known: Sequence[object], what: str) -> None:
     if not known:
         raise ConfigError(f"{what} names {name!r}, but there is no data frame; pass df, or leave {what} out")
     if name not in known:
-        raise DataError(f"{what}: the data frame has no column {name!r}{did_you_mean(name, map(str, known))}")
+        is_input = what in ("cont_feats", "cat_feats")
+        hint = input_hint(name, known, truth) if is_input else did_you_mean(name, map(str, known))
+        raise DataError(f"{what}: the data frame has no column {name!r}{hint}")
     if known.count(name) > 1:
         raise DataError(f"{what}: the data frame has {known.count(name)} columns {name!r}; rename or drop one")
 

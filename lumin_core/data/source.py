@@ -84,19 +84,24 @@ class Source:
         columns: Sequence[object] = self.df.columns.tolist()
         return [name for name in columns if isinstance(name, str)]
 
-    def column(self, name: str, what: str) -> pd.Series:
+    def column(self, name: str, what: str, truth: Sequence[str] = ()) -> pd.Series:
         """Return a column of the data frame.
 
         Args:
             name: Its name.
             what: The argument that asks for it, for the message.
+            truth: Of inputs, the columns that cannot be meant.
 
         Raises:
             ConfigError: If there is no data frame.
             DataError: If it does not have that column, or has it twice.
         """
-        check_column(name, list(self.df.columns), what)
+        check_column(name, list(self.df.columns), what, truth)
         return self.df[name]
+
+    def key(self, name: str | None, what: str) -> np.ndarray | None:
+        """Return what events are sorted by, if anything; arguments and errors as of `column`."""
+        return None if name is None else self.column(name, what).to_numpy()
 
     def numbers(self, names: Sequence[str], what: str) -> np.ndarray:
         """Return columns of the data frame as numbers, shape ``(n, n_columns)``."""
@@ -148,7 +153,7 @@ class Source:
         """
         for part, feats in (("cont_feats", schema.cont_feats), ("cat_feats", schema.cat_feats)):
             for feat in feats:
-                self.column(feat, part)
+                self.column(feat, part, [*schema.targ_feats, *as_list(schema.wgt_feat)])
         columns: dict[str, Any] = {"inputs": flat_inputs(self.df, schema), "targets": self.tensor_target}
         if self.tensor_target is None:
             columns["targets"] = self.numbers(schema.targ_feats, "targ_feats")

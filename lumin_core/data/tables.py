@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from lumin_core.data.numbers import WHOLE, as_array, uncovered, unmasked
 from lumin_core.errors import DataError, ShapeError
+from lumin_core.looks import another
 
 if TYPE_CHECKING:
     Frame = pd.DataFrame | Mapping[str, object] | np.ndarray
@@ -108,5 +110,9 @@ def _refusal(values: object, what: str) -> DataError:
         came, way_out = f"an array of shape {values.shape}", "pass pd.DataFrame(df, columns=[...])"
     elif isinstance(values, pd.Series):
         way_out = "pass df.to_frame()"
+    elif isinstance(values, str | Path):
+        came, way_out = repr(str(values)), another(Path(values)) or "read it first, with pd.read_csv say"
+    elif hasattr(values, "get_df"):
+        way_out = "pass df.get_df(inc_inputs=True)"
     needed = f"{what} must be a data frame of pandas, a dict of columns or an array of records"
     return DataError(f"{needed}, got {came}; {way_out.replace('df', what)}")

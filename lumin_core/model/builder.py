@@ -16,7 +16,9 @@ import torch
 from torch import nn
 
 from lumin_core import registry, seeds
-from lumin_core.checks import as_list, check_keys, positive
+from lumin_core.arguments import expect, explained
+from lumin_core.checks import as_list, check_flags, check_keys, check_tables, positive
+from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.model import features, lookups
 from lumin_core.model.builder_rows import BuilderRows
 from lumin_core.model.built import BuiltModel
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.blocks import Body, Head, Tail
     from lumin_core.model.lookups import LookupInit
     from lumin_core.model.options import Spec
@@ -83,6 +84,7 @@ class ModelBuilder(BuilderRows):
         ['CatEmbHead', 'FullyConnected', 'ClassRegMulti']
     """
 
+    @explained
     def __init__(
         self,
         objective: str,
@@ -106,6 +108,10 @@ class ModelBuilder(BuilderRows):
         seed: int | None = None,
     ) -> None:
         own = {key: copied(value) for key, value in locals().items() if key != "self"}
+        check_flags(freeze_head=freeze_head, freeze_body=freeze_body, freeze_tail=freeze_tail)
+        check_tables(model_args=model_args, opt_args=opt_args)
+        if cat_embedder is not None:
+            expect(cat_embedder, CatEmbedder, "cat_embedder")
         own |= {key: registry.noting(own[key]) for key in SPECIFICATIONS}
         self._arguments = own
         self._is_asked = False
@@ -129,6 +135,7 @@ class ModelBuilder(BuilderRows):
         self._check()
 
     @classmethod
+    @explained
     def from_fy(cls, fy: FoldYielder, objective: str, n_out: int | None = None, **options: Any) -> ModelBuilder:
         """Make a builder for a fold file: its features, category maps and number of targets.
 
@@ -147,6 +154,7 @@ class ModelBuilder(BuilderRows):
         Returns:
             The builder.
         """
+        expect(fy, FoldYielder, "fy")
         if n_out is None:
             n_out = features.count_outputs(fy, objective_of(objective))
         if fy.cat_feats and "cat_embedder" not in options and fy.get_use_cat_feats():
@@ -175,6 +183,7 @@ class ModelBuilder(BuilderRows):
             >>> ModelBuilder.from_model_builder(builder, loss="l1_loss").opt_args
             {'lr': 0.1}
         """
+        expect(model_builder, ModelBuilder, "model_builder")
         check_keys(changes, inspect.signature(ModelBuilder).parameters, "ModelBuilder")
         return cls(**{**model_builder.arguments, **changes})
 

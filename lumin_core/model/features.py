@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, SupportsIndex, cast
 import numpy as np
 
 from lumin_core import registry, seeds
-from lumin_core.checks import check_keys, check_names, listed, positive
+from lumin_core.checks import check_keys, check_names, is_number, listed, positive
 from lumin_core.errors import ConfigError
 from lumin_core.model.matrix_head import MatrixHead
 from lumin_core.model.options import with_options
@@ -63,7 +63,7 @@ def check(
     check_names("cont_feats", cont_feats)
     if rate is None and guaranteed:
         raise ConfigError("guaranteed_feats means something only with cont_subsample_rate: give both, or neither")
-    if rate is not None and not 0 < rate <= 1:
+    if rate is not None and not (is_number(rate) and 0 < rate <= 1):
         raise ConfigError(f"cont_subsample_rate must be in (0, 1], got {rate!r}")
     check_keys(guaranteed, cont_feats, "cont_feats")
 

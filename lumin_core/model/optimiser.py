@@ -12,10 +12,12 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from lumin_core import registry
+from lumin_core.checks import did_you_mean
 from lumin_core.errors import ConfigError
 from lumin_core.model.options import copied, join, options_of, without
 from lumin_core.registry.making import make
 from lumin_core.registry.signature import signature_of
+from lumin_core.synonyms import meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,6 +50,8 @@ def optimiser_spec(opt_args: Mapping[str, object] | None) -> object:
         {'name': 'sgd', 'lr': 0.002, 'momentum': 0.9}
     """
     options = dict(opt_args or {})
+    if wrong := [name for name in options if meant(str(name).lower(), ["opt"])]:
+        raise ConfigError(f"opt_args has no {wrong[0]!r}{did_you_mean(wrong[0], ['opt'])}")
     spec = options.pop("opt", DEFAULT_OPT)
     if "lr" not in {*options, *options_of(spec)}:
         options = {"lr": DEFAULT_LR, **options}
@@ -134,7 +138,9 @@ def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.P
 def _check_numbers(options: Mapping[str, object]) -> None:
     """Refuse a learning rate that is no number, and what is not finite."""
     if "lr" in options and not isinstance(options["lr"], torch.Tensor) and not _is_real(options["lr"]):
-        raise ValueError(f"lr must be a finite number, got {options['lr']!r}")
+        raise ValueError(f"lr must be a finite number, got {options['lr']!r}; say 1e-3")
+    if _is_real(lr := options.get("lr")) and lr < 0:
+        raise ValueError(f"lr must not be negative, got {lr!r}; say 1e-3")
     for name, value in options.items():
         if _is_real(value) and not math.isfinite(value):
             raise ValueError(f"{name} must be a finite number, got {value!r}")

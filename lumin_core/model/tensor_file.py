@@ -22,6 +22,7 @@ from lumin_core.errors import SavedModelError
 from lumin_core.files import Staged, naming, not_written
 from lumin_core.looks import SAVED, another, nearby
 from lumin_core.model.check_sum import split_sum, tensor_sum, with_sum
+from lumin_core.registry.names import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -122,7 +123,9 @@ def read_tensors(name: str | Path, sort: str) -> tuple[State, Any]:
         with safe_open(path, framework="pt") as file:
             metadata, tensors = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, *ODD) as error:
-        it_is = another(path, *SAVED) or f"{error}; it is damaged, or another program's"
+        it_is = (
+            f"it is {it_is}" if (it_is := another(path, *SAVED)) else f"{error}; it is damaged, or another program's"
+        )
         raise SavedModelError(f"{path} cannot be read as a saved {sort}: {it_is}") from error
     header = _header(metadata, path, sort)
     text, total = split_sum(metadata["lumin"])
@@ -198,7 +201,8 @@ def _header(metadata: Mapping[str, str], path: Path, sort: str) -> dict[str, Any
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise SavedModelError(f"{path} was not saved by lumin-core: it has no header of ours") from error
     if found != sort:
-        raise SavedModelError(f"{path} holds a saved {found}, expected a {sort}")
+        end = f"; it is {it_is}" if (it_is := another(path, sort)) else ""
+        raise SavedModelError(f"{path} holds a saved {found}, expected {with_article(sort)}{end}")
     if not isinstance(number, int) or number > FORMAT or not fits:
         raise SavedModelError(
             f"{path} has format {number!r}, this version of lumin-core reads up to {FORMAT}: upgrade lumin-core"

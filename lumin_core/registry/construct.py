@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lumin_core.arguments import came
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry.config import component_of, named
 from lumin_core.registry.hints import suggestion
@@ -19,7 +20,7 @@ from lumin_core.registry.lookup import find, find_kind
 from lumin_core.registry.making import check_made, is_module, make
 from lumin_core.registry.names import with_article
 from lumin_core.registry.record import record
-from lumin_core.registry.signature import as_called, called, signature_of
+from lumin_core.registry.signature import as_called, called, numbers_of, signature_of
 
 if TYPE_CHECKING:
     from lumin_core.registry.component import Component
@@ -150,7 +151,7 @@ def _parts(kind: Kind, spec: object) -> Plan:
         return Plan(kind, constructor, options, component_of(constructor, kind.singular))
     if isinstance(spec, type) or (inspect.isroutine(spec) and _takes_functions(kind)):
         return Plan(kind, spec, {}, component_of(spec, kind.singular))
-    raise ConfigError(f"{with_article(kind.singular)} is given as {_allowed(kind)}; got {spec!r}")
+    raise ConfigError(f"{with_article(kind.singular)} is given as {_allowed(kind)}; got {came(spec)}")
 
 
 def _unpacked(kind: Kind, spec: partial[object]) -> tuple[Callable[..., object], dict[str, object]]:
@@ -212,6 +213,9 @@ def _check_options(plan: Plan) -> None:
         if option not in takes.names:
             listing = f"its options are {', '.join(takes.names)}" if takes.names else "it takes none"
             raise ConfigError(f"the {plan.label} has no option {option!r}{suggestion(option, takes.names, listing)}")
+    for option in numbers_of(plan.constructor):
+        if isinstance(value := plan.options.get(option), str):
+            raise ConfigError(f"the option {option!r} of the {plan.label} must be a number, got {value!r}")
 
 
 def _checked_given(plan: Plan, given: Mapping[str, object]) -> dict[str, object]:

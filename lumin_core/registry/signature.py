@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _OF_MODULES = "torch.nn.modules.module"
+_NUMBERS = {"int", "float", "bool", "None"}
 
 
 class Signature(NamedTuple):
@@ -78,6 +79,25 @@ def _named(parameters: Sequence[inspect.Parameter]) -> list[str]:
 
 def _is_open(parameters: Sequence[inspect.Parameter]) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def numbers_of(constructor: Callable[..., object]) -> list[str]:
+    """Return the arguments that are numbers and nothing else, by their annotations.
+
+    Example:
+        >>> from lumin_core.registry.signature import numbers_of
+        >>> class Mine:
+        ...     def __init__(self, depth: int, do: "float | None", act: str, bn: "bool | str"): ...
+        >>> numbers_of(Mine)
+        ['depth', 'do']
+    """
+    try:
+        parameters = inspect.signature(constructor).parameters.values()
+    except ValueError:
+        return []
+    return [
+        p.name for p in parameters if set(inspect.formatannotation(p.annotation).strip("'").split(" | ")) <= _NUMBERS
+    ]
 
 
 def as_called(constructor: Callable[..., object]) -> str:

@@ -15,12 +15,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from lumin_core.checks import positive
+from lumin_core.arguments import expect, explained
+from lumin_core.checks import as_list, positive
 from lumin_core.display import Displayed, count
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import tensor_file
 from lumin_core.runs.ensemble_rows import ensemble_rows
 from lumin_core.runs.members import check_spread, choose_members, not_trained_on, shares
+from lumin_core.runs.results import Results
 from lumin_core.training.asking import Question
 from lumin_core.training.model import Model
 from lumin_core.training.network import write_export
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.display import Row
     from lumin_core.model.builder import ModelBuilder
-    from lumin_core.runs.results import Results
     from lumin_core.training.network import Events, PredCallback, Raw
     from lumin_core.training.prediction import Prediction
 
@@ -69,7 +70,9 @@ class Ensemble(Displayed):
     """
 
     def __init__(self, models: Sequence[Model], weights: Iterable[float] | None = None) -> None:
-        self.models = list(models)
+        self.models: list[Model] = as_list(models)
+        for model in self.models:
+            expect(model, Model, "a member of an ensemble")
         if not self.models:
             raise ConfigError("an ensemble needs at least one model")
         if len({(model.objective, model.n_out) for model in self.models}) > 1:
@@ -83,6 +86,7 @@ class Ensemble(Displayed):
         return cls(models, weights)
 
     @classmethod
+    @explained
     def from_results(
         cls,
         results: Results,
@@ -135,6 +139,7 @@ class Ensemble(Displayed):
                 whose loss or metric is no finite number, or reciprocal weights of values that are
                 not all positive.
         """
+        expect(results, Results, "results")
         members = choose_members(results, size, metric, weighting, snapshot_args)
         models = [
             Model.from_save(member.path, model_builder, device, precision=precision, compile=compile)
@@ -194,6 +199,7 @@ class Ensemble(Displayed):
         spread: Literal[False] = False,
     ) -> Answer | None: ...
 
+    @explained
     def predict(
         self,
         inputs: Events | FoldYielder,

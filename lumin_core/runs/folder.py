@@ -31,7 +31,7 @@ from attrs import define
 
 from lumin_core import seeds
 from lumin_core.errors import ConfigError, option
-from lumin_core.files import check_folder, read_json, write_json
+from lumin_core.files import check_folder, naming, read_json, write_json
 from lumin_core.locks import locked
 from lumin_core.looks import another
 from lumin_core.runs.result import result_from_json, result_to_json
@@ -71,7 +71,8 @@ class RunFolder:
         Args:
             path: The path.
         """
-        return cls(Path(path).expanduser().resolve())
+        with naming(path, ConfigError):
+            return cls(Path(path).expanduser().resolve())
 
     def of_model(self, number: int) -> Path:
         """Give the folder of a model."""

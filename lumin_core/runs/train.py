@@ -10,9 +10,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lumin_core.arguments import expect, explained
 from lumin_core.checks import check_flags, listed
+from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.display import wrapped
 from lumin_core.errors import ConfigError, option
+from lumin_core.model.builder import ModelBuilder
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
 from lumin_core.runs.planning import plan_run
@@ -29,12 +32,11 @@ if TYPE_CHECKING:
 
     import torch
 
-    from lumin_core.data.fold_yielder import FoldYielder
-    from lumin_core.model.builder import ModelBuilder
     from lumin_core.runs.result import Result
     from lumin_core.runs.same_run import Record
 
 
+@explained
 def train_models(
     fy: FoldYielder,
     n_models: int,
@@ -145,6 +147,8 @@ def train_models(
         >>> [result["path"].name for result in results]
         ['model.safetensors', 'model.safetensors']
     """
+    expect(fy, FoldYielder, "fy")
+    expect(model_builder, ModelBuilder, "model_builder")
     check_flags(visible_bar=visible_bar)
     folder = RunFolder.at(savepath)
     if executor is None:

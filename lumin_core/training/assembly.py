@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lumin_core.arguments import expect, explained
+from lumin_core.checks import check_flags, is_number
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.errors import ConfigError
 from lumin_core.model.blocks import set_frozen
+from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.record import ModelRecord, describe_components
 from lumin_core.model.tensor_file import load_state
 from lumin_core.training.device import DTYPES, check_precision, pick_device
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lumin_core.model.blocks import Block, Body, Head, Inputs, Tail
-    from lumin_core.model.builder import ModelBuilder
 
 PREDICT_BS = 2048  # measured on one core: smaller batches cost calls, larger ones leave the cache
 
@@ -39,6 +41,7 @@ class Assembly:
     the builder drew, neither trained nor loaded.
     """
 
+    @explained
     def __init__(
         self,
         model_builder: ModelBuilder,
@@ -49,7 +52,9 @@ class Assembly:
         input_mask: Sequence[int] | None = None,
         record: ModelRecord | None = None,
     ) -> None:
+        expect(model_builder, ModelBuilder, "model_builder")
         check_precision(precision)
+        check_flags(compile=compile)
         self.model_builder = model_builder
         self.device = pick_device(device)
         self.objective = model_builder.objective
@@ -229,7 +234,13 @@ class Assembly:
         return float(self.opt.param_groups[0]["lr"])
 
     def set_lr(self, lr: float) -> None:
-        """Set the learning rate of all parameter groups."""
+        """Set the learning rate of all parameter groups.
+
+        Raises:
+            ConfigError: If it is negative, or not a number.
+        """
+        if not is_number(lr) or lr < 0:
+            raise ConfigError(f"lr must be a number of at least 0, got {lr!r}; say model.set_lr(1e-3)")
         for group in self.opt.param_groups:
             group["lr"] = lr
 

@@ -12,8 +12,11 @@ import torch
 from attrs import define
 
 from lumin_core import registry, seeds
-from lumin_core.checks import as_list, check_keys, listed, positive
+from lumin_core.arguments import expect
+from lumin_core.checks import as_list, check_flags, check_keys, listed, positive
+from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, DataError
+from lumin_core.files import naming
 from lumin_core.model.features import model_features
 from lumin_core.training.checkpoint import Checkpoints
 from lumin_core.training.fit_params import FitParams
@@ -23,7 +26,6 @@ from lumin_core.training.suitability import check_batch_of_one, check_metrics, c
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.training.metric import EvalMetric
     from lumin_core.training.network import Network
@@ -111,6 +113,8 @@ def prepare_fit(
         ShapeError: If the number of targets is not that of the outputs.
         HookError: If a callback has a point that does not exist.
     """
+    expect(fy, FoldYielder, "fy")
+    check_flags(bulk_move=bulk_move, train_on_weights=train_on_weights, visible_bar=visible_bar, resume=resume)
     n_epochs, bs = positive(n_epochs, "n_epochs"), positive(bs, "bs")
     trn_idxs, val_idx = choose_folds(fy, trn_idxs, val_idx)
     check_features(network.model_builder, fy)
@@ -124,6 +128,8 @@ def prepare_fit(
     check_columns(built, fy)
     for metric in built:
         metric.set_data(fy)
+    with naming(cb_savepath, ConfigError):
+        folder = Path(cb_savepath).expanduser().resolve()
     params = FitParams(
         model=network,
         device=network.device,
@@ -136,7 +142,7 @@ def prepare_fit(
         val_idx=val_idx,
         cbs=callbacks,
         metrics=built,
-        cb_savepath=Path(cb_savepath).expanduser().resolve(),
+        cb_savepath=folder,
         generator=torch.Generator(),
     )
     plan = HookPlan(callbacks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ from lumin_core.checks import check_keys
 from lumin_core.data import transforms
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.values import nan_to_zero, to_float32
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.errors import ArgumentError, ConfigError, DataError, ShapeError
 from lumin_core.training.hints import say_unprepared
 from lumin_core.training.input_columns import InputColumns, refuse_infinite
 
@@ -51,6 +52,12 @@ def as_batches(
     Raises:
         ConfigError: If batches are given and something that they hold themselves.
     """
+    if isinstance(inputs, str | Path) or hasattr(inputs, "filename"):
+        raise ArgumentError(
+            f"inputs must be events, got {inputs!r}; give FoldYielder(path) of a fold file, a data frame of other files"
+        )
+    if isinstance(inputs, dict) and "inputs" in inputs and "targets" in inputs:
+        raise ArgumentError("inputs must be events, got a whole fold; give its fold['inputs']")
     if not isinstance(inputs, BatchYielder):
         reader = InputReader(network.model_builder, network.record, network.pipes)
         read = reader.read(inputs, raw=raw, fill=network.head.missing == "zero")
@@ -162,9 +169,11 @@ class InputReader:
             return self._pair(*inputs, flat_feats)
         feats, steps = self._recorded() if raw else (self.cont_feats, None)
         columns = InputColumns.of(inputs, feats, self.cat_feats)
-        table = (
-            columns.table() if steps is None else columns.prepared(feats, self.cont_feats, steps, self.record.cat_maps)
-        )
+        if steps is None:
+            table = columns.table()
+        else:
+            unknown = () if self.cat_embedder is None else self.cat_embedder.unknown_feats
+            table = columns.prepared(feats, self.cont_feats, steps, self.record.cat_maps, unknown)
         self._check_codes(table)
         if fill and (columns.array is None or not np.may_share_memory(table, columns.array)):
             nan_to_zero(table)

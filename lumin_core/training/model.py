@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from lumin_core.arguments import explained
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_finite
 from lumin_core.display import Displayed, count
@@ -78,6 +79,7 @@ class Model(Network, Displayed):
     def _rows(self) -> Iterator[Row]:
         return model_rows(self, self.fit_params)
 
+    @explained
     def fit(
         self,
         n_epochs: int,
@@ -147,6 +149,7 @@ class Model(Network, Displayed):
         run_fit(fit)
         return list(fit.params.cbs)
 
+    @explained
     def predict(
         self,
         inputs: Events | FoldYielder,
@@ -211,6 +214,7 @@ class Model(Network, Displayed):
         answers = deliver(found, [pred_name], inputs, as_np=as_np, overwrite=overwrite)
         return answers[0] if answers else None
 
+    @explained
     def evaluate(
         self,
         inputs: Events | FoldYielder,

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from lumin_core import registry
+from lumin_core.arguments import expect
 from lumin_core.data import transforms
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.model import tensor_file
+from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.loading import builder_of, checked, limited, naming_plugins
 from lumin_core.model.record import ModelRecord, to_json
 from lumin_core.model.target_scale import check_same_scale
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from lumin_core.data.batch_yielder import BatchYielder
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.data.transforms import Pipe
-    from lumin_core.model.builder import ModelBuilder
 
     Columns = ArrayLike | Tensor | pd.DataFrame | Mapping[str, ArrayLike]
     Raw = bool | Literal["inputs"]
@@ -219,6 +220,8 @@ class Network(Assembly, ABC):
         compile: bool | None = None,
     ) -> Self:
         """Build a model from what `describe` returned and its weights; see `from_save`."""
+        if model_builder is not None:
+            expect(model_builder, ModelBuilder, "model_builder")
         record, device = ModelRecord.from_json(content, source), pick_device(device)
         if precision is not None:
             check_precision(precision)

@@ -65,6 +65,19 @@ def test_ensemble_is_what_comes_next(lumin):
     assert len(Ensemble.from_save("run/ensemble")) == 2
 
 
+def test_a_finished_run_grows_and_so_does_its_ensemble(lumin, folder):
+    more = ["--set", "n_models=2", "--set", "n_epochs=3", "--set", "ensemble.size=2"]
+    less = ["--set", "n_models=1", "--set", "n_epochs=1", "--set", "ensemble.size=1"]
+    for options in (less, [*more, "--resume"], [*more, "--set", "savepath=whole"]):
+        assert lumin("train", "run.toml", *options)[0] == 0
+    assert saved(folder / "run") == saved(folder / "whole")
+    texts = [(folder / name / "run.toml").read_text(encoding="utf-8") for name in ("run", "whole")]
+    assert texts[0] == texts[1]
+    code, _, error = lumin("train", "run.toml", *less, "--resume")
+    assert code == 1
+    assert "n_epochs was 3, is 1" in error
+
+
 def test_changes_are_in_the_run(lumin, folder):
     changes = ["--set", "opt_args.opt=sgd", "--set", "opt_args.lr=3e-3", "--set", "body.width=6", "--set", "n_models=1"]
     assert lumin("train", "run.toml", *changes)[0] == 0
@@ -264,3 +277,22 @@ def test_executor_trains_the_same_models(lumin, folder):
     code, _, err = lumin("train", "run.toml", *change, "--set", "savepath=beside", "--executor", "processes")
     assert code == 0, err
     assert saved(folder / "run") == saved(folder / "beside")
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--epochs", "keys of the run file are set by --set n_epochs=VALUE"),
+        ("--batch-size", "keys of the run file are set by --set bs=VALUE"),
+        ("--n-models", "keys of the run file are set by --set n_models=VALUE"),
+        ("--overwrit", "No such option: --overwrit"),
+    ],
+)
+def test_an_unknown_option_may_be_a_key(capsys, option, hint):
+    assert main(["train", "run.toml", option, "3"]) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_told_by_what_others_call_it(capsys):
+    assert main(["predict", "model", "train.hdf5", "--batch-size", "3"]) == 2
+    assert "--bs" in capsys.readouterr().err

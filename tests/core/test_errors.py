@@ -19,6 +19,7 @@ TREE = {
     "DataError": ValueError,
     "Diverged": ValueError,
     "ConfigError": ValueError,
+    "ArgumentError": TypeError,
     "SavedModelError": ValueError,
     "TrainingFailed": RuntimeError,
 }

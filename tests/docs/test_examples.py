@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import sys
@@ -49,6 +50,41 @@ def test_links_lead_somewhere(page):
     """Relative links, without their anchors."""
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+WRITERS = {"df2foldfile", "FoldFileWriter", "pyg2foldfile", "train_models"}
+AGAIN = ("overwrite", "resume", "mkdtemp")  # what replaces or goes on with what is there, or writes elsewhere each time
+
+
+def refused_again(script):
+    """Give the calls that would refuse what they wrote, if the script were run again in the folder."""
+    tree = ast.parse(script)
+    texts = {a.targets[0].id: ast.unparse(a.value) for a in ast.walk(tree) if isinstance(a, ast.Assign) and named(a)}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        text = ast.unparse(call)
+        is_written = name in WRITERS or (name == "run" and "RunFile" in text) or text.startswith("_run('lumin train")
+        options = [texts.get(node.id, "") for k in call.keywords for node in ast.walk(k) if isinstance(node, ast.Name)]
+        if is_written and not any(word in part for word in AGAIN for part in (text, *options)):
+            yield text
+
+
+def named(assignment):
+    return isinstance(assignment.targets[0], ast.Name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_can_be_run_again_in_its_folder(page):
+    """Told from the text: to run every page twice would take as long again."""
+    assert list(refused_again(markdown.as_script(page.read_text(encoding="utf-8")))) == []
+
+
+def test_what_would_be_refused_the_second_time_is_found():
+    script = (
+        "common = dict(seed=1)\nagain = dict(overwrite=True)\ndf2foldfile(df, **common)\ndf2foldfile(df, **again)\n"
+    )
+    assert list(refused_again(script)) == ["df2foldfile(df, **common)"]
+    assert list(refused_again("_run('lumin train run.toml')")) == ["_run('lumin train run.toml')"]
 
 
 TEXT = """# Title

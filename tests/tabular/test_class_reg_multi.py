@@ -146,3 +146,9 @@ def test_probabilities_are_single_precision_in_mixed_precision(dtype):
     assert pred.dtype == torch.float32
     assert 0.9990 < pred.item() < 0.9992
     assert tail.double()(torch.ones(1, 1, dtype=torch.float64)).dtype == torch.float64
+
+
+@pytest.mark.parametrize("y_range", [3, "0-1", (0, 1, 2), (1, 0), (None, 1), (0, 1j), [(0, 1), (0,)]])
+def test_a_range_of_another_shape_or_sort_is_refused(y_range):
+    with pytest.raises(ConfigError, match=r"y_range must be \(low, high\) or 1 such pairs, low < high, got "):
+        ClassRegMulti(2, 1, "regression", y_range=y_range)

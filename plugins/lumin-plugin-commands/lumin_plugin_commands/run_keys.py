@@ -160,7 +160,7 @@ def keys_of(function: Callable[..., object], leave_out: Sequence[str] = ()) -> d
 def _hints(function: Callable[..., object]) -> dict[str, object]:
     annotated: Any = inspect.getattr_static(function, "__init__") if isinstance(function, type) else function
     try:
-        return typing.get_type_hints(annotated, {**_names(), **getattr(annotated, "__globals__", {})})
+        return typing.get_type_hints(annotated, {**_names(), **getattr(inspect.unwrap(annotated), "__globals__", {})})
     except NameError as error:
         raise BrokenPlugin(
             f"the types of the arguments of {function.__qualname__} cannot be read: {error}; import what its "

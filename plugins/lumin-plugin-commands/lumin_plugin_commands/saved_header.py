@@ -67,7 +67,9 @@ def read_header(name: Path) -> SavedHeader:
             metadata = file.metadata() or {}
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        it_is = another(path, *SAVED) or f"{error}; it is damaged, or another program's"
+        it_is = (
+            f"it is {it_is}" if (it_is := another(path, *SAVED)) else f"{error}; it is damaged, or another program's"
+        )
         raise SavedModelError(f"{path} cannot be read as a saved model or ensemble: {it_is}") from error
     try:
         header = json.loads(metadata["lumin"])

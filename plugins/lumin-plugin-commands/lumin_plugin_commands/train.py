@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lumin_core.checks import nearest
 from lumin_core.errors import options_as_flags
 
 if TYPE_CHECKING:
@@ -17,7 +18,29 @@ if TYPE_CHECKING:
 _TOML_BEGINS = ("[", "{", '"', "'")
 
 
-@click.command("train")
+class RunFileCommand(click.Command):
+    """A command whose unknown options may be keys of the run file."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, and say of an unknown option how such a key is set."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if hint := _as_key(error.option_name.lstrip("-")):
+                raise click.UsageError(f"No such option: {error.option_name}; {hint}", ctx) from error
+            raise
+
+
+def _as_key(option: str) -> str:
+    """Say how the key of a run file is set that an option would be called after."""
+    from lumin_plugin_commands.run_tables import flat_keys
+
+    name = option.replace("-", "_")
+    keys = [name] if name in flat_keys() else nearest(name, flat_keys())[:1]
+    return f"keys of the run file are set by --set {keys[0]}=VALUE" if keys else ""
+
+
+@click.command("train", cls=RunFileCommand)
 @click.argument("run_file", type=click.Path(path_type=Path))
 @click.option("--resume", is_flag=True, help="Go on with the run that the folder holds.")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")

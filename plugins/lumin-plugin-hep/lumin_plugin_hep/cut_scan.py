@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lumin_core.arguments import explained
 from lumin_core.checks import check_numbers, is_number
 from lumin_core.errors import ConfigError
 from lumin_plugin_hep.event_columns import binary_events
@@ -60,6 +61,7 @@ class Cuts(NamedTuple):
     n_background: NDArray[np.int64]
 
 
+@explained
 def ams_scan(
     df: Columns,
     wgt_factor: float = 1,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from lumin_core import registry
-from lumin_core.checks import did_you_mean
+from lumin_core.checks import input_hint
 from lumin_core.data import apply_chain, as_chain, invert_chain
 from lumin_core.errors import ConfigError, DataError, LuminError, ShapeError
 from lumin_plugin_hep.precision import into_range
@@ -85,7 +85,7 @@ def check_vectors(vecs: Sequence[str], known: Collection[str], where: str) -> No
     """
     for vec in vecs:
         if vec not in known:
-            msg = f"there is no vector {vec!r} among the {where}{did_you_mean(vec, known)}"
+            msg = f"there is no vector {vec!r} among the {where}{input_hint(vec, known)}"
             raise ConfigError(msg)
 
 

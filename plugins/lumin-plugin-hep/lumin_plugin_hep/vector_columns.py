@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from lumin_core.checks import did_you_mean
+from lumin_core.checks import input_hint
 from lumin_core.data import as_frame, as_numbers
 from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_hep import formulas
@@ -114,7 +114,7 @@ def take(df: Columns, name: str) -> Values:
         lumin_core.errors.DataError: there is no column 'tau_pz'; did you mean 'tau_px'?
     """
     if name not in df:
-        raise DataError(f"there is no column {name!r}{did_you_mean(name, df.keys())}")
+        raise DataError(f"there is no column {name!r}{input_hint(name, df.keys())}")
     values = df[name]
     if isinstance(values, pd.DataFrame):
         raise ShapeError(f"there are {values.shape[1]} columns {name!r}; rename or drop all but one")
@@ -154,7 +154,7 @@ def is_cartesian(df: Columns, vec: str) -> bool:
     known = dict.fromkeys(name.rpartition("_")[0] for name in names if name.endswith(("_px", "_pt", "_pT")))
     raise DataError(
         f"the vector {vec!r} needs columns '{vec}_px', '{vec}_py' or '{vec}_pt', '{vec}_phi', got "
-        f"{[name for name in names if name.startswith(f'{vec}_')]}{did_you_mean(vec, [k for k in known if k != vec])}"
+        f"{[name for name in names if name.startswith(f'{vec}_')]}{input_hint(vec, [k for k in known if k != vec])}"
     )
 
 

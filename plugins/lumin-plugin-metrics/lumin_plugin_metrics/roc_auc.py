@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lumin_core import EvalMetric
+from lumin_core.arguments import explained
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.statistics import total_weight
 from lumin_plugin_metrics.curve import passing_weights, total_weights
@@ -37,6 +38,7 @@ Average = Literal["macro", "weighted", "micro"]
 MultiClass = Literal["ovr", "ovo"]
 
 
+@explained
 def roc_auc_score(
     preds: ArrayLike,
     targets: ArrayLike,

@@ -25,6 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lumin_core import EvalMetric
+from lumin_core.arguments import explained
 from lumin_core.checks import is_number
 from lumin_core.errors import ConfigError
 from lumin_plugin_metrics.curve import passing_weights, total_weights
@@ -76,6 +77,7 @@ def signal_efficiency(
     return float(signal[background <= background_efficiency + _ROUNDING].max())
 
 
+@explained
 def background_rejection(
     preds: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None, *, signal_efficiency: float = 0.3
 ) -> float:

@@ -132,10 +132,13 @@ class ClassRegMulti(Tail):
             raise ConfigError(msg)
 
     def _from_range(self, y_range: object) -> tuple[Tensor, Tensor]:
-        ends = torch.as_tensor(y_range, dtype=torch.float64)
+        try:
+            ends = torch.as_tensor(y_range, dtype=torch.float64)
+        except (TypeError, ValueError):  # text, None, complex, ends of several lengths
+            ends = torch.empty(0)
         fits = ends.shape in {(2,), (self.n_out, 2)} and bool(ends.isfinite().all())
         if not fits or not (ends[..., 0] < ends[..., 1]).all():
-            msg = f"y_range must be (low, high) or {self.n_out} such pairs, low < high, got {y_range}"
+            msg = f"y_range must be (low, high) or {self.n_out} such pairs, low < high, got {y_range!r}"
             raise ConfigError(msg)
         low, high = ends.unbind(-1)
         return (high - low).float(), low.float()

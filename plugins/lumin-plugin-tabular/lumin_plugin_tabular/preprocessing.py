@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import numpy as np
 
+from lumin_core.arguments import explained
 from lumin_core.checks import as_list, check_names
 from lumin_core.data import (
     Transform,
@@ -27,7 +28,8 @@ from lumin_core.data import (
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.files import Staged
 from lumin_plugin_tabular.categories import check_column
-from lumin_plugin_tabular.scaling import PCA, StandardScaler, check_values
+from lumin_plugin_tabular.estimated import check_values
+from lumin_plugin_tabular.scaling import PCA, StandardScaler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,6 +211,7 @@ def get_pre_proc_pipes(
     return input_pipe, Chain([StandardScaler(with_mean, with_std)] if norm_out else [])
 
 
+@explained
 def fit_input_pipe(
     df: pd.DataFrame,
     cont_feats: str | Sequence[str],
