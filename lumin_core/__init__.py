@@ -29,6 +29,7 @@ _HOMES = {
     "model.lookups": ["lookup_act"],
     "model.loss": ["BatchLoss"],
     "model.matrix_head": ["MatrixHead"],
+    "model.module_hooks": ["BackwardHook", "ForwardHook"],
     "registry": ["build", "register"],
     "runs.ensemble": ["Ensemble"],
     "runs.results": ["Results"],
@@ -48,7 +49,20 @@ _HOMES = {
     "training.metric": ["EvalMetric", "is_better"],
     "training.model": ["Model"],
 }
-_MODULES = ["checks", "data", "errors", "files", "lazy", "model", "registry", "runs", "seeds", "statistics", "training"]
+_MODULES = [
+    "checks",
+    "data",
+    "display",
+    "errors",
+    "files",
+    "lazy",
+    "model",
+    "registry",
+    "runs",
+    "seeds",
+    "statistics",
+    "training",
+]
 _MOVED = {"RunFile": "lumin_plugin_commands"}
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _MODULES, moved=_MOVED)
 __all__ += ["__version__"]

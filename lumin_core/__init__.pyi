@@ -1,5 +1,6 @@
 from lumin_core import checks as checks
 from lumin_core import data as data
+from lumin_core import display as display
 from lumin_core import errors as errors
 from lumin_core import files as files
 from lumin_core import lazy as lazy
@@ -36,6 +37,8 @@ from lumin_core.model.layers import dense_stack as dense_stack
 from lumin_core.model.lookups import lookup_act as lookup_act
 from lumin_core.model.loss import BatchLoss as BatchLoss
 from lumin_core.model.matrix_head import MatrixHead as MatrixHead
+from lumin_core.model.module_hooks import BackwardHook as BackwardHook
+from lumin_core.model.module_hooks import ForwardHook as ForwardHook
 from lumin_core.registry import build as build
 from lumin_core.registry import register as register
 from lumin_core.runs.ensemble import Ensemble as Ensemble

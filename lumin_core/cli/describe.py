@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lumin_core.cli.plain_text import plain_text
+from lumin_core.display import as_text, name_of, width, wrapped
 from lumin_core.registry import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lumin_core.registry import Component
+
+_MARGINS = " " * 4, " " * 8
+_PREFIXES = ("collections.abc.", "typing.")  # of annotations, which are read without
 
 
 @click.command("describe")
@@ -31,8 +36,8 @@ def describe(kind: str, name: str) -> None:
 
 def _header(component: Component) -> str:
     version = f" {component.version}" if component.version else ""
-    lines = [("kind", component.kind), ("from", component.distribution + version), ("at", component.value)]
-    return "\n".join([component.qualified, *(f"  {key:<4}  {value}" for key, value in lines)])
+    rows = [("kind", component.kind), ("from", component.distribution + version), ("at", component.value)]
+    return as_text(component.qualified, rows)
 
 
 def _signature(name: str, loaded: Callable[..., object]) -> str:
@@ -43,14 +48,50 @@ def _signature(name: str, loaded: Callable[..., object]) -> str:
         return f"{name}(...)"
     if not parameters:
         return f"{name}()"
-    return "\n".join([f"{name}(", *(f"    {_option(parameter)}," for parameter in parameters), ")"])
+    lines = [line for option in map(_option, parameters) for line in wrapped(f"{option},", width(), *_MARGINS)]
+    return "\n".join([f"{name}(", *lines, ")"])
 
 
 def _option(parameter: inspect.Parameter) -> str:
-    """Write an option; annotations that are kept as text are shown without quotes."""
-    annotation = parameter.annotation
-    return str(parameter).replace(repr(annotation), annotation, 1) if isinstance(annotation, str) else str(parameter)
+    """Write an option: its annotation as in the source, its default by name."""
+    bare = parameter.replace(annotation=inspect.Parameter.empty, default=inspect.Parameter.empty)
+    annotation, default = parameter.annotation, parameter.default
+    text = str(bare)
+    if annotation is not inspect.Parameter.empty:
+        text += f": {_annotation(annotation)}"
+    if default is inspect.Parameter.empty:
+        return text
+    return f"{text} = {_default(default)}" if ": " in text else f"{text}={_default(default)}"
+
+
+def _annotation(annotation: object) -> str:
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    for prefix in _PREFIXES:
+        text = text.replace(prefix, "")
+    return text
+
+
+def _default(value: object) -> str:
+    """Write a default: classes and functions by name, what has no text of its own by its class."""
+    if isinstance(value, type) or inspect.isroutine(value):
+        return name_of(value)
+    if isinstance(value, partial):
+        options = "".join(f", {key}={_default(option)}" for key, option in value.keywords.items())
+        return f"partial({_default(value.func)}{options})"
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):  # not what is derived from them
+        return _sequence(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_default(entry)}" for key, entry in value.items()) + "}"
+    return f"{name_of(value)}()" if " at 0x" in repr(value) else repr(value)
+
+
+def _sequence(values: list[object] | tuple[object, ...]) -> str:
+    inner = ", ".join(map(_default, values))
+    if isinstance(values, list):
+        return f"[{inner}]"
+    return f"({inner},)" if len(values) == 1 else f"({inner})"
 
 
 def _docstring(loaded: object) -> str:
-    return inspect.getdoc(loaded.func if isinstance(loaded, partial) else loaded) or "(no docstring)"
+    docstring = inspect.getdoc(loaded.func if isinstance(loaded, partial) else loaded)
+    return plain_text(docstring, width()) if docstring else "(no docstring)"

@@ -6,12 +6,13 @@ Only ``--check`` and ``--hooks`` import anything.
 from __future__ import annotations
 
 import inspect
-import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
+from lumin_core.cli.plain_text import without_markup
+from lumin_core.display import count, width, wrapped
 from lumin_core.errors import UnknownComponent
 from lumin_core.registry import components, find_kind, kinds
 from lumin_core.registry.names import canonical, short
@@ -146,7 +147,7 @@ def _as_json(rows: Sequence[Row]) -> str:
 def _as_check(rows: Sequence[Row]) -> str:
     broken = [row for row in rows if row.problem]
     lines = [f"{row.kind} {row.qualified}: {row.problem}" for row in broken]
-    checked = _count(sum(row.installed for row in rows), "component")
+    checked = count(sum(row.installed for row in rows), "component")
     return "\n".join([*lines, f"{checked} checked, {len(broken) or 'none'} broken"])
 
 
@@ -158,39 +159,51 @@ def _as_table(rows: Sequence[Row]) -> str:
     order = {kind.singular: index for index, kind in enumerate(kinds())}
     titles = {kind.singular: kind.plural for kind in kinds()}
     rows = sorted(rows, key=lambda row: (order.get(row.kind, len(order)), row.kind, row.name))
-    name_width = max((len(row.name) for row in rows), default=0)
-    from_width = max((len(short(row.distribution)) for row in rows), default=0)
+    room = Room.of(rows)
     lines = []
     for kind, members in groupby(rows, key=lambda row: row.kind):
         lines.append(titles.get(kind, f"{kind}s"))
         for row in members:
-            lines += _lines(row, name_width, from_width)
+            lines += _lines(row, room)
         lines.append("")
     return "\n".join([*lines, _summary(rows)])
 
 
-def _lines(row: Row, name_width: int, from_width: int) -> list[str]:
-    start = f"  {row.name:<{name_width}}  {short(row.distribution):<{from_width}}"
-    if row.install:
-        return [f"{start}  {row.install}"]
-    if not row.problem:
-        return [f"{start}  {row.version or ''}".rstrip()]
+class Room(NamedTuple):
+    """How wide lines and cells are; a name that is wider than its cell moves the others on."""
+
+    line: int
+    name: int
+    origin: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Room:
+        """Measure what rows need, and the line that they are to fit."""
+        line = width()
+        origin = max((len(short(row.distribution)) for row in rows), default=0)
+        end = max((len(_end(row)) for row in rows), default=0)
+        name = max((len(row.name) for row in rows), default=0)
+        return cls(line, min(name, max(0, line - origin - end - 6)), origin)
+
+
+def _end(row: Row) -> str:
+    return row.install or (row.version or "") + ("  broken:" if row.problem else "")
+
+
+def _lines(row: Row, room: Room) -> list[str]:
+    text = f"{row.name:<{room.name}}  {short(row.distribution):<{room.origin}}  {_end(row)}".rstrip()
     margin = " " * 6
-    problem = textwrap.fill(row.problem, 96, initial_indent=margin, subsequent_indent=margin)
-    return [f"{start}  {row.version or ''}".rstrip() + "  broken:", problem]
+    problem = wrapped(row.problem, room.line, margin, margin) if row.problem else []
+    return [*wrapped(text, room.line, "  ", margin), *problem]
 
 
 def _summary(rows: Sequence[Row]) -> str:
     installed = [row for row in rows if row.installed]
     packages = {row.distribution for row in installed}
-    parts = [f"{_count(len(installed), 'component')} of {_count(len(packages), 'package')}"]
+    parts = [f"{count(len(installed), 'component')} of {count(len(packages), 'package')}"]
     others = {"broken": sum(bool(row.problem) for row in rows), "not installed": len(rows) - len(installed)}
     parts += [f"{number} {what}" for what, number in others.items() if number]
     return ", ".join(parts)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _hooks() -> list[tuple[str, str]]:
@@ -208,8 +221,10 @@ def _hooks_as_json() -> str:
 
 
 def _hooks_as_table() -> str:
-    width = max(len(name) for name, _ in _hooks())
-    return "\n".join(
-        textwrap.fill(doc, 96, initial_indent=f"{name:<{width}}  ", subsequent_indent=" " * (width + 2))
+    size = max(len(name) for name, _ in _hooks())
+    lines = [
+        line
         for name, doc in _hooks()
-    )
+        for line in wrapped(without_markup(doc), width(), f"{name:<{size}}  ", " " * (size + 2))
+    ]
+    return "\n".join(lines)

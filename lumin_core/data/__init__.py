@@ -7,9 +7,11 @@ from lumin_core import lazy
 _HOMES = {
     "augmentation": ["Augmentation", "Fold"],
     "batch_yielder": ["BatchYielder"],
+    "categories": ["UNKNOWN_CATEGORY", "check_unseen", "unknown_code"],
     "chains": ["apply_chain", "invert_chain"],
     "description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
     "entries": ["matrix_entry", "tensor_entry"],
+    "file_rows": ["fold_rows"],
     "fold_file": ["FoldFileWriter"],
     "fold_reader": ["FoldReader"],
     "fold_yielder": ["FoldYielder"],

@@ -1,6 +1,9 @@
 from lumin_core.data.augmentation import Augmentation as Augmentation
 from lumin_core.data.augmentation import Fold as Fold
 from lumin_core.data.batch_yielder import BatchYielder as BatchYielder
+from lumin_core.data.categories import UNKNOWN_CATEGORY as UNKNOWN_CATEGORY
+from lumin_core.data.categories import check_unseen as check_unseen
+from lumin_core.data.categories import unknown_code as unknown_code
 from lumin_core.data.chains import apply_chain as apply_chain
 from lumin_core.data.chains import invert_chain as invert_chain
 from lumin_core.data.description import add_meta_data as add_meta_data
@@ -8,6 +11,7 @@ from lumin_core.data.description import add_preprocessing as add_preprocessing
 from lumin_core.data.description import declare_zero_padding as declare_zero_padding
 from lumin_core.data.entries import matrix_entry as matrix_entry
 from lumin_core.data.entries import tensor_entry as tensor_entry
+from lumin_core.data.file_rows import fold_rows as fold_rows
 from lumin_core.data.fold_file import FoldFileWriter as FoldFileWriter
 from lumin_core.data.fold_reader import FoldReader as FoldReader
 from lumin_core.data.fold_yielder import FoldYielder as FoldYielder

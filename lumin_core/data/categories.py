@@ -1,4 +1,8 @@
-"""Category maps: what the codes of categorical features mean, ``{"n_jets": {0: "none"}}``."""
+"""Category maps: what the codes of categorical features mean, ``{"n_jets": {0: "none"}}``.
+
+The last code of a feature may stand for all categories that training did not have, and for missing
+values: it then means `UNKNOWN_CATEGORY`. To who knows nothing of this it is a category like others.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,62 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from lumin_core.checks import did_you_mean, listed
 from lumin_core.data.values import EXACT
 from lumin_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
+
+UNKNOWN_CATEGORY = "<unknown>"
+"""What the code of categories that training did not have means in a category map."""
+
+
+def unknown_code(codes: Mapping[int, object]) -> int | None:
+    """Return the code of categories that training did not have, or ``None`` where there is none.
+
+    Args:
+        codes: The category map of a feature.
+
+    Example:
+        >>> from lumin_core.data.categories import unknown_code
+        >>> unknown_code({0: "e", 1: "mu", 2: "<unknown>"}), unknown_code({0: "e", 1: "mu"})
+        (2, None)
+    """
+    last = max(codes, default=None)
+    return last if last is not None and codes[last] == UNKNOWN_CATEGORY else None
+
+
+def check_unseen(unseen: Iterable[object], known: Iterable[object], what: str) -> None:
+    """Refuse text among numbers, and numbers among text, where all that is unseen has a code.
+
+    Such were read in another way than the data of the training, and all of them would be unknown.
+
+    Args:
+        unseen: Values that training did not have; missing ones are passed over.
+        known: Those that it had.
+        what: What the values are, for the message.
+
+    Raises:
+        DataError: If there are such; it names one.
+
+    Example:
+        >>> from lumin_core.data.categories import check_unseen
+        >>> check_unseen([4], ["2", "3"], "'n_jets'")
+        Traceback (most recent call last):
+        lumin_core.errors.DataError: 'n_jets' has 4 where training had text, as '2': give the ...
+    """
+    values = [value for value in known if value != UNKNOWN_CATEGORY]
+    is_text = bool(values) and isinstance(values[0], str)
+    given = [value for value in pd.Series(list(unseen), dtype=object).dropna() if value != UNKNOWN_CATEGORY]
+    if values and (odd := [value for value in given if isinstance(value, str) != is_text]):
+        raise DataError(
+            f"{what} has {odd[0]!r} where training had {'text' if is_text else 'numbers'}, as {values[0]!r}: give the "
+            "values in that form; unknown are only values of the same sort, and missing ones"
+        )
 
 
 def checked_cat_maps(cat_maps: object, cat_feats: Sequence[str]) -> dict[str, dict[int, object]]:

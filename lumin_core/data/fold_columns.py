@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 from lumin_core.arguments import explained
 from lumin_core.checks import as_list, did_you_mean
 from lumin_core.data.entries import matrix_to_entry
+from lumin_core.data.file_rows import fold_rows
 from lumin_core.data.folds import joined
 from lumin_core.data.frame_output import Wanted, to_frame
 from lumin_core.data.pipelines import Pipelines
 from lumin_core.data.values import nan_to_zero
+from lumin_core.display import Displayed, counted
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,12 +26,13 @@ if TYPE_CHECKING:
     from lumin_core.data.folds import FoldData
     from lumin_core.data.schema import Schema
     from lumin_core.data.transforms import Steps
+    from lumin_core.display import Row
 
 _log = logging.getLogger(__name__)
 _USUAL = ("pred", "targets", "weights")  # which get_df looks for unasked
 
 
-class FoldColumns(Pipelines):
+class FoldColumns(Pipelines, Displayed):
     """Names, columns and preprocessing of a fold file: what a `FoldYielder` has beside its folds.
 
     Args:
@@ -65,10 +68,14 @@ class FoldColumns(Pipelines):
         self._ignored: list[str] = []
         self.add_ignore(ignore_feats or [])
 
-    def __repr__(self) -> str:
-        """Name the file and what is in it."""
-        columns = ", ".join(self.columns())
-        return f"{type(self).__name__}({str(self.foldfile)!r}: {self.n_folds} folds, columns {columns})"
+    def _title(self) -> str:
+        return f"{type(self).__name__} of {self.foldfile.name}"
+
+    def _rows(self) -> Iterator[Row]:
+        yield "file", str(self.foldfile)
+        yield from fold_rows(self.schema, self.fld_szs.values(), self._reader.known_columns)
+        if self._ignored:
+            yield "ignored", counted(self._ignored)
 
     # What is in the file
 
@@ -229,10 +236,10 @@ class FoldColumns(Pipelines):
         suppress_warn: bool = False,
         nan_to_num: bool = False,
         inc_matrix: bool = False,
+        *,
+        inc_misc: bool = False,
     ) -> pd.DataFrame:
-        """Return a data frame with LUMIN's column names.
-
-        It holds inputs, if wanted, targets, weights and predictions.
+        """Return a data frame with LUMIN's column names: targets, weights, predictions, and others.
 
         Args:
             pred_name: Column of the predictions.
@@ -247,17 +254,20 @@ class FoldColumns(Pipelines):
             suppress_warn: Whether not to log that a column is missing.
             nan_to_num: Whether NaN in inputs become 0.
             inc_matrix: Whether to include the flattened matrix among the inputs.
+            inc_misc: Whether to include further columns, such as event numbers, that no prediction
+                wrote.
 
         Returns:
             Columns: inputs by name; ``gen_target``, ``gen_weight``, ``pred``, each with ``_0``,
-            ``_1``, ... where there are several values an event. An input of one of these names is
-            called ``input_pred``, say.
+            ``_1``, ... where there are several values an event; further columns likewise. An input
+            of one of these names is called ``input_pred``, a further column ``misc_pred``.
 
         Raises:
             ConfigError: If there is nothing to undo, or there are no such folds.
             ShapeError: If a pipeline does not fit the data.
         """
-        wanted = Wanted(n_folds, fold_idx, inc_inputs, inc_matrix, nan_to_num, [] if inc_ignore else self._ignored)
+        ignored = [] if inc_ignore else self._ignored
+        wanted = Wanted(n_folds, fold_idx, inc_inputs, inc_matrix, nan_to_num, ignored, inc_misc)
         named = {"gen_target": targ_name, "gen_weight": wgt_name, "pred": pred_name}
         df, lacking = to_frame(self._reader, named, wanted, self if deprocess else None)
         for column in [] if suppress_warn else lacking:

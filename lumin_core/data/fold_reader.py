@@ -43,6 +43,7 @@ class FoldReader:
         path: Of the file.
         schema: What the file has.
         sizes: Number of events by fold.
+        known_columns: Columns of the folds, as they were when the file was last opened.
 
     Raises:
         FoldFileError: If there is no such file, it is damaged, or no fold file.
@@ -80,7 +81,7 @@ class FoldReader:
             with self._reading() as file:
                 self.schema = find_schema(file, cont_feats, cat_feats)
                 self.sizes = structure.fold_sizes(file)
-                self._columns = structure.column_names(file, len(self.sizes))
+                self.known_columns = structure.column_names(file, len(self.sizes))
                 structure.check_columns(file, self.schema, self.sizes)
                 if check_sums.has_sums(file, self.schema):  # then it costs next to nothing
                     self._identity = check_sums.identity(file, self.schema)
@@ -139,7 +140,7 @@ class FoldReader:
             self.close()
             raise DataReplaced(f"{self.path} was replaced by a file with other data; make a new FoldYielder")
         self.schema = schema
-        self._columns = structure.column_names(file, len(self.sizes))
+        self.known_columns = structure.column_names(file, len(self.sizes))
 
     def written(self, columns: Collection[str]) -> None:
         """Take the file as it is now, after whoever holds its lock has written columns."""
@@ -168,7 +169,7 @@ class FoldReader:
     def columns(self) -> list[str]:
         """Columns of the folds; those of some folds only as well."""
         with self._reading():
-            return list(self._columns)
+            return list(self.known_columns)
 
     def has(self, column: str, idx: int) -> bool:
         """Tell whether a fold has a column."""

@@ -16,6 +16,7 @@ from lumin_core.data.fold_columns import FoldColumns
 from lumin_core.data.fold_reader import FoldReader
 from lumin_core.data.folds import with_nan, yielded
 from lumin_core.data.predictions import Predictions
+from lumin_core.display import component
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from lumin_core.data.folds import FoldData
     from lumin_core.data.transforms import Steps
+    from lumin_core.display import Row
 
 
 class FoldYielder(FoldColumns):
@@ -104,6 +106,11 @@ class FoldYielder(FoldColumns):
         self.augmentations = augmentation.build_all(specs)
         self._specs = list(zip(self.augmentations, specs, strict=True))
         self._predictions = Predictions(reader)
+
+    def _rows(self) -> Iterator[Row]:
+        yield from super()._rows()
+        if self.augmentations:
+            yield "augmentations", "; ".join(map(component, self.augmentation_specs))
 
     def __len__(self) -> int:
         """Number of folds."""

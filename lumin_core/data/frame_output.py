@@ -10,7 +10,7 @@ import pandas as pd
 
 from lumin_core.data.chains import invert_chain
 from lumin_core.data.pipelines import PARTS
-from lumin_core.data.values import without_nan
+from lumin_core.data.values import RESERVED, without_nan
 from lumin_core.errors import ConfigError, LuminError, ShapeError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Wanted:
         matrix: Whether to include the flattened matrix among the inputs.
         fill: Whether NaN in inputs become 0.
         ignored: Inputs to leave out.
+        misc: Whether to include further columns of the file.
     """
 
     n_folds: int | None = None
@@ -42,6 +43,7 @@ class Wanted:
     matrix: bool = False
     fill: bool = False
     ignored: Collection[str] = ()
+    misc: bool = False
 
     def read(self, reader: FoldReader, column: str) -> np.ndarray | None:
         """Read a column of the folds."""
@@ -87,7 +89,9 @@ def to_frame(
             mean = wanted.read(reader, column.removesuffix(SPREAD)) if pipe and column.endswith(SPREAD) else None
             of_column = _inverted(pipe, values, column) if mean is None else _width(pipe, mean, values, column)
             columns |= _numbered(name, of_column)
-    return pd.DataFrame(_beside(columns, inputs, "input") | columns), lacking
+    columns = _beside(columns, inputs, "input") | columns
+    misc = _misc_columns(reader, wanted, named.values()) if wanted.misc else {}
+    return pd.DataFrame(columns | _beside(columns, misc, "misc")), lacking
 
 
 def _input_columns(reader: FoldReader, wanted: Wanted, pipes: Mapping[str, Sequence[Pipe]]) -> dict[str, np.ndarray]:
@@ -129,6 +133,16 @@ def _matrix_columns(reader: FoldReader, wanted: Wanted, pipe: Sequence[Pipe]) ->
         names = [f"{names[0]}_" + "_".join(map(str, index)) for index in np.ndindex(*values.shape[1:])]
     flat = _inverted(pipe, flat, "matrix_inputs")
     return {name: flat[:, i] for i, name in enumerate(names)}
+
+
+def _misc_columns(reader: FoldReader, wanted: Wanted, named: Collection[str]) -> dict[str, np.ndarray]:
+    """Read what is neither data nor predicted, first what the file lists; LUMIN's lists nothing."""
+    columns: dict[str, np.ndarray] = {}
+    for name in dict.fromkeys((*reader.schema.misc_feats, *reader.columns)):
+        if name not in RESERVED and name not in named and reader.folds_with_data(name):
+            values = wanted.read(reader, name)
+            columns |= {} if values is None else _numbered(name, values)
+    return columns
 
 
 def _inverted(pipe: Sequence[Pipe], values: np.ndarray, column: str) -> np.ndarray:

@@ -61,6 +61,7 @@ def df2foldfile(
     *,
     clip: float | None = None,
     preprocessing: Steps | Mapping[str, Steps] | None = None,
+    group_key: str | None = None,
 ) -> Path:
     """Write a data frame as a fold file.
 
@@ -98,6 +99,9 @@ def df2foldfile(
         clip: If given, inputs are limited to ``[-clip, clip]`` rather than infinities refused.
         preprocessing: What the continuous inputs in ``df`` have gone through, as for
             `FoldFileWriter`: it is recorded.
+        group_key: Column of groups that stay together in one fold, such as the number of the event
+            for jets of one event. Folds are of about one size, and stratified, as far as groups
+            allow. Among ``misc_feats``, it is recorded as of the role ``"group"``.
 
     Returns:
         Path of the file.
@@ -105,7 +109,7 @@ def df2foldfile(
     Raises:
         DataError: If columns are missing or hold what cannot be stored: text, dates or complex
             numbers as numbers, infinite inputs, codes that are none or that ``cat_maps`` lack, NaN
-            or infinity in targets or weights; or if there are too few events.
+            or infinity in targets or weights; or if there are too few events or groups.
         ShapeError: If tensors do not have one row an event.
         ConfigError: If arguments contradict each other.
         FoldFileError: If the file exists, or cannot be written.
@@ -126,8 +130,8 @@ def df2foldfile(
     if matrix_vecs is not None:
         matrix = matrix_of_columns(source.names, matrix_vecs, matrix_feats_per_vec, matrix_row_wise)
         cont_feats = _without(cont_feats, matrix.present_feats)
-    strata = None if strat_key is None else source.column(strat_key, "strat_key").to_numpy()
-    folds = split_events(len(source.df), n_folds, shuffle=shuffle, seed=seed, strata=strata)
+    strata, groups = source.key(strat_key, "strat_key"), source.key(group_key, "group_key")
+    folds = split_events(len(source.df), n_folds, shuffle=shuffle, seed=seed, strata=strata, groups=groups)
     with FoldFileWriter(
         savename,
         cont_feats=cont_feats,
@@ -143,6 +147,7 @@ def df2foldfile(
         preprocessing=preprocessing,
         seed=seed,
         overwrite=overwrite,
+        roles={name: "group" for name in as_list(misc_feats) if name == group_key},
     ) as file:
         columns, further = source.columns(file.layout.schema), source.further(misc_feats)
         for i, events in enumerate(folds):

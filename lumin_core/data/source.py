@@ -99,6 +99,10 @@ class Source:
         check_column(name, list(self.df.columns), what, truth)
         return self.df[name]
 
+    def key(self, name: str | None, what: str) -> np.ndarray | None:
+        """Return what events are sorted by, if anything; arguments and errors as of `column`."""
+        return None if name is None else self.column(name, what).to_numpy()
+
     def numbers(self, names: Sequence[str], what: str) -> np.ndarray:
         """Return columns of the data frame as numbers, shape ``(n, n_columns)``."""
         columns = [as_numbers(self.column(name, what), f"{what}: column {name!r}") for name in names]

@@ -7,6 +7,7 @@ from lumin_core import lazy
 _HOMES = {
     "blocks": ["Block", "Body", "Head", "Inputs", "Tail"],
     "builder": ["ModelBuilder"],
+    "category_dropout": ["CategoryDropout"],
     "check_sum": ["split_sum", "tensor_sum"],
     "embedding": ["CatEmbedder"],
     "endcap": ["Endcap"],
@@ -23,6 +24,7 @@ _HOMES = {
     ],
     "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
     "matrix_head": ["MatrixHead", "matrix_elements"],
+    "module_hooks": ["BackwardHook", "ForwardHook"],
     "objective": ["OBJECTIVES", "objective_of"],
     "options": ["Spec"],
     "optimiser": ["build_optimiser"],

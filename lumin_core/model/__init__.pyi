@@ -4,6 +4,7 @@ from lumin_core.model.blocks import Head as Head
 from lumin_core.model.blocks import Inputs as Inputs
 from lumin_core.model.blocks import Tail as Tail
 from lumin_core.model.builder import ModelBuilder as ModelBuilder
+from lumin_core.model.category_dropout import CategoryDropout as CategoryDropout
 from lumin_core.model.check_sum import split_sum as split_sum
 from lumin_core.model.check_sum import tensor_sum as tensor_sum
 from lumin_core.model.embedding import CatEmbedder as CatEmbedder
@@ -27,6 +28,8 @@ from lumin_core.model.loss import event_loss as event_loss
 from lumin_core.model.loss import weighted_loss as weighted_loss
 from lumin_core.model.matrix_head import MatrixHead as MatrixHead
 from lumin_core.model.matrix_head import matrix_elements as matrix_elements
+from lumin_core.model.module_hooks import BackwardHook as BackwardHook
+from lumin_core.model.module_hooks import ForwardHook as ForwardHook
 from lumin_core.model.objective import OBJECTIVES as OBJECTIVES
 from lumin_core.model.objective import objective_of as objective_of
 from lumin_core.model.optimiser import build_optimiser as build_optimiser

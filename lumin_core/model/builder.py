@@ -20,6 +20,7 @@ from lumin_core.arguments import expect, explained
 from lumin_core.checks import as_list, check_flags, check_keys, check_tables, positive
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.model import features, lookups
+from lumin_core.model.builder_rows import BuilderRows
 from lumin_core.model.built import BuiltModel
 from lumin_core.model.config import PARTS, SPECIFICATIONS, has_bare_names, plain_config, read_config
 from lumin_core.model.embedding import CatEmbedder
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from lumin_core.model.options import Spec
 
 
-class ModelBuilder:
+class ModelBuilder(BuilderRows):
     """Builds models of head, body and tail, with loss and optimiser.
 
     Args:
@@ -222,11 +223,6 @@ class ModelBuilder:
                 build_loss(self.loss, self.objective)
         own = {"objective": self.objective, "n_out": self.n_out, "cont_feats": self.cont_feats, **self.specs}
         return plain_config({**self.arguments, **own})
-
-    @property
-    def cat_feats(self) -> list[str]:
-        """Names of the categorical features."""
-        return [] if self.cat_embedder is None else list(self.cat_embedder.cat_names)
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lumin_core.arguments import expect, explained
 from lumin_core.checks import as_list, positive
+from lumin_core.display import Displayed, count
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import tensor_file
+from lumin_core.runs.ensemble_rows import ensemble_rows
 from lumin_core.runs.members import check_spread, choose_members, not_trained_on, shares
 from lumin_core.runs.results import Results
 from lumin_core.training.asking import Question
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.display import Row
     from lumin_core.model.builder import ModelBuilder
     from lumin_core.training.network import Events, PredCallback, Raw
     from lumin_core.training.prediction import Prediction
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     Answer = np.ndarray | Tensor
 
 
-class Ensemble:
+class Ensemble(Displayed):
     """Models and their weights, asked as one.
 
     Args:
@@ -75,6 +78,7 @@ class Ensemble:
         if len({(model.objective, model.n_out) for model in self.models}) > 1:
             raise ConfigError("the models of an ensemble must have one objective and number of outputs")
         self.weights = shares(weights, len(self.models))
+        self._scores: tuple[str, list[float]] = ("loss", [])  # by which the models were chosen, where that is known
 
     @classmethod
     def from_models(cls, models: Sequence[Model], weights: Iterable[float] | None = None) -> Ensemble:
@@ -141,7 +145,17 @@ class Ensemble:
             Model.from_save(member.path, model_builder, device, precision=precision, compile=compile)
             for member in members
         ]
-        return cls(models, [member.weight for member in members])
+        ensemble = cls(models, [member.weight for member in members])
+        ensemble._scores = metric, [member.value for member in members]
+        return ensemble
+
+    def _title(self) -> str:
+        first = self.models[0]
+        outputs = count(first.n_out, "output")
+        return f"{type(self).__name__} of {count(len(self), 'model')} for {first.objective}, {outputs}"
+
+    def _rows(self) -> Iterator[Row]:
+        return ensemble_rows(self.models, self.weights, self._scores)
 
     def __len__(self) -> int:
         """Number of models."""

@@ -36,12 +36,8 @@ def result_of(fit_params: FitParams, cycle_losses: list[float]) -> Result:
     Returns:
         The result, without ``path`` unless there is no model.
     """
-    history = fit_params.history
-    last = {name: values[-1] for name, values in history["valid"].items()}
-    kept = last if fit_params.kept is None else fit_params.kept  # of what save_best, say, put in place
     failed = {} if fit_params.failed is None else {"failed": fit_params.failed}
-    values = {name: float(value) for name, value in kept.items()}
-    return {**values, "history": history, "cycle_losses": cycle_losses, **failed}
+    return {**fit_params.reached(), "history": fit_params.history, "cycle_losses": cycle_losses, **failed}
 
 
 def without_model(fit_params: FitParams) -> Result:

@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from lumin_core.checks import is_positive
+from lumin_core.display import Displayed, count, whole
 from lumin_core.errors import ConfigError
 from lumin_core.files import write_json
 from lumin_core.runs.result import LISTS, SCHEMA, Result, result_from_json, result_to_json
 from lumin_core.statistics import mean_as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
+    from lumin_core.display import Row
 
+
+_MOST = 50  # models that are shown
 _NO_COLUMNS = (*LISTS, "retried")  # what has no place in a cell
 
 
-class Results(Sequence[Result]):
+class Results(Displayed, Sequence[Result]):
     """What `train_models` gives: a sequence of one dict a model.
 
     Each has ``loss`` (validation loss), every metric by its label, ``path`` (of the model's file),
@@ -52,6 +58,8 @@ class Results(Sequence[Result]):
           mean: loss 0.397 ± 0.009
     """
 
+    _is_aligned = False
+
     def __init__(self, results: Sequence[Result], directions: Mapping[str, str]) -> None:
         self._results = list(results)
         self._directions = {"loss": "lower", **directions}
@@ -68,11 +76,16 @@ class Results(Sequence[Result]):
         """Number of models."""
         return len(self._results)
 
-    def __repr__(self) -> str:
-        """Show a line a model, and the summary."""
-        lines = [f"  {i}: {self._line(result)}" for i, result in enumerate(self._results)]
-        noun = "model" if len(self) == 1 else "models"
-        return "\n".join([f"Results of {len(self)} {noun}", *lines, f"  mean: {self.summary()}"])
+    def _title(self) -> str:
+        n_failed = len(self) - len(self._good())
+        return f"Results of {count(len(self), 'model')}" + (f", {n_failed} of which failed" if n_failed else "")
+
+    def _rows(self) -> Iterator[Row]:
+        for i, result in enumerate(self._results[:_MOST]):
+            yield str(i), self._line(result)
+        if len(self) > _MOST:
+            yield "...", f"{count(len(self) - _MOST, 'model')} more, which get_df() shows"
+        yield "mean", ", ".join(map(whole, self.summary().split(", ")))
 
     def summary(self) -> str:
         r"""Return the mean of loss and metrics over models and its standard error, as text.
@@ -100,7 +113,7 @@ class Results(Sequence[Result]):
         return [result for result in self._results if result.get("failed") is None]
 
     def _line(self, result: Result) -> str:
-        values = [f"{name} {result[name]:.5g}" for name in self._names() if result[name] is not None]
+        values = [whole(f"{name} {result[name]:.5g}") for name in self._names() if result[name] is not None]
         why = result.get("failed")
         return ", ".join(values) if why is None else f"failed: {'; '.join([why, *values])}"
 

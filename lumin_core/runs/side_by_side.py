@@ -7,13 +7,11 @@ executor will do whose workers see the same folder, and says in a line what beca
 from __future__ import annotations
 
 import pickle
-import sys
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from attrs import define
-from tqdm import tqdm
 
 from lumin_core.errors import ConfigError, TrainingFailed, option
 from lumin_core.registry.lookup import session
@@ -21,7 +19,7 @@ from lumin_core.runs.executor import Job
 from lumin_core.runs.greeting import Greeting, available_cores, check_greeting
 from lumin_core.runs.submitting import Submitting, adapted
 from lumin_core.training import checkpoint
-from lumin_core.training.progress import progress_bar
+from lumin_core.training.progress import progress_bar, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,13 +125,14 @@ class SideBySide:
         self.components = check_sendable(plan, self.executor)
         self.greeting = greet(self.executor, len(plan.folds))
 
-    def train(self, plan: RunPlan, folder: RunFolder, numbers: Sequence[int]) -> None:
+    def train(self, plan: RunPlan, folder: RunFolder, numbers: Sequence[int], *, visible_bar: bool = True) -> None:
         """Train models.
 
         Args:
             plan: The plan.
             folder: The run's folder.
             numbers: Which models.
+            visible_bar: Whether to show a progress bar.
 
         Raises:
             TrainingFailed: If some failed, when all others have finished.
@@ -147,13 +146,13 @@ class SideBySide:
         def report(job: Job, outcome: float | BaseException) -> None:
             if error := _failure(job, outcome):
                 failures[job.number] = error
-                _say(f"model {job.number} failed: {_cause(error)}")
+                say(f"model {job.number} failed: {_cause(error)}")
             elif failures.pop(job.number, None):
                 result = folder.result(job.number)
                 what = f"failed: {result['failed']}" if "failed" in result else _values(result)
-                _say(f"model {job.number}: {what}, {outcome:.1f} s")
+                say(f"model {job.number}: {what}, {outcome:.1f} s")
 
-        with _progress(plan, folder):
+        with _progress(plan, folder, visible=visible_bar):
             self.executor.train(self._jobs(plan, folder, numbers), report)
         if failures:
             raise _failed(failures, plan) from failures[min(failures)]
@@ -167,7 +166,7 @@ class SideBySide:
         cores = available_cores() if said is None else said.threads
         threads = threads_each(self.executor, len(numbers), cores) if said is None or said.is_local else None
         if said is not None and said.is_fork and threads != 1:
-            _say("the workers are forks of this process, where torch has one thread; those of 'processes' have more")
+            say("the workers are forks of this process, where torch has one thread; those of 'processes' have more")
             threads = 1
         devices = said.devices if said is not None and len(said.devices) > 1 else (None,)
         return [
@@ -198,7 +197,7 @@ def threads_each(executor: object, n_models: int, cores: int | None = None) -> i
 
 
 @contextmanager
-def _progress(plan: RunPlan, folder: RunFolder) -> Iterator[None]:
+def _progress(plan: RunPlan, folder: RunFolder, *, visible: bool) -> Iterator[None]:
     """Show how far the models of a run are, inside the block."""
     over = threading.Event()
 
@@ -214,7 +213,8 @@ def _progress(plan: RunPlan, folder: RunFolder) -> Iterator[None]:
         while not over.wait(_LOOK_EVERY):
             show()
 
-    with progress_bar(total=len(plan.folds) * plan.n_epochs, desc="Training", unit="epoch") as bar:
+    total = len(plan.folds) * plan.n_epochs
+    with progress_bar(total=total, desc="Training", unit="epoch", visible=visible) as bar:
         thread = threading.Thread(target=keep_showing, daemon=True, name="lumin progress")
         show()
         thread.start()
@@ -249,7 +249,3 @@ def _failed(failures: dict[int, BaseException], plan: RunPlan) -> TrainingFailed
         "\n".join([f"{len(failures)} of {len(plan.folds)} models failed:", *lines])
         + f"\nthe others are finished; the same call with {option('resume')} trains only these"
     )
-
-
-def _say(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)

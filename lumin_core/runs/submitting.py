@@ -5,17 +5,15 @@ Whatever has `submit` and gives futures is made an executor of the run's protoco
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
-
-from tqdm import tqdm
 
 from lumin_core import registry
 from lumin_core.checks import is_positive
 from lumin_core.errors import ConfigError
 from lumin_core.runs.greeting import check_apart, introduce, linger
+from lumin_core.training.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -132,7 +130,7 @@ class Submitting:
     def _interrupt(self, futures: Collection[Future[float]]) -> None:
         """Let jobs end after their batch and wait for them; Ctrl-C once more ends ours at once."""
         try:
-            tqdm.write("Ctrl-C: the models stop after their batch; once more stops at once", file=sys.stderr)
+            say("Ctrl-C: the models stop after their batch; once more stops at once")
             self._stop(futures)
             wait([future for future in futures if not future.cancelled()])  # others' got Ctrl-C from the terminal
         except KeyboardInterrupt:

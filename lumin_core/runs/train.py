@@ -7,15 +7,13 @@ in `lumin_core.runs.folder`.
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from lumin_core.arguments import expect, explained
-from lumin_core.checks import listed
+from lumin_core.checks import check_flags, listed
 from lumin_core.data.fold_yielder import FoldYielder
+from lumin_core.display import wrapped
 from lumin_core.errors import ConfigError, option
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.runs import run_record
@@ -26,6 +24,7 @@ from lumin_core.runs.side_by_side import SideBySide
 from lumin_core.runs.submitting import open_executor
 from lumin_core.training import fitting
 from lumin_core.training.device import pick_device
+from lumin_core.training.progress import line_width, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,6 +61,7 @@ def train_models(
     device: str | torch.device | None = None,
     precision: str = "32",
     compile: bool = False,
+    visible_bar: bool = True,
 ) -> Results:
     """Train several models, each with another validation fold, and keep them in a folder.
 
@@ -90,9 +90,9 @@ def train_models(
         resume: Whether to go on with the run in `savepath`, where there is one: finished models are
             not trained again, others go on from their last checkpoint, and all end with bit for bit
             the weights of a run that was not interrupted. There may be more models and more epochs
-            (models that were trained for all epochs then begin anew), `executor`, `device` and
-            `bulk_move` may be others, and the fold file may have moved. All other options must be
-            as they were.
+            (models that were trained for all epochs then begin anew), `executor`, `device`,
+            `bulk_move` and `visible_bar` may be others, and the fold file may have moved. All other
+            options must be as they were.
         overwrite: Whether an earlier run in `savepath` is replaced; other files there
             are left alone.
         executor: Where to train models side by side: ``"processes"`` or
@@ -105,6 +105,7 @@ def train_models(
         device: Where to train, as for `Model`; by default what each process finds.
         precision: As for `Model`.
         compile: As for `Model`.
+        visible_bar: Whether to show a progress bar.
 
     Returns:
         The results, in the order of the models; their mean is shown at the end. A model whose
@@ -148,6 +149,7 @@ def train_models(
     """
     expect(fy, FoldYielder, "fy")
     expect(model_builder, ModelBuilder, "model_builder")
+    check_flags(visible_bar=visible_bar)
     folder = RunFolder.at(savepath)
     if executor is None:
         pick_device(device)
@@ -180,10 +182,10 @@ def train_models(
         with _saying_how_to_go_on(folder):
             missing = folder.unfinished(len(plan.folds))
             if crew is not None and missing:
-                crew.train(plan, folder, missing)
+                crew.train(plan, folder, missing, visible_bar=visible_bar)
             else:
                 for number in missing:
-                    plan.train(folder, number)
+                    plan.train(folder, number, visible_bar=visible_bar)
             results = _gathered(folder, plan.record)
     _show(results)
     return results
@@ -194,8 +196,9 @@ def _show(results: Results) -> None:
     lines = [f"model {number} failed: {why}" for number, why in results.failures().items()]
     if lines:
         lines.append(f"the same call with {option('resume')} and {option('retry_failed')} trains these again")
-    lines.append(f"mean of {len(results) - len(results.failures())} models: {results.summary()}")
-    tqdm.write("\n".join(lines), file=sys.stderr)
+    mean = f"mean of {len(results) - len(results.failures())} models: {results.summary()}"
+    lines += wrapped(mean, line_width())
+    say("\n".join(lines))
 
 
 def train_one(

@@ -142,3 +142,14 @@ class FitParams:
         """Let go of the data of a fold and its batches."""
         for name in ("by", "x", "y", "w", "y_pred", "loss_val", "events", "metric_weights"):
             setattr(self, name, None)
+
+    def reached(self) -> dict[str, float]:
+        """Return how good the model is that the fit ended with, or is at: loss and metrics.
+
+        Returns:
+            Those of the weights that a callback put in place; else of the last validation, where
+            there is one.
+        """
+        last = {name: values[-1] for name, values in self.history["valid"].items() if values}
+        kept = last if self.kept is None else self.kept
+        return {name: float(value) for name, value in kept.items()}

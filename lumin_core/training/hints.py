@@ -42,7 +42,8 @@ def far_columns(table: np.ndarray, names: Sequence[str]) -> list[str]:
     some = table[:_ROWS, : len(names)]
     if not len(some):
         return []
-    return [names[i] for i in np.flatnonzero((np.abs(some) > _FAR).mean(axis=0) > 0.1)]
+    are_far = (np.abs(some) > _FAR).mean(axis=0) > 0.1
+    return [name for name, is_far in zip(names, are_far, strict=False) if is_far]
 
 
 def say_unscaled(fit: FitParams) -> None:

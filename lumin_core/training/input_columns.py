@@ -16,6 +16,7 @@ import pandas as pd
 from attrs import define
 
 from lumin_core.checks import input_hint
+from lumin_core.data.categories import check_unseen, unknown_code
 from lumin_core.data.chains import apply_chain
 from lumin_core.data.numbers import as_array, as_numbers, unmasked
 from lumin_core.data.tables import as_frame, is_frame
@@ -119,6 +120,7 @@ class InputColumns:
         used: Sequence[str],
         steps: Sequence[Pipe],
         maps: Mapping[str, Mapping[str, Value]],
+        unknown: Sequence[str] = (),
     ) -> NDArray[np.float32]:
         """Return columns as a preprocessing makes them of what they were before it.
 
@@ -127,6 +129,7 @@ class InputColumns:
             used: Those that are wanted.
             steps: Its steps, for all continuous features.
             maps: Of a categorical feature the value of each code; without them it holds codes.
+            unknown: Categorical features of which values without a code have that of unknown ones.
 
         Returns:
             Shape ``(n, F)``: those that are wanted, and the codes.
@@ -149,11 +152,11 @@ class InputColumns:
                 raise ShapeError(f"the preprocessing must give {n_cont} columns, got shape {block.shape}")
             table[rows, : len(used)] = to_float32(block[:, chosen])
         for i, feat in enumerate(cats):
-            table[:, len(used) + i] = self._codes(n_cont + i, maps.get(feat))
+            table[:, len(used) + i] = self._codes(n_cont + i, maps.get(feat), takes_unknown=feat in unknown)
         refuse_infinite(table, [*used, *cats])
         return table
 
-    def _codes(self, i: int, values: Mapping[str, Value] | None) -> np.ndarray:
+    def _codes(self, i: int, values: Mapping[str, Value] | None, *, takes_unknown: bool = False) -> np.ndarray:
         """Turn the values of a categorical feature into the codes of the training."""
         given = self.take(i, slice(None))
         if values is None:
@@ -162,26 +165,37 @@ class InputColumns:
             return numbers
         codes = {value: int(code) for code, value in values.items()}
         column = given if isinstance(given, pd.Series) else pd.Series(unmasked(given))
-        if unknown := _unknown(column, codes, self._what(i)):
-            are_codes = all(value in codes.values() for value in unknown)
-            way_out = "these are codes: give what they mean" if are_codes else "leave these events out"
-            raise DataError(
-                f"{self.names[i]!r} has values that training did not have: {unknown[:5]}; known are "
-                f"{sorted(codes, key=str)}; {way_out}"
-            )
-        return column.astype(object).map(codes).to_numpy(np.float64)
+        unseen = _unseen(column, codes, self._what(i))
+        last = unknown_code({code: value for value, code in codes.items()}) if takes_unknown else None
+        if last is None:
+            _refuse(unseen, codes, self.names[i])
+        else:
+            check_unseen(unseen, codes, self._what(i))
+        found = column.astype(object).map(codes).to_numpy(np.float64)
+        return found if last is None else np.where(np.isnan(found), last, found)
 
     def _what(self, i: int) -> str:
         return f"the column {self.names[i]!r}"
 
 
-def _unknown(column: pd.Series, codes: Mapping[Value, int], what: str) -> list[object]:
+def _unseen(column: pd.Series, codes: Mapping[Value, int], what: str) -> list[object]:
     """List the values that have no code."""
     try:
-        unknown = [value for value in column.unique() if value not in codes]
+        unseen = [value for value in column.unique() if value not in codes]
     except TypeError as error:  # it holds lists, dicts or such
         raise DataError(f"{what} must hold one value for each event: {error}; known are {list(codes)}") from error
-    return [value.item() if isinstance(value, np.generic) else value for value in unknown]
+    return [value.item() if isinstance(value, np.generic) else value for value in unseen]
+
+
+def _refuse(unseen: Sequence[object], codes: Mapping[Value, int], name: str) -> None:
+    if not unseen:
+        return
+    way_out = "leave these events out, or train with a code for unknown categories (proc_cats, unknown=True)"
+    if all(value in codes.values() for value in unseen):
+        way_out = "these are codes: give what they mean"
+    raise DataError(
+        f"{name!r} has values that training did not have: {unseen[:5]}; known are {sorted(codes, key=str)}; {way_out}"
+    )
 
 
 def _check_names(names: Sequence[str], known: Sequence[object]) -> None:

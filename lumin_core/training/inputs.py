@@ -169,9 +169,11 @@ class InputReader:
             return self._pair(*inputs, flat_feats)
         feats, steps = self._recorded() if raw else (self.cont_feats, None)
         columns = InputColumns.of(inputs, feats, self.cat_feats)
-        table = (
-            columns.table() if steps is None else columns.prepared(feats, self.cont_feats, steps, self.record.cat_maps)
-        )
+        if steps is None:
+            table = columns.table()
+        else:
+            unknown = () if self.cat_embedder is None else self.cat_embedder.unknown_feats
+            table = columns.prepared(feats, self.cont_feats, steps, self.record.cat_maps, unknown)
         self._check_codes(table)
         if fill and (columns.array is None or not np.may_share_memory(table, columns.array)):
             nan_to_zero(table)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from lumin_core.errors import option
+from lumin_core.training.progress import say
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -61,7 +59,7 @@ class CtrlC:
         if self.asked:
             signal.default_int_handler(number, frame)
         self.asked = True
-        tqdm.write("Ctrl-C: stopping after this batch; once more stops at once", file=sys.stderr)
+        say("Ctrl-C: stopping after this batch; once more stops at once")
 
 
 _inside: list[CtrlC] = []

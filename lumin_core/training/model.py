@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lumin_core.arguments import explained
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.data.values import check_finite
+from lumin_core.display import Displayed, count
 from lumin_core.errors import ConfigError
 from lumin_core.training import evaluation
 from lumin_core.training.asking import Question
@@ -15,11 +16,12 @@ from lumin_core.training.callback import PredHandler
 from lumin_core.training.fitting import prepare_fit
 from lumin_core.training.inputs import as_batches
 from lumin_core.training.loop import run_fit
+from lumin_core.training.model_rows import model_rows
 from lumin_core.training.network import Network
 from lumin_core.training.prediction import deliver, fold_batches, predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lumin_core.data.batch_yielder import BatchYielder
+    from lumin_core.display import Row
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.network import Events, PredCallback, Raw
 
 
-class Model(Network):
+class Model(Network, Displayed):
     """A network of head, body and tail, with its loss and optimiser.
 
     Outside of a fit it is in evaluation mode, and any number of threads may ask it; while one fits
@@ -69,6 +72,12 @@ class Model(Network):
     """
 
     fit_params: FitParams | None = None
+
+    def _title(self) -> str:
+        return f"{type(self).__name__} for {self.objective}, {count(self.n_out, 'output')}"
+
+    def _rows(self) -> Iterator[Row]:
+        return model_rows(self, self.fit_params)
 
     @explained
     def fit(

@@ -1,15 +1,52 @@
-"""Progress bars: on a terminal and in notebooks, silent elsewhere (logs, pipes, batch farms)."""
+"""Progress: bars, and lines above them, on a terminal and in notebooks.
+
+On a terminal both go to the standard error. A notebook shows what is written to the two standard
+streams in pieces, whose order is not that in which they were written: there, lines go to where
+`print` writes, and a bar has an output area of its own, which needs no widgets and is empty when
+the bar is done, also in the notebook that is saved.
+"""
 
 from __future__ import annotations
 
+import io
 import sys
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from lumin_core.display import width
 
-def progress_bar(*, total: int, desc: str, unit: str, visible: bool = True) -> Any:
-    """Make a progress bar.
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+def say(line: str) -> None:
+    """Write a line, above a progress bar where there is one.
+
+    Args:
+        line: The line, or several.
+
+    Example:
+        >>> from lumin_core.training import say
+        >>> say("model 1: loss 0.41")  # to the standard error
+    """
+    tqdm.write(line, file=_stream())
+
+
+def line_width() -> int:
+    """Return how many columns a line may have that is said; see `lumin_core.display.width`.
+
+    Example:
+        >>> from lumin_core.training import line_width
+        >>> 40 <= line_width() <= 100
+        True
+    """
+    return width(_stream())
+
+
+def progress_bar(*, total: int, desc: str, unit: str, visible: bool = True) -> tqdm[Any]:
+    """Make a progress bar, which is silent where there is neither a terminal nor a notebook.
 
     Args:
         total: Number of steps.
@@ -25,10 +62,30 @@ def progress_bar(*, total: int, desc: str, unit: str, visible: bool = True) -> A
         >>> with progress_bar(total=2, desc="Training", unit="fold", visible=False) as bar:
         ...     _ = bar.update()
     """
-    if not visible:
+    is_notebook = _is_notebook()
+    if not visible or not (is_notebook or sys.stderr.isatty()):
         return tqdm(total=total, disable=True)
-    if "ipykernel" in sys.modules:
-        from tqdm.auto import tqdm as notebook_bar
+    where: dict[str, Any] = {"file": _OutputArea(), "ncols": width(), "ascii": False} if is_notebook else {}
+    return tqdm(total=total, desc=desc, unit=unit, leave=False, **where)
 
-        return notebook_bar(total=total, desc=desc, unit=unit, leave=False)
-    return tqdm(total=total, desc=desc, unit=unit, leave=False, disable=not sys.stderr.isatty())
+
+def _stream() -> TextIO:
+    return sys.stdout if _is_notebook() else sys.stderr
+
+
+def _is_notebook() -> bool:
+    """Tell whether a notebook shows what is printed: its kernel put a stream of its own there."""
+    return type(sys.stdout).__module__.startswith("ipykernel")
+
+
+class _OutputArea(io.StringIO):
+    """An output area of a notebook, which shows the line that was written last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handle = import_module("IPython.display").display({"text/plain": ""}, raw=True, display_id=True)
+
+    def write(self, text: str) -> int:
+        if line := text.strip("\r\n"):
+            self._handle.update({"text/plain": line.rstrip()}, raw=True)
+        return len(text)

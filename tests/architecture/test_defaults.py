@@ -15,6 +15,7 @@ NAMES = {component.key for component in OURS}
 NO_COMPONENTS = {
     ("RecurrentHead", "act"): "one of the two that torch.nn.RNN has",
     ("FitParams", "state"): "what the loop is doing",
+    ("QuantileTransformer", "output_distribution"): "one of scikit-learn's two",
 }
 MATRIX = {"vecs": ["jet", "tau"], "feats_per_vec": ["px", "py", "pz", "E"]}
 ELEMENTS = [f"{vec}_{feat}" for vec in MATRIX["vecs"] for feat in MATRIX["feats_per_vec"]]

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-GROUND = ("errors", "lazy", "synonyms", "checks", "arguments", "marks", "looks", "locks", "files", "seeds")
+GROUND = ("errors", "lazy", "synonyms", "checks", "arguments", "display", "marks", "looks", "locks", "files", "seeds")
 SINGLE = (*GROUND, "statistics")  # modules, not packages
 FLOORS = (*GROUND, "registry", "data", "statistics", "model", "training", "runs", "testing", "cli")
 FACES = {"lumin_core", *(f"lumin_core.{floor}" for floor in FLOORS if floor != "cli")}

@@ -155,3 +155,16 @@ def test_a_resumed_fit_knows_the_best_of_before(fit, make_model, scripted, capsy
         fit(MetricLogger(), n_epochs=n_epochs, model=make_model(), metrics=scripted(left), resume=True)
     stars = [line.split()[0] for line in lines(capsys) if line.split()[0].rstrip("*").isdigit()]
     assert stars == ["1*", "2*", "3", "4*"]
+
+
+def test_a_row_fits_80_columns(fit, scripted, capsys):
+    """Columns become narrower, then a row takes several lines; nothing is left out."""
+    value = -0.000012345678
+    metrics = [scripted([value] * 9, main_metric=False, label=f"metric number {i}") for i in range(6)]
+    fit(MetricLogger(extra_detail=True), metrics=metrics, n_epochs=1)
+    _, *rows = lines(capsys)
+    header, row = rows[:3], rows[3:]
+    assert max(map(len, rows)) <= 80
+    assert [len(line) for line in header] == [len(line) for line in row]
+    assert " ".join(header).count("metric number") == 6
+    assert " ".join(row).count("e-05") == 6

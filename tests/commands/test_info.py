@@ -30,11 +30,22 @@ def info(capsys, tmp_path, monkeypatch):
         capsys.readouterr()
         code = main(["info", str(name)])
         out, err = capsys.readouterr()
-        title, *lines = out.splitlines() or [""]
-        assert all(len(line) <= 100 for line in lines)
+        title, *lines = joined(out.splitlines()) or [""]
+        assert all(len(line) <= 80 for line in out.splitlines())
         return code, title, dict(rows_of(lines)), err
 
     return call
+
+
+def joined(lines):
+    """Put wrapped lines together again: what goes on is indented by more than a label is."""
+    found = []
+    for line in lines:
+        if line.startswith("   "):
+            found[-1] += f" {line.strip()}"
+        else:
+            found.append(line)
+    return found
 
 
 def rows_of(lines):

@@ -65,6 +65,19 @@ def test_ensemble_is_what_comes_next(lumin):
     assert len(Ensemble.from_save("run/ensemble")) == 2
 
 
+def test_a_finished_run_grows_and_so_does_its_ensemble(lumin, folder):
+    more = ["--set", "n_models=2", "--set", "n_epochs=3", "--set", "ensemble.size=2"]
+    less = ["--set", "n_models=1", "--set", "n_epochs=1", "--set", "ensemble.size=1"]
+    for options in (less, [*more, "--resume"], [*more, "--set", "savepath=whole"]):
+        assert lumin("train", "run.toml", *options)[0] == 0
+    assert saved(folder / "run") == saved(folder / "whole")
+    texts = [(folder / name / "run.toml").read_text(encoding="utf-8") for name in ("run", "whole")]
+    assert texts[0] == texts[1]
+    code, _, error = lumin("train", "run.toml", *less, "--resume")
+    assert code == 1
+    assert "n_epochs was 3, is 1" in error
+
+
 def test_changes_are_in_the_run(lumin, folder):
     changes = ["--set", "opt_args.opt=sgd", "--set", "opt_args.lr=3e-3", "--set", "body.width=6", "--set", "n_models=1"]
     assert lumin("train", "run.toml", *changes)[0] == 0
@@ -74,6 +87,27 @@ def test_changes_are_in_the_run(lumin, folder):
     model = Model.from_save("run/model_0/model")
     assert type(model.opt).__name__ == "SGD"
     assert model.body.get_out_size() == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], True),
+        (["--no-visible-bar"], False),
+        (["--set", "visible_bar=false"], False),
+        (["--set", "visible_bar=false", "--visible-bar"], True),
+    ],
+)
+def test_the_bar_is_switched_off_in_the_file_or_by_an_option(lumin, monkeypatch, options, expected):
+    given = {}
+
+    def train(**arguments):
+        given.update(arguments)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("lumin_plugin_commands.run_file.train_models", train)
+    assert lumin("train", "run.toml", *options)[2] == "Error: enough\n"
+    assert given["visible_bar"] is expected
 
 
 def test_its_own_run_file_repeats_a_run(lumin, folder):

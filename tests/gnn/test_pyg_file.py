@@ -49,6 +49,15 @@ def test_seed_and_order(data, tmp_path):
     assert FoldYielder(path).get_column("graph").tolist() == list(range(6))
 
 
+def test_graphs_of_one_event_stay_in_one_fold(data, tmp_path):
+    for i, graph in enumerate(data):
+        graph.event = torch.tensor([i // 3])
+    fy = FoldYielder(pyg2foldfile(data, 2, tmp_path / "g", group_key="event", seed=1))
+    assert sorted(fy.get_column("graph", fold_idx=i).tolist() for i in range(2)) == [[0, 1, 2], [3, 4, 5]]
+    with pytest.raises(ShapeError, match="group_key must name one number a graph, 'mass' has 2"):
+        pyg2foldfile(data, 2, tmp_path / "h", group_key="mass")
+
+
 def test_one_target_is_stored_as_by_df2foldfile(data, tmp_path):
     fy = FoldYielder(pyg2foldfile(data, 2, tmp_path / "a", targ_type="int", shuffle=False))
     assert fy.get_column("targets").tolist() == [0, 1, 0, 1, 0, 1]

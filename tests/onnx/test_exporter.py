@@ -30,7 +30,7 @@ from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.model import matrix_elements
 from lumin_plugin_tabular import PCA, Chain, StandardScaler
 
-FEATS, EMBEDDER = ["a", "b", "c", "e"], CatEmbedder(["d"], [3])
+FEATS, EMBEDDER = ["a", "b", "c", "e"], CatEmbedder(["d"], [3], unknown_feats=["d"])
 VECS = {"vecs": ["j0", "j1", "j2"], "feats_per_vec": ["px", "py"]}
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from lumin_core import Callback, Model, Results, registry, train_models
+from lumin_core import Callback, Ensemble, Model, Results, registry, train_models
 from lumin_core.errors import ConfigError
 from lumin_core.locks import locked
 from lumin_core.runs import plan_run, train_one
@@ -151,6 +151,23 @@ def test_a_run_that_was_cut_off_goes_on_to_more_epochs_and_models(train, same_we
         train(n_epochs=2, **options)
     results = train(n_epochs=3, n_models=3, resume=True, **options)
     assert_same(results, train("whole", n_epochs=3, n_models=3, **options), same_weights)
+
+
+def test_averages_and_stopped_trainings_grow_with_the_run_and_so_does_an_ensemble(train, tmp_path, same_weights):
+    """A model that is stopped before its epochs are over stays; the others begin anew."""
+    options = {"n_models": 3, "cb_partials": {"name": "swa", "start_epoch": 2}, "patience": 1, "lr": 0.3, "bs": 16}
+    files = [tmp_path / "run" / f"model_{i}" / "model.safetensors" for i in range(3)]
+    stopped = [len(result["history"]["valid"]["loss"]) < 4 for result in train(n_epochs=4, **options)]
+    assert any(stopped)
+    assert not all(stopped)
+    times = [file.stat().st_mtime_ns for file in files]
+    results = train(n_epochs=5, resume=True, **options)
+    assert [file.stat().st_mtime_ns == time for file, time in zip(files, times, strict=True)] == stopped
+    whole = train("whole", n_epochs=5, **options)
+    assert_same(results, whole, same_weights)
+    x = torch.rand(9, 4, generator=torch.Generator().manual_seed(1)).floor()
+    grown, at_once = (Ensemble.from_results(found, 3).predict(x) for found in (results, whole))
+    assert (grown == at_once).all()
 
 
 def test_the_process_that_trains_a_model_sees_the_run_grow(train, tmp_path, fy, make_builder):

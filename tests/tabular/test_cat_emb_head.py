@@ -148,3 +148,19 @@ def test_rates_out_of_range_are_refused(option):
 def test_is_built_by_name_with_what_the_builder_offers():
     given = {"cont_feats": CONT, "cat_embedder": EMBEDDER, "lookup_init": None, "lookup_act": None, "freeze": True}
     assert build("head", {"name": "CatEmbHead", "do_cat": 0.1}, **given).get_param_count() == 0
+
+
+def test_training_takes_categories_away_at_the_rate_and_evaluation_none():
+    embedder = CatEmbedder(["n_jets", "channel"], [5, 3], unknown_feats=["channel"], unknown_rate=0.3)
+    block = CatEmbHead(["pt"], cat_embedder=embedder)
+    torch.manual_seed(0)
+    x = torch.tensor([[1.0, 2.0, 0.0]]).repeat(2000, 1)
+    y, rows = block(x), block.get_embeds()
+    assert torch.equal(y[:, block.feat_map["n_jets"]], rows["n_jets"][[2]].expand(2000, -1))
+    taken = (y[:, block.feat_map["channel"]] == rows["channel"][2]).all(dim=1)
+    assert torch.equal(y[~taken][:, block.feat_map["channel"]], rows["channel"][[0]].expand(len(y[~taken]), -1))
+    assert taken.float().mean().item() == pytest.approx(0.3, abs=0.04)
+    assert torch.equal(block.eval()(x)[:, block.feat_map["channel"]], rows["channel"][[0]].expand(2000, -1))
+    assert list(block.state_dict()) == ["embeds.0.weight", "embeds.1.weight"]
+    block.train().freeze_layers()
+    assert torch.equal(block(x), block.eval()(x))

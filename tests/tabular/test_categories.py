@@ -119,3 +119,28 @@ def test_categories_that_files_do_not_hold_are_refused_with_the_way_out(tmp_path
     for values in (pd.to_datetime(["2026-01-01", "2026-01-02"]), pd.to_timedelta([1, 2]), [b"a", b"b"], [1 + 0j, 2]):
         with pytest.raises(DataError, match=r"categories of 'when' (must be text|cannot be ordered)"):
             proc_cats(pd.DataFrame({"when": values}), "when")
+
+
+# The unknown category
+
+
+def test_unseen_and_missing_values_take_the_last_code():
+    train, val = frame(f=[5, 7, 9], g=["b", None, "<unknown>"]), frame(f=[9, 8, None], g=["b", "a", pd.NA])
+    cats = proc_cats(train, ["f", "g"], val, unknown=True)
+    assert cats.cat_maps == {"f": {0: 5, 1: 7, 2: 9, 3: "<unknown>"}, "g": {0: "b", 1: "<unknown>"}}
+    assert cats.cat_szs == {"f": 4, "g": 2}
+    assert cats.train_df[["f", "g"]].to_numpy().tolist() == [[0, 0], [1, 1], [2, 1]]
+    assert cats.val_df[["f", "g"]].to_numpy().tolist() == [[2, 0], [3, 1], [3, 1]]
+    assert cats.val_df["f"].dtype == np.int64
+
+
+def test_values_of_another_sort_are_not_taken_for_unknown():
+    with pytest.raises(DataError, match="'f' of the test data has '5' where training had numbers, as 5"):
+        proc_cats(frame(f=[5, 7, 9]), ["f"], test_df=frame(f=["5", "7", "9"]), unknown=True)
+
+
+def test_an_ordered_categorical_has_the_unknown_one_last():
+    sizes = pd.Categorical(["small", None, "medium"], ["tiny", "small", "medium"], ordered=True)
+    cats = proc_cats(pd.DataFrame({"size": sizes}), "size", {"size": ["tiny"]}, unknown=True)
+    assert cats.cat_maps == {"size": {0: "small", 1: "medium", 2: "<unknown>"}}
+    assert (cats.train_df["size"].tolist(), cats.val_df["size"].tolist()) == ([0, 2, 1], [2])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from lumin_core import Callback, LossCallback, best_offer, is_better
+from lumin_core.display import wrapped
+from lumin_core.training import line_width, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lumin_core import FitParams
+
+_LONGEST = 40  # of a column's title
+_TIME = 8  # columns
 
 
 class MetricLogger(Callback):
@@ -23,7 +25,8 @@ class MetricLogger(Callback):
     over the epoch's folds, while the model still changed. Where callbacks listed before offer other
     models (averages over weights), the validation loss of each is shown too, ``-`` while it has
     none. The star is for the best of the model and all that are offered, which is what `save_best`
-    keeps: by the main metric, else the loss. Lines go to standard error, above a progress bar.
+    keeps: by the main metric, else the loss. Lines go to the standard error, above a progress bar;
+    in a notebook to where `print` writes. Where a line would be too wide, a row takes two.
 
     Args:
         extra_detail: Whether to add the change of the validation loss since the last epoch, and its
@@ -46,13 +49,15 @@ class MetricLogger(Callback):
         self._reset()
         validated = "" if fit_params.val_idx is None else f", validated on {fit_params.val_idx}"
         trained = " ".join(map(str, fit_params.trn_idxs))
-        self._show(f"{fit_params.cb_savepath.name}: trained on folds {trained}{validated}")
+        title = f"{fit_params.cb_savepath.name}: trained on folds {trained}{validated}"
+        say("\n".join(wrapped(title, line_width())))
         columns = ["train loss"]
         if fit_params.val_idx is not None:
             columns += ["valid loss", *(["change", "valid/train"] if self.extra_detail else [])]
             columns += [metric.label for metric in fit_params.metrics]
             columns += [f"{callback.label} loss" for callback in _offering(fit_params)]
-        self._widths = [max(11, len(column)) for column in columns]
+        columns = [column if len(column) <= _LONGEST else f"{column[: _LONGEST - 1]}…" for column in columns]
+        self._widths = _widths(columns)
         self._write("epoch", [f"{c:>{width}}" for c, width in zip(columns, self._widths, strict=True)], "time")
 
     def on_epoch_begin(self, fit_params: FitParams) -> None:
@@ -74,8 +79,7 @@ class MetricLogger(Callback):
             offer = best_offer(fit_params)
             if is_better(offer.value, self._best, offer.better):
                 self._best, mark = offer.value, "*"
-        texts = ["-" if value is None else f"{value:.5g}" for value in values]
-        cells = [f"{text:>{width}}" for text, width in zip(texts, self._widths, strict=True)]
+        cells = [_cell(value, width) for value, width in zip(values, self._widths, strict=True)]
         self._write(f"{fit_params.epoch}{mark}", cells, f"{perf_counter() - self._start:.1f} s")
 
     def state_dict(self) -> dict[str, object]:
@@ -100,16 +104,35 @@ class MetricLogger(Callback):
         ]
 
     def _write(self, epoch: str, cells: list[str], seconds: str) -> None:
-        self._show(" ".join([f"{epoch:>6}", *cells, f"{seconds:>8}"]))
-
-    def _show(self, line: str) -> None:
-        tqdm.write(line, file=sys.stderr)
+        """Write a row: in one line, or as many as it needs."""
+        lines = [[f"{epoch:>6}"]]
+        for cell in cells:
+            if len(" ".join([*lines[-1], cell, seconds.rjust(_TIME)])) > line_width():
+                lines.append([" " * 6])
+            lines[-1].append(cell)
+        lines[0].append(seconds.rjust(_TIME))
+        say("\n".join(map(" ".join, lines)))
 
     def _reset(self) -> None:
         self._best = None
         self._widths = []
         self._start = 0.0
         self._n_folds = 0
+
+
+def _widths(columns: list[str]) -> list[int]:
+    """Return the widths of the columns, narrower ones where a line would not hold them all."""
+    for least in (11, 9):
+        widths = [max(least, len(column)) for column in columns]
+        if 6 + sum(width + 1 for width in widths) + 1 + _TIME <= line_width():
+            break
+    return widths
+
+
+def _cell(value: float | None, width: int) -> str:
+    """Write a number with the digits that there is room for, five at most."""
+    texts = ["-"] if value is None else [f"{value:.{digits}g}" for digits in (5, 4, 3, 2)]
+    return next((text for text in texts if len(text) <= width), texts[-1]).rjust(width)
 
 
 def _offering(fit_params: FitParams) -> list[LossCallback]:

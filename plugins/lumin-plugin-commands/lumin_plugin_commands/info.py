@@ -6,13 +6,13 @@ All is read without torch. Other files are told by their look, see `lumin_core.l
 from __future__ import annotations
 
 import re
-import textwrap
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lumin_core.display import as_text, component, count, counted
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.files import read_json
 from lumin_core.looks import LOOKS, look_at, nearby
@@ -21,15 +21,14 @@ from lumin_core.registry import saved_plugins
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from lumin_core.data import FoldReader, MatrixSchema
+    from lumin_core.data import FoldReader
+    from lumin_core.display import Row
     from lumin_core.looks import Look
     from lumin_plugin_commands.saved_header import SavedHeader
 
-_WIDTH, _SHOWN = 100, 20
+_SHOWN = 20  # names that are listed
 _OURS = ("model", "ensemble", "embeddings", "checkpoint")
 _ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError)
-
-Row = tuple[str, str]
 
 
 @click.command("info")
@@ -42,11 +41,7 @@ def info(file: Path) -> None:
     """
     path = file.expanduser()
     title, rows = _looked_at(path, look_at(path))
-    click.echo(f"{path}: {title}")
-    width = max(len(label) for label, _ in rows)
-    for label, text in rows:
-        start, rest = f"  {label:<{width}}  ", " " * (width + 4)
-        click.echo(textwrap.fill(text, _WIDTH, initial_indent=start, subsequent_indent=rest, break_long_words=False))
+    click.echo(as_text(f"{path}: {title}", rows))
 
 
 def _looked_at(path: Path, look: Look) -> tuple[str, list[Row]]:
@@ -69,7 +64,10 @@ def _of_hdf5(path: Path) -> tuple[str, list[Row]]:
     from lumin_core.data import FoldReader
 
     if holds := _of_others(path):
-        return "an HDF5 file of another program, no fold file", [("holds", _listed(holds)), _next("other_hdf5", path)]
+        return "an HDF5 file of another program, no fold file", [
+            ("holds", counted(holds, _SHOWN)),
+            _next("other_hdf5", path),
+        ]
     with closing(FoldReader(path)) as reader:
         title, rows = _fold_file(reader)
         return title, [*rows, _next("fold_file", path)]
@@ -91,24 +89,13 @@ def _next(kind: str, path: Path) -> Row:
 
 
 def _fold_file(reader: FoldReader) -> tuple[str, list[Row]]:
-    meta, sizes = reader.schema, list(reader.sizes.values())
-    known = {"inputs", "targets", "weights", "matrix_inputs", *meta.misc_feats}
-    folds = f"{len(sizes)}, each of {_span(sizes)} events, {sum(sizes):,} in all"
-    cats = [f"{feat} ({len(meta.cat_maps[feat])} values)" if feat in meta.cat_maps else feat for feat in meta.cat_feats]
-    rows = [
-        ("folds", folds),
-        ("continuous", _listed(meta.cont_feats)),
-        ("categorical", _listed(cats)),
-        ("targets", _listed(meta.targ_feats)),
-        ("weights", _weights(reader)),
-        ("matrix", _matrix(meta.matrix)),
-        *((f"preprocessed {name}", _names(steps)) for name, steps in meta.preprocessing.items()),
-        ("further columns", _listed(meta.misc_feats)),
-        ("predictions", _listed([column for column in reader.columns if column not in known])),
-        ("written by", str(meta.provenance.get("written_by", "another program"))),
-    ]
+    from lumin_core.data import fold_rows
+
+    rows = dict(fold_rows(reader.schema, reader.sizes.values(), reader.columns, _SHOWN))
+    rows |= {"weights": _weights(reader)}
+    rows |= {"written by": str(reader.schema.provenance.get("written_by", "another program"))}
     number = int(reader.open()["meta_data"].attrs.get("format", 0)) if "meta_data" in reader.open() else 0
-    return f"fold file, format {number or 'of LUMIN'}", [row for row in rows if row[1]]
+    return f"fold file, format {number or 'of LUMIN'}", list(rows.items())
 
 
 def _weights(reader: FoldReader) -> str:
@@ -119,14 +106,6 @@ def _weights(reader: FoldReader) -> str:
         return "none"
     total = sum(float(np.sum(reader.read("weights", fold), dtype=np.float64)) for fold in reader.sizes)
     return f"{reader.schema.wgt_feat or 'weights'}, {total:.6g} in all"
-
-
-def _matrix(matrix: MatrixSchema | None) -> str:
-    if matrix is None:
-        return ""
-    parts = [" x ".join(map(str, matrix.shape)), f"objects {', '.join(matrix.vecs)}"]
-    parts += [f"each with {', '.join(matrix.feats_per_vec)}"] * any(matrix.feats_per_vec)
-    return "; ".join([*parts, *["sparse"] * matrix.is_sparse])
 
 
 def _of_saved(path: Path) -> tuple[str, list[Row]]:
@@ -159,17 +138,17 @@ def _model(record: Mapping[str, Any], header: SavedHeader) -> Iterator[Row]:
     if config is None:
         yield "config", f"none: {record['unnamed']}"
     else:
-        yield "objective", f"{config['objective']}, {config['n_out']} output{'s' * (config['n_out'] != 1)}"
-        yield from ((part, _component(config[part])) for part in ("head", "body", "tail"))
+        yield "objective", f"{config['objective']}, {count(config['n_out'], 'output')}"
+        yield from ((part, component(config[part])) for part in ("head", "body", "tail"))
         yield "loss", _loss(config["loss"], record["components"])
         optimiser = dict(config["opt_args"])
-        yield "optimiser", _component({"name": optimiser.pop("opt"), **optimiser})
-    yield "continuous", _listed(features.get("cont_feats", (config or {}).get("cont_feats", [])))
+        yield "optimiser", component({"name": optimiser.pop("opt"), **optimiser})
+    yield "continuous", counted(features.get("cont_feats", (config or {}).get("cont_feats", [])), _SHOWN)
     if features.get("cat_feats"):
-        yield "categorical", _listed(features["cat_feats"])
+        yield "categorical", counted(features["cat_feats"], _SHOWN)
     if record["input_mask"] is not None:
         yield "input mask", f"{_length(record['input_mask'], header)} columns of these"
-    yield "targets", _listed(features.get("targ_feats", [])) or "unknown: it was not trained"
+    yield "targets", counted(features.get("targ_feats", []), _SHOWN) or "unknown: it was not trained"
     yield "preprocessing", _names(record["preprocessing"]) or "none recorded"
     yield "seeds", ", ".join(f"{name} {seed}" for name, seed in record["seeds"].items())
     yield "versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())
@@ -177,17 +156,9 @@ def _model(record: Mapping[str, Any], header: SavedHeader) -> Iterator[Row]:
         yield "plugins", ", ".join(map(str, plugins))
 
 
-def _component(spec: str | Mapping[str, Any]) -> str:
-    """Write a component with its options in a line."""
-    if isinstance(spec, str):
-        return spec
-    options = ", ".join(f"{key} {value}" for key, value in spec.items() if key != "name")
-    return f"{spec['name']}: {options}" if options else str(spec["name"])
-
-
 def _loss(spec: Any, components: Sequence[Mapping[str, str]]) -> str:
     chosen = next((used["qualified"] for used in components if used["kind"] == "loss"), "auto")
-    return chosen if spec == "auto" else _component(spec)
+    return chosen if spec == "auto" else component(spec)
 
 
 def _length(value: Any, header: SavedHeader) -> int:
@@ -200,7 +171,7 @@ def _of_run(path: Path) -> tuple[str, list[Row]]:
         run: Any = read_json(path / "run.json")
         total = len(run["folds"])
         finished = _finished(path)
-        return f"run of {total} model{'s' * (total != 1)}, {len(finished)} finished", [
+        return f"run of {count(total, 'model')}, {len(finished)} finished", [
             *_run(path, run, finished),
             _next("run", path),
         ]
@@ -237,18 +208,5 @@ def _run(path: Path, run: Mapping[str, Any], finished: Sequence[Mapping[str, Any
         yield "beside", ", ".join(others)
 
 
-def _span(sizes: Sequence[int]) -> str:
-    low, high = min(sizes), max(sizes)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
 def _names(steps: Iterable[Any]) -> str:
     return ", ".join(step if isinstance(step, str) else str(step["name"]) for step in steps)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Count and list names; of many the first alone."""
-    if not names:
-        return ""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{len(names)}: {', '.join(names[:_SHOWN])}{more}"

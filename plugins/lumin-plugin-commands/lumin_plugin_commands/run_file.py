@@ -92,7 +92,13 @@ class RunFile:
         return cls(path, read_values(path, changes or {}))
 
     def run(
-        self, *, resume: bool = False, overwrite: bool = False, executor: object = None, retry_failed: bool = False
+        self,
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        executor: object = None,
+        retry_failed: bool = False,
+        visible_bar: bool | None = None,
     ) -> Results:
         """Train, and write all that was chosen into the run's folder.
 
@@ -104,6 +110,7 @@ class RunFile:
             overwrite: As for `train_models`.
             executor: As for `train_models`, in place of the file's.
             retry_failed: As for `train_models`.
+            visible_bar: As for `train_models`, in place of the file's.
 
         Returns:
             The results.
@@ -116,7 +123,9 @@ class RunFile:
                 values = registry.noting({**self.values, "seed": self._seed(resume=resume)})
                 if executor is None and values["executor"] is not None:
                     values["executor"] = registry.to_config("executor", values["executor"])
-                given, tables = _prepared(values | ({} if executor is None else {"executor": executor}), opened)
+                instead = {"executor": executor, "visible_bar": visible_bar}
+                instead = {name: value for name, value in instead.items() if value is not None}
+                given, tables = _prepared(values | instead, opened)
                 text = _as_toml(_resolved(values, given["model_builder"]))
                 _left_before(self.folder / NAME)
             results = self._train(given, text, resume=resume, overwrite=overwrite, retry_failed=retry_failed)

@@ -134,7 +134,7 @@ class Model(_Arguments):
     Example:
         >>> from lumin_plugin_commands.run_tables import Model
         >>> Model.get_keys()["n_out"].is_required, list(Model.get_keys()["cat_embedder"].inner)
-        (False, ['emb_szs', 'max_emb_sz', 'emb_load_path'])
+        (False, ['emb_szs', 'max_emb_sz', 'emb_load_path', 'unknown_rate'])
     """
 
     gives = ("model_builder",)

@@ -47,6 +47,9 @@ def _as_key(option: str) -> str:
 @click.option("--retry-failed", is_flag=True, help="With --resume, train models that failed with another seed.")
 @click.option("--executor", help="Train models side by side: processes, or another executor's name.")
 @click.option(
+    "--visible-bar/--no-visible-bar", default=None, help="Show a progress bar, or none; by default as in the file."
+)
+@click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a key: --set bs=64 --set opt_args.lr=3e-3"
 )
 def train(
@@ -56,6 +59,7 @@ def train(
     overwrite: bool,
     retry_failed: bool,
     executor: str | None,
+    visible_bar: bool | None,
     changes: tuple[str, ...],
 ) -> None:
     """Train the models that a run file describes.
@@ -68,7 +72,13 @@ def train(
 
     loaded = RunFile.load(run_file, parsed)
     with options_as_flags():
-        results = loaded.run(resume=resume, overwrite=overwrite, executor=executor, retry_failed=retry_failed)
+        results = loaded.run(
+            resume=resume,
+            overwrite=overwrite,
+            executor=executor,
+            retry_failed=retry_failed,
+            visible_bar=visible_bar,
+        )
     click.echo(f"{results!r}\n\n{_where(loaded, results)}")
 
 

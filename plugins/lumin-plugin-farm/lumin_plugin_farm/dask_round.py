@@ -6,7 +6,6 @@ A job whose worker dies is handed to another; Ctrl-C lets those that run end aft
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 import uuid
@@ -15,9 +14,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define
-from tqdm import tqdm
 
 from lumin_core.errors import TrainingFailed
+from lumin_core.training import say
 from lumin_plugin_farm.dask_worker import stop, work
 
 if TYPE_CHECKING:
@@ -148,12 +147,12 @@ class Round:
             died = f"{LIVES} workers died while they trained it, the last at {address}, as happens when memory runs out"
             self._report(job, TrainingFailed(died))
             return
-        _say(f"model {job.number}: the worker at {address} died; another goes on with it")
+        say(f"model {job.number}: the worker at {address} died; another goes on with it")
         self._waiting.append(job)
 
     def _interrupt(self) -> None:
         """Let jobs end after their batch and wait for them; Ctrl-C once more ends them at once."""
-        _say("Ctrl-C: the models stop after their batch; once more stops at once")
+        say("Ctrl-C: the models stop after their batch; once more stops at once")
         try:
             while self._stop():
                 self._pauses.pause()
@@ -219,7 +218,3 @@ class _Pauses:
 
 def _has_ended(running: _Running, there: Collection[str]) -> bool:
     return running.future.status != "pending" or running.address not in there
-
-
-def _say(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)

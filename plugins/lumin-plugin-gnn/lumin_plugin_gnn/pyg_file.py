@@ -31,6 +31,7 @@ def pyg2foldfile(
     cont_feats: str | Sequence[str] = (),
     wgt_feat: str | None = None,
     shuffle: bool = True,
+    group_key: str | None = None,
     seed: int | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -56,6 +57,8 @@ def pyg2foldfile(
         wgt_feat: Attribute that is the weight, a number.
         shuffle: Whether graphs are distributed at random; else folds are contiguous, in the order
             of the data set.
+        group_key: Attribute that is a number, such as that of the event, the same for all graphs
+            that stay together in one fold.
         seed: Of the distribution; by default fresh, and recorded in the file.
         overwrite: Whether a file of that name may be replaced.
 
@@ -87,7 +90,8 @@ def pyg2foldfile(
     """
     layout = GraphLayout.of(dataset) if layout is None else layout
     seed = seeds.fresh() if seed is None else seed
-    folds = split_events(len(dataset), n_folds, shuffle=shuffle, seed=seed)
+    groups = None if group_key is None else _groups(dataset, group_key)
+    folds = split_events(len(dataset), n_folds, shuffle=shuffle, seed=seed, groups=groups)
     targ_names, targets = _columns(dataset, targ_feats)
     flat_names, flat = _columns(dataset, cont_feats)
     _, weights = _columns(dataset, wgt_feat)
@@ -124,6 +128,14 @@ def _columns(dataset: Sequence[object], attributes: str | Sequence[str] | None) 
         names += [name] if len(rows[0]) == 1 else [f"{name}_{k}" for k in range(len(rows[0]))]
         blocks.append(np.stack(rows))
     return names, np.concatenate(blocks, axis=1)
+
+
+def _groups(dataset: Sequence[object], group_key: str) -> np.ndarray:
+    """Give the group of each graph, shape ``(n,)``."""
+    _, values = _columns(dataset, group_key)
+    if values.shape[1] != 1:
+        raise ShapeError(f"group_key must name one number a graph, {group_key!r} has {values.shape[1]}")
+    return values[:, 0]
 
 
 def _values(graph: object, name: str, where: str) -> np.ndarray:

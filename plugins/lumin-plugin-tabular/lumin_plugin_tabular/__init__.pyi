@@ -13,8 +13,14 @@ from lumin_plugin_tabular.preprocessing import fit_output_pipe as fit_output_pip
 from lumin_plugin_tabular.preprocessing import from_sklearn as from_sklearn
 from lumin_plugin_tabular.preprocessing import get_pre_proc_pipes as get_pre_proc_pipes
 from lumin_plugin_tabular.preprocessing import load_pipe as load_pipe
+from lumin_plugin_tabular.ranges import MinMaxScaler as MinMaxScaler
+from lumin_plugin_tabular.ranges import QuantileTransformer as QuantileTransformer
+from lumin_plugin_tabular.ranges import RobustScaler as RobustScaler
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm1d as RunningBatchNorm1d
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm2d as RunningBatchNorm2d
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm3d as RunningBatchNorm3d
+from lumin_plugin_tabular.samples import ids2unique as ids2unique
+from lumin_plugin_tabular.samples import subsample_df as subsample_df
 from lumin_plugin_tabular.scaling import PCA as PCA
 from lumin_plugin_tabular.scaling import StandardScaler as StandardScaler
+from lumin_plugin_tabular.signed_log import SignedLog as SignedLog

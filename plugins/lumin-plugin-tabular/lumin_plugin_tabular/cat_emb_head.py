@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError, DataError, SavedModelError, ShapeError
-from lumin_core.model import CatEmbedder, Head, read_tensors, write_tensors
+from lumin_core.model import CategoryDropout, CatEmbedder, Head, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 class CatEmbHead(Head):
     """Gives the continuous features and, behind them, the embeddings of the categorical ones.
+
+    Where a feature has a code for unknown categories, training replaces codes by it at the rate
+    that the embedder says, and so trains its row.
 
     Args:
         cont_feats: Names of the continuous features, the first columns of the inputs.
@@ -65,6 +68,7 @@ class CatEmbHead(Head):
         self.n_out = self.n_cont_in + sum(embedder.emb_szs)
         self.embeds = nn.ModuleList(nn.Embedding(cat_sz, emb_sz) for _, cat_sz, emb_sz in embedder)
         self.cont_in_do: nn.Module | None = nn.Dropout(do_cont) if do_cont > 0 else None
+        self.cat_do: nn.Module | None = CategoryDropout(embedder) if embedder.drops_categories else None
         self.emb_do: nn.Module | None = nn.Dropout(do_cat) if do_cat > 0 else None
         self.feat_map = _map_outputs(self.cont_feats, embedder)
         if embedder.emb_load_path is not None:
@@ -138,8 +142,9 @@ class CatEmbHead(Head):
         return dict(zip(self.cat_feats, self.embeds.parameters(), strict=True))
 
     def _embed(self, codes: Tensor) -> list[Tensor]:
+        rows = codes.long() if self.cat_do is None else self.cat_do(codes.long())
         try:
-            embedded = [embed(code) for embed, code in zip(self.embeds, codes.long().unbind(1), strict=True)]
+            embedded = [embed(row) for embed, row in zip(self.embeds, rows.unbind(1), strict=True)]
         except IndexError as error:  # raised by the look-up on the CPU
             raise DataError(self._code_message(codes)) from error
         return embedded if self.emb_do is None else [self.emb_do(e) for e in embedded]

@@ -1,4 +1,7 @@
-"""Categories of any sort to codes 0, 1, 2, ..., the same in training, validation and test data."""
+"""Categories of any sort to codes 0, 1, 2, ..., the same in training, validation and test data.
+
+The last code may be that of all categories that training did not have.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from lumin_core.arguments import explained
-from lumin_core.checks import as_list, check_names, input_hint
-from lumin_core.data import as_frame
+from lumin_core.checks import as_list, check_flags, check_names, input_hint
+from lumin_core.data import UNKNOWN_CATEGORY, as_frame, check_unseen
 from lumin_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,6 +50,8 @@ def proc_cats(
     cat_feats: Sequence[str],
     val_df: pd.DataFrame | None = None,
     test_df: pd.DataFrame | None = None,
+    *,
+    unknown: bool = False,
 ) -> ProcessedCats:
     """Replace categories by codes, in the order of the categories: -1, 0, 1 become 0, 1, 2.
 
@@ -55,12 +60,17 @@ def proc_cats(
     Other than LUMIN's function of this name, it leaves the data frames that are passed as they are,
     and gives new ones.
 
+    With ``unknown=True`` every feature has one more code, the last, which means ``"<unknown>"``:
+    categories that training data do not have take it, and missing values everywhere. `CatEmbedder`
+    gives it a row like any other, and trains it by taking categories away at random.
+
     Args:
         train_df: Training data, which say which categories there are: a data frame, a dict of
             columns, or an array of records.
         cat_feats: Columns to convert, or the name of one.
-        val_df: Validation data; a category may be missing, none may be new.
+        val_df: Validation data; a category may be missing, none may be new unless ``unknown``.
         test_df: Test data, likewise.
+        unknown: Whether there is a code for unknown categories; else they are refused.
 
     Returns:
         Maps, cardinalities, and the data frames, in which the columns are int64.
@@ -68,26 +78,33 @@ def proc_cats(
     Raises:
         DataError: If a column is missing, holds missing values, values that cannot be ordered, or
             others than text, numbers and Booleans; or if validation or test data hold a category
-            that training data do not.
+            that training data do not; with ``unknown``, if these are text where training has
+            numbers, or the other way round.
 
     Example:
         >>> import pandas as pd
         >>> from lumin_plugin_tabular import proc_cats
-        >>> cats = proc_cats(pd.DataFrame({"charge": [1, -1, 0, 1]}), ["charge"])
+        >>> train = pd.DataFrame({"charge": [1, -1, 0, 1]})
+        >>> cats = proc_cats(train, ["charge"])
         >>> cats.train_df["charge"].tolist(), cats.cat_maps
         ([2, 0, 1, 2], {'charge': {0: -1, 1: 0, 2: 1}})
+        >>> cats = proc_cats(train, ["charge"], pd.DataFrame({"charge": [2, None]}), unknown=True)
+        >>> cats.val_df["charge"].tolist(), cats.cat_maps
+        ([3, 3], {'charge': {0: -1, 1: 0, 2: 1, 3: '<unknown>'}})
     """
     feats = as_list(cat_feats)
     check_names("cat_feats", feats)
+    check_flags(unknown=unknown)
     train_df = as_frame(train_df)
     val_df, test_df = (None if df is None else as_frame(df) for df in (val_df, test_df))
-    categories = {feat: _categories(train_df, feat) for feat in feats}
+    categories = {feat: _categories(train_df, feat, unknown=unknown) for feat in feats}
+    last = [UNKNOWN_CATEGORY] if unknown else []
     return ProcessedCats(
-        cat_maps={feat: dict(enumerate(found.tolist())) for feat, found in categories.items()},
-        cat_szs={feat: len(found) for feat, found in categories.items()},
-        train_df=_encoded(train_df, categories, "training"),
-        val_df=None if val_df is None else _encoded(val_df, categories, "validation"),
-        test_df=None if test_df is None else _encoded(test_df, categories, "test"),
+        cat_maps={feat: dict(enumerate([*found.tolist(), *last])) for feat, found in categories.items()},
+        cat_szs={feat: len(found) + len(last) for feat, found in categories.items()},
+        train_df=_encoded(train_df, categories, "training", unknown=unknown),
+        val_df=None if val_df is None else _encoded(val_df, categories, "validation", unknown=unknown),
+        test_df=None if test_df is None else _encoded(test_df, categories, "test", unknown=unknown),
     )
 
 
@@ -116,18 +133,20 @@ def check_column(df: pd.DataFrame, feat: str, what: str) -> None:
         raise DataError(msg)
 
 
-def _column(df: pd.DataFrame, feat: str, sort: str) -> pd.Series[Any]:
+def _column(df: pd.DataFrame, feat: str, sort: str, *, unknown: bool) -> pd.Series[Any]:
     check_column(df, feat, f"the {sort} data")
     column: pd.Series[Any] = df[feat]
-    if column.isna().any():
+    if column.isna().any() and not unknown:
         msg = f"{feat!r} has {int(column.isna().sum())} missing values in the {sort} data; give them a category of "
-        msg += "their own, as df.fillna does, or drop these events"
+        msg += "their own, as df.fillna does, or that of unknown ones with unknown=True, or drop these events"
         raise DataError(msg)
     return column
 
 
-def _categories(df: pd.DataFrame, feat: str) -> pd.Index[Any]:
-    column = _column(df, feat, "training")
+def _categories(df: pd.DataFrame, feat: str, *, unknown: bool) -> pd.Index[Any]:
+    column = _column(df, feat, "training", unknown=unknown).dropna()
+    if unknown:
+        column = column[column != UNKNOWN_CATEGORY]
     is_category, found = isinstance(column.dtype, pd.CategoricalDtype), column.unique()
     try:
         index: pd.Index[Any] = pd.Index(sorted(found))
@@ -147,14 +166,19 @@ def _categories(df: pd.DataFrame, feat: str) -> pd.Index[Any]:
     return index
 
 
-def _encoded(df: pd.DataFrame, categories: dict[str, pd.Index[Any]], sort: str) -> pd.DataFrame:
+def _encoded(df: pd.DataFrame, categories: dict[str, pd.Index[Any]], sort: str, *, unknown: bool) -> pd.DataFrame:
     encoded = df.copy()
     for feat, known in categories.items():
-        column = _column(df, feat, sort)
+        column = _column(df, feat, sort, unknown=unknown)
         codes = known.get_indexer(pd.Index(column.to_numpy()))
-        if (new := column[codes < 0]).size:
+        new = column[codes < 0]
+        if unknown:
+            check_unseen(new.unique(), known, f"{feat!r} of the {sort} data")
+            codes = np.where(codes < 0, len(known), codes)
+        elif new.size:
             msg = f"{feat!r} has the category {new.tolist()[0]!r} in the {sort} data, which the training data lack: "
-            msg += f"they have {known.tolist()[:20]}; drop these events, or take all data as train_df"
+            msg += f"they have {known.tolist()[:20]}; drop these events, take all data as train_df, or give unknown "
+            msg += "categories a code of their own with unknown=True"
             raise DataError(msg)
         encoded[feat] = codes.astype(np.int64)
     return encoded

@@ -28,7 +28,8 @@ from lumin_core.data import (
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.files import Staged
 from lumin_plugin_tabular.categories import check_column
-from lumin_plugin_tabular.scaling import PCA, StandardScaler, check_values
+from lumin_plugin_tabular.estimated import check_values
+from lumin_plugin_tabular.scaling import PCA, StandardScaler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

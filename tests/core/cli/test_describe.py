@@ -29,3 +29,40 @@ def test_describe_of_an_unknown_name_is_a_message_alone(run):
     assert (code, out) == (1, "")
     assert err.startswith("Error: there is no optimiser 'adamm'; did you mean")
     assert "Traceback" not in err
+
+
+def test_describe_shows_defaults_by_name_and_plain_text(run, install):
+    source = '''
+        from functools import partial
+        def act(x): ...
+        class Thing: ...
+        class Shout:
+            """Shout ``words`` by :class:`~a.Voice`, as `Whisper` does; it says much
+            more than would fit into one line."""
+            def __init__(self, act=act, thing=Thing(), layers=(Thing, act), make: object = partial(Thing, loud=act),
+                         *, words: "list[str] | None" = None, options={"by": Thing}): ...
+    '''
+    install("my-blocks", {"callbacks": {"shout": "shouts:Shout"}}, modules={"shouts": source})
+    code, out, _ = run("describe", "callback", "shout")
+    assert code == 0
+    assert out.partition("\n\n")[2] == (
+        "shout(\n"
+        "    act=act,\n"
+        "    thing=Thing(),\n"
+        "    layers=(Thing, act),\n"
+        "    make: object = partial(Thing, loud=act),\n"
+        "    words: list[str] | None = None,\n"
+        "    options={'by': Thing},\n"
+        ")\n\n"
+        "Shout words by a.Voice, as Whisper does; it says much more than would fit into\n"
+        "one line.\n"
+    )
+
+
+@pytest.mark.torch
+def test_describe_fits_80_columns_without_markup_for_everything(run):
+    for component in registry.components():
+        for line in run("describe", component.kind, component.qualified)[1].splitlines():
+            if not line.lstrip().startswith((">>>", "...")):  # code, which is not wrapped
+                assert len(line) <= 80, component
+                assert not any(mark in line for mark in ("``", ":math:", ":class:", " at 0x", "<class")), component

@@ -144,3 +144,14 @@ def test_a_closed_pipe_is_no_traceback():
     _, err = process.communicate(timeout=60)
     assert err == ""
     assert process.returncode in (0, 1)
+
+
+def test_no_row_is_wider_than_80_columns_and_none_is_cut(run, install):
+    name = "a_component_of_somebody_whose_name_is_as_long_as_a_sentence_and_then_some"
+    install("my-blocks", {"callbacks": {name: "a:B", "short": "a:C"}}, requires=["lumin-core>=7"])
+    for options in ([], ["--all"], ["--hooks"], ["--kind", "callbacks"]):
+        out = run("list-plugins", *options)[1]
+        assert max(map(len, out.splitlines())) <= 80
+        assert "``" not in out
+    assert f"  {name}\n" in out
+    assert "  short" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 from written import matrix_file
 
@@ -70,6 +71,47 @@ def test_elements_of_a_matrix_named_like_inputs_are_not_lost(tmp_path):
         file.append(0, inputs=[[1.0]], targets=[0.0], matrix_inputs=[[[2.0]]])
     df = FoldYielder(file.path).get_df(inc_inputs=True, inc_matrix=True, suppress_warn=True)
     assert df.iloc[0].to_dict() == {"pt": 1, "matrix_pt": 2, "gen_target": 0}
+
+
+def test_further_columns_come_as_they_are_beside_the_others(tmp_path):
+    misc = {
+        "run": np.array([2**60 + 1, 7]),
+        "lepton": np.array(["μ", "electron"]),
+        "passed": np.array([True, False]),
+        "p4": np.array([[1.0, 2.0], [3.0, np.nan]]),
+        "pt": np.array([30.0, 50.0]),
+        "pred": np.array([8.0, 9.0]),
+    }
+    with FoldFileWriter(tmp_path / "a", cont_feats=["pt"], targ_feats="y") as file:
+        for fold in range(2):
+            file.append(fold, inputs=[[0.1], [0.2]], targets=[0, 1], misc=misc)
+    fy = FoldYielder(file.path)
+    with fy.writing():
+        for fold in range(2):
+            fy.save_fold_pred([0.3, 0.4], fold, "score")
+    df = fy.get_df(pred_name="score", inc_inputs=True, inc_misc=True, nan_to_num=True, fold_idx=1)
+    further = ["run", "lepton", "passed", "p4_0", "p4_1", "misc_pt", "misc_pred"]
+    assert df.columns.tolist() == ["pt", "gen_target", "pred", *further]
+    assert df["run"].tolist() == [2**60 + 1, 7]
+    assert df["lepton"].tolist() == ["μ", "electron"]
+    assert df["passed"].dtype == bool
+    assert np.isnan(df["p4_1"][1])  # only inputs are filled
+    assert df["misc_pt"].tolist() == [30, 50]
+    assert len(fy.get_df(inc_misc=True)) == 4
+    assert fy.get_df(inc_misc=True).columns.tolist() == ["gen_target", "pred", *further[:5], "pt"]
+
+
+def test_a_file_that_lists_no_further_columns_gives_what_it_has(path):
+    with FoldYielder(path) as fy, fy.writing():
+        for fold in range(3):
+            fy.save_fold_pred(np.zeros(10), fold, "mine")
+    with h5py.File(path, "r+") as file:
+        del file["meta_data/misc_feats"]
+        for fold in range(3):
+            file[f"fold_{fold}/theirs"] = np.full(10, fold)
+    df = FoldYielder(path).get_df(inc_misc=True, suppress_warn=True)
+    assert df["theirs"].tolist() == [0] * 10 + [1] * 10 + [2] * 10
+    assert {"event", "mine"} & set(df.columns) == {"event"}
 
 
 def test_fault_a_spread_is_undone_as_a_width(tmp_path):

@@ -326,6 +326,9 @@ def test_dates_are_refused_with_a_reason(tmp_path):
         ({"strat_key": "no_such"}, DataError, "strat_key: the data frame has no column 'no_such'"),
         ({"strat_key": "event"}, DataError, "too few for 3 folds"),
         ({"strat_key": "is_signal", "shuffle": False}, ConfigError, "contiguous folds cannot be stratified"),
+        ({"group_key": "event", "shuffle": False}, ConfigError, "contiguous folds cannot keep groups together"),
+        ({"group_key": "evnt"}, DataError, "group_key: the data frame has no column 'evnt'; did you mean 'event'"),
+        ({"group_key": "triggered"}, DataError, "2 groups of group_key cannot fill 3 folds"),
         ({"cont_feats": ["pt", "pt"]}, ConfigError, "names 'pt' twice"),
         ({"cat_feats": ["pt"]}, ConfigError, "names 'pt' twice"),
         ({"cont_feats": ["pt", 3]}, ConfigError, "list of names"),
@@ -467,6 +470,23 @@ def test_further_columns_take_na_and_keep_precision(tmp_path):
     assert (fy.get_column("big") == 2**60 + 1).all()
 
 
+def test_groups_stay_in_one_fold_and_are_recorded(tmp_path):
+    df = make_df()
+    df["collision"] = (df["event"] - 2**40) // 3  # three jets each
+    path = write(
+        tmp_path, df, group_key="collision", strat_key="is_signal", misc_feats=["collision", "event"], wgt_feat="weight"
+    )
+    with FoldYielder(path) as fy:
+        folds = [fy.get_column("collision", fold_idx=i) for i in range(3)]
+        assert [len(np.unique(fold)) for fold in folds] == [7, 7, 6]
+        assert len(np.unique(np.concatenate(folds))) == 20
+        assert abs(np.diff([fy.get_column("targets", fold_idx=i).mean() for i in range(3)])).max() < 0.08
+        assert fy.schema.columns == {"collision": "group", "event": ""}
+        rows = fy.get_column("event") - 2**40
+        np.testing.assert_array_equal(fy.get_column("weights"), df["weight"].to_numpy(dtype="float32")[rows])
+        assert all((np.diff(fy.get_column("event", fold_idx=i)) > 0).all() for i in range(3))
+
+
 def test_strata_may_be_missing(tmp_path):
     df = make_df().assign(channel=pd.array([0, 1, None] * 20, dtype="Int64"))
     channels = FoldYielder(write(tmp_path, df, strat_key="channel", cont_feats=["channel"])).get_column("inputs")[:, 0]
@@ -604,6 +624,7 @@ def test_fold2foldfile_checks_the_number_of_samples():
         ({"wgt_feat": ["weight"]}, ConfigError, r"wgt_feat must be the name of one column, got \['weight'\]"),
         ({"wgt_feat": 5}, ConfigError, "wgt_feat must be the name of one column, got 5"),
         ({"strat_key": ["is_signal"]}, ConfigError, r"strat_key must be the name of a column, got \['is_signal'\]"),
+        ({"group_key": ["run", "event"]}, ConfigError, r"group_key must be the name of a column, got \['run', 'ev"),
         ({"clip": "a"}, ConfigError, "clip must be a positive, finite number, got 'a'"),
         ({"seed": "a", "shuffle": False}, ConfigError, "seed must be .* got 'a'"),
         ({"seed": 1.5, "shuffle": False}, ConfigError, "seed must be .* got 1.5"),

@@ -130,3 +130,26 @@ def test_codes_that_are_none_are_refused_by_name(codes, words):
     embedder.check_codes(np.zeros((0, 2)), "inputs")
     with pytest.raises(DataError, match=f"inputs: {words}"):
         embedder.check_codes(np.array([[4.0, 2.0], codes]), "inputs")
+
+
+def test_unknown_features_are_those_whose_map_says_so(fold_file):
+    maps = {"jets": {**{code: code for code in range(5)}, 5: "<unknown>"}, "charge": {0: "<unknown>", 1: "a", 2: "b"}}
+    with FoldYielder(fold_file(maps)) as fy:
+        embedder = CatEmbedder.from_fy(fy, unknown_rate=0.1)
+    assert (embedder.unknown_feats, embedder.unknown_rate, embedder["jets"]) == (("jets",), 0.1, (6, 3))
+    assert CatEmbedder.from_config(embedder.to_config()) == embedder
+    assert not {"unknown_feats", "unknown_rate"} & CatEmbedder(["a"], [2]).to_config().keys()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"unknown_feats": ["b"]}, r"unknown_feats must be a list of categorical features, \['a'\], got \['b'\]"),
+        ({"unknown_feats": "a"}, "must be a list"),
+        ({"unknown_rate": 1.0}, r"unknown_rate must be a share of the events in \[0, 1\), such as 0.02, got 1.0"),
+        ({"unknown_rate": "few"}, "unknown_rate"),
+    ],
+)
+def test_refuses_unknown_features_and_rates_that_are_none(options, message):
+    with pytest.raises(ConfigError, match=message):
+        CatEmbedder(["a"], [3], **options)

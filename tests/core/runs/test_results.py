@@ -45,6 +45,17 @@ def test_the_summary_is_the_mean_and_its_standard_error(values, text):
     assert repr(results).splitlines()[-1] == f"  mean: loss {text}, auc 1"
 
 
+def test_a_long_row_is_wrapped_between_values():
+    values = {"loss": 0.73093, "roc_auc_score": 0.48377, "binary_accuracy": 0.48667, "log_loss": 0.73093}
+    assert repr(Results([values], dict.fromkeys(values, "lower"))) == (
+        "Results of 1 model\n"
+        "  0: loss 0.73093, roc_auc_score 0.48377, binary_accuracy 0.48667,\n"
+        "    log_loss 0.73093\n"
+        "  mean: loss 0.73093, roc_auc_score 0.48377, binary_accuracy 0.48667,\n"
+        "    log_loss 0.73093"
+    )
+
+
 def test_the_error_of_the_mean_is_that_of_the_text_books():
     values = np.random.default_rng(0).normal(10, 1, 50)
     mean, error = Results([{"loss": value} for value in values], {}).summary().removeprefix("loss ").split(" ± ")
