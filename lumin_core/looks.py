@@ -197,8 +197,10 @@ def in_place_of_a_name(given: object) -> str:
     Example:
         >>> from lumin_core.looks import in_place_of_a_name
         >>> in_place_of_a_name(3)
-        'an int'
+        '3; give a path, such as "train.hdf5"'
     """
+    if given is None or isinstance(given, int | float):
+        return f'{given!r}; give a path, such as "train.hdf5"'
     came = type(given).__qualname__
     came = f"{'an' if came[0].lower() in 'aeiou' else 'a'} {came}"
     if hasattr(given, "foldfile"):

@@ -95,16 +95,16 @@ test_fy = FoldYielder(test_file)
 target = test_fy.get_column("targets")
 statistics = {
     "ROC AUC": (roc_auc_score, 4),
-    "1/eff_b at 50 %": (partial(background_rejection, signal_efficiency=0.5), 0),
-    "1/eff_b at 30 %": (partial(background_rejection, signal_efficiency=0.3), 0),
+    "1/eff_b, 50 %": (partial(background_rejection, signal_efficiency=0.5), 0),
+    "1/eff_b, 30 %": (partial(background_rejection, signal_efficiency=0.3), 0),
 }
-print(f"\n{'':>20}" + "".join(f"{title:>18}" for title in [*statistics, "parameters", "training [s]"]))
+print(f"\n{'':21}" + "".join(f"{title:>15}" for title in statistics) + f"{'weights':>8}{'[s]':>6}")
 for name in networks:
     pred, row = test_fy.get_column(name), ""
     for statistic, digits in statistics.values():
         resampled = bootstrap(statistic, pred, target, n=100, seed=SEED)
         low, high = np.percentile(resampled, [16, 84], method="nearest")
-        row += f"{statistic(pred, target):.{digits}f} ± {(high - low) / 2:.{digits}f}".rjust(18)
-    print(f"{name:>20}{row}{parameters[name]:>18,}{seconds[name]:>18.1f}", flush=True)
+        row += f"{statistic(pred, target):.{digits}f} ± {(high - low) / 2:.{digits}f}".rjust(15)
+    print(f"{name:21}{row}{parameters[name]:>8,}{seconds[name]:>6.0f}", flush=True)
 print("\nOf QCD jets one in 1/eff_b passes; 'flat' shows how much mass and number of constituents tell by themselves.")
 print(f"Fold files and models lie in {folder}; next: lumin info {folder / 'test.hdf5'}")

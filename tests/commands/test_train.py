@@ -285,7 +285,7 @@ def test_executor_trains_the_same_models(lumin, folder):
         ("--epochs", "keys of the run file are set by --set n_epochs=VALUE"),
         ("--batch-size", "keys of the run file are set by --set bs=VALUE"),
         ("--n-models", "keys of the run file are set by --set n_models=VALUE"),
-        ("--overwrit", "No such option: --overwrit"),
+        ("--overwrit", "--overwrite"),
     ],
 )
 def test_an_unknown_option_may_be_a_key(capsys, option, hint):

@@ -629,8 +629,8 @@ def test_fold2foldfile_checks_the_number_of_samples():
         ({"seed": "a", "shuffle": False}, ConfigError, "seed must be .* got 'a'"),
         ({"seed": 1.5, "shuffle": False}, ConfigError, "seed must be .* got 1.5"),
         ({"savename": ""}, FoldFileError, "'' cannot be the name of a file"),
-        ({"savename": None}, FoldFileError, "None cannot be the name of a file"),
-        ({"savename": 5}, FoldFileError, "5 cannot be the name of a file"),
+        ({"savename": None}, FoldFileError, "the name of a file is needed, got None; give a path, such as"),
+        ({"savename": 5}, FoldFileError, "the name of a file is needed, got 5; give a path, such as"),
         ({"savename": "d\0e"}, FoldFileError, "cannot be the name of a file: embedded null"),
     ],
 )

@@ -91,9 +91,12 @@ def test_from_fy_without_categories_is_empty(fold_file):
 
 
 def test_from_fy_refuses_what_is_no_code():
-    class Yielder:
+    class Yielder(FoldYielder):
         cat_maps = None
         foldfile = __import__("pathlib").Path("made_by_others.hdf5")
+
+        def __init__(self):
+            """It has no file."""
 
         def __len__(self):
             return 1

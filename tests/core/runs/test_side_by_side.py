@@ -157,7 +157,7 @@ def folder(tmp_path):
 
 def test_jobs_get_their_share_and_their_device(folder, monkeypatch):
     said = []
-    monkeypatch.setattr(side_by_side, "_say", said.append)
+    monkeypatch.setattr(side_by_side, "say", said.append)
     monkeypatch.setattr(side_by_side, "_failure", lambda job, outcome: None)
     monkeypatch.setattr(type(folder), "result", lambda self, number: {})
     here = introduce()
