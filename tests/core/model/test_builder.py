@@ -104,7 +104,9 @@ def test_unknown_names_are_refused_at_once(options, words):
 
 
 def test_optimiser_options_out_of_range_are_our_errors():
-    with pytest.raises(ConfigError, match=r"opt_args cannot be used for Adam: lr must not be negative, got -1; say 1e-3"):
+    with pytest.raises(
+        ConfigError, match=r"opt_args cannot be used for Adam: lr must not be negative, got -1; say 1e-3"
+    ):
         build(opt_args={"lr": -1}).get_model()
 
 
