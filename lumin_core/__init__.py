@@ -50,12 +50,14 @@ _HOMES = {
     "training.model": ["Model"],
 }
 _MODULES = [
+    "arguments",
     "checks",
     "data",
     "display",
     "errors",
     "files",
     "lazy",
+    "looks",
     "model",
     "registry",
     "runs",

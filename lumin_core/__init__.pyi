@@ -1,9 +1,11 @@
+from lumin_core import arguments as arguments
 from lumin_core import checks as checks
 from lumin_core import data as data
 from lumin_core import display as display
 from lumin_core import errors as errors
 from lumin_core import files as files
 from lumin_core import lazy as lazy
+from lumin_core import looks as looks
 from lumin_core import model as model
 from lumin_core import registry as registry
 from lumin_core import runs as runs

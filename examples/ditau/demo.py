@@ -30,12 +30,9 @@ cont_feats = [name for name in events if name not in truth + cat_feats]
 # 2. A third is held back. What is left over then stands for all events of its process: the weight of an event is its
 #    yield in 139/fb, in training as in the test.
 held_back = np.random.default_rng(SEED).random(len(events)) < 1 / 3
-total = events.groupby("process")["gen_weight"].sum()
-parts = []
-for part in (events[~held_back], events[held_back]):
-    share = part.groupby("process")["gen_weight"].sum() / total
-    parts.append(part.assign(weight=part["gen_weight"] / part["process"].map(share)))
-train, test = parts
+of_all, of_part = (events.groupby(keys)["gen_weight"].transform("sum") for keys in ("process", ["process", held_back]))
+events["weight"] = events["gen_weight"] * of_all / of_part
+train, test = events[~held_back], events[held_back]
 
 # 3. Categories become codes, continuous features get mean 0 and spread 1, by what the training events say.
 cats = proc_cats(train, cat_feats, test_df=test)
