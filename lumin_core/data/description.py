@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from lumin_core import __version__, seeds
-from lumin_core.checks import as_list, check_keys, check_names
+from lumin_core.checks import as_list, check_keys, check_names, listed
 from lumin_core.data import structure
 from lumin_core.data.categories import check_known_codes, checked_cat_maps
 from lumin_core.data.entries import matrix_from_entry, target_from_entry, tensor_schema
@@ -58,7 +58,7 @@ def describe(
 
     Raises:
         ConfigError: If maps are of other features or do not go from codes to what they mean, there
-            is no target, names are none, or a transform cannot be stored.
+            is no target, names are none, or a transform cannot be stored or was fitted to others.
 
     Example:
         >>> from lumin_core.data.description import describe
@@ -70,6 +70,8 @@ def describe(
     if wgt_feat is not None and not isinstance(wgt_feat, str):
         raise ConfigError(f"wgt_feat must be the name of one column, got {wgt_feat!r}")
     check_names("misc_feats", as_list(misc_feats))
+    if matrix_feats is None:
+        _check_fitted(preprocessing, as_list(cont_feats))
     return Schema(
         cont_feats=cont_feats,
         cat_feats=cat_feats,
@@ -83,6 +85,17 @@ def describe(
         preprocessing=preprocessing_configs(preprocessing),
         provenance={"written_by": f"lumin-core {__version__}", "seed": None if seed is None else seeds.check(seed)},
     )
+
+
+def _check_fitted(preprocessing: object, cont_feats: Sequence[str]) -> None:
+    """Refuse a pipeline that says itself that it was fitted to other columns."""
+    given = preprocessing.get("inputs") if isinstance(preprocessing, Mapping) else preprocessing
+    feats = getattr(given, "feats", None)
+    if feats and list(feats) != list(cont_feats):
+        raise ConfigError(
+            f"preprocessing was fitted to {len(feats)} columns, {listed(feats)}, in this order, and cont_feats are "
+            f"{len(cont_feats)}, {listed(cont_feats)}: fit it to these (fit_input_pipe(df, cont_feats))"
+        )
 
 
 def matrix_of_columns(

@@ -282,3 +282,18 @@ def test_names_and_options_that_there_are_not_are_refused(steps, error, words, d
         fit_input_pipe(df, "pt", steps=steps)
     with pytest.raises(ConfigError, match="give one of them"):
         fit_input_pipe(df, "pt", steps=steps, input_pipe="standard_scaler")
+
+
+def test_a_pipeline_knows_its_columns(tmp_path):
+    df = pd.DataFrame({"pt": [30.0, 50.0, 40.0], "eta": [-1.0, 1.0, 0.5], "y": [0, 1, 0]})
+    pipe = fit_input_pipe(df, ["pt", "eta"])
+    words = "the pipeline was fitted to pt, eta, in this order, got eta, pt"
+    with pytest.raises(DataError, match=words):
+        pipe.transform(df[["eta", "pt"]])
+    assert np.array_equal(pipe.transform(df[["pt", "eta"]]), pipe.transform(df[["pt", "eta"]].to_numpy()))
+    words = "preprocessing was fitted to 2 columns, pt, eta, in this order, and cont_feats are"
+    for feats, given in ((["pt"], pipe), (["eta", "pt"], {"inputs": pipe})):
+        with pytest.raises(ConfigError, match=words):
+            df2foldfile(df, 1, feats, [], "y", tmp_path / "a", "int", preprocessing=given)
+    assert not list(tmp_path.iterdir())
+    df2foldfile(df, 1, ["pt", "eta"], [], "y", tmp_path / "a", "int", preprocessing=pipe)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 import numpy as np
 
 from lumin_core.arguments import explained
-from lumin_core.checks import as_list, check_names
+from lumin_core.checks import as_list, check_names, listed
 from lumin_core.data import (
     Transform,
     apply_chain,
@@ -48,6 +48,10 @@ class _Weighted(Protocol):
 class Chain(list[Transform]):
     """Steps one behind the other; without steps the identity. A yielder takes it as a pipeline.
 
+    Attributes:
+        feats: Names of the columns that it was fitted to, where these had names; ``None`` when it
+            was read from a file. Data frames of other columns are refused.
+
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_tabular import Chain, StandardScaler
@@ -55,6 +59,8 @@ class Chain(list[Transform]):
         >>> chain.inverse_transform(chain.transform(np.array([[4.0]])))
         array([[4.]])
     """
+
+    feats: list[str] | None = None
 
     def fit(self, x: Array, sample_weight: Array | None = None) -> Self:
         """Fit each step to what those before it give.
@@ -82,12 +88,23 @@ class Chain(list[Transform]):
         return self
 
     def transform(self, x: Array) -> Array:
-        """Transform data of shape ``(n, F)``."""
+        """Transform data of shape ``(n, F)``.
+
+        Raises:
+            DataError: If a data frame has other columns than it was fitted to, or in another order.
+        """
+        self._check_columns(x)
         return apply_chain(self, x)
 
     def inverse_transform(self, x: Array) -> Array:
         """Undo `transform`."""
         return invert_chain(self, x)
+
+    def _check_columns(self, x: object) -> None:
+        names = [*map(str, getattr(x, "columns", ()))]
+        if names and self.feats and names != self.feats:
+            msg = f"the pipeline was fitted to {listed(self.feats)}, in this order, got {listed(names)}"
+            raise DataError(f"{msg}: pass df[cont_feats]")
 
     def save(self, path: str | Path) -> Path:
         """Write the steps and what they learned as JSON.
@@ -341,6 +358,7 @@ def _fit(
     if empty := [feat for feat, is_empty in zip(feats, np.isnan(x).all(axis=0), strict=True) if is_empty]:
         msg = f"the columns {empty} hold no value to fit to; leave them out"
         raise DataError(msg)
+    chain.feats = feats
     chain.fit(x, None if wgt_feat is None else as_numbers(df[wgt_feat], f"the column {wgt_feat!r} of the data"))
     if savename is not None:
         chain.save(savename)
