@@ -89,7 +89,7 @@ MISTAKES = [
     (lambda fy, m: train_models(fy, 1, 8, m, 1), "model_builder must be a ModelBuilder, got .*model.model_builder is"),
     (lambda fy, m: m.fit(1, pd.DataFrame({"pt": range(99)}), 8), "fy must be a FoldYielder, got a DataFrame"),
     (lambda fy, m: m.fit(1, fy, 8, resume="yes"), "True or False is needed, got resume='yes'"),
-    (lambda fy, m: m.fit(1, fy, 8, cb_savepath=3), "the name of a file is needed, got an int"),
+    (lambda fy, m: m.fit(1, fy, 8, cb_savepath=3), "the name of a file is needed, got 3; give a path"),
     (lambda fy, _: train_models(fy, 1, 8, ModelBuilder.from_fy(fy, "regression"), 1, savepath=fy), "give its foldfile"),
     (lambda fy, _: ModelBuilder.from_fy("a.hdf5", "regression"), "fy must be a FoldYielder"),
     (lambda fy, _: ModelBuilder.from_fy(fy, "classification", opt_args="adam"), "opt_args must be a dict of options"),

@@ -214,7 +214,7 @@ def test_bad_input_is_refused():
         ({"syst_unc_b": -1}, r"must not be negative, got -1"),
         ({"br": float("nan")}, r"br must be a number, got nan"),
         ({"start_cut": float("nan")}, r"start_cut must be a number, got nan"),
-        ({"min_background": "5"}, r"min_background must be a number, got '5'"),
+        ({"min_background": "5"}, r"the option 'min_background' of the metric .* must be a number, got '5'"),
         ({"min_events": None}, r"min_events must be a number, got None"),
         ({"zero_preds": []}, r"zero_preds must be classes such as \[0, 1\] or \['pred_0', 'pred_1'\], got \[\]"),
         ({"one_preds": ["higgs"]}, r"one_preds must be classes"),

@@ -263,7 +263,7 @@ def test_targets_without_a_nuisance_are_refused(y):
     ("options", "message"),
     [
         ({"coef": -1}, r"coef must not be negative, got -1"),
-        ({"coef": "10"}, r"coef must not be negative, got '10'"),
+        ({"coef": "10"}, r"the option 'coef' of the loss 'hep/disco' must be a number, got '10'"),
         ({"on": "bkg"}, r"on must be 'all', 'background' or 'signal', got 'bkg'"),
         ({"loss": {"name": "mse_loss", "reduction": "sum"}}, r"reduction='sum' cannot be chosen"),
         ({"coeff": 3}, r"has no option 'coeff'; did you mean 'coef'"),

@@ -153,7 +153,7 @@ def test_shapes_are_refused():
     ("options", "message"),
     [
         ({"sig_wgt": 0}, r"sig_wgt must be a positive yield, the sum of weights in all data, got 0"),
-        ({"sig_wgt": "50"}, r"sig_wgt must be a positive yield, the sum of weights in all data, got '50'"),
+        ({"sig_wgt": "50"}, r"the option 'sig_wgt' of the loss .* must be a number, got '50'"),
         ({"bkg_wgt": float("inf")}, r"bkg_wgt must be a positive yield"),
         ({"func": 3}, r"func must be a function of s and b, such as calc_ams_torch, got 3"),
         ({"func": lambda s: s}, r"func must be callable as func\(s, b\): too many"),
