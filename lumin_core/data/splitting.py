@@ -96,6 +96,8 @@ def _check_counts(counts: np.ndarray, classes: np.ndarray, what: str, n_folds: i
     if counts.min() < n_folds:
         rare = int(counts.argmin())
         (name,) = classes[[rare]].tolist()  # without numpy's type
+        if pd.isna(name):
+            raise DataError(f"strat_key is missing for {counts[rare]} {what}; drop them, or give them a class")
         raise DataError(
             f"strat_key has {counts[rare]} {what} of class {name!r}, too few for {n_folds} folds; merge "
             "classes, take fewer folds, or leave strat_key out"

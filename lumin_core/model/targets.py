@@ -104,10 +104,11 @@ def _check_number(n_out: int, targets: np.ndarray) -> None:
 def _check_probabilities(targets: np.ndarray) -> None:
     low, high = targets.min(), targets.max()
     if low < 0 or high > 1:
-        raise DataError(
-            f"targets of a classification must be in [0, 1], got {low} to {high}; "
-            "use objective='multiclass' for more classes"
-        )
+        values = np.unique(targets)
+        way_out = "use objective='multiclass' for more classes"
+        if len(values) == 2 and not (values % 1).any():
+            way_out = f"df[target].map({{{values[0]:g}: 0, {values[1]:g}: 1}}) makes such of two classes"
+        raise DataError(f"targets of a classification must be in [0, 1], got {low:g} to {high:g}; {way_out}")
 
 
 def _check_classes(n_out: int, targets: np.ndarray) -> None:

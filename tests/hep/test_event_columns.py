@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lumin_core.errors import ShapeError
-from lumin_plugin_hep.event_columns import any_column, binary_events, column
+from lumin_core.errors import DataError, ShapeError
+from lumin_plugin_hep.event_columns import any_column, binary_events, column, is_signal
 
 
 def test_events_keep_the_type_of_predictions_and_drop_weights_of_zero():
@@ -27,3 +27,8 @@ def test_columns_of_a_name_that_comes_twice_are_refused():
 
 def test_any_column_takes_text():
     assert any_column(pd.DataFrame({"sample": ["a", "b"]}), "sample").tolist() == ["a", "b"]
+
+
+def test_several_classes_are_told_how_one_is_the_signal():
+    with pytest.raises(DataError, match=r"got \[2\.?0?\] too; .*is_signal=df\['gen_target'\] == 2\), with targ_"):
+        is_signal({"gen_target": [0, 1, 2]}, "gen_target")

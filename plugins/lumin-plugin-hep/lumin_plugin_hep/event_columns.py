@@ -94,7 +94,10 @@ def is_signal(df: pd.DataFrame | Mapping[str, ArrayLike], name: str) -> NDArray[
     signal: NDArray[np.bool_] = targets == 1
     if not (signal | (targets == 0)).all():
         others = np.setdiff1d(targets, (0, 1))[:5].tolist()
-        raise DataError(f"{name!r} must be 0 (background) or 1 (signal), got {others} too; select before the call")
+        raise DataError(
+            f"{name!r} must be 0 (background) or 1 (signal), got {others} too; of several classes say "
+            f"which is the signal: df.assign(is_signal=df[{name!r}] == {others[0]:g}), with targ_name='is_signal'"
+        )
     return signal
 
 

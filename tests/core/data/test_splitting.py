@@ -58,3 +58,8 @@ def test_masked_strata_are_a_class_of_their_own():
     strata = np.ma.masked_array(np.arange(12) % 2, np.arange(12) >= 8)
     folds = split_events(12, 2, shuffle=True, seed=1, strata=strata)
     assert [(fold >= 8).sum() for fold in folds] == [2, 2]
+
+
+def test_events_without_a_class_are_named_as_such():
+    with pytest.raises(DataError, match="strat_key is missing for 1 events; drop them, or give them a class"):
+        split_events(5, 2, shuffle=True, seed=1, strata=[0.0, 1.0, 0.0, 1.0, np.nan])

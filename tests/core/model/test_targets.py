@@ -47,6 +47,11 @@ def test_a_class_of_torch_s_name_is_not_told_by_it():
     check_targets(named(), "regression", 1, TWO)
 
 
+def test_two_classes_of_other_numbers_are_mapped():
+    with pytest.raises(DataError, match=r"got -1 to 1; df\[target\].map\(\{-1: 0, 1: 1\}\) makes such of two classes"):
+        check_targets(nn.BCELoss(), "classification", 1, np.array([[1.0], [-1.0], [1.0]]))
+
+
 @pytest.mark.parametrize("loss", [nn.BCELoss(), nn.BCEWithLogitsLoss()], ids=repr)
 @pytest.mark.parametrize("value", [-1.0, 1.5, 2.0])
 def test_probabilities_are_in_their_range(loss, value):
