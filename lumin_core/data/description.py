@@ -16,7 +16,7 @@ from lumin_core.data.matrix import matrix_lookup
 from lumin_core.data.meta import read_schema, update_entry, write_schema
 from lumin_core.data.pipelines import check_part
 from lumin_core.data.schema import MatrixSchema, Schema
-from lumin_core.data.transforms import chain_to_config
+from lumin_core.data.transforms import as_chain, chain_to_config, check_fitted
 from lumin_core.data.values import check_codes
 from lumin_core.errors import ConfigError, FoldFileError
 
@@ -140,7 +140,10 @@ def preprocessing_configs(preprocessing: Steps | Mapping[str, Steps] | None) -> 
     chains = cast("Mapping[str, Steps]", preprocessing if by_part else {"inputs": preprocessing})
     for name in chains:
         check_part(name)
-    return {name: chain_to_config(chain) for name, chain in chains.items()}
+    built = {name: as_chain(chain) for name, chain in chains.items()}
+    for chain in built.values():
+        check_fitted(chain)
+    return {name: chain_to_config(chain) for name, chain in built.items()}
 
 
 def add_meta_data(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lumin_core.data.transforms import as_chain, chain_from_config, chain_to_config, check_pipe
+from lumin_core.data.transforms import as_chain, chain_from_config, chain_to_config, check_fitted, check_pipe
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Pipelines:
     def _give(self, name: str, pipe: Steps | None) -> None:
         self._given.pop(name, None)
         if pipe is not None:
-            self._given[name] = check_pipe(pipe)
+            self._given[name] = given = check_pipe(pipe)
+            check_fitted(given)
 
     def add_input_pipe(self, input_pipe: Steps | None) -> None:
         """Set the transforms of the continuous features, in memory; see `FoldYielder`.

@@ -155,6 +155,28 @@ def _checked_step(pipe: object) -> Pipe:
     )
 
 
+def check_fitted(steps: Pipe | Sequence[Pipe]) -> None:
+    """Refuse steps that say themselves that they learned nothing yet.
+
+    Args:
+        steps: One, or several.
+
+    Raises:
+        ConfigError: With the way out.
+
+    Example:
+        >>> from lumin_core.data.transforms import check_fitted
+        >>> check_fitted([])
+    """
+    for step in steps if isinstance(steps, Sequence) else [steps]:
+        if getattr(step, "is_fitted", True) is False:
+            name = registry.qualified_name(type(step)) or type(step).__name__
+            raise ConfigError(
+                f"the transform {name!r} was not fitted, and data cannot have gone through it: give what "
+                "fit_input_pipe(df, cont_feats, steps=...) returns, after it transformed df"
+            )
+
+
 def _chosen(spec: object) -> Transform:
     """Build a transform that is chosen by name, or is a class or a partial.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import numpy as np
 
 from lumin_core.checks import listed
 from lumin_core.data.batch_yielder import BatchYielder
+from lumin_core.errors import option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _FAR = 30.0
 _ROWS = 10_000  # among which values are looked at
-_said: set[str] = set()  # in this process
+_said: WeakSet[FoldYielder] = WeakSet()  # of which it was said that inputs are not scaled
 
 
 def far_columns(table: np.ndarray, names: Sequence[str]) -> list[str]:
@@ -47,30 +49,38 @@ def far_columns(table: np.ndarray, names: Sequence[str]) -> list[str]:
 
 
 def say_unscaled(fit: FitParams) -> None:
-    """Say once of a file that its inputs are not scaled.
+    """Say once of a yielder that its inputs are not scaled.
 
     Args:
         fit: The state of a fit, a training fold begun.
     """
     fy = fit.fy
-    if type(fit.by) is BatchYielder and (far := far_columns(fit.by.inputs, fy.get_use_cont_feats())):
-        _say_once(
-            f"{fy.foldfile.name} has inputs far from 0 and a spread of 1: {listed(far, 3)}; networks learn badly from "
-            "such: scale them (fit_input_pipe of lumin-plugin-tabular) before the file is written"
+    if type(fit.by) is not BatchYielder or fy in _said:
+        return
+    if far := far_columns(fit.by.inputs, fy.get_use_cont_feats()):
+        _said.add(fy)
+        _log.warning(
+            "%s has inputs far from 0 and a spread of 1: %s; networks learn badly from such: scale them "
+            "(fit_input_pipe of lumin-plugin-tabular) before the file is written",
+            fy.foldfile.name,
+            listed(far, 3),
         )
 
 
 def say_unprepared(network: Network, table: np.ndarray) -> None:
-    """Say once of a model that was trained on scaled inputs that it is asked about others.
+    """Say of a model that was trained on scaled inputs that it is asked about others.
 
     Args:
         network: The model.
         table: What it is asked about as if that was prepared, shape ``(n, F)``.
     """
-    if network.record.preprocessing and (far := far_columns(table, network.model_builder.cont_feats)):
-        _say_once(
-            f"inputs are far from 0 and a spread of 1: {listed(far, 3)}; the model was trained on data that were "
-            "preprocessed: raw=True does the same to what is predicted"
+    far = far_columns(table, network.model_builder.cont_feats) if network.record.preprocessing else []
+    if far:
+        _log.warning(
+            "inputs are far from 0 and a spread of 1: %s; the model was trained on data that were preprocessed: %s "
+            "does the same to these",
+            listed(far, 3),
+            option("raw"),
         )
 
 
@@ -88,13 +98,8 @@ def say_trained_on(networks: Sequence[Network], fy: FoldYielder, chosen: Callabl
     if seen:
         _log.warning(
             "%s trained on events of %s: what is predicted of these is better than of new ones; an Ensemble of models "
-            "that each left out another fold predicts them as if they were new, with out_of_fold=True",
+            "that each left out another fold predicts them as if they were new, with %s",
             "the model was" if len(networks) == 1 else f"{len(seen)} of {len(networks)} models were",
             fy.foldfile.name,
+            option("out_of_fold"),
         )
-
-
-def _say_once(message: str) -> None:
-    if message not in _said:
-        _said.add(message)
-        _log.warning(message)

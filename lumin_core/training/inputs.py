@@ -13,7 +13,6 @@ from lumin_core.data import transforms
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.values import nan_to_zero, to_float32
 from lumin_core.errors import ArgumentError, ConfigError, DataError, ShapeError
-from lumin_core.training.hints import say_unprepared
 from lumin_core.training.input_columns import InputColumns, refuse_infinite
 
 if TYPE_CHECKING:
@@ -61,8 +60,6 @@ def as_batches(
     if not isinstance(inputs, BatchYielder):
         reader = InputReader(network.model_builder, network.record, network.pipes)
         read = reader.read(inputs, raw=raw, fill=network.head.missing == "zero")
-        if not raw and isinstance(read, np.ndarray):
-            say_unprepared(network, read)
         return network.batches(read, bs, targets, weights)
     if raw or targets is not None or weights is not None:
         raise ConfigError("a BatchYielder holds its own targets and weights, and inputs that were preprocessed")

@@ -137,8 +137,16 @@ def fold_batches(
         ConfigError: If the file has other features or another preprocessing.
     """
     _check_file(network, fy, other_preprocessing=other_preprocessing)
+    _look_at_file(network, fy)
     for _, fold in fy.training_folds(range(len(fy))):
         yield network.batches(fold["inputs"], bs, fold["targets"], fold["weights"], object_axis=fy.object_axis)
+
+
+def _look_at_file(network: Network, fy: FoldYielder) -> None:
+    """Say whether a file that records no preprocessing lacks that of the training."""
+    if network.record.preprocessing and not fy.get_pipes("inputs"):
+        flat = fy.get_fold(0)["inputs"]
+        say_unprepared(network, flat[0] if isinstance(flat, tuple) else flat)
 
 
 def _check_file(network: Network, fy: FoldYielder, *, other_preprocessing: bool) -> None:
@@ -177,21 +185,31 @@ def _about_events(
         asked = [askers[i] for i in chosen(fold)]
         if asked[0].question.augment is None:
             say_plainly(asker.network for asker in asked)
-        yield fold, (_answer(asker, events) for asker in asked)
+        yield fold, (_answer(asker, events, is_first=asker is asked[0]) for asker in asked)
 
 
-def _answer(asker: Asker, events: Events) -> Answer:
+def _answer(asker: Asker, events: Events, *, is_first: bool) -> Answer:
     network, question = asker.network, asker.question
     steps = output_steps(network) if question.raw is True else []
     raw = bool(question.raw) and (has_raw_inputs(network) or not steps)
     made = event_batches(network, events, question.bs, raw=raw, augment=bool(question.augment))
-    [answer] = _averaged([asker.ask(by)] for by in made)
+    looked_at = _looked_at(network, made) if is_first and not raw else made
+    [answer] = _averaged([asker.ask(by)] for by in looked_at)
     return raw_outputs(steps, as_array(answer)) if steps else answer
+
+
+def _looked_at(network: Network, made: Iterable[BatchYielder]) -> Iterator[BatchYielder]:
+    """Say of the first batches whether they were not preprocessed as those of the training."""
+    for i, by in enumerate(made):
+        if i == 0 and by.input_mask is None:
+            say_unprepared(network, by.inputs)
+        yield by
 
 
 def _about_folds(askers: Sequence[Asker], fy: FoldYielder, chosen: Chosen) -> Iterator[tuple[int, Iterable[Answer]]]:
     for asker in askers:
         _check_file(asker.network, fy, other_preprocessing=asker.question.other_preprocessing)
+    _look_at_file(askers[0].network, fy)
     sources = _sources(askers, fy)
     for fold in range(len(fy)):
         answers: dict[int, Answer] = {}
@@ -224,8 +242,6 @@ def _views(askers: Sequence[Asker], fy: FoldYielder, fold: int) -> Iterator[list
         flat = inputs[0] if isinstance(inputs, tuple) else inputs
         for asker in askers:
             check_codes(asker.network, flat, f"fold {fold} of {fy.foldfile.name}")
-            if not fy.get_pipes("inputs"):
-                say_unprepared(asker.network, flat)
         yield [
             asker.ask(asker.network.batches(inputs, asker.question.bs, object_axis=fy.object_axis), fy)
             for asker in askers

@@ -18,7 +18,7 @@ from lumin_core.data.augmentation import Fold
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.data.entries import matrix_from_entry
 from lumin_core.data.matrix import mark_absent
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, option
 from lumin_core.training.inputs import InputReader, as_batches
 from lumin_core.training.sameness import is_unnamed
 
@@ -68,8 +68,10 @@ def say_plainly(networks: Iterable[Network]) -> None:
     if silent:
         _log.warning(
             "the model was trained with augmentations that give %d views of each event, and is asked about events as "
-            "they are; augment=True averages over the views, augment=False says that this is meant",
+            "they are; %s averages over the views, %s says that this is meant",
             silent[0].record.n_views,
+            option("augment"),
+            option("augment").replace("--", "--no-").replace("True", "False"),
         )
 
 

@@ -12,11 +12,6 @@ from lumin_plugin_tabular import fit_input_pipe
 N = 60
 
 
-@pytest.fixture(autouse=True)
-def _nothing_said(monkeypatch):
-    monkeypatch.setattr(hints, "_said", set())
-
-
 @pytest.fixture
 def said(caplog):
     """What was said up to now."""
@@ -82,13 +77,14 @@ def test_raw_inputs_of_a_model_that_was_trained_on_others(frame, scaled, open_fi
     assert not said()
     expected = (
         "inputs are far from 0 and a spread of 1: pt; the model was trained on data that were preprocessed: raw=True "
-        "does the same to what is predicted"
+        "does the same to these"
     )
     model.predict(frame)
     assert said() == [expected]
-    hints._said.clear()
     model.predict(open_file(frame, "raw"))
-    assert said() == [expected, expected]
+    model.evaluate(open_file(frame, "raw"))
+    Ensemble([model, model]).predict(frame)
+    assert said() == [expected] * 4
 
 
 def test_who_was_trained_on_the_events_is_said_by_number(scaled, open_file, said):
