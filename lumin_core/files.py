@@ -316,7 +316,8 @@ def read_toml(path: Path, what: str = "file", form: str = "TOML file") -> dict[s
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the {what} {path}: {error.strerror}; give a TOML file{nearby(path)}") from error
+        hint = f": it is {another(path)}" if path.is_dir() else nearby(path)
+        raise ConfigError(f"cannot read the {what} {path}: {error.strerror}; give a TOML file{hint}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         it_is = f"it is {it_is}" if (it_is := another(path, "json", "csv")) else error
         raise ConfigError(f"{path} is no {form}: {it_is}") from error

@@ -112,7 +112,8 @@ _ROWS = (
     (
         "run",
         "the folder of a run",
-        'its models lie in {path}/model_0 and so on; train_models(..., savepath="{path}", resume=True) goes on with it',
+        'its models lie in {path}/model_0 and so on; Results.load("{path}") reads its results; what began it goes on '
+        "with resume=True (lumin train FILE --resume)",
     ),
     ("folder", "a folder", "give a file in it"),
     ("empty", "an empty file", "what wrote it did not finish: write it again"),
@@ -183,7 +184,7 @@ def nearby(path: Path) -> str:
         >>> nearby(path.with_name("tain.hdf5"))
         "; did you mean 'train.hdf5'?"
     """
-    there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    there = [other.name for other in path.parent.iterdir() if other != path] if path.parent.is_dir() else []
     near = nearest(path.name, there)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 

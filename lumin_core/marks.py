@@ -161,10 +161,20 @@ def _parses(parse: Callable[[str], object], text: str) -> object:
 
 
 def _is_table(text: str) -> bool:
-    """Tell whether the first lines have the same number of columns, of two at least."""
+    """Tell whether the first lines have as many columns, two at least, one of them of numbers."""
     lines = [line for line in text.splitlines()[:6] if line.strip()][:5]
-    counts = [{len(re.split(mark, line.strip())) for line in lines} for mark in (",", ";", r"\t", r"[ \t]+")]
-    return len(lines) > 1 and any(len(count) == 1 and min(count) > 1 for count in counts)
+    tables = [[re.split(mark, line.strip()) for line in lines] for mark in (",", ";", r"\t", r"[ \t]+")]
+    return len(lines) > 1 and any(
+        len({*map(len, rows)}) == 1 and len(rows[0]) > 1 and any(map(_is_number, rows[-1])) for rows in tables
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 _BY_LOOK: tuple[Callable[[bytes, Path], str | None], ...] = (

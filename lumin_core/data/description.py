@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import h5py
 
     from lumin_core.data.transforms import Steps
+
+_log = logging.getLogger(__name__)
 
 
 def describe(
@@ -72,6 +75,7 @@ def describe(
     check_names("misc_feats", as_list(misc_feats))
     if matrix_feats is None:
         _check_fitted(preprocessing, as_list(cont_feats))
+    _say_truth([*as_list(cont_feats), *as_list(cat_feats)], [*as_list(targ_feats), *as_list(wgt_feat)])
     return Schema(
         cont_feats=cont_feats,
         cat_feats=cat_feats,
@@ -95,6 +99,16 @@ def _check_fitted(preprocessing: object, cont_feats: Sequence[str]) -> None:
         raise ConfigError(
             f"preprocessing was fitted to {len(feats)} columns, {listed(feats)}, in this order, and cont_feats are "
             f"{len(cont_feats)}, {listed(cont_feats)}: fit it to these (fit_input_pipe(df, cont_feats))"
+        )
+
+
+def _say_truth(inputs: Sequence[object], truth: Sequence[object]) -> None:
+    """Say which inputs tell what is to be learned."""
+    if known := [feat for feat in inputs if feat in truth or str(feat).startswith("gen_")]:
+        _log.warning(
+            "among the inputs are truth, targets or the weight, which new events do not have: %s; leave them out of "
+            "cont_feats and cat_feats unless that is meant",
+            listed(known),
         )
 
 

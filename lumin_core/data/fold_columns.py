@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from lumin_core.arguments import explained
-from lumin_core.checks import as_list, did_you_mean
+from lumin_core.checks import as_list, check_flags, did_you_mean
 from lumin_core.data.entries import matrix_to_entry
 from lumin_core.data.file_rows import fold_rows
 from lumin_core.data.folds import joined
@@ -266,6 +266,7 @@ class FoldColumns(Pipelines, Displayed):
             ConfigError: If there is nothing to undo, or there are no such folds.
             ShapeError: If a pipeline does not fit the data.
         """
+        check_flags(inc_misc=inc_misc)
         ignored = [] if inc_ignore else self._ignored
         wanted = Wanted(n_folds, fold_idx, inc_inputs, inc_matrix, nan_to_num, ignored, inc_misc)
         named = {"gen_target": targ_name, "gen_weight": wgt_name, "pred": pred_name}

@@ -96,7 +96,7 @@ def numbers_of(constructor: Callable[..., object]) -> list[str]:
     except ValueError:
         return []
     return [
-        p.name for p in parameters if set(inspect.formatannotation(p.annotation).strip("'").split(" | ")) <= _NUMBERS
+        p.name for p in parameters if set(inspect.formatannotation(p.annotation).strip("'\"").split(" | ")) <= _NUMBERS
     ]
 
 

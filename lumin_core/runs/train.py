@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lumin_core.arguments import expect, explained
 from lumin_core.checks import check_flags, listed
 from lumin_core.data.fold_yielder import FoldYielder
-from lumin_core.display import wrapped
+from lumin_core.display import count, wrapped
 from lumin_core.errors import ConfigError, option
 from lumin_core.model.builder import ModelBuilder
 from lumin_core.runs import run_record
@@ -196,7 +196,7 @@ def _show(results: Results) -> None:
     lines = [f"model {number} failed: {why}" for number, why in results.failures().items()]
     if lines:
         lines.append(f"the same call with {option('resume')} and {option('retry_failed')} trains these again")
-    mean = f"mean of {len(results) - len(results.failures())} models: {results.summary()}"
+    mean = f"mean of {count(len(results) - len(results.failures()), 'model')}: {results.summary()}"
     lines += wrapped(mean, line_width())
     say("\n".join(lines))
 

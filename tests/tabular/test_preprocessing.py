@@ -297,3 +297,13 @@ def test_a_pipeline_knows_its_columns(tmp_path):
             df2foldfile(df, 1, feats, [], "y", tmp_path / "a", "int", preprocessing=given)
     assert not list(tmp_path.iterdir())
     df2foldfile(df, 1, ["pt", "eta"], [], "y", tmp_path / "a", "int", preprocessing=pipe)
+
+
+@pytest.mark.parametrize("given", ["robust_scaler", preprocessing.StandardScaler(), {"inputs": ["standard_scaler"]}])
+def test_what_was_not_fitted_is_not_recorded(tmp_path, given):
+    df = pd.DataFrame({"pt": [30.0, 50.0, 40.0], "y": [0, 1, 0]})
+    with pytest.raises(ConfigError, match=r"was not fitted, .* fit_input_pipe\(df, cont_feats, steps=...\) returns"):
+        df2foldfile(df, 1, ["pt"], [], "y", tmp_path / "a", "int", preprocessing=given)
+    path = df2foldfile(df, 1, ["pt"], [], "y", tmp_path / "a", "int", preprocessing="signed_log")
+    with pytest.raises(ConfigError, match="the transform 'tabular/standard_scaler' was not fitted"):
+        FoldYielder(path, input_pipe="standard_scaler")

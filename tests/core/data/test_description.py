@@ -66,3 +66,13 @@ def test_preprocessing_is_of_three_parts():
     assert preprocessing_configs({"targets": []}) == {"targets": []}
     with pytest.raises(ConfigError, match="'inputs', 'targets' or 'matrix', got 'target'"):
         preprocessing_configs({"target": []})
+
+
+def test_truth_among_the_inputs_is_said(caplog):
+    describe(["pt", "gen_mass", "w"], ["y"], "y", wgt_feat="w", seed=1)
+    assert [r.getMessage().partition(";")[0] for r in caplog.records if r.name == "lumin_core.data.description"] == [
+        "among the inputs are truth, targets or the weight, which new events do not have: gen_mass, w, y"
+    ]
+    caplog.clear()
+    describe(["pt"], ["n"], "y", wgt_feat="w", seed=1)
+    assert not caplog.records
