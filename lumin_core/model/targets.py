@@ -106,9 +106,9 @@ def _check_probabilities(targets: np.ndarray) -> None:
     if low < 0 or high > 1:
         values = np.unique(targets)
         way_out = "use objective='multiclass' for more classes"
-        if len(values) == 2 and not (values % 1).any():
+        if len(values) == 2 and low < 0 and not (values % 1).any():
             way_out = f"df[target].map({{{values[0]:g}: 0, {values[1]:g}: 1}}) makes such of two classes"
-        raise DataError(f"targets of a classification must be in [0, 1], got {low:g} to {high:g}; {way_out}")
+        raise DataError(f"targets of a classification must be in [0, 1], got {low} to {high}; {way_out}")
 
 
 def _check_classes(n_out: int, targets: np.ndarray) -> None:
