@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 80  # characters of what is shown itself
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 _WAYS_OUT = {
     "FoldYielder": "FoldYielder(path) opens a fold file; df2foldfile(df, ...) writes a data frame as one",
@@ -41,7 +41,7 @@ _TAKEN_ELSEWHERE = {
 """What a builder, a block or a callback takes, and is asked of another."""
 
 
-def explained(function: Callable[P, R]) -> Callable[P, R]:
+def explained(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Let a function that users call say which of its arguments was meant; as a decorator.
 
     A call that fits passes untouched.
@@ -61,7 +61,7 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
     """
 
     @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return function(*args, **kwargs)
         except TypeError as error:
