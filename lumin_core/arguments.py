@@ -6,7 +6,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from lumin_core.checks import nearest
+from lumin_core.checks import nearest, with_article
 from lumin_core.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def came(given: object) -> str:
     """
     shown, name = repr(given), type(given).__name__
     is_short = len(shown) < _LONGEST and "\n" not in shown
-    return shown if is_short else f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+    return shown if is_short else with_article(name)
 
 
 def _misfit(function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]) -> str | None:

@@ -76,6 +76,17 @@ def input_hint(name: object, columns: Iterable[object], truth: Container[str] = 
     return did_you_mean(name, names if str(name).startswith("gen_") else [c for c in names if not c.startswith("gen_")])
 
 
+def with_article(noun: str) -> str:
+    """Return a noun with its article, for messages.
+
+    Example:
+        >>> from lumin_core.checks import with_article
+        >>> with_article("head"), with_article("Ensemble")
+        ('a head', 'an Ensemble')
+    """
+    return f"{'an' if noun[0] in 'AEIOUaeiou' else 'a'} {noun}"
+
+
 def listed(names: Iterable[object], most: int = 5) -> str:
     """Give names for a message: the first of them, and how many more there are.
 

@@ -113,18 +113,19 @@ class TrainingFailed(LuminError, RuntimeError):
     """Models of a run could not be trained, or the process that trained one died."""
 
 
-def option(name: str) -> str:
-    """Return how the caller switches an option on, for a message that names the way out.
+def option(name: str, *, on: bool = True) -> str:
+    """Return how the caller switches an option on or off, for a message that names the way out.
 
     Args:
         name: The option, an argument of the function that was called.
+        on: Whether it is switched on.
 
     Example:
         >>> from lumin_core.errors import option
-        >>> option("resume")
-        'resume=True'
+        >>> option("resume"), option("augment", on=False)
+        ('resume=True', 'augment=False')
     """
-    return f"--{name.replace('_', '-')}" if _AS_FLAGS.get() else f"{name}=True"
+    return f"--{'' if on else 'no-'}{name.replace('_', '-')}" if _AS_FLAGS.get() else f"{name}={on}"
 
 
 @contextmanager

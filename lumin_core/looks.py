@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lumin_core.checks import nearest
+from lumin_core.checks import nearest, with_article
 from lumin_core.marks import kind_of
 
 if TYPE_CHECKING:
@@ -202,8 +202,7 @@ def in_place_of_a_name(given: object) -> str:
     """
     if given is None or isinstance(given, int | float):
         return f'{given!r}; give a path, such as "train.hdf5"'
-    came = type(given).__qualname__
-    came = f"{'an' if came[0].lower() in 'aeiou' else 'a'} {came}"
+    came = with_article(type(given).__qualname__)
     if hasattr(given, "foldfile"):
         return f"{came}; give its foldfile"
     if hasattr(given, "columns") or hasattr(given, "shape"):

@@ -74,7 +74,7 @@ def describe(
         raise ConfigError(f"wgt_feat must be the name of one column, got {wgt_feat!r}")
     check_names("misc_feats", as_list(misc_feats))
     if matrix_feats is None:
-        _check_fitted(preprocessing, as_list(cont_feats))
+        _check_same_columns(preprocessing, as_list(cont_feats))
     _say_truth([*as_list(cont_feats), *as_list(cat_feats)], [*as_list(targ_feats), *as_list(wgt_feat)])
     return Schema(
         cont_feats=cont_feats,
@@ -91,7 +91,7 @@ def describe(
     )
 
 
-def _check_fitted(preprocessing: object, cont_feats: Sequence[str]) -> None:
+def _check_same_columns(preprocessing: object, cont_feats: Sequence[str]) -> None:
     """Refuse a pipeline that says itself that it was fitted to other columns."""
     given = preprocessing.get("inputs") if isinstance(preprocessing, Mapping) else preprocessing
     feats = getattr(given, "feats", None)

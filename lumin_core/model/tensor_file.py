@@ -18,11 +18,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from lumin_core.checks import with_article
 from lumin_core.errors import SavedModelError
 from lumin_core.files import Staged, naming, not_written
 from lumin_core.looks import SAVED, another, nearby
 from lumin_core.model.check_sum import split_sum, tensor_sum, with_sum
-from lumin_core.registry.names import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

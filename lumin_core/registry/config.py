@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lumin_core.checks import with_article
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry.lookup import components, find, find_kind, qualified
-from lumin_core.registry.names import with_article
 
 if TYPE_CHECKING:
     from lumin_core.registry.component import Component

@@ -13,12 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumin_core.arguments import came
+from lumin_core.checks import with_article
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry.config import component_of, named
 from lumin_core.registry.hints import suggestion
 from lumin_core.registry.lookup import find, find_kind
 from lumin_core.registry.making import check_made, is_module, make
-from lumin_core.registry.names import with_article
 from lumin_core.registry.record import record
 from lumin_core.registry.signature import as_called, called, numbers_of, signature_of
 

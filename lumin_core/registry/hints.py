@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lumin_core.checks import listed, nearest
+from lumin_core.checks import listed, nearest, with_article
 from lumin_core.errors import UnknownComponent
 from lumin_core.registry.names import (
     CORE,
@@ -20,7 +20,6 @@ from lumin_core.registry.names import (
     owners,
     short,
     singular,
-    with_article,
 )
 from lumin_core.registry.scan import UNREADABLE, known, scanned
 

@@ -214,17 +214,6 @@ def is_reserved(distribution: str) -> bool:
     return canonical(distribution) in {CORE, SESSION, *FIRST_PARTY}
 
 
-def with_article(kind: str) -> str:
-    """Give a kind with its article, for messages.
-
-    Example:
-        >>> from lumin_core.registry.names import with_article
-        >>> with_article("head"), with_article("optimiser")
-        ('a head', 'an optimiser')
-    """
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
-
-
 def singular(plural: str) -> str:
     """Give the singular of a kind's plural.
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, overload
 
+from lumin_core.checks import with_article
 from lumin_core.errors import ConfigError
 from lumin_core.registry.component import Component, session
 from lumin_core.registry.lookup import find_kind
-from lumin_core.registry.names import SESSION, is_valid, snake_case, with_article
+from lumin_core.registry.names import SESSION, is_valid, snake_case
 from lumin_core.registry.scan import known
 
 if TYPE_CHECKING:

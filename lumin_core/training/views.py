@@ -71,7 +71,7 @@ def say_plainly(networks: Iterable[Network]) -> None:
             "they are; %s averages over the views, %s says that this is meant",
             silent[0].record.n_views,
             option("augment"),
-            option("augment").replace("--", "--no-").replace("True", "False"),
+            option("augment", on=False),
         )
 
 
