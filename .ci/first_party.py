@@ -23,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "lumin_core" / "registry" / "first_party.json"
 
 PLANNED: dict[str, Contents] = {
-    "lumin-plugin-io": {"kinds": ["readers", "writers"], "components": {"command": ["convert"]}, "helps": {}},
     "lumin-plugin-plots": {
         "kinds": ["live_views", "report_sections"],
         "components": {"command": ["report"]},

@@ -6,6 +6,7 @@ from lumin_core.data.categories import check_unseen as check_unseen
 from lumin_core.data.categories import unknown_code as unknown_code
 from lumin_core.data.chains import apply_chain as apply_chain
 from lumin_core.data.chains import invert_chain as invert_chain
+from lumin_core.data.converter import Converter as Converter
 from lumin_core.data.description import add_meta_data as add_meta_data
 from lumin_core.data.description import add_preprocessing as add_preprocessing
 from lumin_core.data.description import declare_zero_padding as declare_zero_padding
@@ -23,6 +24,9 @@ from lumin_core.data.matrix import matrix_lookup as matrix_lookup
 from lumin_core.data.matrix import object_mask as object_mask
 from lumin_core.data.numbers import as_numbers as as_numbers
 from lumin_core.data.numbers import unmasked as unmasked
+from lumin_core.data.reader import Column as Column
+from lumin_core.data.reader import Reader as Reader
+from lumin_core.data.reader import Writer as Writer
 from lumin_core.data.schema import MatrixSchema as MatrixSchema
 from lumin_core.data.schema import Schema as Schema
 from lumin_core.data.schema import TensorSchema as TensorSchema

@@ -1,0 +1,153 @@
+"""The bases of readers and writers: tables of events in files of other programs.
+
+A column is one array of one entry per event: of numbers, Booleans or text. What has another number
+of objects in each event is *jagged*, and comes as an array of `awkward <https://awkward-array.org>`_.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    import numpy as np
+
+
+class Column(Protocol):
+    """One entry per event: a numpy array, masked where values are missing, or an awkward array."""
+
+    def __len__(self) -> int:
+        """Number of events."""
+
+
+class Reader(ABC):
+    """Base of readers (kind ``readers``): one table of events in one file, read in pieces.
+
+    Args:
+        path: The file.
+        tree: Which of its tables, where a file may hold several; by default the only one.
+
+    Attributes:
+        suffixes: Endings of the files that it reads, ``(".root",)``.
+
+    Example:
+        >>> import numpy as np, pathlib, tempfile
+        >>> from lumin_core.data import Reader
+        >>> class NpzReader(Reader):
+        ...     '''Reads NumPy's archives.'''
+        ...     suffixes = (".npz",)
+        ...     def columns(self):
+        ...         return {name: str(array.dtype) for name, array in np.load(self.path).items()}
+        ...     def count(self):
+        ...         return len(next(iter(np.load(self.path).values())))
+        ...     def chunks(self, columns, step, start=0, stop=None):
+        ...         data = np.load(self.path)
+        ...         stop = self.count() if stop is None else stop
+        ...         for first in range(start, stop, step):
+        ...             yield {name: data[name][first : min(first + step, stop)] for name in columns}
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "events.npz"
+        >>> np.savez(path, pt=np.array([30.0, 50.0, 40.0]))
+        >>> [chunk["pt"].tolist() for chunk in NpzReader(path).chunks(["pt"], step=2)]
+        [[30.0, 50.0], [40.0]]
+    """
+
+    kind: ClassVar[str] = "reader"
+    suffixes: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, path: str | Path, tree: str | None = None) -> None:
+        self.path = Path(path)
+        self.tree = tree
+
+    @abstractmethod
+    def columns(self) -> dict[str, str]:
+        """Return the columns by name, each with the type of its values, ``"float32[]"`` if jagged.
+
+        What cannot be read has a type that says what it is, and is refused when it is asked for.
+        """
+
+    @abstractmethod
+    def count(self) -> int:
+        """Return the number of events."""
+
+    @abstractmethod
+    def chunks(
+        self, columns: Sequence[str], step: int, start: int = 0, stop: int | None = None
+    ) -> Iterator[dict[str, Column]]:
+        """Read columns piece by piece.
+
+        Args:
+            columns: Their names.
+            step: Events in a piece; the last may have fewer.
+            start: The first event.
+            stop: The one after the last; by default all are read.
+
+        Yields:
+            The columns of a piece by name.
+
+        Raises:
+            ConfigError: If there is no such column; with file, tree and did-you-mean.
+            DataError: If one cannot be read; with file, tree and column.
+        """
+
+    def identity(self) -> str:
+        """Return what tells this table from another one of the same name, or ``""``."""
+        return ""
+
+    def close(self) -> None:
+        """Close the file."""
+
+    def __enter__(self) -> Self:
+        """Return the reader."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+
+class Writer(ABC):
+    """Base of writers (kind ``writers``): one table in a new file, written in pieces.
+
+    The file appears under its name at the end of the ``with`` block, and not at all if that raises.
+
+    Args:
+        path: The file; its folder must be there.
+        tree: Name of the table, where files may hold several.
+        overwrite: Whether a file of that name may be replaced.
+
+    Attributes:
+        suffixes: Endings of the files that it writes.
+
+    Example:
+        >>> from lumin_core.data import Writer
+        >>> Writer.kind
+        'writer'
+    """
+
+    kind: ClassVar[str] = "writer"
+    suffixes: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def append(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Add events.
+
+        Args:
+            columns: By name, each of shape ``(n,)`` or ``(n, K)``; the same names and dtypes in
+                every call.
+        """
+
+    @abstractmethod
+    def __enter__(self) -> Self:
+        """Begin the file."""
+
+    @abstractmethod
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Complete the file, or discard it if the block raised."""

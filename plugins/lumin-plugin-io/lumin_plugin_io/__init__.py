@@ -1,0 +1,8 @@
+"""ROOT, Parquet and CSV files to the fold files of lumin-core and back, streamed."""
+
+from __future__ import annotations
+
+from lumin_core import lazy
+
+_HOMES: dict[str, list[str]] = {"description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "Variation"]}
+__getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
