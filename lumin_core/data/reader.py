@@ -45,10 +45,10 @@ class Reader(ABC):
         ...     def count(self):
         ...         return len(next(iter(np.load(self.path).values())))
         ...     def chunks(self, columns, step, start=0, stop=None):
-        ...         data = np.load(self.path)
-        ...         stop = self.count() if stop is None else stop
+        ...         data, stop = np.load(self.path), self.count() if stop is None else stop
         ...         for first in range(start, stop, step):
-        ...             yield {name: data[name][first : min(first + step, stop)] for name in columns}
+        ...             piece = slice(first, min(first + step, stop))
+        ...             yield {name: data[name][piece] for name in columns}
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "events.npz"
         >>> np.savez(path, pt=np.array([30.0, 50.0, 40.0]))
         >>> [chunk["pt"].tolist() for chunk in NpzReader(path).chunks(["pt"], step=2)]
@@ -97,7 +97,7 @@ class Reader(ABC):
         """Return what tells this table from another one of the same name, or ``""``."""
         return ""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (some have nothing open)
         """Close the file."""
 
     def __enter__(self) -> Self:

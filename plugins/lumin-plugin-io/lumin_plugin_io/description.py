@@ -31,7 +31,7 @@ class Sample:
         files: Paths or patterns, relative to the recipe.
         tree: Their table or tables, by default the recipe's.
         target: Value of the target ``"target"`` for all events of the sample.
-        xsec: Cross section :math:`\sigma` in the unit that the recipe's luminosity is the inverse of.
+        xsec: Cross section :math:`\sigma`, in the unit whose inverse the luminosity has.
         sum_of_weights: Of all generated events: a number, or ``"Runs:genEventSumw"``, a column of
             another tree whose values in all files of the sample are summed.
         weights: Expression of an event's weight ``w``, by default the recipe's.

@@ -23,7 +23,8 @@ class Selected:
         targets: Shape ``(n, n_targ)``, float64; ``None`` where the recipe has none.
         weights: Physical weights, shape ``(n,)``, float64; ``None`` where the recipe has none.
         misc: Further columns by name, shape ``(n,)``, numbers of any dtype.
-        split_keys: What the split is by, shape ``(n, n_keys)``, uint64; ``None`` for file and entry.
+        split_keys: What the split is by, shape ``(n, n_keys)``, uint64; ``None`` for file and
+            entry.
         strata: Stratum of each event, shape ``(n,)``, int64.
         group: What keeps events together in a fold, shape ``(n,)``, uint64; ``None`` without.
         n_read: Events that were read to find these.
