@@ -34,7 +34,7 @@ class EventValues:
         >>> import numpy as np
         >>> from lumin_plugin_io.event_values import EventValues
         >>> from lumin_plugin_io.expression import Expression
-        >>> values = EventValues({"nJet": np.array([2, 3])}, np.array([7, 9]), "a.root, tree Events")
+        >>> values = EventValues({"nJet": np.array([2, 3])}, np.array([7, 9]), "a.root")
         >>> values.inputs(Expression.parse("nJet / 2", "n"), "[variables] n")
         array([1. , 1.5], dtype=float32)
     """
@@ -124,7 +124,7 @@ class EventValues:
         return converted
 
     def finite(self, expression: Expression, what: str) -> np.ndarray:
-        """Return targets or weights, shape ``(n,)``, float64; missing and infinite ones are refused."""
+        """Return targets or weights, shape ``(n,)``, float64; NaN and infinities are refused."""
         values = self.numbers(expression, what)
         wrong = ~np.isfinite(values)
         if wrong.any():
@@ -132,24 +132,17 @@ class EventValues:
         return values
 
     def exact(self, expression: Expression, what: str) -> np.ndarray:
-        """Return numbers of their own dtype, shape ``(n,)``.
-
-        Whole numbers that may be missing become float64 with NaN.
+        """Return numbers of their own dtype, shape ``(n,)``; NaN is missing.
 
         Raises:
-            DataError: If it has several values per event, or text, or numbers that float64 lacks.
+            DataError: If it has several values per event, or text, or whole numbers are missing.
         """
         values = self.flat(expression, what)
         if values.dtype.kind not in "biuf":
             raise DataError(f"{self.where}: {what} must be numbers, got text; make it one of [categories]")
-        if not isinstance(values, np.ma.MaskedArray):
-            return values
-        if (
-            values.dtype.kind in "iu"
-            and (wrong := np.ma.filled(np.abs(values.astype(np.float64)) > _EXACT, False)).any()
-        ):
-            self.refuse(wrong, what, "is too large for a column where others are missing", "give these a value")
-        return np.ma.filled(values.astype(np.float64), np.nan)
+        if values.dtype.kind == "f":
+            return np.ma.filled(values, np.nan)
+        return self._there(values, what, "where(...) gives it one; 1.0 * (...) makes it a float, with NaN")
 
     def keys(self, expression: Expression, what: str) -> np.ndarray:
         """Return whole numbers, shape ``(n,)``, uint64; negative ones by two's complement."""
@@ -164,9 +157,13 @@ class EventValues:
         values = self.labels(expression, what)
         if values.dtype.kind not in "iu":
             raise DataError(f"{self.where}: {what} must be whole numbers, got text")
-        wrong = np.ma.getmaskarray(values)
-        if wrong.any():
-            self.refuse(wrong, what, "is missing", "deselect such events")
+        return self._there(values, what, "deselect such events")
+
+    def _there(self, values: np.ndarray, what: str, way_out: str) -> np.ndarray:
+        """Return values of which none is missing."""
+        missing = np.ma.getmaskarray(values)
+        if missing.any():
+            self.refuse(missing, what, "has no value", way_out)
         return np.ma.getdata(values)
 
     def labels(self, expression: Expression, what: str) -> np.ndarray:
