@@ -4,5 +4,8 @@ from __future__ import annotations
 
 from lumin_core import lazy
 
-_HOMES: dict[str, list[str]] = {}
+_HOMES: dict[str, list[str]] = {
+    "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "Variation"],
+    "root_reader": ["RootReader"],
+}
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
