@@ -8,6 +8,7 @@ _HOMES: dict[str, list[str]] = {
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "TrainWeight", "Variation"],
     "event_maker": ["EventMaker"],
     "recipe": ["Recipe"],
+    "root_reader": ["RootReader"],
     "selected": ["Selected"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

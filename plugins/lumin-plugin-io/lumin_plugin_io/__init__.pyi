@@ -1,0 +1,1 @@
+from lumin_plugin_io.root_reader import RootReader as RootReader
