@@ -12,6 +12,7 @@ _HOMES = {
     "converter": ["Converter"],
     "description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
     "entries": ["matrix_entry", "tensor_entry"],
+    "expression_function": ["ExpressionFunction"],
     "file_rows": ["fold_rows"],
     "fold_file": ["FoldFileWriter"],
     "fold_reader": ["FoldReader"],

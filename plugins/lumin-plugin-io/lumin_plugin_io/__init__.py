@@ -5,8 +5,10 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES: dict[str, list[str]] = {
+    "columns": ["Columns"],
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "TrainWeight", "Variation"],
     "event_maker": ["EventMaker"],
+    "expression": ["Expression"],
     "recipe": ["Recipe"],
     "root_reader": ["RootReader"],
     "selected": ["Selected"],

@@ -1,3 +1,4 @@
+from lumin_plugin_io.columns import Columns as Columns
 from lumin_plugin_io.description import Category as Category
 from lumin_plugin_io.description import Friends as Friends
 from lumin_plugin_io.description import MatrixTable as MatrixTable
@@ -6,6 +7,7 @@ from lumin_plugin_io.description import Split as Split
 from lumin_plugin_io.description import TrainWeight as TrainWeight
 from lumin_plugin_io.description import Variation as Variation
 from lumin_plugin_io.event_maker import EventMaker as EventMaker
+from lumin_plugin_io.expression import Expression as Expression
 from lumin_plugin_io.recipe import Recipe as Recipe
 from lumin_plugin_io.root_reader import RootReader as RootReader
 from lumin_plugin_io.selected import Selected as Selected
