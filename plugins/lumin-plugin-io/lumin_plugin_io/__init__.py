@@ -6,6 +6,7 @@ from lumin_core import lazy
 
 _HOMES: dict[str, list[str]] = {
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "Variation"],
+    "inputs": ["Input", "check_types", "find_inputs", "open_reader"],
     "root_reader": ["RootReader"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
