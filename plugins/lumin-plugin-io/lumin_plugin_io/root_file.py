@@ -122,4 +122,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says; uproot's go on for many.
+
+    Example:
+        >>> from lumin_plugin_io.root_file import first_line
+        >>> first_line(EOFError())
+        'EOFError'
+    """
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -36,8 +36,8 @@ class RootReader(Reader):
 
     Numbers come as arrays of numpy: those of a branch of fixed length, ``float x[3]``, of shape
     ``(n, 3)``. What has another number of values in each event comes as an array of awkward, and
-    text as numpy's. A leaf list or a struct is a column for each of its values, ``<branch>.<value>``;
-    where branches within two others have the same name, they are ``<branch>/<name>``.
+    text as numpy's. A leaf list or a struct is a column for each of its values,
+    ``<branch>.<value>``; branches of one name within others are ``<branch>/<name>``.
 
     Args:
         path: The file, or a url, ``root://...``, for which fsspec-xrootd has to be installed.
@@ -75,7 +75,7 @@ class RootReader(Reader):
         self._is_ntuple = not hasattr(self._table, "branches")
 
     def columns(self) -> dict[str, str]:
-        """Return the columns by name, each with its type, or its type in C++ if it is unreadable."""
+        """Return the columns by name, each with its type, that of C++ if it cannot be read."""
         return {name: column.type for name, column in self._columns.items()}
 
     def count(self) -> int:
@@ -215,7 +215,7 @@ class RootReader(Reader):
 
     def _of_ntuple(self) -> Iterator[RootColumn]:
         for field in self._table.fields:
-            known = {(): type_of_name(field.typename)}
+            known: dict[tuple[str, ...], str | None] = {(): type_of_name(field.typename)}
             if field.record.struct_role == RNTupleFieldRole.COLLECTION and not field.typename:
                 known = {(inner.name,): type_of_name(inner.typename, "[]") for inner in field.fields}
             if all(known.values()):

@@ -2,7 +2,7 @@
 
 ``[]`` is a jagged axis, ``[3]`` one of fixed length. A branch of several values per event or object
 (a leaf list, a ``TLorentzVector``, the struct of an RNTuple) is a column for each of them,
-``<branch>.<value>``; of a map, ``<branch>.0`` holds the keys and ``<branch>.1`` what belongs to them.
+``<branch>.<value>``; of a map, ``<branch>.0`` holds the keys and ``<branch>.1`` their values.
 """
 
 from __future__ import annotations
