@@ -4,5 +4,10 @@ from __future__ import annotations
 
 from lumin_core import lazy
 
-_HOMES: dict[str, list[str]] = {"description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "Variation"]}
+_HOMES: dict[str, list[str]] = {
+    "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "TrainWeight", "Variation"],
+    "event_maker": ["EventMaker"],
+    "recipe": ["Recipe"],
+    "selected": ["Selected"],
+}
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""What the tables of a recipe say: samples, categories, matrices, the split, variations."""
+"""What the tables of a recipe say: samples, categories, matrices, the split, variations, balance."""
 
 from __future__ import annotations
 
@@ -113,3 +113,19 @@ class Split:
     parts: dict[str, float] = attrs.field(factory=lambda: {"train": 1.0})
     by: tuple[str, ...] = ()
     salt: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class TrainWeight:
+    """How events are weighted in the training, beside their physical weight.
+
+    Attributes:
+        balance: Stratum whose classes get equal sums: ``"target"``, ``"sample"``, or another.
+        flat: Edges of bins by variable, target or further column: the sum of weights becomes the
+            same in each bin.
+        to: Sample whose distribution in these bins is to be reached, rather than a flat one.
+    """
+
+    balance: str | None = None
+    flat: dict[str, tuple[float, ...]] = attrs.field(factory=dict)
+    to: str | None = None
