@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from lumin_core import lazy
 
-_HOMES: dict[str, list[str]] = {"description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "Variation"]}
+_HOMES: dict[str, list[str]] = {}
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
