@@ -9,5 +9,7 @@ _HOMES: dict[str, list[str]] = {
     "event_maker": ["EventMaker"],
     "recipe": ["Recipe"],
     "selected": ["Selected"],
+    "inputs": ["Input", "check_types", "find_inputs", "open_reader"],
+    "root_reader": ["RootReader"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -16,9 +16,9 @@ from lumin_plugin_io.splitting import Dealer, hash_text, hashed, parts_of
 from lumin_plugin_io.spool import FLUSH_BYTES, Filled, SpoolWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from lumin_core.data import Column, Reader
+    from lumin_core.data import Reader
     from lumin_plugin_io.description import Sample
     from lumin_plugin_io.inputs import Input
     from lumin_plugin_io.plan import Plan
@@ -78,8 +78,10 @@ def fill(job: Job) -> None:
         SpoolWriter(job.spool.rows(job.number), n_places, rows_of_a_flush(recipe), notes.flushed) as rows,
     ):
         step = job.step or _step(reader, maker.branches, job.memory)
-        for first, chunk in _numbered(reader.chunks(maker.branches, step)):
-            events = maker(chunk, first, _length(chunk))
+        n, first = reader.count(), 0
+        for chunk in reader.chunks(maker.branches, step):
+            events = maker(chunk, first, min(step, n - first))
+            first += step
             rows.append(columns_of(events, notes.selected(events)), placer(events))
     job.spool.keep(job.number, notes.summary(rows))
 
@@ -164,19 +166,8 @@ class _Notes:
 
 def _step(reader: Reader, branches: Sequence[str], memory: int) -> int:
     """Return how many entries are read together."""
-    for probe in reader.chunks(branches, _PROBE, stop=min(_PROBE, reader.count())):
-        n_bytes = sum(getattr(column, "nbytes", 8 * len(column)) for column in probe.values())
-        return max(1, min(_MOST, memory * MEGABYTE // _SHARE * _length(probe) // max(1, n_bytes)))
-    return _MOST
-
-
-def _numbered(chunks: Iterator[dict[str, Column]]) -> Iterator[tuple[int, dict[str, Column]]]:
-    """Yield pieces, each with the number of its first entry."""
-    first = 0
-    for chunk in chunks:
-        yield first, chunk
-        first += _length(chunk)
-
-
-def _length(chunk: Mapping[str, Column]) -> int:
-    return len(next(iter(chunk.values())))
+    n = min(_PROBE, reader.count())
+    n_bytes = 0
+    for probe in reader.chunks(branches, _PROBE, stop=n):
+        n_bytes += sum(getattr(column, "nbytes", 8 * n) for column in probe.values())
+    return max(1, min(_MOST, memory * MEGABYTE // _SHARE * n // max(1, n_bytes)))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FLUSH_BYTES = 1 << 24
 """Of the rows of a flush, about: they are in memory twice when it is written."""
+_WRITTEN = "written"
 
 
 @attrs.frozen
@@ -172,6 +173,11 @@ class Filled:
     values: dict[str, list[tuple[Any, bool]]]
     moments: dict[str, list[list[float]]]
 
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return sum((flush.begins[-1] - flush.begins[0]) // flush.dtype.itemsize for flush in self.flushes)
+
     def counts(self, n_places: int) -> np.ndarray:
         """Return how many rows there are of each place."""
         return np.array([sum(flush.count(place) for flush in self.flushes) for place in range(n_places)], dtype=np.int64)
@@ -188,8 +194,8 @@ class Spool:
         >>> import pathlib, tempfile
         >>> from lumin_plugin_io.spool import Spool
         >>> spool = Spool(pathlib.Path(tempfile.mkdtemp()) / ".train.spool", "0123456789abcdef")
-        >>> spool.begin(resume=False), spool.filled(0)
-        (False, None)
+        >>> spool.begin(resume=False), spool.is_whole(0)
+        (False, False)
         >>> spool.remove()
         >>> spool.folder.exists()
         False
@@ -230,25 +236,29 @@ class Spool:
         content["flushes"] = [[dtype_to_json(flush.dtype), flush.begins] for flush in filled.flushes]
         write_json(self._inner / f"{number}.json", content)
 
-    def filled(self, number: int) -> Filled | None:
-        """Return what is known of an input, ``None`` where it was not read to its end."""
-        path = self._inner / f"{number}.json"
-        if not path.exists():
-            return None
-        content = cast("dict[str, Any]", read_json(path))
+    def filled(self, number: int) -> Filled:
+        """Return what is known of an input that was read to its end."""
+        content = cast("dict[str, Any]", read_json(self._inner / f"{number}.json"))
         content["flushes"] = [Flush(dtype_from_json(dtype), tuple(begins)) for dtype, begins in content["flushes"]]
         return Filled(**content)
 
-    def is_whole(self, number: int, filled: Filled) -> bool:
-        """Tell whether the rows of an input are those that were written, by their check sum."""
-        total = 0
-        try:
-            with self.rows(number).open("rb") as file:
-                while block := file.read(FLUSH_BYTES):
-                    total = crc32(block, total)
-        except OSError:
+    def is_whole(self, number: int) -> bool:
+        """Tell whether an input was read to its end, and its rows are still those, by their check sum."""
+        if not (self._inner / f"{number}.json").exists() or not self.rows(number).exists():
             return False
-        return total == filled.check_sum
+        total = 0
+        with self.rows(number).open("rb") as file:
+            while block := file.read(FLUSH_BYTES):
+                total = crc32(block, total)
+        return total == self.filled(number).check_sum
+
+    def say_written(self) -> None:
+        """Write down that the output is complete, but for its name."""
+        (self._inner / _WRITTEN).touch()
+
+    def is_written(self) -> bool:
+        """Tell whether the output was complete, so that files of its names are its own."""
+        return (self._inner / _WRITTEN).exists()
 
     def read(self, number: int, filled: Filled, places: Sequence[int]) -> Iterator[np.ndarray]:
         """Read the rows of an input, flush by flush.
