@@ -11,5 +11,7 @@ _HOMES: dict[str, list[str]] = {
     "selected": ["Selected"],
     "inputs": ["Input", "check_types", "find_inputs", "open_reader"],
     "root_reader": ["RootReader"],
+    "columns": ["Columns"],
+    "expression": ["Expression"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
