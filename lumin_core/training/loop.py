@@ -169,18 +169,18 @@ class _Loop:
         fit.model.set_mode(training=True)
         order = seeds.stream(seed, "fold order", fit.epoch).permutation(fit.trn_idxs).tolist()
         self.call("on_epoch_begin")
-        folds = fit.fy.training_folds(order, fit.epoch, seeds.seed_of(seed, "augmentation"))
-        for fit.trn_idx, fold in folds:
-            fit.sub_epoch += 1
-            fit.by = self.batches(fold, shuffle=True)
-            del fold  # which is not to be held while the next is read
-            self.begin_fold()
-            loss = yield from train_fold(fit, self.calls, self.ctrl_c)
-            fit.history["train"]["loss"].append(loss)
-            self.judge(loss, f"the training loss of fold {fit.trn_idx}")
-            self.end_fold()
-            if fit.stop or fit.failed is not None:
-                break
+        with closing(fit.fy.training_folds(order, fit.epoch, seeds.seed_of(seed, "augmentation"))) as folds:
+            for fit.trn_idx, fold in folds:
+                fit.sub_epoch += 1
+                fit.by = self.batches(fold, shuffle=True)
+                del fold  # which is not to be held while the next is read
+                self.begin_fold()
+                loss = yield from train_fold(fit, self.calls, self.ctrl_c)
+                fit.history["train"]["loss"].append(loss)
+                self.judge(loss, f"the training loss of fold {fit.trn_idx}")
+                self.end_fold()
+                if fit.stop or fit.failed is not None:
+                    break
         if fit.failed is None and (name := self.good.spoiled(fit.model.state_dict())):
             fit.failed = f"the weights {name} are not finite after epoch {fit.epoch}: the training has diverged"
         if fit.failed is None:

@@ -9,7 +9,7 @@ _HOMES: dict[str, list[str]] = {
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "TrainWeight", "Variation"],
     "event_maker": ["EventMaker"],
     "expression": ["Expression"],
-    "inputs": ["Input", "find_inputs", "open_reader"],
+    "inputs": ["Input", "check_types", "find_inputs", "open_reader"],
     "recipe": ["Recipe"],
     "root_reader": ["RootReader"],
     "selected": ["Selected"],
