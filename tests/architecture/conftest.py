@@ -73,7 +73,8 @@ def core_modules():
 def plugins():
     """Give the folders of the plugins by their distribution's name."""
     found = {path.parent.name: path.parent for path in sorted((ROOT / "plugins").glob("*/pyproject.toml"))}
-    assert list(found) == read_toml(ROOT / "pyproject.toml")["project"]["optional-dependencies"]["all"]
+    in_all = read_toml(ROOT / "pyproject.toml")["project"]["optional-dependencies"]["all"]
+    assert list(found) == [requirement.partition("[")[0] for requirement in in_all]
     return found
 
 

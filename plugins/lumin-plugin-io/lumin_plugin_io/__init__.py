@@ -4,9 +4,5 @@ from __future__ import annotations
 
 from lumin_core import lazy
 
-_HOMES: dict[str, list[str]] = {
-    "columns": ["Columns"],
-    "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "Variation"],
-    "expression": ["Expression"],
-}
+_HOMES: dict[str, list[str]] = {"expression": ["Expression"]}
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

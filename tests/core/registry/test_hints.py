@@ -59,7 +59,10 @@ def test_unknown_names_print_plainly():
 
 
 @pytest.mark.parametrize("kind", ["reader", "readers", "Writers"])
-def test_readers_and_writers_come_with_io(kind):
+def test_readers_and_writers_come_with_io(install, monkeypatch, kind):
+    install("my-blocks", {})
+    monkeypatch.setenv("LUMIN_DISABLE_PLUGINS", "io")
+    registry.refresh()
     with pytest.raises(UnknownComponent, match="is declared by lumin-plugin-io: pip install lumin-plugin-io"):
         registry.find(kind, "root")
 
