@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core.checks import did_you_mean
-from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_io.values import Lists, Misfit, Tree, Values
 
 if TYPE_CHECKING:
@@ -22,15 +21,15 @@ _SMALL = {
 
 
 class Columns(Mapping[str, Tree]):
-    """Columns of a piece of a file, each prepared at its first use, and kept for further expressions.
+    """Columns of a piece of a file, each prepared once, for as many expressions as need it.
 
     Args:
         columns: Arrays by name, each with one entry per event.
         n: Number of events.
 
     Raises:
-        ConfigError: When a column is asked for that is not there.
-        DataError: When one has another number of events, or holds what an expression cannot take.
+        Misfit: When a column is asked for that is not there, has another number of events, or holds
+            what an expression cannot take.
 
     Example:
         >>> import numpy as np
@@ -60,14 +59,14 @@ class Columns(Mapping[str, Tree]):
 
     def _prepare(self, name: str) -> Tree:
         if name not in self._columns:
-            raise ConfigError(f"there is no column {name!r}{did_you_mean(name, self._columns)}")
+            raise Misfit(f"there is no branch {name!r}{did_you_mean(name, self._columns)}")
         column = self._columns[name]
         if len(column) != self.n:
-            raise DataError(f"the column {name!r} must have one entry for each of {self.n} events, got {len(column)}")
+            raise Misfit(f"the branch {name!r} must have one entry for each of {self.n} events, got {len(column)}")
         try:
             return tree_of(column)
         except Misfit as error:
-            raise DataError(f"the column {name!r} cannot be used: {error}") from None
+            raise Misfit(f"the branch {name!r}: {error}") from None
 
 
 def tree_of(column: Any) -> Tree:
@@ -151,12 +150,12 @@ def column_of(tree: Tree, n: int) -> Column:
 
 def _text_of_objects(data: np.ndarray, missing: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Take Python's objects for text, and ``None`` for text that is missing."""
-    is_none = np.equal(data, None).astype(bool)
+    is_none = np.asarray(data == np.array(None), bool)
     known = data[~is_none]
     text = known.astype(str)
     if not np.all(np.equal(known, text)):
         raise Misfit("numbers, conditions or text are needed, got objects of Python")
-    filled = np.zeros(data.shape, text.dtype if len(text) else "U1")
+    filled = np.zeros(data.shape, text.dtype)
     filled[~is_none] = text
     if is_none.any():
         missing = is_none if missing is None else missing | is_none

@@ -14,13 +14,15 @@ import numpy as np
 
 from lumin_core import registry
 from lumin_core.checks import nearest
-from lumin_core.data import ExpressionFunction
 from lumin_core.errors import ConfigError, DataError, UnknownComponent
 from lumin_plugin_io import elements, list_functions
+from lumin_plugin_io.sorts import as_floats
 from lumin_plugin_io.values import Tree, Values, element_wise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lumin_core.data import ExpressionFunction
 
 KIND = "expression_function"
 
@@ -45,7 +47,7 @@ class Function:
 def _of_floats(ufunc: np.ufunc) -> Callable[..., Values]:
     def apply(*values: Values) -> Values:
         with np.errstate(all="ignore"):
-            return Values(np.asarray(ufunc(*map(elements.as_floats, values))))
+            return Values(np.asarray(ufunc(*map(as_floats, values))))
 
     return apply
 
@@ -59,7 +61,7 @@ def _list(function: Callable[..., Tree]) -> Function:
 
 
 def _extreme(of_elements: Callable[..., Values], of_lists: Callable[..., Tree]) -> Function:
-    """Make ``min`` and ``max``: of one argument over the last axis, of several element by element."""
+    """Make ``min`` and ``max``: of one argument over the last axis, else of each element."""
 
     def apply(*trees: Tree) -> Tree:
         if len(trees) == 1:
@@ -145,7 +147,7 @@ def _hint(name: str, error: UnknownComponent) -> str:
 
 
 def _apply(function: ExpressionFunction, name: str, *values: Values) -> Values:
-    arrays = np.broadcast_arrays(*map(elements.as_floats, values))
+    arrays = np.broadcast_arrays(*map(as_floats, values))
     with np.errstate(all="ignore"):
         result = np.asarray(function(*arrays), np.float64)
     if result.shape != arrays[0].shape:
