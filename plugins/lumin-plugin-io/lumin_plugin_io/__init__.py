@@ -5,13 +5,13 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES: dict[str, list[str]] = {
+    "columns": ["Columns"],
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "TrainWeight", "Variation"],
     "event_maker": ["EventMaker"],
-    "recipe": ["Recipe"],
-    "selected": ["Selected"],
-    "inputs": ["Input", "check_types", "find_inputs", "open_reader"],
-    "root_reader": ["RootReader"],
-    "columns": ["Columns"],
     "expression": ["Expression"],
+    "inputs": ["Input", "check_types", "find_inputs", "open_reader"],
+    "recipe": ["Recipe"],
+    "root_reader": ["RootReader"],
+    "selected": ["Selected"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""What the tables of a recipe say: samples, categories, matrices, the split, variations, balance."""
+"""What the tables of a recipe say: samples, categories, matrices, the split, and the like."""
 
 from __future__ import annotations
 

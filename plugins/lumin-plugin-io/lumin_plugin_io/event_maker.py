@@ -56,7 +56,7 @@ class EventMaker:
     ) -> None:
         self._recipe = recipe
         self._where = where
-        self._selections = dict(_selections(recipe, sample))
+        self._selections = tuple(_selections(recipe, sample))
         self._categories = [
             (category, Expression.parse(category.value, f"[categories] {category.name}"))
             for category in recipe.categories
@@ -64,7 +64,7 @@ class EventMaker:
         self._tables = [(table, dict(_fields(table))) for table in recipe.matrix]
         self._truth = Truth(recipe, sample, factor) if with_truth and sample is not None else None
         self._computed = _branches(self._used())
-        self.branches = tuple(dict.fromkeys([*_branches(self._selections.values()), *self._computed]))
+        self.branches = tuple(dict.fromkeys([*_branches(self._selections), *self._computed]))
 
     def _used(self) -> Iterator[Expression]:
         """Yield what is computed of the events that are kept."""
@@ -108,14 +108,14 @@ class EventMaker:
         """Return the events that are selected; columns are cut before anything is computed."""
         values = EventValues(columns, np.arange(first_entry, first_entry + n), self._where)
         kept = np.ones(n, dtype=bool)
-        for what, expression in self._selections.items():
-            kept &= values.kept(expression, what)
+        for selection in self._selections:
+            kept &= values.kept(selection)
         return values if kept.all() else values.cut(kept, self._computed)
 
     def _flat(self, values: EventValues) -> np.ndarray:
         flat = np.empty((len(values.entries), len(self._recipe.variables)), dtype=np.float32)
-        for i, (name, expression) in enumerate(self._recipe.variables.items()):
-            flat[:, i] = values.inputs(expression, f"[variables] {name}")
+        for i, expression in enumerate(self._recipe.variables.values()):
+            flat[:, i] = values.inputs(expression)
         return flat
 
     def _matrix(self, values: EventValues) -> tuple[np.ndarray | None, dict[str, int]]:
@@ -139,12 +139,11 @@ class EventMaker:
         return matrix, n_cut
 
 
-def _selections(recipe: Plan, sample: Sample | None) -> Iterator[tuple[str, Expression]]:
+def _selections(recipe: Plan, sample: Sample | None) -> Iterator[Expression]:
     if recipe.selection is not None:
-        yield "selection", recipe.selection
+        yield recipe.selection
     if sample is not None and sample.selection is not None:
-        what = f"[sample.{sample.name}] selection"
-        yield what, Expression.parse(sample.selection, what)
+        yield Expression.parse(sample.selection, f"[sample.{sample.name}] selection")
 
 
 def _fields(table: MatrixTable) -> Iterator[tuple[str, Expression]]:
@@ -158,11 +157,13 @@ def _branches(expressions: Iterable[Expression]) -> tuple[str, ...]:
 
 def _labels(values: EventValues, category: Category, expression: Expression) -> np.ndarray:
     """Return the values of a category; missing ones are refused unless they have a code."""
-    what = f"[categories] {category.name}"
-    labels = values.labels(expression, what)
+    labels = values.labels(expression)
     missing = np.ma.getmaskarray(labels)
     if missing.any() and not category.unknown:
         values.refuse(
-            missing, what, "is missing", f"{category.name} = {{ value = '...', unknown = true }} gives it a code"
+            missing,
+            expression.what,
+            "is missing",
+            f"{category.name} = {{ value = '...', unknown = true }} gives it a code",
         )
     return labels if missing.any() else np.ma.getdata(labels)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import numpy as np
 
 from lumin_core.data import as_numbers, to_float32
-from lumin_core.errors import DataError
+from lumin_core.errors import DataError, LuminError
+from lumin_plugin_io.columns import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from lumin_plugin_io.expression import Expression
 
 _EXACT = 2.0**53  # whole numbers up to here are exact in float64
-_SIGNED = np.iinfo(np.int64)
 
 
 class EventValues:
@@ -34,19 +34,27 @@ class EventValues:
         >>> import numpy as np
         >>> from lumin_plugin_io.event_values import EventValues
         >>> from lumin_plugin_io.expression import Expression
-        >>> values = EventValues({"nJet": np.array([2, 3])}, np.array([7, 9]), "a.root, tree Events")
-        >>> values.inputs(Expression.parse("nJet / 2", "n"), "[variables] n")
+        >>> values = EventValues({"nJet": np.array([2, 3])}, np.array([7, 9]), "a.root")
+        >>> values.inputs(Expression.parse("nJet / 2", "[variables] n"))
         array([1. , 1.5], dtype=float32)
     """
 
     def __init__(self, columns: Mapping[str, Column], entries: np.ndarray, where: str) -> None:
-        self.columns = columns
+        self._given = columns
+        self._columns = Columns(columns, len(entries))
         self.entries = entries
         self.where = where
 
     def __call__(self, expression: Expression) -> Column:
-        """Return the values of an expression, whatever they are."""
-        return expression(self.columns, len(self.entries))
+        """Return the values of an expression, whatever they are.
+
+        Raises:
+            LuminError: If it cannot be worked out; with file and tree.
+        """
+        try:
+            return expression(self._columns, len(self.entries))
+        except LuminError as error:
+            raise type(error)(f"{self.where}: {error}") from error
 
     def cut(self, kept: np.ndarray, names: Iterable[str]) -> EventValues:
         """Return the same for some of the events.
@@ -55,15 +63,14 @@ class EventValues:
             kept: Which, shape ``(n,)``.
             names: Columns that are still needed.
         """
-        columns = {name: cast("np.ndarray", self.columns[name])[kept] for name in names}
+        columns = {name: cast("np.ndarray", self._given[name])[kept] for name in names}
         return EventValues(columns, self.entries[kept], self.where)
 
-    def flat(self, expression: Expression, what: str, way_out: str = "") -> np.ndarray:
+    def flat(self, expression: Expression, way_out: str = "") -> np.ndarray:
         """Return one value per event, of numbers or text, masked where one is missing.
 
         Args:
             expression: The expression.
-            what: Its key, for messages.
             way_out: The end of the message where there are several values per event.
 
         Raises:
@@ -72,40 +79,40 @@ class EventValues:
         values = self(expression)
         if not isinstance(values, np.ndarray) or values.ndim != 1:
             hint = way_out or "take one of them, as in Jet_pt[0], or what they come to, as in sum(Jet_pt)"
-            raise DataError(f"{self.where}: {what} has several values per event; {hint}")
+            raise DataError(f"{self.where}: {expression.what} has several values per event; {hint}")
         return values
 
-    def kept(self, expression: Expression, what: str) -> np.ndarray:
+    def kept(self, expression: Expression) -> np.ndarray:
         """Return whether events fulfil a selection, shape ``(n,)``; a missing value does not.
 
         Args:
             expression: The selection.
-            what: Its key.
 
         Raises:
             DataError: If it has several values per event, or text.
         """
-        values = self.flat(expression, what, "ask whether any(...) or all(...) of them are so")
+        values = self.flat(expression, "ask whether any(...) or all(...) of them are so")
         if values.dtype.kind not in "biuf":
-            raise DataError(f"{self.where}: {what} must be true or false for an event, got text; compare it with ==")
+            raise DataError(
+                f"{self.where}: {expression.what} must be true or false for an event, got text; compare it with =="
+            )
         numbers = np.ma.filled(values, 0)
         return np.asarray((numbers != 0) & (numbers == numbers))
 
-    def numbers(self, expression: Expression, what: str) -> np.ndarray:
+    def numbers(self, expression: Expression) -> np.ndarray:
         """Return numbers, shape ``(n,)``, float64; NaN is missing.
 
         Args:
             expression: The expression.
-            what: Its key.
 
         Raises:
             DataError: If it has several values per event, or text.
         """
-        return np.asarray(as_numbers(self.flat(expression, what), f"{self.where}: {what}"), dtype=np.float64)
+        return np.asarray(as_numbers(self.flat(expression), f"{self.where}: {expression.what}"), dtype=np.float64)
 
-    def inputs(self, expression: Expression, what: str) -> np.ndarray:
+    def inputs(self, expression: Expression) -> np.ndarray:
         """Return inputs, shape ``(n,)``, float32; NaN is missing, an infinite one refused."""
-        return self.finite_inputs(self.numbers(expression, what), what)
+        return self.finite_inputs(self.numbers(expression), expression.what)
 
     def finite_inputs(self, values: np.ndarray, what: str) -> np.ndarray:
         """Return values as float32.
@@ -123,62 +130,59 @@ class EventValues:
             self.refuse(wrong, what, "is infinite, or too large for float32", "where(isfinite(x), x, 0) replaces it")
         return converted
 
-    def finite(self, expression: Expression, what: str) -> np.ndarray:
-        """Return targets or weights, shape ``(n,)``, float64; missing and infinite ones are refused."""
-        values = self.numbers(expression, what)
+    def finite(self, expression: Expression) -> np.ndarray:
+        """Return targets or weights, shape ``(n,)``, float64; NaN and infinities are refused."""
+        values = self.numbers(expression)
         wrong = ~np.isfinite(values)
         if wrong.any():
-            self.refuse(wrong, what, "is missing, NaN or infinite", "deselect such events")
+            self.refuse(wrong, expression.what, "is missing, NaN or infinite", "deselect such events")
         return values
 
-    def exact(self, expression: Expression, what: str) -> np.ndarray:
-        """Return numbers of their own dtype, shape ``(n,)``.
-
-        Whole numbers that may be missing become float64 with NaN.
+    def exact(self, expression: Expression) -> np.ndarray:
+        """Return numbers of their own dtype, shape ``(n,)``; NaN is missing.
 
         Raises:
-            DataError: If it has several values per event, or text, or numbers that float64 lacks.
+            DataError: If it has several values per event, or text, or whole numbers are missing.
         """
-        values = self.flat(expression, what)
+        values = self.flat(expression)
         if values.dtype.kind not in "biuf":
-            raise DataError(f"{self.where}: {what} must be numbers, got text; make it one of [categories]")
-        if not isinstance(values, np.ma.MaskedArray):
-            return values
-        if (
-            values.dtype.kind in "iu"
-            and (wrong := np.ma.filled(np.abs(values.astype(np.float64)) > _EXACT, False)).any()
-        ):
-            self.refuse(wrong, what, "is too large for a column where others are missing", "give these a value")
-        return np.ma.filled(values.astype(np.float64), np.nan)
+            raise DataError(f"{self.where}: {expression.what} must be numbers, got text; make it one of [categories]")
+        if values.dtype.kind == "f":
+            return np.ma.filled(values, np.nan)
+        return self._there(values, expression.what, "where(...) gives it one; 1.0 * (...) makes it a float, with NaN")
 
-    def keys(self, expression: Expression, what: str) -> np.ndarray:
+    def keys(self, expression: Expression) -> np.ndarray:
         """Return whole numbers, shape ``(n,)``, uint64; negative ones by two's complement."""
-        return np.asarray(self.whole(expression, what).astype(np.uint64))
+        return np.asarray(self.whole(expression).astype(np.uint64))
 
-    def whole(self, expression: Expression, what: str) -> np.ndarray:
+    def whole(self, expression: Expression) -> np.ndarray:
         """Return whole numbers, shape ``(n,)``, int64 or uint64.
 
         Raises:
             DataError: If one is missing, or is not whole.
         """
-        values = self.labels(expression, what)
+        values = self.labels(expression)
         if values.dtype.kind not in "iu":
-            raise DataError(f"{self.where}: {what} must be whole numbers, got text")
-        wrong = np.ma.getmaskarray(values)
-        if wrong.any():
-            self.refuse(wrong, what, "is missing", "deselect such events")
+            raise DataError(f"{self.where}: {expression.what} must be whole numbers, got text")
+        return self._there(values, expression.what, "deselect such events")
+
+    def _there(self, values: np.ndarray, what: str, way_out: str) -> np.ndarray:
+        """Return values of which none is missing."""
+        missing = np.ma.getmaskarray(values)
+        if missing.any():
+            self.refuse(missing, what, "has no value", way_out)
         return np.ma.getdata(values)
 
-    def labels(self, expression: Expression, what: str) -> np.ndarray:
+    def labels(self, expression: Expression) -> np.ndarray:
         """Return whole numbers (int64, or uint64) or text, shape ``(n,)``, masked where missing.
 
         Raises:
             DataError: If it has several values per event, or fractions.
         """
-        values = self.flat(expression, what)
+        values = self.flat(expression)
         if values.dtype.kind == "f":
-            return self.from_floats(values, what)
-        return values.astype(np.int64) if values.dtype.kind in "bi" or values.dtype in _SMALL else values
+            return self.from_floats(values, expression.what)
+        return values.astype(np.int64) if values.dtype.kind == "b" else values
 
     def from_floats(self, values: np.ndarray, what: str) -> np.ndarray:
         """Return floats that are whole numbers as int64, masked where one is missing.
@@ -194,7 +198,7 @@ class EventValues:
         numbers = np.where(missing, 0, np.ma.getdata(values))
         wrong = (numbers != np.floor(numbers)) | (np.abs(numbers) > _EXACT)
         if wrong.any():
-            self.refuse(wrong, what, "is not a whole number", "a bin's number is one, as in floor(x / 50)")
+            self.refuse(wrong, what, "is not a whole number", "a bin's number is one, as in x // 50")
         whole = numbers.astype(np.int64)
         return np.ma.array(whole, mask=missing) if missing.any() else whole
 
@@ -213,6 +217,3 @@ class EventValues:
         rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
         others = f", and of {len(rows) - 1:,} more in this piece" if len(rows) > 1 else ""
         raise DataError(f"{self.where}: {what} of entry {self.entries[rows[0]]}{others} {problem}; {way_out}")
-
-
-_SMALL = (np.dtype("uint8"), np.dtype("uint16"), np.dtype("uint32"))

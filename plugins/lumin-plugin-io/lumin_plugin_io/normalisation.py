@@ -74,8 +74,8 @@ def sum_of_weights(sample: Sample, paths: Iterable[Path]) -> float:
         raise type(error)(f"[sample.{sample.name}] sum_of_weights = '{given}': {error}") from error
     if not total > 0 or math.isinf(total):
         raise DataError(
-            f"[sample.{sample.name}] sum_of_weights: {given} of {count(len(files), 'file')} sums to {total:g}, and must "
-            "be positive; give another column, or the number"
+            f"[sample.{sample.name}] sum_of_weights: {given} of {count(len(files), 'file')} sums to {total:g}, and "
+            "must be positive; give another column, or the number"
         )
     return total
 

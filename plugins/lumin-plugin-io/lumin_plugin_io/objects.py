@@ -1,4 +1,4 @@
-"""Objects of events, as jets, into the rows of a matrix: sorted, cut to a number, NaN where absent."""
+"""Objects of events, as jets, into the rows of a matrix: sorted, and cut to a number."""
 
 from __future__ import annotations
 

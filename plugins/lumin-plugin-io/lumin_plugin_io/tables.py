@@ -5,7 +5,8 @@ A message names the key as it stands in the file: ``[sample.ttbar] xsec must be 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -15,8 +16,9 @@ from lumin_plugin_io import toml_values
 from lumin_plugin_io.description import Category, Friends, MatrixTable, Sample, Split, TrainWeight, Variation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+_T = TypeVar("_T")
 _ONE = 1e-6  # how far a sum of fractions may be from 1
 
 
@@ -47,20 +49,18 @@ def samples(table: object) -> tuple[Sample, ...]:
 def _sample(name: str, entry: object) -> Sample:
     place = f"[sample.{name}]"
     given = _keys(entry, Sample, place)
-    friends = enumerate(as_list(given.pop("friends", None)))
-    parsed = {
-        "files": toml_values.as_texts(given.pop("files", None), f"{place} files"),
-        "tree": toml_values.as_texts(given.pop("tree", None), f"{place} tree"),
-        "friends": tuple(_friends(table, f"{place} friends[{i}]") for i, table in friends),
-    }
-    checks = {
-        "target": toml_values.as_number,
-        "xsec": toml_values.as_number,
-        "sum_of_weights": _sum_of_weights,
-        "weights": toml_values.as_expression,
-        "selection": toml_values.as_expression,
-    }
-    return Sample(name=name, **parsed, **{key: checks[key](value, f"{place} {key}") for key, value in given.items()})
+    friends = enumerate(as_list(given.get("friends")))
+    return Sample(
+        name=name,
+        files=toml_values.as_texts(given.get("files"), f"{place} files"),
+        tree=toml_values.as_texts(given.get("tree"), f"{place} tree"),
+        target=_read(given, "target", toml_values.as_number, place),
+        xsec=_read(given, "xsec", toml_values.as_number, place),
+        sum_of_weights=_read(given, "sum_of_weights", _sum_of_weights, place),
+        weights=_read(given, "weights", toml_values.as_expression, place),
+        selection=_read(given, "selection", toml_values.as_expression, place),
+        friends=tuple(_friends(table, f"{place} friends[{i}]") for i, table in friends),
+    )
 
 
 def _sum_of_weights(value: object, where: str) -> float | str:
@@ -76,7 +76,7 @@ def _friends(entry: object, place: str) -> Friends:
     given = _keys(entry, Friends, place)
     return Friends(
         files=toml_values.as_texts(given.get("files"), f"{place}.files"),
-        tree=toml_values.as_text(given["tree"], f"{place}.tree") if "tree" in given else None,
+        tree=_read(given, "tree", toml_values.as_text, place),
         by=toml_values.as_texts(given.get("by"), f"{place}.by"),
     )
 
@@ -134,7 +134,7 @@ def _objects(name: str, entry: object) -> MatrixTable:
     fields = toml_values.as_expressions(given["fields"], f"{place} fields.")
     if not fields:
         raise ConfigError(f"{place} fields must name what is known of an object: fields = {{ pt = 'Jet_pt' }}")
-    by = toml_values.as_text(given["by"], f"{place} by") if "by" in given else None
+    by = _read(given, "by", toml_values.as_text, place)
     toml_values.check_known([by] if by else [], fields, f"{place} by", "field")
     return MatrixTable(name=name, fields=fields, n=toml_values.as_whole(given["n"], f"{place} n", least=1), by=by)
 
@@ -195,19 +195,18 @@ def train_weight(table: object) -> TrainWeight | None:
         return None
     given = _keys(table, TrainWeight, "[train_weight]")
     bins = toml_values.as_table(given.get("flat"), "[train_weight] flat")
-    names = {key: toml_values.as_text(given[key], f"[train_weight] {key}") for key in ("balance", "to") if key in given}
-    if "to" in names and not bins:
+    balance, to = (_read(given, key, toml_values.as_text, "[train_weight]") for key in ("balance", "to"))
+    if to is not None and not bins:
         raise ConfigError("[train_weight] to needs bins: flat = { mass = [0, 50, 100, 200] }")
-    if not names and not bins:
+    if balance is None and not bins:
         raise ConfigError("[train_weight] must have balance = 'target', flat = { variable = [edges] }, or both")
-    return TrainWeight(
-        **names, flat={name: _edges(edges, f"[train_weight] flat.{name}") for name, edges in bins.items()}
-    )
+    flat = {name: _edges(edges, f"[train_weight] flat.{name}") for name, edges in bins.items()}
+    return TrainWeight(balance=balance, flat=flat, to=to)
 
 
 def _edges(value: object, where: str) -> tuple[float, ...]:
     edges = tuple(toml_values.as_number(edge, where) for edge in as_list(value))
-    if len(edges) < 2 or any(low >= high for low, high in zip(edges, edges[1:], strict=False)):
+    if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
         raise ConfigError(f"{where} must be the edges of bins, ascending, got {value!r}")
     return edges
 
@@ -222,3 +221,8 @@ def _keys(entry: object, description: type[attrs.AttrsInstance], place: str) -> 
 def _need(given: Mapping[str, object], key: str, place: str) -> None:
     if key not in given:
         raise ConfigError(f"{place} needs {key}")
+
+
+def _read(given: Mapping[str, object], key: str, read: Callable[[object, str], _T], place: str) -> _T | None:
+    """Read the value of a key that may be left out."""
+    return read(given[key], f"{place} {key}") if key in given else None

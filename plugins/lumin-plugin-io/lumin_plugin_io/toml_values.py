@@ -1,4 +1,4 @@
-"""The values of a recipe's keys: each of its type, else a message with the key as it stands there."""
+"""The values of a recipe's keys: each of its type, else a message with the key as it is there."""
 
 from __future__ import annotations
 

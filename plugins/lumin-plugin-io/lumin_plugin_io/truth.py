@@ -64,7 +64,7 @@ class Truth:
             events: With their inputs.
             values: Of expressions for these events.
         """
-        split = [values.keys(expression, "[split] by") for expression in self._split]
+        split = [values.keys(expression) for expression in self._split]
         group = self._recipe.group_key
         return attrs.evolve(
             events,
@@ -75,12 +75,12 @@ class Truth:
             strata=strata.combined(
                 [strata.codes_of(self._labels(name, events, values)) for name in self._recipe.strata]
             ),
-            group=None if group is None else values.keys(group, "group_key"),
+            group=None if group is None else values.keys(group),
         )
 
     def _targets(self, values: EventValues) -> np.ndarray | None:
         columns = [] if self._sample.target is None else [np.full(len(values.entries), self._sample.target)]
-        columns += [values.finite(text, f"targets.{name}") for name, text in self._recipe.targets.items()]
+        columns += [values.finite(expression) for expression in self._recipe.targets.values()]
         return np.stack(columns, axis=1) if columns else None
 
     def _weights(self, values: EventValues) -> np.ndarray | None:
@@ -88,13 +88,12 @@ class Truth:
             return None
         if self._weight is None:
             return np.full(len(values.entries), self._factor)
-        return self._factor * values.finite(self._weight, "weights")
+        return self._factor * values.finite(self._weight)
 
     def _misc(self, values: EventValues) -> dict[str, np.ndarray]:
-        found = {name: values.exact(expression, f"[misc] {name}") for name, expression in self._recipe.misc.items()}
+        found = {name: values.exact(expression) for name, expression in self._recipe.misc.items()}
         for column, is_weight, expression in self._varied:
-            what = f"[variations] {column}"
-            varied = self._factor * values.finite(expression, what) if is_weight else values.inputs(expression, what)
+            varied = self._factor * values.finite(expression) if is_weight else values.inputs(expression)
             found[column] = varied.astype(np.float32)
         return found
 
@@ -106,5 +105,4 @@ class Truth:
             return events.categories[name]
         if name == TARGET and self._sample.target is not None:
             return values.from_floats(np.full(len(values.entries), self._sample.target), "strata: target")
-        expression = self._recipe.targets.get(name) or self._recipe.misc[name]
-        return values.labels(expression, f"strata: {name}")
+        return values.labels(self._recipe.targets.get(name) or self._recipe.misc[name])
