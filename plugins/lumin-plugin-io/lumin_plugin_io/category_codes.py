@@ -134,7 +134,9 @@ class CodeTable:
         return self._unknown
 
 
-def code_of_number(category: Category, values: Sequence[Value], meanings: Mapping[int, Value], where: str) -> np.ndarray:
+def code_of_number(
+    category: Category, values: Sequence[Value], meanings: Mapping[int, Value], where: str
+) -> np.ndarray:
     """Return the code of each number that a `CodeTable` without a map gave, and last that of -1.
 
     Args:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.command("convert")
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The fold file for the training, train.hdf5.")
-@click.option("--dry-run", is_flag=True, help="Read 20,000 entries of each file, say what would come, and write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Read 20,000 entries of each file, say what would come, and write nothing."
+)
 @click.option("--count", is_flag=True, help="With --dry-run, read all entries.")
 @click.option("--resume", is_flag=True, help="Go on after the last file that an interrupted conversion finished.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
@@ -61,9 +63,7 @@ def convert(
         click.echo(_dry_run(loaded, count=count))
         return
     with options_as_flags():
-        paths = loaded.convert(
-            output, overwrite=overwrite, workers=workers, memory=memory, spool=spool, resume=resume
-        )
+        paths = loaded.convert(output, overwrite=overwrite, workers=workers, memory=memory, spool=spool, resume=resume)
     click.echo(_closing_words(paths))
 
 

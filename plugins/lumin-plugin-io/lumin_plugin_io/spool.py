@@ -180,7 +180,9 @@ class Filled:
 
     def counts(self, n_places: int) -> np.ndarray:
         """Return how many rows there are of each place."""
-        return np.array([sum(flush.count(place) for flush in self.flushes) for place in range(n_places)], dtype=np.int64)
+        return np.array(
+            [sum(flush.count(place) for flush in self.flushes) for place in range(n_places)], dtype=np.int64
+        )
 
 
 class Spool:
