@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-import lumin_plugin_io
 from lumin_plugin_io.inputs import find_files, find_inputs
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def key_of(recipe: Plan, sources: list[Source], *, verify: bool = False, identit
         identities: Whether inputs are opened and asked for what tells them from others.
     """
     content = {
-        "version": lumin_plugin_io.__version__,
+        "version": version("lumin-plugin-io"),
         "recipe": recipe.normal_form(),
         "sources": [[source.entry, source.input.open().identity() if identities else ""] for source in sources],
         "files": {path: _stamp(path, verify=verify) for source in sources for path in source.files},
