@@ -335,10 +335,8 @@ def _compression(value: object) -> str | None:
 
 
 def _without_files(sample: Sample) -> dict[str, Any]:
-    plain = _plain(sample)
-    plain.pop("files", None)
-    friends = [{key: value for key, value in friend.items() if key != "files"} for friend in plain.pop("friends", [])]
-    return plain | ({"friends": friends} if friends else {})
+    friends = [_plain(attrs.evolve(friend, files=())) for friend in sample.friends]
+    return _plain(attrs.evolve(sample, files=(), friends=())) | ({"friends": friends} if friends else {})
 
 
 def _plain(description: attrs.AttrsInstance) -> dict[str, Any]:

@@ -75,9 +75,9 @@ def _sum_of_weights(value: object, where: str) -> float | str:
 def _friends(entry: object, place: str) -> Friends:
     given = _keys(entry, Friends, place)
     return Friends(
-        files=toml_values.as_texts(given.get("files"), f"{place}.files"),
+        files=toml_values.as_texts(given.get("files"), f"{place} files"),
         tree=_read(given, "tree", toml_values.as_text, place),
-        by=toml_values.as_texts(given.get("by"), f"{place}.by"),
+        by=toml_values.as_texts(given.get("by"), f"{place} by"),
     )
 
 
