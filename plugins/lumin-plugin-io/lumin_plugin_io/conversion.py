@@ -159,9 +159,7 @@ class _Conversion:
         """Fill the spool from the inputs that are not in it."""
         n, jobs = len(self.sources), []
         factors = {
-            sample.name: factor_of(
-                sample, self.recipe.lumi, [Path(s.input.path) for s in self.sources if s.sample is sample]
-            )
+            sample.name: factor_of(sample, self.recipe.lumi, [s.input.path for s in self.sources if s.sample is sample])
             for sample in self.recipe.samples
         }
         for number, source in enumerate(self.sources):

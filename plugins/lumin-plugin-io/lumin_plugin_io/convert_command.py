@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +62,38 @@ def convert(
     if dry_run or output is None:
         click.echo(_dry_run(loaded, count=count))
         return
-    with options_as_flags():
-        paths = loaded.convert(output, overwrite=overwrite, workers=workers, memory=memory, spool=spool, resume=resume)
+    with options_as_flags(), _Bars() as bars:
+        paths = loaded.convert(
+            output,
+            overwrite=overwrite,
+            workers=workers,
+            memory=memory,
+            spool=spool,
+            resume=resume,
+            progress=bars,
+        )
     click.echo(_closing_words(paths))
+
+
+class _Bars(ExitStack):
+    """A progress bar for each step of a conversion."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._step = ""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Move the bar of a step, whose first call makes it."""
+        if step != self._step:
+            from lumin_core.training import progress_bar
+
+            self.close()
+            self._step = step
+            self._bar = self.enter_context(progress_bar(total=total, desc=_STEPS[step][0], unit=_STEPS[step][1]))
+        self._bar.update(done - self._bar.n)
+
+
+_STEPS = {"read": ("Reading", "file"), "written": ("Writing", "fold")}
 
 
 def _dry_run(recipe: Plan, *, count: bool) -> str:

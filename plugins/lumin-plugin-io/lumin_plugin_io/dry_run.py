@@ -132,7 +132,7 @@ class DryRun(Displayed):
             total = sum(tally.scale * tally.weights for tally in its)
             error = sum(tally.scale**2 * tally.squares for tally in its) ** 0.5
             scaled = ", scaled up from what was read" if any(tally.read < tally.entries for tally in its) else ""
-            text = f"{total:.6g} +- {error:.2g}" if has_weights else f"{total:,.0f} events"
+            text = f"{total:.6g} ± {error:.2g}" if has_weights else f"{total:,.0f} events"
             yield f"yield of {sample.name}", whole(text) + scaled
 
     def _classes(self) -> Iterator[Row]:
@@ -157,18 +157,21 @@ class DryRun(Displayed):
             yield name, _shown(self.first.flat[:, i])
         for name, values in self.first.categories.items():
             yield name, _shown(values)
-        schema = self.recipe.matrix_schema()
-        if schema is not None and self.first.matrix is not None:
-            columns = self.first.matrix.reshape(len(self.first.entry), -1)
-            for name, values in zip(schema.elements, columns.T, strict=True):
-                if name:
-                    yield name, _shown(values)
+        yield from self._objects()
         for i, name in enumerate(self.recipe.targ_feats):
             yield name, _shown(np.empty(0) if self.first.targets is None else self.first.targets[:, i])
         if self.first.weights is not None:
             yield "weight", _shown(self.first.weights)
         for name, values in self.first.misc.items():
             yield name, _shown(values)
+
+    def _objects(self) -> Iterator[Row]:
+        """Show the first object of each table."""
+        first, fields = 0, self.recipe.matrix_fields
+        for table in self.recipe.matrix:
+            for name in table.fields if self.first is not None and self.first.matrix is not None else ():
+                yield f"{table.name}_0_{name}", _shown(self.first.matrix[:, first, fields.index(name)])
+            first += table.n
 
     def _warnings(self) -> Iterator[str]:
         for sample in self.recipe.samples:

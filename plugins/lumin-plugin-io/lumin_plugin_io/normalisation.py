@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _STEP = 100_000  # entries that are read at a time
 
 
-def factor_of(sample: Sample, lumi: float | None, paths: Iterable[Path]) -> float:
+def factor_of(sample: Sample, lumi: float | None, paths: Iterable[str | Path]) -> float:
     """Return what the weights of a sample are multiplied with.
 
     Args:
@@ -52,7 +52,7 @@ def factor_of(sample: Sample, lumi: float | None, paths: Iterable[Path]) -> floa
     return sample.xsec * lumi / sum_of_weights(sample, paths)
 
 
-def sum_of_weights(sample: Sample, paths: Iterable[Path]) -> float:
+def sum_of_weights(sample: Sample, paths: Iterable[str | Path]) -> float:
     """Return the sum of weights of all generated events of a sample.
 
     Args:
@@ -80,7 +80,7 @@ def sum_of_weights(sample: Sample, paths: Iterable[Path]) -> float:
     return total
 
 
-def _sum(path: Path, tree: str, column: str) -> float:
+def _sum(path: str | Path, tree: str, column: str) -> float:
     what = f"{path}, tree {tree}: {column}"
     with open_reader(path, tree) as reader:
         chunks = reader.chunks([column], _STEP)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from lumin_core.display import Row
 
+    Progress = Callable[[str, int, int], None]
+
 
 class Recipe(Plan, Converter, Displayed):
     """Which events of which files become a fold file, and what is computed of them.
@@ -134,6 +136,7 @@ class Recipe(Plan, Converter, Displayed):
         memory: int | None = None,
         spool: str | Path | None = None,
         resume: bool = False,
+        progress: Progress | None = None,
     ) -> dict[str, Path]:
         """Write fold files, one for each part.
 
@@ -145,6 +148,8 @@ class Recipe(Plan, Converter, Displayed):
             memory: Megabytes that each of them may use.
             spool: Folder for the events between reading and writing; by default beside the output.
             resume: Whether to go on with a conversion that was interrupted.
+            progress: Called after each file and each fold with ``"read"`` or ``"written"``, how
+                many are done, and how many there are.
 
         Returns:
             Paths by part, that of the training first.
@@ -157,8 +162,16 @@ class Recipe(Plan, Converter, Displayed):
         from lumin_plugin_io.conversion import convert
 
         self.check_files()
-        options = {"overwrite": overwrite, "workers": workers, "memory": memory, "spool": spool, "resume": resume}
-        return convert(self, savename, **options)
+        return convert(
+            self,
+            savename,
+            overwrite=overwrite,
+            workers=workers,
+            memory=memory,
+            spool=spool,
+            resume=resume,
+            progress=progress,
+        )
 
     def cached(self, *, verify: bool = False, folder: str | Path | None = None) -> Path:
         """Return the fold file for the training, made now unless an earlier call left it.
