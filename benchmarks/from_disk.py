@@ -70,9 +70,7 @@ def main() -> None:
                 found = common.ratios(common.alternate(ways, REPETITIONS), "disk")
                 results[f"{compression}, {n_cores} cores"] = found
                 rate = found["memory"]["ratio"]
-                rows.append(
-                    [str(compression), n_cores, *(found[way]["median_s"] for way in ways), rate, GOALS[n_cores]]
-                )
+                rows.append([str(compression), n_cores, *(found[way]["median_s"] for way in ways), rate, GOALS[n_cores]])
     os.sched_setaffinity(0, all_cores)
     title = f"a fit over {given.folds} folds of {given.events:,} x 30, batch {BATCH_SIZE}"
     common.show(title, ["compression", "cores", "memory [s]", "disk [s]", "ratio", "goal"], rows)
