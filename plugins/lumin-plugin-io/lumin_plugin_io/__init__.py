@@ -5,8 +5,12 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES: dict[str, list[str]] = {
+    "csv_reader": ["CsvReader"],
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "Variation"],
     "inputs": ["Input", "check_types", "find_inputs", "open_reader"],
+    "parquet_reader": ["ParquetReader"],
+    "parquet_writer": ["ParquetWriter"],
     "root_reader": ["RootReader"],
+    "root_writer": ["RootWriter"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

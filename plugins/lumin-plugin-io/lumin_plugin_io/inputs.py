@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from lumin_core.checks import listed
-from lumin_core.data import Reader
 from lumin_core.errors import BrokenPlugin, ConfigError, DataError
 from lumin_core.looks import nearby
 from lumin_core.registry import build
@@ -20,6 +19,7 @@ from lumin_plugin_io.suffixes import by_suffix, needs
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from lumin_core.data import Reader
     from lumin_plugin_io.description import Friends, Sample
 
 _LISTED = 8
@@ -133,7 +133,8 @@ def _matching(pattern: str, folder: Path, whose: str) -> list[str]:
         return [str(path)]
     if not glob.has_magic(pattern):
         raise ConfigError(f"there is no file {path}, of {whose}{nearby(path)}")
-    found = [name for name in glob.glob(pattern, root_dir=folder, recursive=True) if (folder / name).is_file()]
+    names = glob.iglob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207  (Path's refuses absolute ones)
+    found = [name for name in names if (folder / name).is_file()]
     if not found:
         raise ConfigError(f"no file matches the pattern {pattern!r} of {whose} in {folder}; {_there(path.parent)}")
     return [str(folder / name) for name in sorted(found, key=_natural)]
