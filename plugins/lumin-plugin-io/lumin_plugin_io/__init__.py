@@ -7,7 +7,8 @@ from lumin_core import lazy
 _HOMES: dict[str, list[str]] = {
     "csv_reader": ["CsvReader"],
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "Variation"],
-    "inputs": ["Input", "check_types", "find_inputs", "open_reader"],
+    "inputs": ["Input", "check_types", "find_inputs"],
+    "opening": ["open_reader"],
     "parquet_reader": ["ParquetReader"],
     "parquet_writer": ["ParquetWriter"],
     "root_reader": ["RootReader"],

@@ -2,7 +2,7 @@ from lumin_plugin_io.csv_reader import CsvReader as CsvReader
 from lumin_plugin_io.inputs import Input as Input
 from lumin_plugin_io.inputs import check_types as check_types
 from lumin_plugin_io.inputs import find_inputs as find_inputs
-from lumin_plugin_io.inputs import open_reader as open_reader
+from lumin_plugin_io.opening import open_reader as open_reader
 from lumin_plugin_io.parquet_reader import ParquetReader as ParquetReader
 from lumin_plugin_io.parquet_writer import ParquetWriter as ParquetWriter
 from lumin_plugin_io.root_reader import RootReader as RootReader

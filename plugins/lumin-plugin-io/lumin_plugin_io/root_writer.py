@@ -79,8 +79,8 @@ class RootWriter(StagedWriter):
         if isinstance(values, np.ma.MaskedArray):
             if np.ma.is_masked(values) and values.dtype.kind != "f":
                 raise DataError(
-                    f"the column {name!r} cannot be written to {self.path}: values are missing among its {values.dtype}, "
-                    "for which ROOT has no mark; leave it out, or write a Parquet file"
+                    f"the column {name!r} cannot be written to {self.path}: values are missing among its "
+                    f"{values.dtype}, for which ROOT has no mark; leave it out, or write a Parquet file"
                 )
             values = values.filled(np.nan) if values.dtype.kind == "f" else values.data
         return np.ascontiguousarray(values, dtype=_stored(values.dtype))
