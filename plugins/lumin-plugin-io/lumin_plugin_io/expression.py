@@ -76,6 +76,10 @@ class Expression:
         parsed = parse(line, what)
         return cls(line, what, parsed.names, parsed)
 
+    def __reduce__(self) -> tuple[Callable[[str, str], Expression], tuple[str, str]]:
+        """Pickle as the text, which is parsed anew."""
+        return type(self).parse, (self.text, self.what)
+
     def __call__(self, columns: Mapping[str, Column] | Columns, n: int) -> Column:
         """Work it out.
 

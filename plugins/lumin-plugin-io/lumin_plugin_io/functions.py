@@ -94,17 +94,15 @@ FUNCTIONS: dict[str, Function] = {
 """By name: those of each element, then those over the last axis."""
 
 _SPELLED_ELSEWHERE = {
-    "fabs": "abs",
-    "pow": "**",
-    "power": "**",
-    "ln": "log",
+    "fabs": "abs(x)",
+    "pow": "x**y",
+    "power": "x**y",
+    "ln": "log(x)",
     "log10": "log(x) / log(10)",
     "log2": "log(x) / log(2)",
-    "arctan2": "atan2",
-    "isnan": "not isfinite",
-    "size": "len",
-    "length": "len",
-    "if": "where",
+    "arctan2": "atan2(y, x)",
+    "isnan": "not isfinite(x)",
+    "size": "len(x)",
     "mean": "sum(x) / len(x)",
 }
 
@@ -127,23 +125,22 @@ def find_function(name: str) -> Function:
         return FUNCTIONS[name]
     try:
         component = registry.find(KIND, name)
-    except UnknownComponent as error:
-        raise ConfigError(f"there is no function {name!r}{_hint(name, error)}") from None
+    except UnknownComponent:
+        raise ConfigError(f"there is no function {name!r}; {_hint(name)}") from None
     function = registry.build(KIND, component.qualified)
     n = len(function.arguments)
     return _elements(partial(_apply, function, name), n, ", ".join(function.arguments))
 
 
-def _hint(name: str, error: UnknownComponent) -> str:
+def _hint(name: str) -> str:
     """Say what was meant, or which of our plugins has it."""
     if name in _SPELLED_ELSEWHERE:
-        return f"; did you mean {_SPELLED_ELSEWHERE[name]!r}?"
-    others = [component.name for component in registry.components(KIND)]
-    if near := nearest(name, [*FUNCTIONS, *others]):
-        return f"; did you mean {' or '.join(map(repr, near))}?"
-    if "pip install" in str(error):
-        return "; " + str(error).partition("; ")[2]
-    return f"; there are {', '.join([*FUNCTIONS, *others])}"
+        return f"write {_SPELLED_ELSEWHERE[name]}"
+    if plugins := registry.not_installed(KIND, name):
+        return "; ".join(plugins)
+    names = [*FUNCTIONS, *(component.name for component in registry.components(KIND))]
+    near = nearest(name, names)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(names)}"
 
 
 def _apply(function: ExpressionFunction, name: str, *values: Values) -> Values:
