@@ -219,6 +219,6 @@ def test_some_samples_without_files():
 
 def test_a_table_of_the_matrix_may_stay_unscaled_and_the_form_says_so():
     keys = {"fields": {"pt": "Jet_pt"}, "n": 2}
-    plan = Plan(sample={"a": {}}, matrix={"jets": {**keys, "unscaled": True}, "muons": keys})
+    plan = Recipe(sample={"a": {}}, matrix={"jets": {**keys, "unscaled": True}, "muons": keys})
     assert [table.unscaled for table in plan.matrix] == [True, False]
     assert plan.to_config()["matrix"] == {"jets": {**keys, "unscaled": True}, "muons": keys}
