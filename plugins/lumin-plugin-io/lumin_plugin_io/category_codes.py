@@ -58,7 +58,8 @@ def map_of(category: Category, found: Iterable[Value] = ()) -> dict[int, Value]:
 class CodeTable:
     """Numbers the values of a category, piece by piece.
 
-    With a map these are the codes. Without, values have numbers as they come, and `code_of_number` says later what their codes are; what is missing is -1.
+    With a map these are the codes. Without, values have numbers as they come, and `code_of_number`
+    says later what their codes are; what is missing is -1.
 
     Args:
         category: The category.

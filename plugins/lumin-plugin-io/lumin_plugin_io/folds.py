@@ -72,7 +72,7 @@ class FoldMaker:
         self.scaling = scaling_of(recipe, _moments(filled))
 
     def _codes_of(self, filled: Filled, name: str) -> list[np.ndarray | None]:
-        """Return for each category the codes of an input's numbers, ``None`` where they are these."""
+        """Return for each category the codes of an input's numbers, ``None`` where they are it."""
         return [
             None
             if category.map

@@ -84,7 +84,7 @@ class RootReader(Reader):
 
     def identity(self) -> str:
         """Return the UUID of the file."""
-        return str(self._file.uuid)
+        return str(self._file.file.uuid)
 
     def close(self) -> None:
         """Close the file."""
