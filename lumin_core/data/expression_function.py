@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ExpressionFunction(ABC):
-    """Base of functions in expressions (kind ``expression_functions``), of arrays element by element.
+    """Base of functions in expressions (kind ``expression_functions``), applied to each element.
 
     Jagged columns are laid out flat before it is called, and what is missing is NaN. It is built
     without arguments.

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core.checks import did_you_mean
-from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_io.values import Lists, Misfit, Tree, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lumin_core.data import Column
 
@@ -22,15 +21,15 @@ _SMALL = {
 
 
 class Columns(Mapping[str, Tree]):
-    """Columns of a piece of a file, each prepared at its first use, and kept for further expressions.
+    """Columns of a piece of a file, each prepared once, for as many expressions as need it.
 
     Args:
         columns: Arrays by name, each with one entry per event.
         n: Number of events.
 
     Raises:
-        ConfigError: When a column is asked for that is not there.
-        DataError: When one has another number of events, or holds what an expression cannot take.
+        Misfit: When a column is asked for that is not there, has another number of events, or holds
+            what an expression cannot take.
 
     Example:
         >>> import numpy as np
@@ -58,16 +57,27 @@ class Columns(Mapping[str, Tree]):
         """Return the number of columns."""
         return len(self._columns)
 
+    def are_flat(self, names: Sequence[str]) -> bool:
+        """Tell whether there is one value per event in each of these columns, one at least."""
+        columns = [self._columns.get(name) for name in names]
+        flat = [isinstance(one, np.ndarray) and one.ndim == 1 and len(one) == self.n for one in columns]
+        return bool(flat) and all(flat)
+
+    def piece(self, names: Sequence[str], start: int, stop: int) -> Columns:
+        """Return columns, which have to be flat, of some of the events."""
+        arrays: dict[str, Any] = {name: self._columns[name] for name in names}
+        return Columns({name: array[start:stop] for name, array in arrays.items()}, stop - start)
+
     def _prepare(self, name: str) -> Tree:
         if name not in self._columns:
-            raise ConfigError(f"there is no column {name!r}{did_you_mean(name, self._columns)}")
+            raise Misfit(f"there is no branch {name!r}{did_you_mean(name, self._columns)}")
         column = self._columns[name]
         if len(column) != self.n:
-            raise DataError(f"the column {name!r} must have one entry for each of {self.n} events, got {len(column)}")
+            raise Misfit(f"the branch {name!r} must have one entry for each of {self.n} events, got {len(column)}")
         try:
             return tree_of(column)
         except Misfit as error:
-            raise DataError(f"the column {name!r} cannot be used: {error}") from None
+            raise Misfit(f"the branch {name!r}: {error}") from None
 
 
 def tree_of(column: Any) -> Tree:
@@ -149,14 +159,43 @@ def column_of(tree: Tree, n: int) -> Column:
     return data if tree.missing is None or not tree.missing.any() else np.ma.masked_array(data, tree.missing)
 
 
+def joined(pieces: Iterable[Values], n: int) -> Values:
+    """Put values of blocks of events behind each other.
+
+    Args:
+        pieces: The values of each block, of one type; texts may differ in their width.
+        n: Number of events.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_io.columns import joined
+        >>> from lumin_plugin_io.values import Values
+        >>> joined([Values(np.array([1, 2])), Values(np.array([3]))], 3).data
+        array([1, 2, 3])
+    """
+    data, missing, start = np.empty(0), None, 0
+    for piece in pieces:
+        stop = start + len(piece.data)
+        if start == 0:
+            data = np.empty(n, piece.data.dtype)
+        elif piece.data.dtype.itemsize > data.dtype.itemsize:  # wider text
+            data = data.astype(piece.data.dtype)
+        data[start:stop] = piece.data
+        if piece.missing is not None:
+            missing = np.zeros(n, bool) if missing is None else missing
+            missing[start:stop] = piece.missing
+        start = stop
+    return Values(data, missing)
+
+
 def _text_of_objects(data: np.ndarray, missing: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Take Python's objects for text, and ``None`` for text that is missing."""
-    is_none = np.equal(data, None).astype(bool)
+    is_none = np.asarray(data == np.array(None), bool)
     known = data[~is_none]
     text = known.astype(str)
     if not np.all(np.equal(known, text)):
         raise Misfit("numbers, conditions or text are needed, got objects of Python")
-    filled = np.zeros(data.shape, text.dtype if len(text) else "U1")
+    filled = np.zeros(data.shape, text.dtype)
     filled[~is_none] = text
     if is_none.any():
         missing = is_none if missing is None else missing | is_none

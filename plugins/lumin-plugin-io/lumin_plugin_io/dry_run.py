@@ -167,11 +167,14 @@ class DryRun(Displayed):
 
     def _objects(self) -> Iterator[Row]:
         """Show the first object of each table."""
-        first, fields = 0, self.recipe.matrix_fields
+        matrix = None if self.first is None else self.first.matrix
+        if matrix is None:
+            return
+        row, fields = 0, self.recipe.matrix_fields
         for table in self.recipe.matrix:
-            for name in table.fields if self.first is not None and self.first.matrix is not None else ():
-                yield f"{table.name}_0_{name}", _shown(self.first.matrix[:, first, fields.index(name)])
-            first += table.n
+            for name in table.fields:
+                yield f"{table.name}_0_{name}", _shown(matrix[:, row, fields.index(name)])
+            row += table.n
 
     def _warnings(self) -> Iterator[str]:
         for sample in self.recipe.samples:

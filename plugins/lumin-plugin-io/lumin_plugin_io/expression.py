@@ -10,20 +10,23 @@ import attrs
 import numpy as np
 
 from lumin_core.errors import ConfigError, DataError
-from lumin_plugin_io import elements
-from lumin_plugin_io.columns import Columns, column_of
+from lumin_plugin_io import conditions, elements
+from lumin_plugin_io.columns import Columns, column_of, joined
 from lumin_plugin_io.grammar import CONSTANTS, Parsed, branch_of, compared_with, name_of, parse, place_of
 from lumin_plugin_io.list_functions import indexed
 from lumin_plugin_io.pointing import pointed
-from lumin_plugin_io.values import Misfit, Tree, Values, element_wise
+from lumin_plugin_io.values import Misfit, Tree, Values, element_wise, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lumin_core.data import Column
 
+BLOCK = 1 << 16
+"""Events of flat columns that are worked out together: what comes in between stays in the cache."""
+
 _UNARY: dict[type[ast.unaryop], Callable[[Values], Values]] = {
-    ast.Not: elements.opposite,
+    ast.Not: conditions.opposite,
     ast.USub: elements.negative,
     ast.UAdd: elements.positive,
     ast.Invert: elements.inverse,
@@ -76,6 +79,10 @@ class Expression:
         parsed = parse(line, what)
         return cls(line, what, parsed.names, parsed)
 
+    def __reduce__(self) -> tuple[Callable[[str, str], Expression], tuple[str, str]]:
+        """Pickle as the text, which is parsed anew."""
+        return type(self).parse, (self.text, self.what)
+
     def __call__(self, columns: Mapping[str, Column] | Columns, n: int) -> Column:
         """Work it out.
 
@@ -89,11 +96,15 @@ class Expression:
             text, masked where some are missing; or an array of awkward where there are lists.
 
         Raises:
-            ConfigError: If a column is not there.
-            DataError: If values cannot be combined as they should be; pointing at the place.
+            DataError: If a column is not there, or values cannot be combined as they should be;
+                pointing at the place.
         """
         prepared = columns if isinstance(columns, Columns) else Columns(columns, n)
-        return column_of(_Evaluation(self, prepared).value(self._parsed.tree), n)
+        tree = self._parsed.tree
+        if n <= BLOCK or isinstance(tree, ast.Name) or not prepared.are_flat(self.names):
+            return column_of(_Evaluation(self, prepared).value(tree), n)
+        pieces = (prepared.piece(self.names, start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+        return column_of(joined((leaves(_Evaluation(self, piece).value(tree)) for piece in pieces), n), n)
 
 
 class _Evaluation:
@@ -141,7 +152,7 @@ class _Evaluation:
 
     def logical(self, node: ast.BoolOp) -> Tree:
         """Combine conditions."""
-        function = elements.all_true if isinstance(node.op, ast.And) else elements.any_true
+        function = conditions.all_true if isinstance(node.op, ast.And) else conditions.any_true
         return element_wise(function, *map(self.value, node.values))
 
     def comparison(self, node: ast.Compare) -> Tree:
@@ -151,7 +162,7 @@ class _Evaluation:
             others = [self.value(other) for other in compared_with(kind, right)]
             results.append(element_wise(_comparing(kind), left, *others))
             left = others[-1] if others else left
-        return results[0] if len(results) == 1 else element_wise(elements.all_true, *results)
+        return results[0] if len(results) == 1 else element_wise(conditions.all_true, *results)
 
     def subscript(self, node: ast.Subscript) -> Tree:
         """Return elements of lists."""
@@ -184,7 +195,7 @@ _WAYS: dict[type[ast.expr], Callable[..., Tree]] = {
 
 def _comparing(kind: ast.cmpop) -> Callable[..., Values]:
     if isinstance(kind, ast.In):
-        return elements.is_among
+        return conditions.is_among
     if isinstance(kind, ast.NotIn):
-        return elements.is_not_among
-    return partial(elements.compare, type(kind))
+        return conditions.is_not_among
+    return partial(conditions.compare, type(kind))

@@ -14,13 +14,15 @@ import numpy as np
 
 from lumin_core import registry
 from lumin_core.checks import nearest
-from lumin_core.data import ExpressionFunction
 from lumin_core.errors import ConfigError, DataError, UnknownComponent
 from lumin_plugin_io import elements, list_functions
+from lumin_plugin_io.sorts import as_floats
 from lumin_plugin_io.values import Tree, Values, element_wise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lumin_core.data import ExpressionFunction
 
 KIND = "expression_function"
 
@@ -45,7 +47,7 @@ class Function:
 def _of_floats(ufunc: np.ufunc) -> Callable[..., Values]:
     def apply(*values: Values) -> Values:
         with np.errstate(all="ignore"):
-            return Values(np.asarray(ufunc(*map(elements.as_floats, values))))
+            return Values(np.asarray(ufunc(*map(as_floats, values))))
 
     return apply
 
@@ -59,7 +61,7 @@ def _list(function: Callable[..., Tree]) -> Function:
 
 
 def _extreme(of_elements: Callable[..., Values], of_lists: Callable[..., Tree]) -> Function:
-    """Make ``min`` and ``max``: of one argument over the last axis, of several element by element."""
+    """Make ``min`` and ``max``: of one argument over the last axis, else of each element."""
 
     def apply(*trees: Tree) -> Tree:
         if len(trees) == 1:
@@ -92,17 +94,15 @@ FUNCTIONS: dict[str, Function] = {
 """By name: those of each element, then those over the last axis."""
 
 _SPELLED_ELSEWHERE = {
-    "fabs": "abs",
-    "pow": "**",
-    "power": "**",
-    "ln": "log",
+    "fabs": "abs(x)",
+    "pow": "x**y",
+    "power": "x**y",
+    "ln": "log(x)",
     "log10": "log(x) / log(10)",
     "log2": "log(x) / log(2)",
-    "arctan2": "atan2",
-    "isnan": "not isfinite",
-    "size": "len",
-    "length": "len",
-    "if": "where",
+    "arctan2": "atan2(y, x)",
+    "isnan": "not isfinite(x)",
+    "size": "len(x)",
     "mean": "sum(x) / len(x)",
 }
 
@@ -125,27 +125,26 @@ def find_function(name: str) -> Function:
         return FUNCTIONS[name]
     try:
         component = registry.find(KIND, name)
-    except UnknownComponent as error:
-        raise ConfigError(f"there is no function {name!r}{_hint(name, error)}") from None
+    except UnknownComponent:
+        raise ConfigError(f"there is no function {name!r}; {_hint(name)}") from None
     function = registry.build(KIND, component.qualified)
     n = len(function.arguments)
     return _elements(partial(_apply, function, name), n, ", ".join(function.arguments))
 
 
-def _hint(name: str, error: UnknownComponent) -> str:
+def _hint(name: str) -> str:
     """Say what was meant, or which of our plugins has it."""
     if name in _SPELLED_ELSEWHERE:
-        return f"; did you mean {_SPELLED_ELSEWHERE[name]!r}?"
-    others = [component.name for component in registry.components(KIND)]
-    if near := nearest(name, [*FUNCTIONS, *others]):
-        return f"; did you mean {' or '.join(map(repr, near))}?"
-    if "pip install" in str(error):
-        return "; " + str(error).partition("; ")[2]
-    return f"; there are {', '.join([*FUNCTIONS, *others])}"
+        return f"write {_SPELLED_ELSEWHERE[name]}"
+    if plugins := registry.not_installed(KIND, name):
+        return "; ".join(plugins)
+    names = [*FUNCTIONS, *(component.name for component in registry.components(KIND))]
+    near = nearest(name, names)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(names)}"
 
 
 def _apply(function: ExpressionFunction, name: str, *values: Values) -> Values:
-    arrays = np.broadcast_arrays(*map(elements.as_floats, values))
+    arrays = np.broadcast_arrays(*map(as_floats, values))
     with np.errstate(all="ignore"):
         result = np.asarray(function(*arrays), np.float64)
     if result.shape != arrays[0].shape:

@@ -14,7 +14,7 @@ import attrs
 from lumin_core.errors import ConfigError
 from lumin_plugin_io.functions import FUNCTIONS, Function, find_function
 from lumin_plugin_io.pointing import pointed
-from lumin_plugin_io.syntax import DEEPEST, check_characters, too_deep
+from lumin_plugin_io.syntax import ALLOWED, DEEPEST, check_characters, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,6 @@ _INSTEAD: dict[type[ast.AST], str] = {
     ast.Set: "lists of values stand to the right of 'in' alone",
     ast.Slice: "an index is one number, x[0], or a condition, x[x > 30]",
     ast.Starred: "arguments are written one by one",
-    ast.MatMult: "write sum(x * y)",
     ast.Is: "write '=='",
     ast.IsNot: "write '!='",
 }
@@ -147,8 +146,8 @@ def _tree(text: str, what: str) -> ast.expr:
     except (RecursionError, MemoryError):
         raise too_deep(what) from None
     except SyntaxError as error:
-        start = (error.offset or 1) - 1
-        stop = error.end_offset - 1 if error.end_offset and error.end_offset > 0 else start + 1
+        start = error.offset - 1 if error.offset else len(text)  # 0 says that it ends too early
+        stop = (error.end_offset or 0) - 1
         message = f"{what}: this is not an expression of Python's syntax ({error.msg})"
         raise ConfigError(pointed(message, text, start, stop)) from None
     except ValueError as error:  # characters that no text has, numbers of thousands of digits
@@ -198,20 +197,14 @@ def _wrong(node: ast.AST, text: str) -> str | None:
         return _wrong_constant(node.value)
     if isinstance(node, ast.Compare):
         return _wrong_comparison(node, text)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-        return _refusal(node.op)
     if isinstance(node, ast.Call):
         return _wrong_call(node)
     return None
 
 
 def _refusal(node: ast.AST) -> str:
-    instead = _INSTEAD.get(type(node))
-    allowed = (
-        "allowed are operators, comparisons, 'and', 'or', 'not', 'in', indices, numbers, text, names of branches and "
-        f"the functions {', '.join(FUNCTIONS)}"
-    )
-    return f"{_KINDS.get(type(node), 'this')} is not allowed; {instead or allowed}"
+    instead = _INSTEAD.get(type(node), f"{ALLOWED}; functions are {', '.join(FUNCTIONS)}")
+    return f"{_KINDS.get(type(node), 'this')} is not allowed; {instead}"
 
 
 _KINDS: dict[type[ast.AST], str] = {
@@ -222,7 +215,6 @@ _KINDS: dict[type[ast.AST], str] = {
     ast.Slice: "a slice",
     ast.Is: "'is'",
     ast.IsNot: "'is not'",
-    ast.MatMult: "'@'",
 }
 
 
@@ -272,6 +264,7 @@ def _function(node: ast.Call, name: str, text: str, what: str) -> Function:
         raise ConfigError(pointed(f"{what}: {error}", text, *place_of(node.func, text))) from None
     n = len(node.args)
     if n < function.least or (function.most is not None and n > function.most):
-        message = f"{what}: {name}({function.arguments}) takes {function.least} argument(s), got {n}"
+        least = function.least if function.least == function.most else f"at least {function.least}"
+        message = f"{what}: {name}({function.arguments}) takes {least} argument{'s'[: least != 1]}, got {n}"
         raise ConfigError(pointed(message, text, *place_of(node, text)))
     return function

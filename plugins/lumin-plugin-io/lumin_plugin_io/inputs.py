@@ -1,4 +1,4 @@
-"""The files of a sample: patterns to inputs, inputs to readers, and whether their columns agree."""
+"""The files of a sample: patterns to inputs, and whether the columns of inputs agree."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import attrs
 
 from lumin_core.checks import listed
-from lumin_core.data import Reader
-from lumin_core.errors import BrokenPlugin, ConfigError, DataError
+from lumin_core.errors import ConfigError, DataError
 from lumin_core.looks import nearby
-from lumin_core.registry import build
-from lumin_plugin_io.suffixes import by_suffix, needs
+from lumin_plugin_io.friends import MEMORY, joined
+from lumin_plugin_io.opening import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from lumin_core.data import Reader
     from lumin_plugin_io.description import Friends, Sample
 
 _LISTED = 8
@@ -41,38 +41,13 @@ class Input:
     name: str
     friends: tuple[Friends, ...] = ()
 
-    def open(self) -> Reader:
-        """Return a reader of it, with friends; close it, or use it in a ``with`` block."""
-        return open_reader(self.path, self.tree)
+    def open(self, memory: int = MEMORY) -> Reader:
+        """Return a reader of it, with friends; close it, or use it in a ``with`` block.
 
-
-def open_reader(path: str | Path, tree: str | None = None, reader: object = None) -> Reader:
-    r"""Open a file of events.
-
-    Args:
-        path: The file; a url, ``root://...``, for ROOT files.
-        tree: Its table; by default the only one.
-        reader: What reads it, by name or otherwise; by default the ending of the file says it.
-
-    Raises:
-        ConfigError: If it is not there, has no such table, or nothing reads it.
-        DataError: If it is damaged.
-
-    Example:
-        >>> import pathlib, tempfile
-        >>> from lumin_plugin_io import open_reader
-        >>> path = pathlib.Path(tempfile.mkdtemp()) / "events.csv"
-        >>> _ = path.write_text("pt,n_jets\n30.5,2\n50.0,3\n")
-        >>> with open_reader(path) as events:
-        ...     print(events.columns())
-        {'pt': 'float64', 'n_jets': 'int64'}
-    """
-    spec = reader or by_suffix("reader", Path(path))
-    try:
-        opened: Reader = build("reader", spec, path=path, tree=tree)
-    except BrokenPlugin as error:
-        raise needs(error, str(spec)) from error
-    return opened
+        Args:
+            memory: Bytes that friends by key may take.
+        """
+        return joined(open_reader(self.path, self.tree), self.friends, memory)
 
 
 def find_inputs(sample: Sample, tree: Sequence[str], folder: Path) -> list[Input]:
@@ -102,11 +77,25 @@ def find_inputs(sample: Sample, tree: Sequence[str], folder: Path) -> list[Input
     """
     files = find_files(sample.files, folder, f"the sample {sample.name!r}")
     trees: Sequence[str | None] = sample.tree or tree or (None,)
+    tables = [(path, name) for path in files for name in trees]
+    friends = [_of_tables(each, tables, folder, sample.name) for each in sample.friends]
     return [
-        Input(path=path, tree=name, name=_relative(path, folder), friends=sample.friends)
-        for path in files
-        for name in trees
+        Input(path=path, tree=name, name=_relative(path, folder), friends=tuple(each[number] for each in friends))
+        for number, (path, name) in enumerate(tables)
     ]
+
+
+def _of_tables(friends: Friends, tables: Sequence[object], folder: Path, sample: str) -> list[Friends]:
+    """Return the friends of each table: all files where keys join, else one file."""
+    files = find_files(friends.files, folder, f"the friends of the sample {sample!r}")
+    if friends.by:
+        return [attrs.evolve(friends, files=tuple(files))] * len(tables)
+    if len(files) != len(tables):
+        raise ConfigError(
+            f"the sample {sample!r} has {len(tables)} tables, its friends have {len(files)} files: entry by entry, "
+            "each needs one; or say by which columns they belong together, by = ['run', 'event']"
+        )
+    return [attrs.evolve(friends, files=(file,)) for file in files]
 
 
 def find_files(patterns: Iterable[str], folder: Path, whose: str) -> list[str]:
@@ -133,7 +122,8 @@ def _matching(pattern: str, folder: Path, whose: str) -> list[str]:
         return [str(path)]
     if not glob.has_magic(pattern):
         raise ConfigError(f"there is no file {path}, of {whose}{nearby(path)}")
-    found = [name for name in glob.glob(pattern, root_dir=folder, recursive=True) if (folder / name).is_file()]
+    names = glob.iglob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207  (Path's refuses absolute ones)
+    found = [name for name in names if (folder / name).is_file()]
     if not found:
         raise ConfigError(f"no file matches the pattern {pattern!r} of {whose} in {folder}; {_there(path.parent)}")
     return [str(folder / name) for name in sorted(found, key=_natural)]

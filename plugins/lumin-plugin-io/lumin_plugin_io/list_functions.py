@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_plugin_io import whole_numbers
-from lumin_plugin_io.elements import as_floats, as_number, as_whole, is_missing, sort_of, truth
-from lumin_plugin_io.values import Lists, Misfit, Tree, Values, check_lengths, either, inside, leaves, offsets_of, taken
+from lumin_plugin_io.conditions import truth
+from lumin_plugin_io.sorts import as_floats, as_number, as_whole, is_missing, sort_of
+from lumin_plugin_io.values import Lists, Misfit, Tree, Values, check_lengths, inside, leaves, offsets_of, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,18 +85,18 @@ def all_of(lists: Lists, values: Values) -> Values:
     return Values(_reduced(np.logical_and, lists, truth(values).data, True))
 
 
-def length(lists: Lists, values: Values) -> Values:  # noqa: ARG001  (one shape for all functions of lists)
+def length(lists: Lists, values: Values) -> Values:
     """Return numbers of values."""
     counts = lists.counts
     return Values(counts, None, (0, int(counts.max(initial=0))))
 
 
-def first(lists: Lists, values: Values) -> Tree:  # noqa: ARG001
+def first(lists: Lists, values: Values) -> Tree:
     """Return first values, missing of nothing."""
     return picked(lists, Values(np.array(0)))
 
 
-def last(lists: Lists, values: Values) -> Tree:  # noqa: ARG001
+def last(lists: Lists, values: Values) -> Tree:
     """Return last values, missing of nothing."""
     return picked(lists, Values(np.array(-1)))
 

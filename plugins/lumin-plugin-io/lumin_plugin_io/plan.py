@@ -50,11 +50,11 @@ class Plan:
         self,
         *,
         sample: Mapping[str, object],
-        variables: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | Sequence[str] | None = None,
         categories: Mapping[str, object] | None = None,
         matrix: Mapping[str, object] | None = None,
-        targets: Mapping[str, str] | None = None,
-        misc: Mapping[str, str] | None = None,
+        targets: Mapping[str, str] | Sequence[str] | None = None,
+        misc: Mapping[str, str] | Sequence[str] | None = None,
         tree: str | Sequence[str] | None = None,
         lumi: float | None = None,
         weights: str | None = None,
@@ -335,10 +335,8 @@ def _compression(value: object) -> str | None:
 
 
 def _without_files(sample: Sample) -> dict[str, Any]:
-    plain = _plain(sample)
-    plain.pop("files", None)
-    friends = [{key: value for key, value in friend.items() if key != "files"} for friend in plain.pop("friends", [])]
-    return plain | ({"friends": friends} if friends else {})
+    friends = [_plain(attrs.evolve(friend, files=())) for friend in sample.friends]
+    return _plain(attrs.evolve(sample, files=(), friends=())) | ({"friends": friends} if friends else {})
 
 
 def _plain(description: attrs.AttrsInstance) -> dict[str, Any]:

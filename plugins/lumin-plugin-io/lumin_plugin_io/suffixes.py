@@ -57,7 +57,7 @@ def by_suffix(kind: str, path: Path) -> str:
 
 
 def _others(kind: str) -> list[tuple[str, str]]:
-    """List endings and names of what other distributions and the session have; broken ones have none."""
+    """List endings and names of what others have and the session; broken ones have none."""
     pairs = []
     for component in components(kind):
         if component.distribution != "lumin-plugin-io" and component.problem is None:
@@ -81,8 +81,8 @@ def needs(error: BrokenPlugin, name: str) -> ConfigError | BrokenPlugin:
         >>> from lumin_plugin_io.suffixes import needs
         >>> error = BrokenPlugin("...")
         >>> error.__cause__ = ModuleNotFoundError("No module named 'uproot'")
-        >>> str(needs(error, "io/root"))
-        "io/root needs packages that are missing (No module named 'uproot'): pip install 'lumin-plugin-io[root]'"
+        >>> str(needs(error, "io/root")).partition(": ")[2]
+        "pip install 'lumin-plugin-io[root]'"
     """
     extra = _EXTRAS.get(name.removeprefix("io/"))
     if extra is None or not isinstance(error.__cause__, ModuleNotFoundError):

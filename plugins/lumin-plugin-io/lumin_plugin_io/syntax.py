@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lumin_core.errors import ConfigError
@@ -21,6 +22,8 @@ LONGEST = 10_000
 
 DEEPEST = 50
 """Levels of brackets, signs, powers and calls within each other."""
+
+ALLOWED = "there are operators, comparisons, 'and', 'or', 'not', 'in', indices, functions, branches, numbers and text"
 
 _WORDS = {"and", "or", "not", "in", "is", "True", "False", "None"}
 _TOKEN = re.compile(
@@ -75,7 +78,7 @@ def check_characters(text: str, what: str) -> None:
     if len(text) > LONGEST:
         raise ConfigError(f"{what}: an expression has at most {LONGEST:,} characters, got {len(text):,}")
     tokens = [token for token in _tokens(text, what) if token.lastgroup != "space"]
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    for token, following in pairwise(tokens):
         if wrong := _clash(token, following):
             raise ConfigError(pointed(f"{what}: {wrong}", text, token.start(), following.end()))
     _check_depth(tokens, text, what)
@@ -102,7 +105,7 @@ def _tokens(text: str, what: str) -> Iterator[re.Match[str]]:
         found = token.group() if token else text[place]
         is_keyword = keyword.iskeyword(found) and found not in _WORDS
         if token is None or token.lastgroup == "foreign" or is_keyword:
-            meant = _MEANT.get(found, "write conditions with 'and', 'or', 'not', and names of branches as they are")
+            meant = _MEANT.get(found, ALLOWED)
             message = f"{what}: {found!r} is not allowed; {meant}"
             raise ConfigError(pointed(message, text, place, place + len(found)))
         yield token

@@ -75,9 +75,9 @@ def _sum_of_weights(value: object, where: str) -> float | str:
 def _friends(entry: object, place: str) -> Friends:
     given = _keys(entry, Friends, place)
     return Friends(
-        files=toml_values.as_texts(given.get("files"), f"{place}.files"),
+        files=toml_values.as_texts(given.get("files"), f"{place} files"),
         tree=_read(given, "tree", toml_values.as_text, place),
-        by=toml_values.as_texts(given.get("by"), f"{place}.by"),
+        by=toml_values.as_texts(given.get("by"), f"{place} by"),
     )
 
 
@@ -136,7 +136,13 @@ def _objects(name: str, entry: object) -> MatrixTable:
         raise ConfigError(f"{place} fields must name what is known of an object: fields = {{ pt = 'Jet_pt' }}")
     by = _read(given, "by", toml_values.as_text, place)
     toml_values.check_known([by] if by else [], fields, f"{place} by", "field")
-    return MatrixTable(name=name, fields=fields, n=toml_values.as_whole(given["n"], f"{place} n", least=1), by=by)
+    return MatrixTable(
+        name=name,
+        fields=fields,
+        n=toml_values.as_whole(given["n"], f"{place} n", least=1),
+        by=by,
+        unscaled=toml_values.as_flag(given.get("unscaled", False), f"{place} unscaled"),
+    )
 
 
 def variations(table: object) -> tuple[Variation, ...]:

@@ -40,7 +40,7 @@ class Values:
 
     @property
     def sort(self) -> str:
-        """What the values are: ``"f"`` float, ``"i"``, ``"u"`` whole, ``"b"`` Boolean, ``"U"`` text."""
+        """What the values are: ``"f"``, whole ``"i"`` or ``"u"``, ``"b"`` Boolean, ``"U"`` text."""
         return self.data.dtype.kind
 
     @property
@@ -116,7 +116,8 @@ def element_wise(function: Callable[..., Values], *trees: Tree) -> Tree:
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_io.values import Lists, Values, element_wise
-        >>> pt, scale = Lists(np.array([0, 2, 3]), Values(np.array([1.0, 2.0, 3.0]))), Values(np.array([10.0, 1.0]))
+        >>> pt = Lists(np.array([0, 2, 3]), Values(np.array([1.0, 2.0, 3.0])))
+        >>> scale = Values(np.array([10.0, 1.0]))
         >>> element_wise(lambda x, y: Values(x.data * y.data), pt, scale).content.data
         array([10., 20.,  3.])
     """
@@ -152,9 +153,10 @@ def check_lengths(first: Lists, second: Lists) -> None:
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_io.values import Lists, Values, check_lengths
-        >>> check_lengths(Lists(np.array([0, 2]), Values(np.zeros(2))), Lists(np.array([0, 1]), Values(np.zeros(1))))
+        >>> pt, charge = (Lists(np.array([0, n]), Values(np.zeros(n))) for n in (2, 1))
+        >>> check_lengths(pt, charge)
         Traceback (most recent call last):
-        lumin_plugin_io.values.Misfit: lists have to be of the same length to be combined, got 2 values and 1 ...
+        lumin_plugin_io.values.Misfit: lists have to be of the same length to be combined, ...
     """
     if first.offsets is second.offsets or np.array_equal(first.offsets, second.offsets):
         return
