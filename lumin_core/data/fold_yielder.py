@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Self
 
 from lumin_core import seeds
@@ -21,7 +20,7 @@ from lumin_core.data.read_ahead import ReadAhead
 from lumin_core.display import component
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import h5py
@@ -191,29 +190,38 @@ class FoldYielder(FoldColumns, Predicting):
         make_rng = partial(seeds.stream, self.seed if seed is None else seed, "augmentation", epoch, int(idx))
         return augmentation.augment(self._with_nan(fold), self.augmentations, make_rng)
 
-    def training_folds(
-        self, order: Iterable[int], epoch: int | None = None, seed: int | None = None
-    ) -> Generator[tuple[int, FoldData], None, None]:
-        """Go through folds of a training; values that are missing stay NaN, for `batches` to fill.
+    def reading_ahead(self) -> ReadAhead[Fold]:
+        """Return what reads the folds of a training, the next while one is used."""
+        return ReadAhead(self._stored)
 
-        While one is used, a thread reads the next: close the generator where it is left early.
+    def training_folds(
+        self,
+        order: Sequence[int],
+        epoch: int | None = None,
+        seed: int | None = None,
+        *,
+        ahead: ReadAhead[Fold] | None = None,
+        then: int | None = None,
+    ) -> Iterator[tuple[int, FoldData]]:
+        """Go through folds of a training; values that are missing stay NaN, for `batches` to fill.
 
         Args:
             order: Numbers of the folds.
             epoch: Of the training, for the augmentation; ``None``, as for validation, leaves the
                 folds as they are stored.
             seed: Of the augmentation; by default the yielder's.
+            ahead: From `reading_ahead`, to read the next fold while one is used.
+            then: The fold that is wanted after these, if it is known.
 
         Yields:
             Number and data of a fold; see `get_fold`. In the matrix, absent objects are NaN, too.
         """
-        numbers = list(order)
-        with ReadAhead(self._stored) as ahead:
-            for idx, following in zip_longest(numbers, numbers[1:]):
-                used = [self._yielded(self._augmented(ahead.take(idx), idx, epoch, seed), keep_nan=True)]
-                if following is not None:
-                    ahead.begin(following)
-                yield idx, used.pop()  # no fold is held here while it is used
+        take = self._stored if ahead is None else ahead.take
+        for idx, following in zip(order, [*order[1:], then], strict=True):
+            used = [self._yielded(self._augmented(take(idx), idx, epoch, seed), keep_nan=True)]
+            if ahead is not None and following not in (None, idx):
+                ahead.begin(following)
+            yield idx, used.pop()  # no fold is held here while it is used
 
     def batches(self, fold: FoldData, bs: int, objective: str, missing: str = "zero", **options: Any) -> BatchYielder:
         """Make the batches of a fold, by the `batch_yielder_type`.

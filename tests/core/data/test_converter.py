@@ -1,12 +1,12 @@
 """Converters: the fold file of a recipe, and the recipe that a file records."""
 
 import pytest
+from written import make_file
 
 from lumin_core import FoldYielder, registry
 from lumin_core.data import Converter
 from lumin_core.data.converter import recorded_converter
 from lumin_core.errors import ConfigError, DataError, UnknownComponent
-from written import make_file
 
 
 class FakeRecipe(Converter):
@@ -75,7 +75,7 @@ def test_a_core_without_the_plugin_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("LUMIN_DISABLE_PLUGINS", "io")
     registry.refresh()
     (tmp_path / "mine.toml").write_text('tree = "Events"')
-    with pytest.raises(UnknownComponent, match="^mine.toml: .*pip install lumin-plugin-io"):
+    with pytest.raises(UnknownComponent, match=r"^mine\.toml: .*pip install lumin-plugin-io"):
         FoldYielder.from_files(tmp_path / "mine.toml")
     with pytest.raises(UnknownComponent, match="pip install lumin-plugin-io"):
         recorded_converter({"tree": "Events"})
