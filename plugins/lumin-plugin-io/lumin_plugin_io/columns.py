@@ -11,7 +11,7 @@ from lumin_core.checks import did_you_mean
 from lumin_plugin_io.values import Lists, Misfit, Tree, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lumin_core.data import Column
 
@@ -56,6 +56,17 @@ class Columns(Mapping[str, Tree]):
     def __len__(self) -> int:
         """Return the number of columns."""
         return len(self._columns)
+
+    def are_flat(self, names: Sequence[str]) -> bool:
+        """Tell whether there is one value per event in each of these columns, one at least."""
+        columns = [self._columns.get(name) for name in names]
+        flat = [isinstance(one, np.ndarray) and one.ndim == 1 and len(one) == self.n for one in columns]
+        return bool(flat) and all(flat)
+
+    def piece(self, names: Sequence[str], start: int, stop: int) -> Columns:
+        """Return columns, which have to be flat, of some of the events."""
+        arrays: dict[str, Any] = {name: self._columns[name] for name in names}
+        return Columns({name: array[start:stop] for name, array in arrays.items()}, stop - start)
 
     def _prepare(self, name: str) -> Tree:
         if name not in self._columns:
@@ -146,6 +157,35 @@ def column_of(tree: Tree, n: int) -> Column:
         return jagged
     data = np.full(n, tree.data) if tree.is_constant else tree.data
     return data if tree.missing is None or not tree.missing.any() else np.ma.masked_array(data, tree.missing)
+
+
+def joined(pieces: Iterable[Values], n: int) -> Values:
+    """Put values of blocks of events behind each other.
+
+    Args:
+        pieces: The values of each block, of one type; texts may differ in their width.
+        n: Number of events.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_io.columns import joined
+        >>> from lumin_plugin_io.values import Values
+        >>> joined([Values(np.array([1, 2])), Values(np.array([3]))], 3).data
+        array([1, 2, 3])
+    """
+    data, missing, start = np.empty(0), None, 0
+    for piece in pieces:
+        stop = start + len(piece.data)
+        if start == 0:
+            data = np.empty(n, piece.data.dtype)
+        elif piece.data.dtype.itemsize > data.dtype.itemsize:  # wider text
+            data = data.astype(piece.data.dtype)
+        data[start:stop] = piece.data
+        if piece.missing is not None:
+            missing = np.zeros(n, bool) if missing is None else missing
+            missing[start:stop] = piece.missing
+        start = stop
+    return Values(data, missing)
 
 
 def _text_of_objects(data: np.ndarray, missing: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:

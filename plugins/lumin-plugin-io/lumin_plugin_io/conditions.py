@@ -72,10 +72,10 @@ def compare(kind: type[ast.cmpop], first: Values, second: Values) -> Values:
     if (first.sort == "U") != (second.sort == "U"):
         raise Misfit(f"text is compared with text, got {sort_of(first)} and {sort_of(second)}")
     first, second = _exact(first, second), _exact(second, first)
-    result = np.asarray(_compared(_COMPARISONS[kind], first, second))
-    if kind is ast.NotEq:  # true for NaN, as IEEE has it
-        for one in (first, second):
-            result = result & ~np.isnan(one.data) if one.sort == "f" else result
+    if kind is ast.NotEq and "f" in (first.sort, second.sort):  # it is true for NaN, as IEEE has it
+        result = np.asarray((first.data < second.data) | (first.data > second.data))
+    else:
+        result = np.asarray(_compared(_COMPARISONS[kind], first, second))
     missing = either(first.missing, second.missing)
     return Values(result if missing is None else result & ~missing)
 

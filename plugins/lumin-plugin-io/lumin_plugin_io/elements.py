@@ -20,14 +20,14 @@ from lumin_plugin_io.values import Misfit, Values, either
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_FLOATS = {
+_FLOATS: dict[type[ast.operator], Callable[[np.ndarray, np.ndarray], Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
     ast.Mult: np.multiply,
     ast.Div: np.true_divide,
     ast.FloorDiv: np.floor_divide,
     ast.Mod: np.remainder,
-    ast.Pow: np.power,
+    ast.Pow: whole_numbers.raised,
 }
 _WHOLE: dict[type[ast.operator], Callable[[Values, Values], Values]] = {
     ast.Add: partial(whole_numbers.combine, by="add"),

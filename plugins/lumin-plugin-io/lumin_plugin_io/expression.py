@@ -11,16 +11,19 @@ import numpy as np
 
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_io import conditions, elements
-from lumin_plugin_io.columns import Columns, column_of
+from lumin_plugin_io.columns import Columns, column_of, joined
 from lumin_plugin_io.grammar import CONSTANTS, Parsed, branch_of, compared_with, name_of, parse, place_of
 from lumin_plugin_io.list_functions import indexed
 from lumin_plugin_io.pointing import pointed
-from lumin_plugin_io.values import Misfit, Tree, Values, element_wise
+from lumin_plugin_io.values import Misfit, Tree, Values, element_wise, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lumin_core.data import Column
+
+BLOCK = 1 << 16
+"""Events of flat columns that are worked out together: what comes in between stays in the cache."""
 
 _UNARY: dict[type[ast.unaryop], Callable[[Values], Values]] = {
     ast.Not: conditions.opposite,
@@ -97,7 +100,11 @@ class Expression:
                 pointing at the place.
         """
         prepared = columns if isinstance(columns, Columns) else Columns(columns, n)
-        return column_of(_Evaluation(self, prepared).value(self._parsed.tree), n)
+        tree = self._parsed.tree
+        if n <= BLOCK or isinstance(tree, ast.Name) or not prepared.are_flat(self.names):
+            return column_of(_Evaluation(self, prepared).value(tree), n)
+        pieces = (prepared.piece(self.names, start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+        return column_of(joined((leaves(_Evaluation(self, piece).value(tree)) for piece in pieces), n), n)
 
 
 class _Evaluation:

@@ -54,7 +54,7 @@ def with_type(values: Values, dtype: np.dtype[Any]) -> Values:
     if values.data.dtype == dtype:
         return values
     if _within(bounds_of(values), dtype):
-        return Values(values.data.astype(dtype), values.missing, values.bounds)
+        return Values(values.data.astype(dtype, copy=False), values.missing, values.bounds)
     return _if_they_fit(values.data.astype(object), values.missing, dtype)
 
 
@@ -110,13 +110,16 @@ def divide(first: Values, second: Values, *, remainder: bool) -> Values:
         Values(data=array([-4,  7]), missing=array([False,  True]), bounds=None)
     """
     dtype = type_of(first, second)
-    by_zero = second.data == 0
-    divisor = Values(np.where(by_zero, 1, second.data).astype(second.data.dtype))
-    missing = either(first.missing, second.missing, by_zero if np.any(by_zero) else None)
+    missing, divisor = either(first.missing, second.missing), second
+    by_zero = np.asarray(second.data == 0)
+    if by_zero.any():
+        missing = either(missing, np.broadcast_to(by_zero, np.broadcast(first.data, by_zero).shape))
+        divisor = Values(np.where(by_zero, 1, second.data).astype(second.data.dtype))
     is_small = all(_within(bounds_of(one), dtype) for one in (first, divisor))
     if is_small and (remainder or bounds_of(first)[0] > _RANGES[_INT64][0]):
         function = np.remainder if remainder else np.floor_divide
-        return Values(np.asarray(function(first.data.astype(dtype), divisor.data.astype(dtype))), missing)
+        data = function(first.data.astype(dtype, copy=False), divisor.data.astype(dtype, copy=False))
+        return Values(np.asarray(data), missing)
     exact = operator.mod if remainder else operator.floordiv
     return _if_they_fit(exact(first.data.astype(object), divisor.data.astype(object)), missing, dtype)
 
@@ -133,15 +136,28 @@ def power(first: Values, second: Values) -> Values:
     """
     dtype = type_of(first, second)
     missing = either(first.missing, second.missing)
-    (low, high), (least, most) = bounds_of(first), bounds_of(second)
+    (low, high), (least, most) = bounds_of(Values(first.data)), bounds_of(second)
     if least >= 0 and most * max(abs(low), abs(high)).bit_length() < _WIDTH - 1:
-        return Values(np.asarray(np.power(first.data.astype(dtype), second.data.astype(dtype))), missing)
+        return Values(np.asarray(raised(first.data.astype(dtype, copy=False), second.data)), missing)
     with np.errstate(all="ignore"):
         bits = np.log2(np.abs(first.data.astype(np.float64))) * second.data  # -inf or NaN for a base of 0
     is_huge = (second.data < 0) | (bits > _WIDTH + 1)  # of which no computer could write down all digits
     exponents = np.where(is_huge, 0, second.data).astype(object)
     exact = np.power(first.data.astype(object), exponents)
     return _if_they_fit(exact, either(missing, is_huge), dtype)
+
+
+def raised(base: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+    """Return powers as NumPy has them, which squares where the exponent is a number that is 2.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_io.whole_numbers import raised
+        >>> raised(np.array([3.0]), np.array(2))
+        array([9.])
+    """
+    powers: np.ndarray = base ** (exponent if exponent.ndim else exponent.item())
+    return powers
 
 
 def bits(first: Values, second: Values, *, by: str) -> Values:
@@ -163,7 +179,9 @@ def bits(first: Values, second: Values, *, by: str) -> Values:
     function = getattr(np, by)
     missing = either(first.missing, second.missing)
     if all(_within(bounds_of(one), dtype) for one in (first, second)):
-        return Values(np.asarray(function(first.data.astype(dtype), second.data.astype(dtype))), missing)
+        return Values(
+            np.asarray(function(first.data.astype(dtype, copy=False), second.data.astype(dtype, copy=False))), missing
+        )
     return _if_they_fit(function(first.data.astype(object), second.data.astype(object)), missing, dtype)
 
 
@@ -181,7 +199,8 @@ def shift(first: Values, second: Values, *, left: bool) -> Values:
     places = np.where(outside, 0, second.data).astype(first.data.dtype)
     shifted = np.asarray(np.left_shift(first.data, places) if left else np.right_shift(first.data, places))
     lost = outside | (np.right_shift(shifted, places) != first.data) if left else outside
-    return Values(shifted, either(first.missing, second.missing, np.asarray(lost) if np.any(lost) else None))
+    lost = np.broadcast_to(lost, shifted.shape) if np.any(lost) else None
+    return Values(shifted, either(first.missing, second.missing, lost))
 
 
 def absolute(values: Values) -> Values:
@@ -212,5 +231,5 @@ def _if_they_fit(exact: Any, missing: np.ndarray | None, dtype: np.dtype[Any]) -
     numbers = np.asarray(exact, object)
     low, high = _RANGES[dtype]
     fits = np.asarray((numbers >= low) & (numbers <= high)).astype(bool)
-    data = np.where(fits, numbers, 0).astype(dtype)
+    data = np.where(fits, numbers, 0).astype(dtype, copy=False)
     return Values(data, missing if fits.all() else either(missing, ~fits))
