@@ -132,7 +132,7 @@ def refuse_existing(path: Path, *, overwrite: bool, error: type[FileError] = Fil
     if not path.exists():
         return
     if not overwrite:
-        raise error(f"{path} exists; pass {option("overwrite")} to replace it, or choose another name")
+        raise error(f"{path} exists; pass {option('overwrite')} to replace it, or choose another name")
     if not path.stat().st_mode & stat.S_IWUSR:
         raise error(f"{path} is read-only; make it writable, or copy it first")
 
