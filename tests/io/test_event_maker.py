@@ -46,6 +46,17 @@ def test_a_number_selects_where_it_is_not_zero():
     assert make({"selection": "n"}).entry.tolist() == list(range(1, N))
 
 
+@pytest.mark.parametrize("mask", [False, True])
+def test_a_branch_of_float32_is_taken_as_it_is(mask):
+    values = np.linspace(0.1, 0.9, N, dtype="float32")
+    values[2] = np.nan
+    column = np.ma.array(values, mask=np.arange(N) == 5) if mask else values
+    expected = np.ma.filled(column, np.nan)
+    np.testing.assert_array_equal(make({"variables": {"v": "v"}}, {**COLUMNS, "v": column}).flat[:, 0], expected)
+    values[3] = np.inf
+    refused(r"\[variables\] v of entry 103 is infinite", {"variables": {"v": "v"}}, {**COLUMNS, "v": values})
+
+
 def test_no_event_may_be_left():
     found = make({"selection": "n > 99", "misc": {"event": "event"}, "categories": {"n": "n"}, "targets": {"m": "m"}})
     assert (found.flat.shape, found.targets.shape, found.misc["event"].dtype) == ((0, 1), (0, 2), np.int64)
