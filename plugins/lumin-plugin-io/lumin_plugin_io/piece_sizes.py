@@ -38,7 +38,10 @@ def largest_cluster(ntuple: Any, fields: Collection[int]) -> int:
     for number, field in enumerate(ntuple.field_records):  # those inside come after what they are in
         if field.parent_field_id in inside:
             inside.add(number)
-    bits = [column.nbits if column.field_id in inside else 0 for column in ntuple.column_records]
+    records = ntuple.column_records
+    columns = {number for number, column in enumerate(records) if column.field_id in inside}
+    columns |= {alias.physical_id for alias in ntuple.alias_column_records if alias.field_id in inside}
+    bits = [column.nbits if number in columns else 0 for number, column in enumerate(records)]
     return max((_bits_of(cluster, bits) // 8 for cluster in ntuple.page_link_list), default=0)
 
 
