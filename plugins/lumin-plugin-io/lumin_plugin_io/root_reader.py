@@ -92,7 +92,7 @@ class RootReader(Reader):
 
     def identity(self) -> str:
         """Return the UUID of the file."""
-        return str(self._file.uuid)
+        return str(self._file.file.uuid)
 
     def close(self) -> None:
         """Close the file."""
@@ -218,7 +218,7 @@ class RootReader(Reader):
                 yield RootColumn(name, (), branch.typename or "branch of an unknown type", readable=False)
                 continue
             try:
-                form = branch.interpretation.awkward_form(self._file)
+                form = branch.interpretation.awkward_form(self._file.file)
             except (uproot.interpretation.objects.CannotBeAwkward, *DAMAGE):
                 yield RootColumn(name, (), branch.typename, readable=False)
             else:
