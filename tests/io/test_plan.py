@@ -142,7 +142,7 @@ def test_a_recipe_goes_to_another_process():
         ("targ_type must be a dtype of numbers", {"targ_type": "U3"}),
         ("compression must be 'lzf' or 'gzip', or left out, got 'zip'", {"compression": "zip"}),
         ("scaling must be the name of a transform, or a table with one", {"scaling": {"copy": True}}),
-        (r"\[variables\] must be a table, got \['pt'\]", {"variables": ["pt"]}),
+        (r"\[variables\] must be a table, got 3", {"variables": 3}),
         (r"\[variables\] a: ", {"variables": {"a": "x +"}}),
         (r"\[sample.a\] selection: ", {"sample": {"a": {"files": "a", "selection": "&&"}}}),
         (r"\[categories\] c: ", {"categories": {"c": "x +"}}),
@@ -215,3 +215,10 @@ def test_all_samples_have_a_target_or_none():
 
 def test_some_samples_without_files():
     refused(r"\[sample.b\] needs files, such as files = \['b_\*.root'\]", sample={"a": {"files": "a"}, "b": {}})
+
+
+def test_a_table_of_the_matrix_may_stay_unscaled_and_the_form_says_so():
+    keys = {"fields": {"pt": "Jet_pt"}, "n": 2}
+    plan = Recipe(sample={"a": {}}, matrix={"jets": {**keys, "unscaled": True}, "muons": keys})
+    assert [table.unscaled for table in plan.matrix] == [True, False]
+    assert plan.to_config()["matrix"] == {"jets": {**keys, "unscaled": True}, "muons": keys}

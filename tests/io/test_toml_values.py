@@ -33,3 +33,20 @@ def test_numbers_are_expressions_and_text_loses_its_blanks():
 def test_a_positive_number_is_asked_for():
     with pytest.raises(ConfigError, match="lumi must be a positive number, got 0"):
         toml_values.as_number(0, "lumi", positive=True)
+
+
+def test_a_list_of_branches_names_each_after_itself():
+    assert toml_values.as_expressions(["met", "pt"], "[variables] ") == {"met": "met", "pt": "pt"}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (["jet_pt[0]"], r"\[variables\]: what is computed needs a name: { name = 'jet_pt\[0\]' }, in a table"),
+        (["met", "met"], r"\[variables\].*'met'"),
+        ([1], r"\[variables\] must be text, got 1"),
+    ],
+)
+def test_a_list_of_anything_else_is_refused(value, message):
+    with pytest.raises(ConfigError, match=message):
+        toml_values.as_expressions(value, "[variables] ")

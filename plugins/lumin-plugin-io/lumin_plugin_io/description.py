@@ -92,6 +92,7 @@ class MatrixTable:
         fields: Expressions of their features by name, each with one value per object.
         n: How many objects are kept.
         by: Field that they are sorted by first, the largest first; by default the order stays.
+        unscaled: Whether fields stay as they are, such as momenta that a network computes with.
 
     Example:
         >>> from lumin_plugin_io import MatrixTable
@@ -103,6 +104,7 @@ class MatrixTable:
     fields: dict[str, str]
     n: int
     by: str | None = None
+    unscaled: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -34,7 +34,8 @@ class Recipe(Plan, Converter, Displayed):
     Args:
         sample: Samples by name, each with ``files`` (paths or patterns); with ``tree``, ``target``,
             ``xsec``, ``sum_of_weights``, ``weights``, ``selection``, ``friends`` as in `Sample`.
-        variables: Continuous features: expressions by name, in the order of the columns.
+        variables: Continuous features: expressions by name, in the order of the columns; or a list
+            of branches. The same holds for ``targets`` and ``misc``.
         categories: Categorical features by name: expressions, or tables with ``value``, ``map``,
             ``unknown`` as in `Category`.
         matrix: Objects by name, each with ``fields``, ``n``, ``by`` as in `MatrixTable`. All tables

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -107,7 +106,7 @@ def scaling_of(recipe: Plan, moments: Mapping[str, Moments]) -> Scaling:
     flat = of_fields = []
     if "flat" in moments:
         flat = _chain(recipe, moments["flat"], [f"[variables] {name}" for name in recipe.cont_feats])
-    if matrix is not None and "matrix" in moments:
+    if matrix is not None and "matrix" in moments and not all(table.unscaled for table in recipe.matrix):
         of_fields = _chain(recipe, moments["matrix"], [f"[matrix] {name}" for name in matrix.feats_per_vec], matrix)
     return Scaling(flat, of_fields, exists)
 
@@ -121,18 +120,28 @@ def _chain(recipe: Plan, moments: Moments, names: Sequence[str], matrix: MatrixS
     variance = moments.variance
     deviation = np.sqrt(variance)
     deviation[deviation <= _CONSTANT * np.abs(moments.mean)] = 1.0
-    columns = np.arange(len(names))
-    if matrix is not None:
-        columns = np.tile(columns, math.prod(matrix.shape) // len(columns))[~np.array(matrix.missing, dtype=bool)]
     learned = {"n_samples_seen": moments.total, "mean": moments.mean, "var": variance, "scale": deviation}
+    if matrix is not None:
+        learned = _of_elements(recipe, matrix, learned)
     step = {
         "name": _STANDARD,
         **dict.fromkeys(_OPTIONS, True),
         **({} if isinstance(recipe.scaling, str) else recipe.scaling),
-        "n_features_in": len(columns),
-        **{name: values[columns].tolist() for name, values in learned.items()},
+        "n_features_in": len(learned["mean"]),
+        **{name: values.tolist() for name, values in learned.items()},
     }
     return cast("list[Pipe]", chain_from_config([step]))
+
+
+def _of_elements(recipe: Plan, matrix: MatrixSchema, learned: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return for each existing element of the flattened matrix what was learned of its field."""
+    exists = ~np.array(matrix.missing, dtype=bool)
+    n_rows, n_fields = matrix.shape
+    unscaled = np.repeat([table.unscaled for table in recipe.matrix], [table.n * n_fields for table in recipe.matrix])
+    as_they_are = {"mean": 0.0, "var": 1.0, "scale": 1.0}
+    found = {name: np.tile(values, n_rows) for name, values in learned.items()}
+    found |= {name: np.where(unscaled, value, found[name]) for name, value in as_they_are.items()}
+    return {name: values[exists] for name, values in found.items()}
 
 
 def _in_blocks(chain: list[Pipe], values: np.ndarray, columns: np.ndarray | None = None) -> None:

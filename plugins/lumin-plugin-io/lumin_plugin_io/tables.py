@@ -136,7 +136,13 @@ def _objects(name: str, entry: object) -> MatrixTable:
         raise ConfigError(f"{place} fields must name what is known of an object: fields = {{ pt = 'Jet_pt' }}")
     by = _read(given, "by", toml_values.as_text, place)
     toml_values.check_known([by] if by else [], fields, f"{place} by", "field")
-    return MatrixTable(name=name, fields=fields, n=toml_values.as_whole(given["n"], f"{place} n", least=1), by=by)
+    return MatrixTable(
+        name=name,
+        fields=fields,
+        n=toml_values.as_whole(given["n"], f"{place} n", least=1),
+        by=by,
+        unscaled=toml_values.as_flag(given.get("unscaled", False), f"{place} unscaled"),
+    )
 
 
 def variations(table: object) -> tuple[Variation, ...]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from lumin_core.arguments import came
-from lumin_core.checks import as_list, did_you_mean, is_number
+from lumin_core.checks import as_list, check_names, did_you_mean, is_number
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
 
 def as_text(value: object, where: str) -> str:
@@ -50,16 +50,30 @@ def as_expressions(value: object, prefix: str) -> dict[str, str]:
     """Return expressions by name.
 
     Args:
-        value: What stands there.
+        value: What stands there; a list of branches names each after itself.
         prefix: What comes before a name in messages, ``"[variables] "`` or ``"targets."``.
 
     Example:
         >>> from lumin_plugin_io.toml_values import as_expressions
         >>> as_expressions({"pt": "Jet_pt[0]"}, "[variables] ")
         {'pt': 'Jet_pt[0]'}
+        >>> as_expressions(["met"], "[variables] ")
+        {'met': 'met'}
     """
+    if isinstance(value, list | tuple):
+        return {name: name for name in _branches(value, prefix)}
     table = as_table(value, prefix.rstrip(" ."))
     return {name: as_expression(text, f"{prefix}{name}") for name, text in table.items()}
+
+
+def _branches(value: Sequence[object], prefix: str) -> list[str]:
+    """Return the names of a list, which must be those of branches."""
+    where = prefix.rstrip(" .")
+    names = [as_text(name, where) for name in value]
+    if computed := [name for name in names if not name.isidentifier()]:
+        raise ConfigError(f"{where}: what is computed needs a name: {{ name = {computed[0]!r} }}, in a table")
+    check_names(where, names)
+    return names
 
 
 def as_texts(value: object, where: str) -> tuple[str, ...]:
