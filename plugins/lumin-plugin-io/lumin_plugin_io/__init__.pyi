@@ -1,4 +1,11 @@
 from lumin_plugin_io.csv_reader import CsvReader as CsvReader
+from lumin_plugin_io.description import Category as Category
+from lumin_plugin_io.description import Friends as Friends
+from lumin_plugin_io.description import MatrixTable as MatrixTable
+from lumin_plugin_io.description import Sample as Sample
+from lumin_plugin_io.description import Split as Split
+from lumin_plugin_io.description import TrainWeight as TrainWeight
+from lumin_plugin_io.description import Variation as Variation
 from lumin_plugin_io.inputs import Input as Input
 from lumin_plugin_io.inputs import check_types as check_types
 from lumin_plugin_io.inputs import find_inputs as find_inputs
