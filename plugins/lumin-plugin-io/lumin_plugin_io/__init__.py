@@ -5,6 +5,7 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES: dict[str, list[str]] = {
+    "columns": ["Columns"],
     "csv_reader": ["CsvReader"],
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "TrainWeight", "Variation"],
     "event_maker": ["EventMaker"],

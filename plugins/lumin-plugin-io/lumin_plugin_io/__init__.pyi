@@ -1,3 +1,4 @@
+from lumin_plugin_io.columns import Columns as Columns
 from lumin_plugin_io.csv_reader import CsvReader as CsvReader
 from lumin_plugin_io.description import Category as Category
 from lumin_plugin_io.description import Friends as Friends
