@@ -96,7 +96,7 @@ class CodeTable:
         """
         missing = np.ma.getmaskarray(values)
         which, found = distinct(np.ma.getdata(values)[~missing])
-        there = np.array([self._number(value) for value in found.tolist()], dtype=np.int32)[which]
+        there: NDArray[np.int32] = np.array([self._number(value) for value in found.tolist()], dtype=np.int32)[which]
         if len(there) == len(values):
             return there
         numbers = np.full(len(values), self._of_missing(), dtype=np.int32)

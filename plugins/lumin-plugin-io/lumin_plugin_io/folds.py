@@ -125,8 +125,8 @@ class FoldMaker:
         if n_cont:
             arrays.inputs[where, :n_cont] = rows["flat"]
         for column, codes in enumerate(self._codes[number]):
-            values = rows["codes"][:, column]
-            arrays.inputs[where, n_cont + column] = values if codes is None else codes[values]
+            numbers = rows["codes"][:, column]
+            arrays.inputs[where, n_cont + column] = numbers if codes is None else codes[numbers]
         for name, values in (
             ("targets", arrays.targets),
             ("weights", arrays.weights),
