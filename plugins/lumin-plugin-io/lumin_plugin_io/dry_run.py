@@ -9,11 +9,10 @@ import attrs
 import numpy as np
 
 from lumin_core.checks import listed
-from lumin_core.display import Displayed, count, counted, whole
+from lumin_core.display import Displayed, count, whole
 from lumin_plugin_io.event_maker import EventMaker
 from lumin_plugin_io.inputs import find_inputs
 from lumin_plugin_io.normalisation import factor_of
-from lumin_plugin_io.plan import TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lumin_core.display import Row
+    from lumin_plugin_io.dry_run import DryRun
 
     Progress = Callable[[str, int, int], None]
 
@@ -127,6 +128,23 @@ class Recipe(Plan, Converter, Displayed):
         except LuminError as error:
             raise type(error)(f"{path}: {error}") from error
         return recipe
+
+    def dry_run(self, *, count: bool = False) -> DryRun:
+        """Read the beginning of each file, and say what a conversion would come to.
+
+        Args:
+            count: Whether all entries are read, rather than 20,000 of a file.
+
+        Returns:
+            Inputs, yields, the first events; as text it is a table.
+
+        Raises:
+            LuminError: If the recipe does not fit the files, as `convert` would.
+        """
+        from lumin_plugin_io.dry_run import dry_run
+
+        self.check_files()
+        return dry_run(self, count=count)
 
     def convert(
         self,
