@@ -203,7 +203,7 @@ def truth_among_inputs(recipe: Plan) -> list[str]:
     """
     targets = {name for expression in recipe.targets.values() for name in expression.names}
     inputs = [(name, expression.names) for name, expression in recipe.variables.items()]
-    return [name for name, branches in inputs if _is_truth(branches, targets)]
+    return [name for name, branches in inputs if _is_truth([name, *branches], targets)]
 
 
 def _is_truth(branches: Iterable[str], targets: set[str]) -> bool:
@@ -244,10 +244,11 @@ def dry_run(recipe: Plan, *, count: bool = False) -> DryRun:
 
 def _look(recipe: Plan, sample: Sample, factor: float, given: Input, *, count: bool) -> tuple[Tally, Selected | None]:
     """Read an input, or its beginning; return what is in it, and its first events."""
-    where = f"{given.path}, tree {given.tree}" if given.tree else given.path
+    where = f"{given.name}, tree {given.tree}" if given.tree else given.name
     maker = EventMaker(recipe, sample, factor, where=where)
     first = None
     with given.open() as reader:
+        maker.check(reader.columns())
         tally = Tally(given.name, sample.name, reader.count(), largest_piece=reader.largest_piece(maker.branches))
         for events in _events(maker, reader, tally.entries if count else min(tally.entries, MOST_ENTRIES)):
             tally.add(events)
