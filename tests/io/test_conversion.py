@@ -3,17 +3,20 @@
 import hashlib
 import logging
 import multiprocessing
+import os
+import signal
+import time
+import warnings
 
 import numpy as np
 import pytest
 
 from lumin_core.data import FoldReader
 from lumin_core.errors import ConfigError, DataError, FoldFileError, UnknownComponent
-
-uproot = pytest.importorskip("uproot")
-
 from lumin_plugin_io import Recipe, category_codes, conversion, filling, workers
 from lumin_plugin_io.conversion import convert
+
+uproot = pytest.importorskip("uproot")
 
 SIZES = {"a.root": 300, "b_1.root": 170, "b_2.root": 90}
 BIG = 2**53 + 1
@@ -279,6 +282,42 @@ def test_a_killed_worker_is_told_and_leaves_what_can_be_resumed(folder, whole, t
         convert(recipe(folder), path, workers=2, progress=kill)
     assert list((tmp_path / ".train.hdf5.spool").glob("*/*.json"))
     assert sums(convert(recipe(folder), path, resume=True)) == sums(whole)
+
+
+def test_what_is_wrong_with_an_input_comes_back_from_a_worker(folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"'no_such'.*[ab](_1)?\.root"):
+        convert(recipe(folder, misc={"event": "no_such"}), tmp_path / "train.hdf5", workers=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_conversion_that_is_killed_and_resumed_ends_with_the_same_bytes(folder, whole, tmp_path):
+    path = tmp_path / "train.hdf5"
+    begun = time.monotonic()
+    convert(recipe(folder), tmp_path / "timed.hdf5", step=20)
+    seconds = time.monotonic() - begun
+    for moment in (0.2, 0.5, 0.9):
+        killed(lambda: convert(recipe(folder), path, step=20, resume=True), moment * seconds)
+        for part, there in whole.items():
+            if (name := path.with_name(there.name)).exists():
+                assert sums({part: name}) == sums({part: there})
+    assert sums(convert(recipe(folder), path, resume=True)) == sums(whole)
+    assert {found.name for found in tmp_path.iterdir()} >= {"train.hdf5", "train.test.hdf5"}
+
+
+def killed(do, moment):
+    """Do something in a process of its own that is killed after so many seconds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork, with threads that only read
+        child = os.fork()
+    if not child:
+        try:
+            do()
+        finally:
+            os._exit(0)
+    time.sleep(moment)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 @pytest.mark.parametrize(

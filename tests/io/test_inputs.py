@@ -105,7 +105,7 @@ def test_readers_of_others_serve(tmp_path):
 
 def test_a_file_of_another_ending_is_told_by_its_look(tmp_path):
     (tmp_path / "events.root.bak").write_bytes(b"root" + bytes(100))
-    assert suffixes.by_suffix("reader", tmp_path / "events.root.bak") == "io/root"
+    assert suffixes.reader_of(tmp_path / "events.root.bak") == "io/root_reader"
 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch):
@@ -113,7 +113,7 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
         raise BrokenPlugin("...") from ModuleNotFoundError("No module named 'uproot'")
 
     monkeypatch.setattr("lumin_plugin_io.opening.build", missing)
-    with pytest.raises(ConfigError, match=r"io/root needs .*'uproot'\): pip install 'lumin-plugin-io\[root\]'"):
+    with pytest.raises(ConfigError, match=r"io/root_reader needs .*'uproot'\): pip install 'lumin-plugin-io\[root\]'"):
         open_reader(tmp_path / "a.root")
     with pytest.raises(BrokenPlugin):
         open_reader(tmp_path / "a.root", reader="mine")

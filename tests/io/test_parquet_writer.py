@@ -18,7 +18,7 @@ COLUMNS = {
 
 
 def write(path, *pieces):
-    with build("writer", "io/parquet", path=path) as writer:
+    with build("writer", "io/parquet_writer", path=path) as writer:
         for piece in pieces:
             writer.append(piece)
 

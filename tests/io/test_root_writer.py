@@ -29,7 +29,7 @@ def write(path, *pieces, error=None, **options):
 @pytest.mark.parametrize("rntuple", [False, True])
 def test_what_is_written_is_read_back(tmp_path, rntuple):
     path = tmp_path / "scores.root"
-    with build("writer", "io/root", path=path, tree="scores", rntuple=rntuple) as writer:
+    with build("writer", "io/root_writer", path=path, tree="scores", rntuple=rntuple) as writer:
         for part in (slice(0, 0), slice(0, 2), slice(2, 3)):
             writer.append({name: values[part] for name, values in COLUMNS.items()})
     with RootReader(path) as reader, uproot.open(path) as file:

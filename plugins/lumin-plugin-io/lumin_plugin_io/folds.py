@@ -72,7 +72,7 @@ class FoldMaker:
         self.scaling = scaling_of(recipe, _moments(filled))
 
     def _codes_of(self, filled: Filled, name: str) -> list[np.ndarray | None]:
-        """Return for each category the codes of an input's numbers, ``None`` where they are these."""
+        """Return for each category the codes of an input's numbers, ``None`` where they are it."""
         return [
             None
             if category.map
@@ -125,8 +125,8 @@ class FoldMaker:
         if n_cont:
             arrays.inputs[where, :n_cont] = rows["flat"]
         for column, codes in enumerate(self._codes[number]):
-            values = rows["codes"][:, column]
-            arrays.inputs[where, n_cont + column] = values if codes is None else codes[values]
+            numbers = rows["codes"][:, column]
+            arrays.inputs[where, n_cont + column] = numbers if codes is None else codes[numbers]
         for name, values in (
             ("targets", arrays.targets),
             ("weights", arrays.weights),

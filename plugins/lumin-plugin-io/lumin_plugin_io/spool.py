@@ -245,7 +245,7 @@ class Spool:
         return Filled(**content)
 
     def is_whole(self, number: int) -> bool:
-        """Tell whether an input was read to its end, and its rows are still those, by their check sum."""
+        """Tell whether an input was read to its end, and its rows have their check sum still."""
         if not (self._inner / f"{number}.json").exists() or not self.rows(number).exists():
             return False
         total = 0
