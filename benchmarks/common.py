@@ -27,7 +27,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def write_fold_file(path: Path, n_folds: int, n_per_fold: int) -> Path:
+def write_fold_file(path: Path, n_folds: int, n_per_fold: int, compression: str | None = None) -> Path:
     """Write events of 30 Gaussian features, of which a smooth function decides the class."""
     import numpy as np
 
@@ -35,7 +35,9 @@ def write_fold_file(path: Path, n_folds: int, n_per_fold: int) -> Path:
 
     rng = np.random.default_rng(1)
     axis = rng.normal(size=(N_FEATURES, 2)) / np.sqrt(N_FEATURES)
-    with FoldFileWriter(path, cont_feats=features(), targ_feats="is_signal", overwrite=True) as file:
+    with FoldFileWriter(
+        path, cont_feats=features(), targ_feats="is_signal", compression=compression, overwrite=True
+    ) as file:
         for fold in range(n_folds):
             inputs = rng.normal(size=(n_per_fold, N_FEATURES)).astype("float32")
             line, bend = (inputs @ axis).T

@@ -6,52 +6,30 @@ Run it with ``python demo.py`` in this folder, or with ``tox run -e demo``. It w
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from lumin_core import Ensemble, FoldYielder, Model, ModelBuilder, df2foldfile, train_models
+from lumin_core import Ensemble, FoldYielder, Model, ModelBuilder, train_models
 from lumin_core.statistics import bootstrap
 from lumin_plugin_hep import ams_scan
+from lumin_plugin_io import Recipe
 from lumin_plugin_metrics import roc_auc_score
-from lumin_plugin_tabular import fit_input_pipe, proc_cats
 
 SEED = 2026
-folder = Path(tempfile.mkdtemp(prefix="ditau_"))
-print("H -> tautau among Z -> tautau and ttbar: three networks and their ensemble, from a table of 20,000 collisions.")
+here, folder = Path(__file__).parent, Path(tempfile.mkdtemp(prefix="ditau_"))
+print("H -> tautau among Z -> tautau and ttbar: three networks and their ensemble, from 20,000 collisions in ROOT files.")
 print("This takes a few minutes on a laptop; the epochs are shown as they end.", flush=True)
 
-# 1. The events: columns of numbers (missing where a jet is), three categories, a label, and a weight that makes each
-#    process count as often as it comes in 139/fb. What begins with gen_ is truth, and no input.
-events = pd.read_csv(Path(__file__).with_name("ditau.csv.gz"))
-truth = [name for name in events if name.startswith("gen_")] + ["process", "event_number"]
-cat_feats = ["n_jets", "tau1_type", "tau0_n_prong"]
-cont_feats = [name for name in events if name not in truth + cat_feats]
+# 1. From ROOT files to fold files, as recipe.toml says: which columns are inputs (those that begin with gen_ are truth,
+#    and are none), what an event counts, which third of the events is held back. Continuous features get mean 0 and
+#    spread 1, and categories codes, by what the training events say.
+recipe = Recipe.load(here / "recipe.toml")
+print("The events are read, cut into folds, and written as two fold files ...", flush=True)
+files = recipe.convert(folder / "train.hdf5")
 
-# 2. A third is held back. What is left over then stands for all events of its process: the weight of an event is its
-#    yield in 139/fb, in training as in the test.
-held_back = np.random.default_rng(SEED).random(len(events)) < 1 / 3
-of_all, of_part = (events.groupby(keys)["gen_weight"].transform("sum") for keys in ("process", ["process", held_back]))
-events["weight"] = events["gen_weight"] * of_all / of_part
-train, test = events[~held_back], events[held_back]
-
-# 3. Categories become codes, continuous features get mean 0 and spread 1, by what the training events say.
-cats = proc_cats(train, cat_feats, test_df=test)
-train, test = cats.train_df, cats.test_df
-pipe = fit_input_pipe(train, cont_feats)
-train[cont_feats], test[cont_feats] = pipe.transform(train[cont_feats]), pipe.transform(test[cont_feats])
-
-# 4. Two fold files. Collisions look alike however they are turned about the beam, or mirrored: each epoch sees the
-#    momenta turned anew, and predictions are means over eight views of each event.
-print("The events are cut into folds, and written as two fold files ...", flush=True)
-common = {
-    "cont_feats": cont_feats, "cat_feats": cat_feats, "targ_feats": "gen_target", "wgt_feat": "weight",
-    "targ_type": "int", "cat_maps": cats.cat_maps, "preprocessing": pipe, "strat_key": "process", "seed": SEED,
-}  # fmt: skip
+# 2. Collisions look alike however they are turned about the beam, or mirrored: each epoch sees the momenta turned anew,
+#    and predictions are means over eight views of each event.
 turned = {"augmentations": ["phi_rotation", "axis_reflection"]}
-train_fy = FoldYielder(df2foldfile(train, 10, savename=folder / "train", **common), **turned)
-test_fy = FoldYielder(df2foldfile(test, 5, savename=folder / "test", misc_feats=["process"], **common), **turned)
+train_fy, test_fy = FoldYielder(files["train"], **turned), FoldYielder(files["test"], **turned)
 
-# 5. Three trainings, each validated on a fold of its own, and the ensemble of them. In the losses signal and background
+# 3. Three trainings, each validated on a fold of its own, and the ensemble of them. In the losses signal and background
 #    count the same, whatever their cross-sections; metrics stay in yields.
 builder = ModelBuilder.from_fy(
     train_fy,
@@ -76,15 +54,16 @@ results = train_models(
 ensemble = Ensemble.from_results(results, size=3)
 ensemble.save(folder / "ensemble")
 
-# 6. Predictions become columns of the test file.
+# 4. Predictions become columns of the test file.
 print("Predictions for the events held back, of eight views each ...", flush=True)
 for i, result in enumerate(results):
     Model.from_save(result["path"]).predict(test_fy, pred_name=f"model_{i}")
 ensemble.predict(test_fy, pred_name="ensemble")
 
-# 7. On the events held back, as they come in 139/fb: ROC AUC, its uncertainty from bootstraps, and the significance of
-#    the best cut that leaves ten background events, the background being known to 5% and as well as they tell.
-target, weight = test_fy.get_column("targets"), test_fy.get_column("weights")
+# 5. On the events held back, which stand for all in 139/fb: ROC AUC, its uncertainty from bootstraps, and the
+#    significance of the best cut that leaves ten background events, the background being known to 5% and as well as
+#    they tell.
+target, weight = test_fy.get_column("targets"), test_fy.get_column("weights") / recipe.split.parts["test"]
 print("Uncertainties, each from 100 bootstraps ...", flush=True)
 print(f"\n{'':>10} {'valid. loss':>12} {'test ROC AUC, weighted':>24} {'test AMS':>9} {'at cut':>7}")
 for name in ("model_0", "model_1", "model_2", "ensemble"):

@@ -1,4 +1,4 @@
-"""Tell boosted tops from QCD jets: four networks, from one table of jets and their constituents, every block by name.
+"""Tell boosted tops from QCD jets: four networks, from ROOT files of jets and their constituents, every block by name.
 
 Run it with ``python demo.py`` in this folder, or with ``tox run -e demo``. It writes into a temporary folder.
 """
@@ -9,41 +9,25 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from lumin_core import FoldYielder, Model, ModelBuilder, df2foldfile
+from lumin_core import FoldYielder, Model, ModelBuilder
 from lumin_core.statistics import bootstrap
+from lumin_plugin_io import Recipe
 from lumin_plugin_metrics import background_rejection, roc_auc_score
-from lumin_plugin_tabular import fit_input_pipe
 
 SEED = 2026
 folder = Path(tempfile.mkdtemp(prefix="jets_"))
 print("Boosted tops among QCD jets: four networks, the first of whole jets, the others of their constituents.")
 print("This takes a few minutes on a laptop, most of them for the last two networks.", flush=True)
 
-# 1. The jets: what is known of each as a whole, and the momenta of its 30 leading constituents, missing where there are
-#    fewer. What begins with gen_ is truth, and no input.
-jets = pd.read_csv(Path(__file__).with_name("jets.csv.gz"))
+# 1. From ROOT files to fold files, as recipe.toml says: what is known of each jet as a whole, scaled to mean 0 and spread
+#    1, and a matrix in which each of the 30 leading constituents is a row, NaN where there are fewer. A third of the
+#    jets is held back, to be looked at when all is done.
+files = Recipe.load(Path(__file__).with_name("recipe.toml")).convert(folder / "train.hdf5")
+train_file, test_file = files["train"], files["test"]
 whole_jet = ["jet_pt", "jet_eta", "jet_mass", "jet_nconst"]
-vecs, feats = [f"const{i}" for i in range(30)], ["px", "py", "pz", "E"]
 
-# 2. A third is held back, to be looked at when all is done.
-held_back = np.random.default_rng(SEED).random(len(jets)) < 1 / 3
-train, test = jets[~held_back].copy(), jets[held_back].copy()
-
-# 3. What is known of the whole jet gets mean 0 and spread 1; momenta stay in GeV, for the networks compute with them.
-pipe = fit_input_pipe(train, whole_jet)
-train[whole_jet], test[whole_jet] = pipe.transform(train[whole_jet]), pipe.transform(test[whole_jet])
-
-# 4. Two fold files, which hold both: a row of features, and a matrix in which a constituent is a row, NaN if absent.
-common = {
-    "cont_feats": whole_jet, "cat_feats": [], "targ_feats": "is_signal", "targ_type": "int", "strat_key": "is_signal",
-    "matrix_vecs": vecs, "matrix_feats_per_vec": feats, "matrix_row_wise": True, "preprocessing": pipe, "seed": SEED,
-}  # fmt: skip
-train_file = df2foldfile(train, 8, savename=folder / "train", **common)
-test_file = df2foldfile(test, 4, savename=folder / "test", **common)
-
-# 5. The networks. The first sees the whole jet alone. The others see the constituents alone: their directions from the
+# 2. The networks. The first sees the whole jet alone. The others see the constituents alone: their directions from the
 #    jet's axis and logarithms of their momenta, from which extractors compute features of each constituent, and a
 #    collapser those of the jet. Epochs and learning rates were chosen by folds of the training file.
 FLAT, OBJECTS = {"yield_matrix": False}, {"ignore_feats": whole_jet}
@@ -66,7 +50,7 @@ networks = {  # what is read, head, epochs, learning rate
     "particle_transformer": (OBJECTS, graph(transformer, "class_attention"), 6, 1e-3),
 }
 
-# 6. Each is trained under one cycle of the learning rate, and ends with its best epoch, by the loss on the first fold.
+# 3. Each is trained under one cycle of the learning rate, and ends with its best epoch, by the loss on the first fold.
 #    Predictions become columns of the test file.
 parameters, seconds = {}, {}
 for name, (what_is_read, head, n_epochs, lr) in networks.items():
@@ -89,7 +73,7 @@ for name, (what_is_read, head, n_epochs, lr) in networks.items():
     seconds[name], parameters[name] = time.perf_counter() - began, model.get_param_count()
     model.predict(FoldYielder(test_file, **what_is_read), pred_name=name)
 
-# 7. On the jets held back: ROC AUC, and one QCD jet in how many passes a cut that half, or 30 %, of the tops pass.
+# 4. On the jets held back: ROC AUC, and one QCD jet in how many passes a cut that half, or 30 %, of the tops pass.
 #    Uncertainties come from bootstraps, for rejections half of the central 68 %.
 test_fy = FoldYielder(test_file)
 target = test_fy.get_column("targets")

@@ -19,7 +19,7 @@ _HOMES = {
     "fold_yielder": ["FoldYielder"],
     "folds": ["FoldData"],
     "frames": ["df2foldfile", "fold2foldfile"],
-    "hdf5": ["save_to_grp"],
+    "hdf5": ["save_to_grp", "with_suffix"],
     "matrix": ["matrix_lookup", "object_mask"],
     "numbers": ["as_numbers", "unmasked"],
     "reader": ["Column", "Reader", "Writer"],

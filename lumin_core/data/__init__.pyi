@@ -21,6 +21,7 @@ from lumin_core.data.folds import FoldData as FoldData
 from lumin_core.data.frames import df2foldfile as df2foldfile
 from lumin_core.data.frames import fold2foldfile as fold2foldfile
 from lumin_core.data.hdf5 import save_to_grp as save_to_grp
+from lumin_core.data.hdf5 import with_suffix as with_suffix
 from lumin_core.data.matrix import matrix_lookup as matrix_lookup
 from lumin_core.data.matrix import object_mask as object_mask
 from lumin_core.data.numbers import as_numbers as as_numbers

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from lumin_core import registry
+from lumin_core.errors import ConfigError, LuminError
+from lumin_core.files import naming, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
     Inputs = np.ndarray | tuple[np.ndarray, np.ndarray]
     Ask = Callable[[Inputs], np.ndarray]
+
+_OURS = {"name": "io/recipe"}
 
 
 class Converter(ABC):
@@ -83,3 +90,54 @@ class Converter(ABC):
     def from_config(cls, config: Mapping[str, Any]) -> Converter:
         """Build one from what `to_config` gave; by default its items are the arguments."""
         return cls(**config)
+
+
+def converted(recipe: str | Path | Mapping[str, object], *, verify: bool = False) -> Path:
+    """Return the fold file of a recipe; arguments and errors as of `FoldYielder.from_files`.
+
+    Example:
+        See `FoldYielder.from_files`.
+    """
+    if isinstance(recipe, Mapping):
+        return _built({**_OURS, **recipe}).cached(verify=verify)
+    with naming(recipe, ConfigError):
+        path = Path(recipe).expanduser().resolve()
+    options = {**_OURS, **read_toml(path, "recipe")}
+    try:
+        return _built(options, folder=path.parent).cached(verify=verify)
+    except LuminError as error:
+        raise type(error)(f"{path.name}: {error}") from error
+
+
+def _built(spec: object, **given: object) -> Converter:
+    return cast("Converter", registry.build("converter", spec, **given))
+
+
+def recorded_converter(recipe: Mapping[str, object]) -> Converter:
+    """Build the converter that a fold file or a model records.
+
+    Args:
+        recipe: From `Converter.to_config`.
+
+    Raises:
+        UnknownComponent: If its plugin is not installed.
+        ConfigError: If the recipe is damaged, or of another version.
+
+    Example:
+        >>> from lumin_core.data.converter import recorded_converter
+        >>> recorded_converter({"name": "mine/recipe"})
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.UnknownComponent: there is no converter 'mine/recipe'...
+    """
+    options = {**_OURS, **recipe}
+    name = str(options.pop("name"))
+    cls = registry.find("converter", name).load()
+    try:
+        return cast("type[Converter]", cls).from_config(options)
+    except LuminError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"the recorded recipe of {name!r} cannot be read: {error!r}; is it of a later version?"
+        ) from error

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 def describe(
     cont_feats: Sequence[str],
     cat_feats: Sequence[str],
-    targ_feats: str | Sequence[str],
+    targ_feats: str | Sequence[str] | None,
     *,
     wgt_feat: str | None = None,
     cat_maps: Mapping[str, Mapping[int, object]] | None = None,
@@ -44,13 +44,16 @@ def describe(
     misc_feats: Sequence[str] = (),
     preprocessing: Steps | Mapping[str, Steps] | None = None,
     seed: int | None = None,
+    recipe: Mapping[str, object] | None = None,
+    sources: Sequence[Mapping[str, object]] = (),
 ) -> Schema:
     """Make the schema of a new file from what a user says; arguments as for `FoldFileWriter`.
 
     Args:
         cont_feats: As there, as are those without another word.
         cat_feats: Categorical features.
-        targ_feats: Targets; one name alone stands for targets of shape ``(n,)``.
+        targ_feats: Targets; one name alone stands for targets of shape ``(n,)``, ``None`` for
+            none.
         wgt_feat: Weight.
         cat_maps: What the codes mean.
         matrix_feats: Of the matrix.
@@ -58,6 +61,8 @@ def describe(
         misc_feats: Further columns, where they are known beforehand.
         preprocessing: Chains that the data went through.
         seed: For the provenance.
+        recipe: How the file is made of others.
+        sources: Those files.
 
     Raises:
         ConfigError: If maps are of other features or do not go from codes to what they mean, there
@@ -68,7 +73,7 @@ def describe(
         >>> describe(["pt"], [], "y", seed=1).scalar_target
         True
     """
-    if target_tensor is None and not as_list(targ_feats):
+    if target_tensor is None and targ_feats is not None and not as_list(targ_feats):
         raise ConfigError("targ_feats must name one target or more, got none")
     if wgt_feat is not None and not isinstance(wgt_feat, str):
         raise ConfigError(f"wgt_feat must be the name of one column, got {wgt_feat!r}")
@@ -88,6 +93,8 @@ def describe(
         columns=dict.fromkeys(as_list(misc_feats), ""),
         preprocessing=preprocessing_configs(preprocessing),
         provenance={"written_by": f"lumin-core {__version__}", "seed": None if seed is None else seeds.check(seed)},
+        recipe=dict(recipe or {}),
+        sources=[dict(source) for source in sources],
     )
 
 

@@ -2,8 +2,8 @@
 
 LUMIN's entries are ``cont_feats cat_feats targ_feats wgt_feat? cat_maps? matrix_feats?
 target_tensor?``. Ours, which LUMIN ignores, are ``misc_feats``, ``roles?``, ``preprocessing``,
-``provenance``, and in ``matrix_feats`` the key ``zero_padded``. The keys stand here and nowhere
-else. What is none of these is kept as it is.
+``provenance``, ``recipe?``, ``sources?``, and in ``matrix_feats`` the key ``zero_padded``. The keys
+stand here and nowhere else. What is none of these is kept as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-SAME = ("cont_feats", "cat_feats", "wgt_feat", "preprocessing", "provenance")  # as the schema calls them
+SAME = ("cont_feats", "cat_feats", "wgt_feat", "preprocessing", "provenance", "recipe", "sources")  # as in the schema
 KNOWN = (*SAME, "targ_feats", "cat_maps", "matrix_feats", "target_tensor", "misc_feats", "roles")
 OF_MATRIX = ("present_feats", "vecs", "missing", "feats_per_vec", "row_wise", "shape")
 KNOWN_OF_MATRIX = (*OF_MATRIX, "is_sparse", "zero_padded")
@@ -126,7 +126,7 @@ def schema_from_entries(entries: Mapping[str, Any]) -> Schema:
     """
     matrix, target, roles = (entries.get(name) for name in ("matrix_feats", "target_tensor", "roles"))
     return Schema(
-        **{name: entries[name] for name in SAME if name in entries},
+        **{name: entries[name] for name in SAME if entries.get(name) is not None},
         targ_feats=entries.get("targ_feats"),
         scalar_target=isinstance(entries.get("targ_feats"), str),
         cat_maps=int_keys(entries.get("cat_maps") or {}),
@@ -159,6 +159,8 @@ def schema_to_entries(schema: Schema) -> dict[str, object]:
         "roles": {name: role for name, role in schema.columns.items() if role} or None,
         "preprocessing": schema.preprocessing,
         "provenance": schema.provenance,
+        "recipe": schema.recipe or None,
+        "sources": schema.sources or None,
     }
     return {name: value for name, value in entries.items() if value is not None} | schema.further
 
@@ -215,7 +217,11 @@ def _are_maps(value: Any) -> bool:
 
 
 def _are_chains(value: Any) -> bool:
-    return _maps(list)(value) and all(isinstance(step, dict) for chain in value.values() for step in chain)
+    return _maps(list)(value) and all(map(_are_dicts, value.values()))
+
+
+def _are_dicts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
 
 
 _ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -224,7 +230,8 @@ _ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "cat_maps": ("a dict of dicts from codes to text or numbers", _are_maps),
     "roles": ("a dict of names", _maps(str)),
     "preprocessing": ("a dict of lists of dicts", _are_chains),
-    "provenance": ("a dict", lambda value: isinstance(value, dict)),
+    **dict.fromkeys(("provenance", "recipe"), ("a dict", lambda value: isinstance(value, dict))),
+    "sources": ("a list of dicts", _are_dicts),
     "matrix_feats": ("a dict with a shape, as matrix_entry gives it", _is_matrix),
     "target_tensor": ("a dict with a shape", _is_tensor),
 }

@@ -57,7 +57,8 @@ class FoldFileWriter:
         path: Of the file; ``.hdf5`` is added where it is missing.
         cont_feats: Continuous features, the first columns of ``inputs``.
         cat_feats: Categorical features, the columns after them; they hold codes 0, 1, 2, ...
-        targ_feats: Targets; one name alone makes targets of shape ``(n,)`` as in LUMIN.
+        targ_feats: Targets; one name alone makes targets of shape ``(n,)`` as in LUMIN, and
+            ``None`` those of events without labels, of shape ``(n, 0)``.
         targ_type: Dtype of the targets.
         wgt_feat: Name of the weight, where there is one.
         cat_maps: What the codes mean.
@@ -74,6 +75,9 @@ class FoldFileWriter:
         overwrite: Whether a file of that name may be replaced.
         roles: Roles of further columns by name: ``"key"``, ``"group"``, ``"variation"``, or any
             other; see `Schema.with_role`.
+        recipe: How the file is made of other programs' files, as plain values: what models that
+            are trained on it need to score such files, see `Converter`.
+        sources: These files in the order of their numbers, each with its ``"name"`` and more.
 
     Raises:
         ConfigError: If names come twice or contradict each other.
@@ -96,7 +100,7 @@ class FoldFileWriter:
         path: str | Path,
         *,
         cont_feats: Sequence[str],
-        targ_feats: str | Sequence[str],
+        targ_feats: str | Sequence[str] | None,
         cat_feats: Sequence[str] = (),
         targ_type: str | type | np.dtype = "float32",
         wgt_feat: str | None = None,
@@ -110,6 +114,8 @@ class FoldFileWriter:
         growing: bool = False,
         overwrite: bool = False,
         roles: Mapping[str, str] | None = None,
+        recipe: Mapping[str, object] | None = None,
+        sources: Sequence[Mapping[str, object]] = (),
     ) -> None:
         self.path = with_suffix(path)
         schema = describe(
@@ -122,6 +128,8 @@ class FoldFileWriter:
             target_tensor=target_tensor,
             preprocessing=preprocessing,
             seed=seed,
+            recipe=recipe,
+            sources=sources,
         )
         self.layout = Layout(schema, targ_type, clip, roles or {})
         self._compression = None if compression is None else check_compression(compression)
@@ -160,7 +168,7 @@ class FoldFileWriter:
         fold: int,
         *,
         inputs: ArrayLike,
-        targets: ArrayLike | SparseArray,
+        targets: ArrayLike | SparseArray | None = None,
         weights: ArrayLike | None = None,
         matrix_inputs: ArrayLike | SparseArray | None = None,
         misc: Mapping[str, ArrayLike] | None = None,
@@ -172,7 +180,7 @@ class FoldFileWriter:
             inputs: Shape ``(n, n_cont + n_cat)``; NaN, or a mask, where a value is missing. Of a
                 data frame, a dict or records, the columns are taken by name.
             targets: Shape ``(n,)`` or ``(n, n_targ)``; for tensors ``(n, *shape)``,
-                dense or sparse.
+                dense or sparse; of events without labels none.
             weights: Shape ``(n,)`` or ``(n, 1)``; needed if and only if ``wgt_feat`` was given.
             matrix_inputs: Shape ``(n, *shape)``, dense or sparse; needed if and only if
                 ``matrix_feats`` was given.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,25 +11,26 @@ from lumin_core.checks import as_list
 from lumin_core.data import augmentation
 from lumin_core.data.augmentation import Fold
 from lumin_core.data.batch_yielder import BatchYielder
+from lumin_core.data.converter import converted
 from lumin_core.data.fold_columns import FoldColumns
 from lumin_core.data.fold_reader import FoldReader
 from lumin_core.data.folds import with_nan, yielded
-from lumin_core.data.predictions import Predictions
+from lumin_core.data.predictions import Predicting, Predictions
+from lumin_core.data.read_ahead import ReadAhead
 from lumin_core.display import component
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import h5py
-    from numpy.typing import ArrayLike
 
     from lumin_core.data.folds import FoldData
     from lumin_core.data.transforms import Steps
     from lumin_core.display import Row
 
 
-class FoldYielder(FoldColumns):
+class FoldYielder(FoldColumns, Predicting):
     """Yield the folds of a fold file.
 
     The file is opened read-only, by any number of processes. Predictions are added to a copy that
@@ -107,6 +107,32 @@ class FoldYielder(FoldColumns):
         self._specs = list(zip(self.augmentations, specs, strict=True))
         self._predictions = Predictions(reader)
 
+    @classmethod
+    def from_files(cls, recipe: str | Path | Mapping[str, object], *, verify: bool = False, **options: Any) -> Self:
+        """Open the fold file of events in files of other programs, which is made at first need.
+
+        That takes a plugin with a `Converter`, such as lumin-plugin-io for ROOT files. The fold
+        file is kept, and made anew where the recipe or the files have changed.
+
+        Args:
+            recipe: A TOML file, or its content as a dict: the options of the converter ``name``,
+                by default ``io/recipe``. Files in it are relative to the folder of the TOML file.
+            verify: Whether to tell changed files by their content, rather than by name, size and
+                time.
+            **options: Further arguments of `FoldYielder`.
+
+        Raises:
+            UnknownComponent: If the plugin is not installed, with what to install.
+            ConfigError: If the recipe is wrong.
+
+        Example:
+            >>> from lumin_core import FoldYielder
+            >>> FoldYielder.from_files("no_such.toml")
+            Traceback (most recent call last):
+            lumin_core.errors.ConfigError: cannot read the recipe .../no_such.toml: No such ...
+        """
+        return cls(converted(recipe, verify=verify), **options)
+
     def _rows(self) -> Iterator[Row]:
         yield from super()._rows()
         if self.augmentations:
@@ -155,17 +181,27 @@ class FoldYielder(FoldColumns):
         Returns:
             As `get_fold`.
         """
-        return self._yielded(self._train_fold(idx, epoch, seed))
+        return self._yielded(self._augmented(self._stored(idx), idx, epoch, seed))
 
-    def _train_fold(self, idx: int, epoch: int | None, seed: int | None) -> Fold:
+    def _augmented(self, fold: Fold, idx: int, epoch: int | None, seed: int | None) -> Fold:
+        """Let the augmentations change a stored fold; without an epoch it stays as it is."""
         if epoch is None:
-            return self._stored(idx)
-        fold = self._with_nan(idx)
+            return fold
         make_rng = partial(seeds.stream, self.seed if seed is None else seed, "augmentation", epoch, int(idx))
-        return augmentation.augment(fold, self.augmentations, make_rng)
+        return augmentation.augment(self._with_nan(fold), self.augmentations, make_rng)
+
+    def reading_ahead(self) -> ReadAhead[Fold]:
+        """Return what reads the folds of a training, the next while one is used."""
+        return ReadAhead(self._stored)
 
     def training_folds(
-        self, order: Iterable[int], epoch: int | None = None, seed: int | None = None
+        self,
+        order: Sequence[int],
+        epoch: int | None = None,
+        seed: int | None = None,
+        *,
+        ahead: ReadAhead[Fold] | None = None,
+        then: int | None = None,
     ) -> Iterator[tuple[int, FoldData]]:
         """Go through folds of a training; values that are missing stay NaN, for `batches` to fill.
 
@@ -174,12 +210,18 @@ class FoldYielder(FoldColumns):
             epoch: Of the training, for the augmentation; ``None``, as for validation, leaves the
                 folds as they are stored.
             seed: Of the augmentation; by default the yielder's.
+            ahead: From `reading_ahead`, to read the next fold while one is used.
+            then: The fold that is wanted after these, if it is known.
 
         Yields:
             Number and data of a fold; see `get_fold`. In the matrix, absent objects are NaN, too.
         """
-        for idx in order:  # no fold is held here while the next is read
-            yield idx, self._yielded(self._train_fold(idx, epoch, seed), keep_nan=True)
+        take = self._stored if ahead is None else ahead.take
+        for idx, following in zip(order, [*order[1:], then], strict=True):
+            used = [self._yielded(self._augmented(take(idx), idx, epoch, seed), keep_nan=True)]
+            if ahead is not None and following not in (None, idx):
+                ahead.begin(following)
+            yield idx, used.pop()  # no fold is held here while it is used
 
     def batches(self, fold: FoldData, bs: int, objective: str, missing: str = "zero", **options: Any) -> BatchYielder:
         """Make the batches of a fold, by the `batch_yielder_type`.
@@ -208,7 +250,7 @@ class FoldYielder(FoldColumns):
         Raises:
             ConfigError: If there is no such variant.
         """
-        fold = augmentation.vary(self._with_nan(idx), self.augmentations, aug_idx)
+        fold = augmentation.vary(self._with_nan(self._stored(idx)), self.augmentations, aug_idx)
         return self._yielded(fold, keep_nan=keep_nan)
 
     @property
@@ -236,61 +278,12 @@ class FoldYielder(FoldColumns):
             fold["inputs"] = (fold["inputs"], self._reader.read_matrix(idx))
         return fold
 
-    def _with_nan(self, idx: int) -> Fold:
-        """Read a fold as augmentations take it."""
-        fold = self._stored(idx)
+    def _with_nan(self, fold: Fold) -> Fold:
+        """Make of a stored fold what augmentations take."""
         return with_nan(fold, self.file_schema) if self.augmentations else fold
 
     def _yielded(self, fold: Fold, *, keep_nan: bool = False) -> FoldData:
         return yielded(fold, self.file_schema, self._ignored, keep_nan=keep_nan)
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[Self]:
-        """Gather the predictions saved inside the block, and write them together at its end.
-
-        No other writer is let in meanwhile. If the block raises, the file stays as it was.
-
-        Raises:
-            FoldFileError: If another writer is at work, or the file is read-only.
-
-        Example:
-            >>> import numpy as np, tempfile
-            >>> from lumin_core import FoldFileWriter, FoldYielder
-            >>> path = tempfile.mkdtemp() + "/train.hdf5"
-            >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
-            ...     for i in range(2):
-            ...         file.append(i, inputs=np.ones((3, 1)), targets=np.ones(3))
-            >>> with FoldYielder(path) as fy, fy.writing():
-            ...     for i in range(2):
-            ...         fy.save_fold_pred(np.full(3, i), i)
-            >>> FoldYielder(path).get_column("pred").tolist()
-            [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
-        """
-        with self._predictions.writing():
-            yield self
-
-    def save_fold_pred(
-        self, pred: ArrayLike, fold_idx: int, pred_name: str = "pred", *, overwrite: bool = False
-    ) -> None:
-        """Save the predictions of a fold as a column of the file, replacing those of the same name.
-
-        Saving one fold copies the whole file: put several into a ``with fy.writing():`` block.
-        The column is marked as a prediction; what is not is replaced only on demand.
-
-        Args:
-            pred: Shape ``(n,)`` or ``(n, ...)``, in the order of the events; stored as float32.
-            fold_idx: Of the fold.
-            pred_name: Of the column.
-            overwrite: Whether a column of that name may be replaced that no prediction wrote, such
-                as a further column, or one of another program. Inputs, targets, weights and
-                matrix inputs never are.
-
-        Raises:
-            ShapeError: If there is not one row for each event of the fold.
-            ConfigError: If the name is that of data, or there is no such fold.
-            FoldFileError: If another writer is at work, or the file is read-only.
-        """
-        self._predictions.save(pred, fold_idx, pred_name, overwrite=overwrite)
 
     def close(self) -> None:
         """Close the file; it is opened again where it is needed."""

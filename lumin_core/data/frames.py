@@ -136,7 +136,7 @@ def df2foldfile(
         savename,
         cont_feats=cont_feats,
         cat_feats=cat_feats,
-        targ_feats=targ_feats,
+        targ_feats=targ_feats if isinstance(targ_feats, str) else as_list(targ_feats),  # None is refused
         targ_type=targ_type,
         wgt_feat=wgt_feat,
         cat_maps=cat_maps,
@@ -231,7 +231,7 @@ def fold2foldfile(
     schema = describe(
         cont_feats,
         cat_feats,
-        targ_feats,
+        targ_feats if isinstance(targ_feats, str) else as_list(targ_feats),
         wgt_feat=wgt_feat,
         matrix_feats=matrix,
         target_tensor=source.target_tensor(is_sparse=tensor_target_as_sparse),

@@ -86,7 +86,7 @@ class Layout:
         self,
         *,
         inputs: ArrayLike,
-        targets: ArrayLike | SparseArray,
+        targets: ArrayLike | SparseArray | None = None,
         weights: ArrayLike | None = None,
         matrix_inputs: ArrayLike | SparseArray | None = None,
         misc: Mapping[str, ArrayLike] | None = None,
@@ -145,9 +145,11 @@ class Layout:
         cont = check_inputs(values[:, :n_cont], schema.cont_feats, f"{where}, inputs", self.clip)
         return np.hstack((cont, values[:, n_cont:])) if self.clip is not None else values
 
-    def _targets(self, targets: ArrayLike | SparseArray, n: int, where: str) -> np.ndarray:
+    def _targets(self, targets: ArrayLike | SparseArray | None, n: int, where: str) -> np.ndarray:
         names, tensor = self.schema.targ_feats, self.schema.target_tensor
-        if tensor is not None:
+        if targets is None and not names and tensor is None:
+            return np.empty((n, 0), self.targ_type)
+        if tensor is not None and targets is not None:
             return _tensor(targets, n, tensor, lambda given: exact(given, self.targ_type, [], where), where)
         frame = _named(targets, names, where)
         given = as_numbers(targets if frame is None else frame[names], where)

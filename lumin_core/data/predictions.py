@@ -16,6 +16,7 @@ from lumin_core.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
     import h5py
     import numpy as np
@@ -116,6 +117,60 @@ class Predictions:
     def __reduce__(self) -> tuple[type[Predictions], tuple[FoldReader]]:
         """Pickle without what was gathered, which stays here."""
         return Predictions, (self._reader,)
+
+
+class Predicting:
+    """What a `FoldYielder` does with predictions of its file."""
+
+    _predictions: Predictions
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Self]:
+        """Gather the predictions saved inside the block, and write them together at its end.
+
+        No other writer is let in meanwhile. If the block raises, the file stays as it was.
+
+        Raises:
+            FoldFileError: If another writer is at work, or the file is read-only.
+
+        Example:
+            >>> import numpy as np, tempfile
+            >>> from lumin_core import FoldFileWriter, FoldYielder
+            >>> path = tempfile.mkdtemp() + "/train.hdf5"
+            >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
+            ...     for i in range(2):
+            ...         file.append(i, inputs=np.ones((3, 1)), targets=np.ones(3))
+            >>> with FoldYielder(path) as fy, fy.writing():
+            ...     for i in range(2):
+            ...         fy.save_fold_pred(np.full(3, i), i)
+            >>> FoldYielder(path).get_column("pred").tolist()
+            [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
+        """
+        with self._predictions.writing():
+            yield self
+
+    def save_fold_pred(
+        self, pred: ArrayLike, fold_idx: int, pred_name: str = "pred", *, overwrite: bool = False
+    ) -> None:
+        """Save the predictions of a fold as a column of the file, replacing those of the same name.
+
+        Saving one fold copies the whole file: put several into a ``with fy.writing():`` block.
+        The column is marked as a prediction; what is not is replaced only on demand.
+
+        Args:
+            pred: Shape ``(n,)`` or ``(n, ...)``, in the order of the events; stored as float32.
+            fold_idx: Of the fold.
+            pred_name: Of the column.
+            overwrite: Whether a column of that name may be replaced that no prediction wrote, such
+                as a further column, or one of another program. Inputs, targets, weights and
+                matrix inputs never are.
+
+        Raises:
+            ShapeError: If there is not one row for each event of the fold.
+            ConfigError: If the name is that of data, or there is no such fold.
+            FoldFileError: If another writer is at work, or the file is read-only.
+        """
+        self._predictions.save(pred, fold_idx, pred_name, overwrite=overwrite)
 
 
 class _Mine(threading.local):

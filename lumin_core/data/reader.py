@@ -93,6 +93,14 @@ class Reader(ABC):
             DataError: If one cannot be read; with file, tree and column.
         """
 
+    def largest_piece(self, columns: Sequence[str]) -> int:
+        """Return the largest number of bytes that can only be read as a whole, ``0`` if unknown.
+
+        Args:
+            columns: Columns that are read together.
+        """
+        return 0
+
     def identity(self) -> str:
         """Return what tells this table from another one of the same name, or ``""``."""
         return ""

@@ -119,6 +119,8 @@ class Schema:
         preprocessing: Configurations of stored transforms by what they are for: ``inputs``,
             ``targets``, ``matrix``.
         provenance: Where the data come from: versions, seed.
+        recipe: How they were made of other programs' files: the configuration of a `Converter`.
+        sources: Those files in the order of their numbers, each with its ``name`` and more.
         further: What else the file says.
 
     Example:
@@ -139,6 +141,8 @@ class Schema:
     columns: dict[str, str] = attrs.field(factory=dict)
     preprocessing: dict[str, list[dict[str, object]]] = attrs.field(factory=dict)
     provenance: dict[str, object] = attrs.field(factory=dict)
+    recipe: dict[str, object] = attrs.field(factory=dict)
+    sources: list[dict[str, object]] = attrs.field(factory=list)
     further: dict[str, object] = attrs.field(factory=dict)
 
     @property

@@ -10,10 +10,10 @@ import numpy as np
 
 from lumin_core import registry, seeds
 from lumin_core.checks import check_keys, check_names, is_number, listed, positive
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, DataError
 from lumin_core.model.matrix_head import MatrixHead
 from lumin_core.model.options import with_options
-from lumin_core.model.targets import count_classes
+from lumin_core.model.targets import NO_LABELS, count_classes
 from lumin_core.registry.config import title
 from lumin_core.registry.making import blamed
 
@@ -139,10 +139,15 @@ def count_outputs(fy: FoldYielder, objective: str) -> int:
         objective: ``"classification"``, ``"multiclass"`` or ``"regression"``.
 
     Raises:
-        DataError: If the classes are not 0, 1, 2, ... without gaps.
+        DataError: If the classes are not 0, 1, 2, ... without gaps, or there are no targets.
     """
-    folds = (np.asarray(fy.get_column("targets", fold_idx=i, add_newaxis=True)) for i in range(len(fy)))
-    return count_classes(folds, fy.targ_feats[0]) if objective == "multiclass" else int(next(folds).shape[1])
+
+    def targets(fold: int) -> np.ndarray:
+        return np.asarray(fy.get_column("targets", fold_idx=fold, add_newaxis=True))
+
+    if (n_targets := int(targets(0).shape[1])) == 0:
+        raise DataError(NO_LABELS)
+    return count_classes(map(targets, range(len(fy))), fy.targ_feats[0]) if objective == "multiclass" else n_targets
 
 
 def with_objects(head: object, fy: FoldYielder) -> object:

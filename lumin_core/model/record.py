@@ -89,6 +89,8 @@ class ModelRecord:
         target_preprocessing: The same, of the targets.
         matrix_preprocessing: The same, of the matrix.
         matrix_feats: What the matrix of the training data holds, as `FoldYielder.matrix_feats`.
+        recipe: How the file of the training data was made of other programs' files, the config of a
+            `lumin_core.data.Converter`; empty where it was not.
         augmentations: Configs of the augmentations of the training.
         n_views: Number of variants of each event that these give in prediction.
         cat_maps: Feature to code to value, as the fold file has it (codes as text).
@@ -114,6 +116,7 @@ class ModelRecord:
     target_preprocessing: list[dict[str, object]] = attrs.field(factory=list, metadata=_LATER)
     matrix_preprocessing: list[dict[str, object]] = attrs.field(factory=list, metadata=_LATER)
     matrix_feats: dict[str, object] | None = attrs.field(default=None, metadata=_LATER)
+    recipe: dict[str, object] = attrs.field(factory=dict, metadata=_LATER)
     augmentations: list[str | dict[str, object]] = attrs.field(factory=list, metadata=_LATER)
     n_views: int = attrs.field(default=1, metadata=_LATER)
     identity: str | None = attrs.field(default=None, metadata=_LATER)

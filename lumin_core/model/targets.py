@@ -24,6 +24,7 @@ _PROBABILITIES = (nn.BCELoss, nn.BCEWithLogitsLoss)
 _OF_CLASSES = (nn.CrossEntropyLoss, nn.MultiLabelMarginLoss, nn.MultiMarginLoss, nn.NLLLoss)
 _OF_SIGNS = (nn.HingeEmbeddingLoss, nn.MultiLabelSoftMarginLoss, nn.SoftMarginLoss)
 _OF_VALUES = (nn.HuberLoss, nn.KLDivLoss, nn.L1Loss, nn.MSELoss, nn.PoissonNLLLoss, nn.SmoothL1Loss)
+NO_LABELS = "the data have no targets: the file is of events without labels; train on one that names targ_feats"
 TORCH_LOSSES = (*_PROBABILITIES, *_OF_CLASSES, *_OF_SIGNS, *_OF_VALUES)
 """Torch's losses that are called as ``loss(y_pred, y)``."""
 
@@ -63,6 +64,8 @@ def check_targets(loss: object, objective: str, n_out: int, targets: np.ndarray 
     """
     if targets is None:
         raise DataError("there are no targets; give one row of them for each event")
+    if targets.shape[1:] == (0,):
+        raise DataError(NO_LABELS)
     if len(targets) == 0:
         raise DataError("there are no events, so that a loss is undefined")
     if type(loss) not in TORCH_LOSSES:

@@ -91,7 +91,7 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
         was_training = network.model.training  # in a fit within a fit
         network.set_mode(training=True)
         try:
-            with loop.bar, kept, _rates_given_back(fit.params):
+            with loop.bar, kept, loop.ahead, _rates_given_back(fit.params):
                 yield from loop.run()
         finally:
             network.set_mode(training=was_training)
@@ -120,6 +120,7 @@ class _Loop:
         self.calls = given.plan.calls
         self.ctrl_c = ctrl_c
         self.has_looked = False
+        self.ahead = self.fit.fy.reading_ahead()
         self.n_folds = len(self.fit.trn_idxs) + (self.fit.val_idx is not None)
         total = self.fit.n_epochs * self.n_folds
         self.bar = progress_bar(total=total, desc="Training", unit="fold", visible=given.visible_bar)
@@ -163,13 +164,24 @@ class _Loop:
         fit.generator.manual_seed(seeds.seed_of(seed, "shuffling", fit.epoch))
         fit.rng = seeds.stream(seed, "callbacks", fit.epoch)
 
+    def order(self, epoch: int) -> list[int]:
+        order: list[int] = seeds.stream(self.given.seed, "fold order", epoch).permutation(self.fit.trn_idxs).tolist()
+        return order
+
+    def first_of_next(self) -> int | None:
+        """Return the fold that the next epoch begins with, if there is to be one."""
+        fit = self.fit
+        return None if fit.stop or fit.epoch == fit.n_epochs else self.order(fit.epoch + 1)[0]
+
     def train(self) -> Steps:
-        fit, seed = self.fit, self.given.seed
+        fit = self.fit
         fit.state = "train"
         fit.model.set_mode(training=True)
-        order = seeds.stream(seed, "fold order", fit.epoch).permutation(fit.trn_idxs).tolist()
+        order = self.order(fit.epoch)
         self.call("on_epoch_begin")
-        folds = fit.fy.training_folds(order, fit.epoch, seeds.seed_of(seed, "augmentation"))
+        then = self.first_of_next() if fit.val_idx is None else fit.val_idx
+        augmentation = seeds.seed_of(self.given.seed, "augmentation")
+        folds = fit.fy.training_folds(order, fit.epoch, augmentation, ahead=self.ahead, then=then)
         for fit.trn_idx, fold in folds:
             fit.sub_epoch += 1
             fit.by = self.batches(fold, shuffle=True)
@@ -192,7 +204,7 @@ class _Loop:
         fit.model.set_mode(training=False)
         self.call("on_epoch_begin")
         with torch.set_grad_enabled(fit.val_requires_grad):
-            [(_, fold)] = fit.fy.training_folds([val_idx])
+            [(_, fold)] = fit.fy.training_folds([val_idx], ahead=self.ahead, then=self.first_of_next())
             fit.by = self.batches(fold, shuffle=False)
             del fold
             self.begin_fold()

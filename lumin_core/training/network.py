@@ -281,6 +281,7 @@ class Network(Assembly, ABC):
         }
         for name, value in recorded(fy).items():
             setattr(record, name, value)
+        record.recipe = fy.file_schema.recipe
         self.pipes = self.output_pipes = None
         if is_unnamed(record.preprocessing):
             self.pipes = fy.get_pipes("inputs")  # refused when the model is saved

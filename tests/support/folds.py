@@ -28,9 +28,8 @@ def write_folds(
     targ_feats = "y" if n_targ == 1 else [f"y{i}" for i in range(n_targ)]
     if cats:
         options = {"cat_feats": CAT, "cat_maps": CAT_MAPS, **options}
-    with FoldFileWriter(
-        path, cont_feats=CONT, targ_feats=targ_feats, wgt_feat="weight" if weights else None, **options
-    ) as file:
+    options = {"targ_feats": targ_feats, "wgt_feat": "weight" if weights else None, **options}
+    with FoldFileWriter(path, cont_feats=CONT, **options) as file:
         for i in range(n_folds):
             cont, codes = rng.normal(size=(n, 3)), rng.integers(0, 3, (n, 1))
             columns = {

@@ -4,5 +4,14 @@ from __future__ import annotations
 
 from lumin_core import lazy
 
-_HOMES: dict[str, list[str]] = {"expression": ["Expression"]}
+_HOMES: dict[str, list[str]] = {
+    "columns": ["Columns"],
+    "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "TrainWeight", "Variation"],
+    "event_maker": ["EventMaker"],
+    "expression": ["Expression"],
+    "inputs": ["Input", "check_types", "find_inputs", "open_reader"],
+    "recipe": ["Recipe"],
+    "root_reader": ["RootReader"],
+    "selected": ["Selected"],
+}
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

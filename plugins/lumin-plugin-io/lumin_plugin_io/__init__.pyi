@@ -1,1 +1,17 @@
+from lumin_plugin_io.columns import Columns as Columns
+from lumin_plugin_io.description import Category as Category
+from lumin_plugin_io.description import Friends as Friends
+from lumin_plugin_io.description import MatrixTable as MatrixTable
+from lumin_plugin_io.description import Sample as Sample
+from lumin_plugin_io.description import Split as Split
+from lumin_plugin_io.description import TrainWeight as TrainWeight
+from lumin_plugin_io.description import Variation as Variation
+from lumin_plugin_io.event_maker import EventMaker as EventMaker
 from lumin_plugin_io.expression import Expression as Expression
+from lumin_plugin_io.inputs import Input as Input
+from lumin_plugin_io.inputs import check_types as check_types
+from lumin_plugin_io.inputs import find_inputs as find_inputs
+from lumin_plugin_io.inputs import open_reader as open_reader
+from lumin_plugin_io.recipe import Recipe as Recipe
+from lumin_plugin_io.root_reader import RootReader as RootReader
+from lumin_plugin_io.selected import Selected as Selected

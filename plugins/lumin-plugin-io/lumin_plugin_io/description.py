@@ -1,4 +1,4 @@
-"""What the tables of a recipe say: samples, categories, matrices, the split, variations."""
+"""What the tables of a recipe say: samples, categories, matrices, the split, and the like."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ class Friends:
         files: Paths or patterns.
         tree: Their table; by default the only one.
         by: Columns whose values say which entries belong together; empty for entry by entry.
+
+    Example:
+        >>> from lumin_plugin_io import Friends
+        >>> Friends(files=("f.root",)).by
+        ()
     """
 
     files: tuple[str, ...]
@@ -37,6 +42,11 @@ class Sample:
         weights: Expression of an event's weight ``w``, by default the recipe's.
         selection: Expression that events must fulfil in addition to the recipe's.
         friends: Files with further columns.
+
+    Example:
+        >>> from lumin_plugin_io import Sample
+        >>> Sample(name="ttbar", files=("tt_*.root",), target=0).xsec is None
+        True
     """
 
     name: str
@@ -60,6 +70,11 @@ class Category:
         map: From values to what they are called, in the order of the codes; values of one name
             share a code. Empty if the values of the training part are to be looked up.
         unknown: Whether values that are not among these are a category of their own.
+
+    Example:
+        >>> from lumin_plugin_io import Category
+        >>> Category(name="lepton", value="abs(pdg)", map={"11": "e"}).unknown
+        False
     """
 
     name: str
@@ -77,12 +92,19 @@ class MatrixTable:
         fields: Expressions of their features by name, each with one value per object.
         n: How many objects are kept.
         by: Field that they are sorted by first, the largest first; by default the order stays.
+        unscaled: Whether fields stay as they are, such as momenta that a network computes with.
+
+    Example:
+        >>> from lumin_plugin_io import MatrixTable
+        >>> MatrixTable(name="jets", fields={"pt": "Jet_pt"}, n=4).n
+        4
     """
 
     name: str
     fields: dict[str, str]
     n: int
     by: str | None = None
+    unscaled: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -93,6 +115,11 @@ class Variation:
         name: Of the uncertainty.
         up: Expressions by the name of a variable, or ``"weight"``.
         down: The same for the other direction.
+
+    Example:
+        >>> from lumin_plugin_io import Variation
+        >>> Variation(name="jes", up={"pt": "1.02 * pt"}, down={"pt": "0.98 * pt"}).name
+        'jes'
     """
 
     name: str
@@ -108,8 +135,34 @@ class Split:
         parts: Fractions by name, in this order.
         by: Expressions of whole numbers that identify an event; by default file and entry.
         salt: Another number, another split.
+
+    Example:
+        >>> from lumin_plugin_io import Split
+        >>> Split(parts={"train": 0.8, "test": 0.2}).salt
+        0
     """
 
     parts: dict[str, float] = attrs.field(factory=lambda: {"train": 1.0})
     by: tuple[str, ...] = ()
     salt: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class TrainWeight:
+    """How events are weighted in the training, beside their physical weight.
+
+    Attributes:
+        balance: Stratum whose classes get equal sums: ``"target"``, ``"sample"``, or another.
+        flat: Edges of bins by variable, target or further column: the sum of weights becomes the
+            same in each bin.
+        to: Sample whose distribution in these bins is to be reached, rather than a flat one.
+
+    Example:
+        >>> from lumin_plugin_io import TrainWeight
+        >>> TrainWeight(balance="target").flat
+        {}
+    """
+
+    balance: str | None = None
+    flat: dict[str, tuple[float, ...]] = attrs.field(factory=dict)
+    to: str | None = None

@@ -29,6 +29,9 @@ class Selected:
         group: What keeps events together in a fold, shape ``(n,)``, uint64; ``None`` without.
         n_read: Events that were read to find these.
         n_cut: Objects that did not fit into the matrix, by its table.
+
+    Example:
+        See `EventMaker`, which makes them.
     """
 
     entry: np.ndarray

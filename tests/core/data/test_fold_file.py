@@ -283,3 +283,52 @@ def test_text_that_grows_far_beyond_the_others_is_refused(tmp_path):
         with pytest.raises(DataError, match="'process' has text of 9000 bytes in row 12; fixed width"):
             file.append(0, **data(1, misc={"process": ["x" * 9000]}))
     assert FoldYielder(file.path).get_column("process")[7] == "Z" * 200
+
+
+# Where the events come from, and events without labels
+
+RECIPE = {"name": "io/recipe", "tree": "Events", "variables": {"pt": "Jet_pt[0]"}}
+SOURCES = [{"name": "a.root", "sample": "tt", "entries": 9, "selected": 4}, {"name": "b.root", "sample": "h"}]
+
+
+def test_recipe_and_sources_are_kept_and_do_not_belong_to_the_identity(tmp_path):
+    with writer(tmp_path, recipe=RECIPE, sources=SOURCES) as file:
+        file.append(0, **data())
+    with FoldFileWriter(tmp_path / "plain", cont_feats=["pt", "eta"], targ_feats=["y"]) as file:
+        file.append(0, **data())
+    made, plain = FoldYielder(tmp_path / "a"), FoldYielder(tmp_path / "plain")
+    assert (made.file_schema.recipe, made.file_schema.sources) == (RECIPE, SOURCES)
+    assert (plain.file_schema.recipe, plain.file_schema.sources) == ({}, [])
+    assert made.identity == plain.identity
+    with h5py.File(tmp_path / "plain.hdf5") as file:
+        assert {"recipe", "sources"}.isdisjoint(file["meta_data"])
+
+
+@pytest.mark.parametrize(("entry", "text"), [("recipe", '["a"]'), ("sources", '{"a": 1}'), ("sources", '["a"]')])
+def test_recipe_and_sources_that_are_none_are_named(tmp_path, entry, text):
+    with writer(tmp_path) as file:
+        file.append(0, **data())
+    with h5py.File(tmp_path / "a.hdf5", "r+") as file:
+        file[f"meta_data/{entry}"] = text
+    with pytest.raises(FoldFileError, match=f"/meta_data/{entry} must be a (dict|list of dicts), got"):
+        FoldYielder(tmp_path / "a")
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_events_without_labels(tmp_path, growing):
+    with writer(tmp_path, targ_feats=None, growing=growing) as file:
+        for _ in range(1 + growing):
+            file.append(0, inputs=np.ones((4, 2)), misc={"entry": np.arange(4)})
+        file.append(1, inputs=np.zeros((3, 2)), misc={"entry": np.arange(3)})
+    fy = FoldYielder(tmp_path / "a")
+    assert fy.verify() == []
+    assert fy[1]["targets"].shape == (3, 0) == fy.get_data(fold_idx=1)["targets"].shape
+    fy.save_fold_pred(np.zeros(3), 1)
+    assert fy.get_df(fold_idx=1, inc_inputs=True, inc_misc=True).columns.tolist() == ["pt", "eta", "pred", "entry"]
+
+
+def test_events_without_labels_have_none(tmp_path):
+    with pytest.raises(ShapeError, match=r"targets must be \(4, 0\)"), writer(tmp_path, targ_feats=None) as file:
+        file.append(0, **data())
+    with pytest.raises(ShapeError, match="targets must have one row an event, 4, got None"), writer(tmp_path) as file:
+        file.append(0, inputs=np.ones((4, 2)))

@@ -1,12 +1,15 @@
 """The order of the thirteen points, recorded in training and in prediction."""
 
-from contextlib import contextmanager
+import threading
+import weakref
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
 import torch
 
-from lumin_core import BatchYielder, Callback, Model, PredHandler, hookimpl
+from lumin_core import Augmentation, BatchYielder, Callback, FoldYielder, Model, PredHandler, hookimpl
+from lumin_core.data.read_ahead import ReadAhead
 from lumin_core.training import backward, fit_steps, forward, prepare_fit, run_fit, step
 from lumin_core.training.hookspecs import POINTS
 
@@ -372,3 +375,104 @@ def test_a_fit_that_is_given_up_leaves_the_network_in_evaluation_mode(prepare):
     assert fit.params.model.model.training
     steps.close()
     assert not fit.params.model.model.training
+
+
+# Reading ahead
+
+
+class Watched(FoldYielder):
+    """Notes which folds are read, and where; one may be broken."""
+
+    broken = None
+
+    def _stored(self, idx):
+        self.__dict__.setdefault("read", []).append((idx, threading.current_thread() is threading.main_thread()))
+        if idx == self.broken:
+            raise OSError("the disk is gone")
+        fold = super()._stored(idx)
+        self.__dict__.setdefault("held", []).append(weakref.ref(fold["inputs"]))
+        return fold
+
+    def n_held(self):
+        return sum(ref() is not None for ref in self.held)
+
+
+def reading_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("lumin reads ahead")]
+
+
+class Shift(Augmentation):
+    def train(self, fold, rng):
+        fold.flat[:, 0] += rng.normal(size=len(fold.flat))
+        return fold
+
+
+@pytest.mark.parametrize("val_idx", [None, 2])
+def test_reading_ahead_changes_nothing(fy, make_builder, same_weights, monkeypatch, val_idx):
+    yielder, models = Watched(fy.foldfile, augmentations=Shift, seed=1), []
+    for is_ahead in (True, False):
+        if not is_ahead:
+            monkeypatch.setattr(ReadAhead, "begin", lambda *_: None)
+        models.append(Model(make_builder(fy)))
+        yielder.read = []
+        models[-1].fit(3, yielder, 8, val_idx=val_idx, visible_bar=False, seed=4)
+        if is_ahead:
+            read = yielder.read
+            assert [here for _, here in read] == [True] + [False] * 8
+            assert not reading_threads()
+    assert [idx for idx, _ in yielder.read] == [idx for idx, _ in read]
+    assert models[0].fit_params.history == models[1].fit_params.history
+    assert same_weights(*models)
+
+
+@pytest.mark.parametrize("val_idx", [None, 2])
+def test_the_fold_in_training_and_the_next_are_held_and_no_other(fy, make_builder, val_idx):
+    yielder, held = Watched(fy.foldfile), []
+
+    class Count(Callback):
+        def on_batch_end(self, fit_params):
+            held.append(yielder.n_held())
+
+    Model(make_builder(fy)).fit(3, yielder, 8, val_idx=val_idx, cbs=Count(), visible_bar=False, seed=4)
+    assert max(held) <= 2
+    assert yielder.n_held() == 0
+
+
+def test_one_fold_is_not_read_ahead(fy, make_builder):
+    yielder = Watched(fy.foldfile)
+    Model(make_builder(fy)).fit(2, yielder, 8, trn_idxs=[1], visible_bar=False, seed=4)
+    assert yielder.read == [(1, True), (1, True)]
+
+
+def test_a_fold_that_cannot_be_read_ahead_ends_the_fit_when_it_is_needed(fy, make_builder):
+    yielder, trained = Watched(fy.foldfile), []
+
+    class Note(Callback):
+        def on_fold_end(self, fit_params):
+            trained.append(fit_params.trn_idx)
+            yielder.broken = 2
+
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        Model(make_builder(fy)).fit(2, yielder, 8, trn_idxs=[0, 1], val_idx=2, cbs=Note(), visible_bar=False, seed=4)
+    assert sorted(trained) == [0, 1]
+    assert "while fold 2 was read" in caught.value.__notes__
+    assert not reading_threads()
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
+def test_nothing_is_left_running_after_a_fit_that_ends_early(fy, make_builder, error):
+    yielder = Watched(fy.foldfile)
+
+    class End(Callback):
+        def on_batch_end(self, fit_params):
+            assert len(reading_threads()) == 1
+            if error is not None:
+                raise error
+
+        def on_fold_end(self, fit_params):
+            fit_params.stop = True
+
+    with nullcontext() if error is None else pytest.raises(error):
+        Model(make_builder(fy)).fit(2, yielder, 8, cbs=End(), visible_bar=False, seed=4)
+    assert len(yielder.read) <= 2
+    assert not reading_threads()

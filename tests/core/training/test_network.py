@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lumin_core import Callback, Ensemble, FoldYielder, Model, registry
-from lumin_core.errors import ConfigError, SavedModelError
+from lumin_core.errors import ConfigError, DataError, SavedModelError
 from lumin_core.training import FitParams, Network
 from lumin_core.training import model as model_module
 from lumin_plugin_callbacks import lr_find
@@ -212,3 +212,36 @@ def test_fault_precision_and_compile_come_back_unless_said_otherwise(make_builde
     assert (Model.from_save(compiled).compile, Model.from_save(compiled, compile=False).compile) == (True, False)
     with pytest.raises(ConfigError, match=r"^precision must be one of '32', 'bf16', '16', got '8'"):
         Model.from_save(path, precision="8")
+
+
+# Where the training data came from, and data without labels
+
+
+def test_the_recipe_of_the_training_file_goes_with_models_and_ensembles(make_fy, make_builder, tmp_path, caplog):
+    recipe = {"name": "not_installed/recipe", "variables": {"a": "x[0]"}}
+    fy = make_fy(tmp_path / "made.hdf5", recipe=recipe)
+    model = Model(make_builder(fy))
+    assert "recipe" not in model.describe()
+    model.fit(1, fy, 8, visible_bar=False, seed=1)
+    assert Model.from_save(model.save(tmp_path / "one")).record.recipe == recipe
+    both = Ensemble.from_save(Ensemble([model, model]).save(tmp_path / "two"))
+    assert [member.record.recipe for member in both.models] == [recipe, recipe]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("objective", ["classification", "multiclass", "regression"])
+def test_data_without_labels_are_predicted_and_not_trained_on(make_fy, make_builder, fy, tmp_path, objective):
+    def without_targets(_, columns):
+        del columns["targets"]
+
+    plain = make_fy(tmp_path / "plain.hdf5", weights=False, targ_feats=None, change=without_targets)
+    model = Model(make_builder(fy))
+    model.predict(plain)
+    assert plain.get_column("pred").shape == (48,)
+    for refused in (
+        lambda: model.fit(1, plain, 8, visible_bar=False),
+        lambda: model.evaluate(plain),
+        lambda: make_builder(plain, objective),
+    ):
+        with pytest.raises(DataError, match="the data have no targets: the file is of events without labels; train on"):
+            refused()
