@@ -16,6 +16,5 @@ _HOMES: dict[str, list[str]] = {
     "recipe": ["Recipe"],
     "root_reader": ["RootReader"],
     "root_writer": ["RootWriter"],
-    "selected": ["Selected"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)
