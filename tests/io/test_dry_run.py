@@ -42,7 +42,7 @@ def test_all_is_read_of_small_files(folder):
     lines = [" ".join(line.split()) for line in repr(found).splitlines()]
     for line in (
         "Dry run: 2 samples, 3 inputs, 550 of 550 entries read",
-        "tt_0.root 400 entries, 75.0% selected",
+        "input 0 tt_0.root: 400 entries, 75.0% selected",
         "yield of tt 187.5 ± 9.7",
         "yield of higgs 37 ± 6.1",
         "target 0 sum of weights 187.5",
@@ -65,7 +65,7 @@ def test_yields_of_a_part_are_scaled_up(folder, monkeypatch):
     texts = [" ".join(repr(found).split()) for found in (part, whole)]
     assert [t.read for t in part.tallies] == [100, 100, 50]
     assert [t.read for t in whole.tallies] == [400, 100, 50]
-    assert "tt_0.root 400 entries, 100 read, 75.0% selected" in texts[0]
+    assert "input 0 tt_0.root: 400 entries, 100 read, 75.0% selected" in texts[0]
     assert "yield of tt 187.5 ± 18, scaled up from what was read" in texts[0]
     assert "scaled up" not in texts[1]
 
@@ -73,7 +73,7 @@ def test_yields_of_a_part_are_scaled_up(folder, monkeypatch):
 def test_a_sample_that_is_not_selected_is_told(folder):
     keys = {**KEYS, "sample": {**KEYS["sample"], "empty": {"files": "empty.root", "target": 2, "selection": "x > 9"}}}
     text = " ".join(repr(Recipe(**keys, folder=folder).dry_run()).split())
-    assert "empty.root 0 entries, nothing to select from" in text
+    assert "input 3 empty.root: 0 entries, nothing to select from" in text
     assert "of [sample.empty] no event was selected among those read" in text
 
 
@@ -100,3 +100,13 @@ def test_large_clusters_are_told(folder, monkeypatch):
     monkeypatch.setattr("lumin_plugin_io.dry_run.LARGE_PIECE", 2**10)
     text = " ".join(repr(Recipe(**KEYS, folder=folder).dry_run()).split())
     assert "each of which is read as a whole and takes as much memory: tt_0.root" in text
+
+
+def test_long_names_leave_room_for_values(folder):
+    name = "x" * 70
+    (folder / name).mkdir()
+    (folder / "tt_0.root").rename(folder / name / "t.root")
+    found = Recipe(sample={"a": {"files": f"{name}/t.root"}}, variables={name: "x"}, folder=folder).dry_run()
+    lines = repr(found).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 15
