@@ -367,6 +367,32 @@ def test_an_unknown_category_is_the_last_code(folder, tmp_path):
     assert np.bincount(found.astype(int), minlength=3).min() > 0
 
 
+@pytest.mark.parametrize("balance", ["target", "sample", "n_jet", None])
+def test_training_weights_make_classes_alike_and_the_variable_flat(folder, whole, tmp_path, balance):
+    wanted = {"flat": {"x": [30, 50, 70]}, **({"balance": balance} if balance else {})}
+    changes = {"train_weight": wanted, "weights": "abs(w) + 1"}
+    one, other = (convert(recipe(folder, **changes), tmp_path / f"{step}.hdf5", step=step) for step in (9, 500))
+    columns, reader = all_of(one["train"])
+    assert sums({"train": one["train"], "test": one["test"]}) == sums(other)
+    assert reader.schema.with_role("weight") == ["train_weight"]
+    weights, x = columns["train_weight"].astype("f8"), columns["inputs"][:, 0]
+    assert weights.mean() == pytest.approx(1)
+    mean, scale = (reader.schema.preprocessing["inputs"][0][key][0] for key in ("mean", "scale"))
+    is_low = x * scale + mean < 50
+    classes = {
+        "target": columns["targets"],
+        "sample": (columns["file"] > 0).astype(int),
+        "n_jet": columns["inputs"][:, 2],
+        None: (columns["file"] > 0).astype(int),
+    }[balance]
+    of_classes = []
+    for value in np.unique(classes):
+        low, high = (weights[(classes == value) & of_bin].sum() for of_bin in (is_low, ~is_low))
+        assert low == pytest.approx(high, rel=1e-5)
+        of_classes.append(low + high)
+    assert balance is None or of_classes == pytest.approx([of_classes[0]] * len(of_classes), rel=1e-5)
+
+
 def test_a_file_that_exists_is_refused_before_anything_is_read(folder, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "fill", None)
     with pytest.raises(FoldFileError, match="exists"):

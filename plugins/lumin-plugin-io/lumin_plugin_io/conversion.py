@@ -187,7 +187,7 @@ class _Conversion:
         """Write all folds of all parts from the spool."""
         filled = [self.spool.filled(number) for number in range(len(self.sources))]
         counts = _counts(self.recipe, filled)
-        maker = FoldMaker(self.recipe, self.spool, filled, [source.input.name for source in self.sources])
+        maker = FoldMaker(self.recipe, self.spool, filled, self.sources)
         total, done = int((counts > 0).sum()), 0
         with ExitStack() as undo:
             writers = [self._writer(path, maker, filled) for path in self.paths.values()]

@@ -164,6 +164,7 @@ class Filled:
         values: What was found of categories without a map, by name: values, in the order in which
             they came, and which of these the training has.
         moments: Of the training's rows, by field, as `Moments.to_lists` gives them.
+        weights: Sums of the training's weights, as `Reweighting.to_lists` gives them.
     """
 
     flushes: list[Flush]
@@ -172,6 +173,7 @@ class Filled:
     n_cut: dict[str, int]
     values: dict[str, list[tuple[Any, bool]]]
     moments: dict[str, list[list[float]]]
+    weights: dict[str, Any]
 
     @property
     def n_rows(self) -> int:
