@@ -78,6 +78,7 @@ def fill(job: Job) -> None:
         job.input.open() as reader,
         SpoolWriter(job.spool.rows(job.number), n_places, rows_of_a_flush(recipe), notes.flushed) as rows,
     ):
+        maker.check(reader.columns())
         step = job.step or _step(reader, maker.branches, job.memory)
         n, first = reader.count(), 0
         for chunk in reader.chunks(maker.branches, step):
