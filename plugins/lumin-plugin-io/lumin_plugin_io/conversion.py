@@ -8,6 +8,7 @@ memory is a limit for each process that reads, and about one fold for the one th
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +32,9 @@ from lumin_plugin_io.spool import Spool
 from lumin_plugin_io.workers import WorkerKilled, fill_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from lumin_plugin_io.folds import FoldArrays
     from lumin_plugin_io.plan import Plan
     from lumin_plugin_io.sources import Source
     from lumin_plugin_io.spool import Filled
@@ -193,12 +195,11 @@ class _Conversion:
             writers = [self._writer(path, maker, filled) for path in self.paths.values()]
             for writer in writers:
                 undo.callback(writer.abort)
-            for part, writer in enumerate(writers):
-                for number, fold in enumerate(np.flatnonzero(counts[part]).tolist()):
-                    arrays = maker.make(part, fold, int(counts[part, fold]))
-                    writer.append(number, **attrs.asdict(arrays, recurse=False))
-                    done += 1
-                    self._tell("written", done, total)
+            for part, number, arrays in _folds(maker, counts):
+                writers[part].append(number, **attrs.asdict(arrays, recurse=False))
+                del arrays  # before the next are made
+                done += 1
+                self._tell("written", done, total)
             self.spool.say_written()
             for writer in reversed(writers):
                 writer.close()
@@ -233,6 +234,29 @@ class _Conversion:
     def _tell(self, what: str, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress(what, done, total)
+
+
+def _folds(maker: FoldMaker, counts: np.ndarray) -> Iterator[tuple[int, int, FoldArrays]]:
+    """Yield part, number and columns of all folds; the next one's rows are read while one is used.
+
+    There is no more than two folds in memory: rows and columns of one, or columns of one and rows
+    of the next. Folds without events are left out.
+    """
+    wanted = [
+        (part, number, fold)
+        for part, of_part in enumerate(counts)
+        for number, fold in enumerate(np.flatnonzero(of_part).tolist())
+    ]
+    with ThreadPoolExecutor(1) as thread:
+        reads = (thread.submit(maker.rows, part, fold, int(counts[part, fold])) for part, _, fold in wanted)
+        waiting = next(reads, None)
+        for part, number, _ in wanted:
+            arrays = None if waiting is None else maker.columns(waiting.result())
+            waiting = None  # lets go of the rows
+            waiting = next(reads, None)
+            if arrays is not None:
+                yield part, number, arrays
+            del arrays
 
 
 def _counts(recipe: Plan, filled: list[Filled]) -> np.ndarray:

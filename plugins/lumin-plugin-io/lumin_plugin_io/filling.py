@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from lumin_plugin_io.ahead import ahead
 from lumin_plugin_io.category_codes import CodeTable, map_of
 from lumin_plugin_io.event_maker import EventMaker
 from lumin_plugin_io.moments import Moments
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 MEGABYTE = 10**6
 MEMORY = 150
 """Megabytes of one process, by default."""
-_SHARE = 8  # of the memory that columns as they are read may take: expressions are worked out in float64
+_SHARE = 16  # of the memory that columns as they are read may take: expressions are worked out in float64
 _MOST = 200_000  # entries that are read together
 _PROBE = 1000  # entries whose size is looked at
 
@@ -81,10 +82,13 @@ def fill(job: Job) -> None:
         maker.check(reader.columns())
         step = job.step or _step(reader, maker.branches, job.memory)
         n, first = reader.count(), 0
-        for chunk in reader.chunks(maker.branches, step):
+        for chunk in ahead(reader.chunks(maker.branches, step)):
             events = maker(chunk, first, min(step, n - first))
             first += step
-            rows.append(columns_of(events, notes.selected(events)), placer(events))
+            numbers = notes.selected(events)
+            has_weight = recipe.train_weight is not None
+            rows.append(columns_of(events, numbers, job.number, train_weight=has_weight), placer(events))
+            del chunk, events  # before the next is taken
     job.spool.keep(job.number, notes.summary(rows))
 
 

@@ -1,7 +1,8 @@
 """Selected events as rows of one dtype: how a spool holds them.
 
-A row has the fields ``entry``, ``flat``, ``codes`` (of categories), ``matrix``, ``targets`` and
-``weights``, as far as the recipe has such, and each further column as ``misc.<name>``.
+A row has the fields ``file`` (number of the input), ``entry``, ``flat``, ``codes`` (of categories),
+``matrix``, ``targets``, ``weights`` and ``train_weight``, as far as the recipe has such, and each
+further column as ``misc.<name>``.
 """
 
 from __future__ import annotations
@@ -18,16 +19,19 @@ if TYPE_CHECKING:
     Columns = dict[str, np.ndarray]
     """Fields of rows, each of shape ``(n, ...)``."""
 
+TRAIN_WEIGHT = "train_weight"
 MISC = "misc."
 """Before the names of further columns."""
 
 
-def columns_of(selected: Selected, codes: np.ndarray) -> Columns:
+def columns_of(selected: Selected, codes: np.ndarray, number: int = 0, *, train_weight: bool = False) -> Columns:
     """Return the fields of events.
 
     Args:
         selected: The events.
         codes: Of their categories, shape ``(n, n_cat)``, int32.
+        number: Of the input.
+        train_weight: Whether there is room for a training weight, which is not known yet.
 
     Example:
         >>> import numpy as np
@@ -49,16 +53,19 @@ def columns_of(selected: Selected, codes: np.ndarray) -> Columns:
         ... )
         >>> columns = columns_of(events, codes=np.zeros((1, 0)))
         >>> {name: values.dtype.str for name, values in columns.items()}
-        {'entry': '<i8', 'flat': '<f4', 'weights': '<f4', 'misc.run': '<i8'}
+        {'file': '<i4', 'entry': '<i8', 'flat': '<f4', 'weights': '<f4', 'misc.run': '<i8'}
     """
+    n = len(selected.entry)
     weights = None if selected.weights is None else selected.weights.astype(np.float32)
     fields = {
+        "file": np.full(n, number, dtype=np.int32),
         "entry": selected.entry,
         "flat": selected.flat,
         "codes": codes,
         "matrix": selected.matrix,
         "targets": selected.targets,
         "weights": weights,
+        TRAIN_WEIGHT: np.zeros(n, dtype=np.float32) if train_weight else None,
         **{MISC + name: values for name, values in selected.misc.items()},
     }
     return {name: values for name, values in fields.items() if values is not None and 0 not in values.shape[1:]}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from lumin_plugin_io.rows import Columns
 
-FLUSH_BYTES = 1 << 24
+FLUSH_BYTES = 1 << 23
 """Of the rows of a flush, about: they are in memory twice when it is written."""
 _WRITTEN = "written"
 
