@@ -20,12 +20,13 @@ from uproot.interpretation.identify import UnknownInterpretation
 from lumin_core.checks import nearest, with_article
 from lumin_core.data import Reader
 from lumin_core.errors import ConfigError, DataError
+from lumin_plugin_io.piece_sizes import largest_baskets, largest_cluster
 from lumin_plugin_io.regroup import regroup
 from lumin_plugin_io.root_file import DAMAGE, find_table, first_line, open_file
 from lumin_plugin_io.root_types import RootColumn, columns_of, type_of_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from lumin_core.data import Column
@@ -83,6 +84,13 @@ class RootReader(Reader):
     def count(self) -> int:
         """Return the number of events."""
         return int(self._table.num_entries)
+
+    def largest_piece(self, columns: Sequence[str]) -> int:
+        """Return the bytes of the largest cluster, or of the largest basket of each branch."""
+        wanted = [self._find(name) for name in columns]
+        if self._is_ntuple:
+            return largest_cluster(self._table, self._field_ids(wanted))
+        return largest_baskets([self._branches[name] for name in {column.branch for column in wanted}])
 
     def identity(self) -> str:
         """Return the UUID of the file."""
@@ -144,7 +152,7 @@ class RootReader(Reader):
 
     def _clusters(self, wanted: dict[str, RootColumn], start: int, stop: int) -> Iterator[ak.Array]:
         """Read fields of an RNTuple cluster by cluster, which is how they are decompressed."""
-        ids = {self._table[".".join((column.branch, *column.inner))].field_id for column in wanted.values()}
+        ids = self._field_ids(wanted.values())
         for number, cluster in enumerate(self._table.cluster_summaries):
             first, last = cluster.num_first_entry, cluster.num_first_entry + cluster.num_entries
             if first < stop and last > start:
@@ -155,6 +163,9 @@ class RootReader(Reader):
                     array_cache=_Until(number),
                     library="ak",
                 )
+
+    def _field_ids(self, columns: Iterable[RootColumn]) -> set[int]:
+        return {self._table[".".join((column.branch, *column.inner))].field_id for column in columns}
 
     def _find(self, name: str) -> RootColumn:
         """Return a column, or say that there is none or that it cannot be read."""

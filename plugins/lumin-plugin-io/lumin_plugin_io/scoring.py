@@ -99,7 +99,8 @@ def _beside(paths: Sequence[str], name: str) -> dict[str, Path]:
     targets = {}
     for path in map(Path, paths):
         suffix = ".root" if path.suffix.lower() == ".root" else ".parquet"
-        targets[str(path)] = path.with_name(f"{path.name.partition('.')[0]}.{name}{suffix}")
+        stem = Path(path.name.removesuffix(".gz")).stem
+        targets[str(path)] = path.with_name(f"{stem}.{name}{suffix}")
     written = set(map(str, targets.values()))
     targets = {path: target for path, target in targets.items() if path not in written}
     if len(set(targets.values())) < len(targets):
@@ -129,6 +130,7 @@ class _Scorer:
         """Yield keys and scores of one input, piece by piece."""
         where = f"{path}, tree {reader.tree}" if reader.tree else path
         maker = EventMaker(self.recipe, with_truth=False, where=where)
+        maker.check(reader.columns())
         tables = [CodeTable(category, where) for category in self.recipe.categories]
         branches = list(dict.fromkeys([*maker.branches, *self.keys]))
         if not (n := reader.count()):
