@@ -26,7 +26,7 @@ from lumin_plugin_io.root_file import DAMAGE, find_table, first_line, open_file
 from lumin_plugin_io.root_types import RootColumn, columns_of, type_of_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from lumin_core.data import Column
@@ -139,7 +139,7 @@ class RootReader(Reader):
                 yield ak.Array({key: part[name] for names, part in pairs for name, key in names.items()})
 
     def _ranges(self, ids: set[int], step: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Cut entries where baskets of all branches end, so that those of one cluster are in memory."""
+        """Cut entries where the baskets of all branches end: those of one cluster are in memory."""
         offsets = self._table.common_entry_offsets(filter_branch=lambda branch: id(branch) in ids)
         for offset in [*offsets, stop]:
             last = min(offset, stop)
@@ -160,14 +160,17 @@ class RootReader(Reader):
 
     def _clusters(self, wanted: dict[str, RootColumn], _: int, start: int, stop: int) -> Iterator[ak.Array]:
         """Read fields of an RNTuple cluster by cluster, which is how they are decompressed."""
-        ids = {self._table[".".join((column.branch, *column.inner))].field_id for column in wanted.values()}
+        ids = self._field_ids(wanted.values())
         for number, cluster in enumerate(self._table.cluster_summaries):
             first, last = cluster.num_first_entry, cluster.num_first_entry + cluster.num_entries
             if first < stop and last > start:
                 yield self._cluster(number, ids, max(first, start), min(last, stop))
 
+    def _field_ids(self, columns: Iterable[RootColumn]) -> set[int]:
+        return {self._table[".".join((column.branch, *column.inner))].field_id for column in columns}
+
     def _cluster(self, number: int, ids: set[int], start: int, stop: int) -> ak.Array:
-        """Read one cluster: where a range ends with it, uproot would decompress the next one, too."""
+        """Read one cluster; where a range ends with it, uproot would decompress the next, too."""
         clusters = self._table.cluster_summaries
         self._table._cluster_summaries = clusters[: number + 1]
         try:
