@@ -38,8 +38,8 @@ class FoldYielder(FoldColumns, Predicting):
     yielder pickles as path and options.
 
     Args:
-        foldfile: Name of a fold file, of ours or of LUMIN's (``.hdf5`` may be left out), or an
-            open `h5py.File`.
+        foldfile: Name of a fold file, of ours or of LUMIN's (``.hdf5`` may be left out), an open
+            `h5py.File`, or a `FoldReader`.
         cont_feats: Continuous features; only for files without meta data.
         cat_feats: Categorical features; only for files without meta data.
         ignore_feats: Inputs to leave out.
@@ -83,7 +83,7 @@ class FoldYielder(FoldColumns, Predicting):
     @explained
     def __init__(
         self,
-        foldfile: str | Path | h5py.File,
+        foldfile: str | Path | h5py.File | FoldReader,
         cont_feats: Sequence[str] | None = None,
         cat_feats: Sequence[str] | None = None,
         ignore_feats: str | Sequence[str] | None = None,
@@ -97,15 +97,16 @@ class FoldYielder(FoldColumns, Predicting):
         *,
         clip: float | None = None,
     ) -> None:
-        reader = FoldReader(foldfile, cont_feats, cat_feats, clip=clip)
-        super().__init__(reader, ignore_feats, (input_pipe, output_pipe, matrix_pipe), yield_matrix=yield_matrix)
+        if not isinstance(foldfile, FoldReader):
+            foldfile = FoldReader(foldfile, cont_feats, cat_feats, clip=clip)
+        super().__init__(foldfile, ignore_feats, (input_pipe, output_pipe, matrix_pipe), yield_matrix=yield_matrix)
         self.batch_yielder_type = batch_yielder_type
         self.clip = clip
         self.seed = seeds.fresh() if seed is None else seed
         specs = as_list(augmentations)
         self.augmentations = augmentation.build_all(specs)
         self._specs = list(zip(self.augmentations, specs, strict=True))
-        self._predictions = Predictions(reader)
+        self._predictions = Predictions(foldfile)
 
     @classmethod
     def from_files(cls, recipe: str | Path | Mapping[str, object], *, verify: bool = False, **options: Any) -> Self:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, cast
+
+from lumin_core import registry
+from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     import numpy as np
+
+_WRITERS = {".root": "io/root", ".parquet": "io/parquet"}  # which nothing else that is installed replaces
 
 
 class Column(Protocol):
@@ -131,6 +136,7 @@ class Writer(ABC):
 
     Attributes:
         suffixes: Endings of the files that it writes.
+        takes_text: Whether columns may be text.
 
     Example:
         >>> from lumin_core.data import Writer
@@ -140,6 +146,7 @@ class Writer(ABC):
 
     kind: ClassVar[str] = "writer"
     suffixes: ClassVar[tuple[str, ...]] = ()
+    takes_text: ClassVar[bool] = True
 
     @abstractmethod
     def append(self, columns: Mapping[str, np.ndarray]) -> None:
@@ -159,3 +166,29 @@ class Writer(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Complete the file, or discard it if the block raised."""
+
+
+def writer_of(path: str | Path, **given: object) -> Writer:
+    """Build what writes a file, by the ending of its name.
+
+    Args:
+        path: The file.
+        **given: Arguments of a `Writer`; those that one does not take are left out.
+
+    Raises:
+        UnknownComponent: If its plugin is not installed, with what to install.
+        ConfigError: If nothing writes such files.
+
+    Example:
+        >>> from lumin_core.data.reader import writer_of
+        >>> writer_of("scores.txt")
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.ConfigError: nothing writes scores.txt: give a name that ends in .root...
+    """
+    suffix = Path(path).suffix.lower()
+    others = (used for used in registry.components("writer") if used.qualified not in _WRITERS.values())
+    name = _WRITERS.get(suffix) or next((used.qualified for used in others if suffix in used.load().suffixes), None)
+    if name is None:
+        raise ConfigError(f"nothing writes {path}: give a name that ends in {' or '.join(_WRITERS)}")
+    return cast("Writer", registry.build("writer", name, path=path, **given))

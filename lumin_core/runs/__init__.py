@@ -11,6 +11,7 @@ from lumin_core import lazy
 _HOMES = {
     "ensemble": ["Ensemble"],
     "executor": ["Executor", "Job", "Report"],
+    "fold_scores": ["score_folds"],
     "folder": ["RunFolder"],
     "greeting": ["Greeting", "available_cores", "introduce"],
     "members": ["WEIGHTINGS"],
@@ -18,6 +19,7 @@ _HOMES = {
     "planning": ["plan_run"],
     "result": ["result_from_json"],
     "results": ["Results"],
+    "scoring": ["opened_for", "score_files"],
     "submitting": ["Submitting"],
     "train": ["collect", "train_models", "train_one"],
 }

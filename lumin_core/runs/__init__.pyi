@@ -2,6 +2,7 @@ from lumin_core.runs.ensemble import Ensemble as Ensemble
 from lumin_core.runs.executor import Executor as Executor
 from lumin_core.runs.executor import Job as Job
 from lumin_core.runs.executor import Report as Report
+from lumin_core.runs.fold_scores import score_folds as score_folds
 from lumin_core.runs.folder import RunFolder as RunFolder
 from lumin_core.runs.greeting import Greeting as Greeting
 from lumin_core.runs.greeting import available_cores as available_cores
@@ -11,6 +12,8 @@ from lumin_core.runs.plan import RunPlan as RunPlan
 from lumin_core.runs.planning import plan_run as plan_run
 from lumin_core.runs.result import result_from_json as result_from_json
 from lumin_core.runs.results import Results as Results
+from lumin_core.runs.scoring import opened_for as opened_for
+from lumin_core.runs.scoring import score_files as score_files
 from lumin_core.runs.submitting import Submitting as Submitting
 from lumin_core.runs.train import collect as collect
 from lumin_core.runs.train import train_models as train_models

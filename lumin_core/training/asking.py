@@ -50,6 +50,7 @@ class Question:
         augment: Whether the answers are averaged over the views that a network recorded; ``None``
             for those of a yielder that has some.
         other_preprocessing: Whether a file may record another preprocessing than a network.
+        raw_outputs: Whether outputs about folds are as targets were before the preprocessing.
 
     Raises:
         ConfigError: If `raw` is something else.
@@ -61,6 +62,7 @@ class Question:
     raw: Raw = field(default=False, validator=lambda _self, _field, value: check_raw(value))
     augment: bool | None = None
     other_preprocessing: bool = False
+    raw_outputs: bool = False
 
     @classmethod
     def for_many(cls, pred_cb: Callable[[], PredCallback] | None, **options: Any) -> Question:

@@ -278,6 +278,7 @@ class Network(Assembly, ABC):
             "cat_feats": fy.get_use_cat_feats(),
             "targ_feats": fy.targ_feats,
             "file_feats": list(fy.file_schema.cont_feats),  # ignored ones too, which the preprocessing covers
+            "file_cats": list(fy.file_schema.cat_feats),
         }
         for name, value in recorded(fy).items():
             setattr(record, name, value)

@@ -216,7 +216,13 @@ def _about_folds(askers: Sequence[Asker], fy: FoldYielder, chosen: Chosen) -> It
         for source, members in sources:
             if asked := [i for i in chosen(fold) if i in members]:
                 answers |= zip(asked, _averaged(_views([askers[i] for i in asked], source, fold)), strict=True)
-        yield fold, [answers[i] for i in chosen(fold)]
+        yield fold, [_in_unit(askers[i], answers[i]) for i in chosen(fold)]
+
+
+def _in_unit(asker: Asker, answer: Answer) -> Answer:
+    """Return an answer in the unit that is asked for."""
+    steps = output_steps(asker.network) if asker.question.raw_outputs else []
+    return raw_outputs(steps, as_array(answer)) if steps else answer
 
 
 def _sources(askers: Sequence[Asker], fy: FoldYielder) -> list[tuple[FoldYielder, list[int]]]:
