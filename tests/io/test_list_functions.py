@@ -226,3 +226,11 @@ def test_many_lists_are_sorted_each_for_itself():
     found = Expression.parse("sort(x)", "a")({"x": x}, len(x))
     for values, expected in zip(found, x, strict=True):
         np.testing.assert_array_equal(values, np.sort(expected.to_numpy()))
+
+
+@pytest.mark.parametrize("name", ["sum", "any", "all", "len", "argmax", "argmin", "first", "last", "sort", "min", "max"])
+def test_functions_take_no_events_and_only_empty_lists(name):
+    expression, empty = Expression.parse(f"{name}(x)", "a"), ak.Array([[1.0]])[:0]
+    assert expression({"x": empty}, 0).tolist() == []
+    expected = {"sum": 0, "any": False, "all": True, "len": 0, "sort": []}.get(name)
+    assert plain(expression({"x": ak.Array([[], [1.0]])[:1]}, 1).tolist()) == [expected]

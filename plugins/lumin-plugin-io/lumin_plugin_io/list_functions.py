@@ -106,7 +106,7 @@ def ordered(lists: Lists, values: Values) -> Lists:
     missing, order = is_missing(values), np.empty(len(values.data), np.int64)
     by_length = np.argsort(lists.counts, kind="stable")
     lengths, begins = np.unique(lists.counts[by_length], return_index=True)
-    for n, owners in zip(lengths, np.split(by_length, begins[1:]), strict=True):  # all lists of a length at once
+    for n, owners in zip(lengths, np.split(by_length, begins)[1:], strict=True):  # all lists of a length at once
         places = lists.offsets[owners][:, None] + np.arange(n)
         within = np.lexsort((values.data[places], missing[places]))
         order[places] = np.take_along_axis(places, within, axis=1)
