@@ -228,7 +228,10 @@ def test_many_lists_are_sorted_each_for_itself():
         np.testing.assert_array_equal(values, np.sort(expected.to_numpy()))
 
 
-@pytest.mark.parametrize("name", ["sum", "any", "all", "len", "argmax", "argmin", "first", "last", "sort", "min", "max"])
+LIST_FUNCTIONS = ["sum", "any", "all", "len", "argmax", "argmin", "first", "last", "sort", "min", "max"]
+
+
+@pytest.mark.parametrize("name", LIST_FUNCTIONS)
 def test_functions_take_no_events_and_only_empty_lists(name):
     expression, empty = Expression.parse(f"{name}(x)", "a"), ak.Array([[1.0]])[:0]
     assert expression({"x": empty}, 0).tolist() == []
