@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from lumin_core.checks import check_flags
-from lumin_core.errors import ConfigError, FileError, LuminError
+from lumin_core.errors import ConfigError, FileError, LuminError, option
 from lumin_core.locks import in_turn
 from lumin_core.looks import another, in_place_of_a_name, nearby
 
@@ -132,7 +132,7 @@ def refuse_existing(path: Path, *, overwrite: bool, error: type[FileError] = Fil
     if not path.exists():
         return
     if not overwrite:
-        raise error(f"{path} exists; pass overwrite=True to replace it, or choose another name")
+        raise error(f"{path} exists; pass {option('overwrite')} to replace it, or choose another name")
     if not path.stat().st_mode & stat.S_IWUSR:
         raise error(f"{path} is read-only; make it writable, or copy it first")
 

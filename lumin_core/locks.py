@@ -38,12 +38,13 @@ class _Busy(Exception):
     """Somebody else has the lock; with what is known of him."""
 
 
-def locked(path: Path, error: type[FileError] = FileError) -> AbstractContextManager[None]:
+def locked(path: Path, error: type[FileError] = FileError, *, wait: float = 0) -> AbstractContextManager[None]:
     """Hold the writer's lock of a file.
 
     Args:
         path: The file that is going to be written; its folder must exist.
         error: What is raised.
+        wait: Seconds to wait for another writer, ``math.inf`` for as long as it takes.
 
     Raises:
         FileError: If another writer holds it, or the folder cannot be written to.
@@ -61,7 +62,7 @@ def locked(path: Path, error: type[FileError] = FileError) -> AbstractContextMan
         ...
         lumin_core.errors.FileError: .../train.hdf5 is being written by another process ...
     """
-    return _held(path, lambda: _take(path.with_name(f".{path.name}.lock")), error, wait=0)
+    return _held(path, lambda: _take(path.with_name(f".{path.name}.lock")), error, wait)
 
 
 def in_turn(path: Path, error: type[FileError] = FileError, *, wait: float) -> AbstractContextManager[None]:

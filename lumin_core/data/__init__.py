@@ -9,7 +9,7 @@ _HOMES = {
     "batch_yielder": ["BatchYielder"],
     "categories": ["UNKNOWN_CATEGORY", "check_unseen", "unknown_code"],
     "chains": ["apply_chain", "invert_chain"],
-    "converter": ["Converter"],
+    "converter": ["Converter", "converted"],
     "description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
     "entries": ["matrix_entry", "tensor_entry"],
     "expression_function": ["ExpressionFunction"],

@@ -7,6 +7,7 @@ from lumin_core.data.categories import unknown_code as unknown_code
 from lumin_core.data.chains import apply_chain as apply_chain
 from lumin_core.data.chains import invert_chain as invert_chain
 from lumin_core.data.converter import Converter as Converter
+from lumin_core.data.converter import converted as converted
 from lumin_core.data.description import add_meta_data as add_meta_data
 from lumin_core.data.description import add_preprocessing as add_preprocessing
 from lumin_core.data.description import declare_zero_padding as declare_zero_padding

@@ -12,7 +12,6 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from lumin_core.checks import did_you_mean, listed
 from lumin_core.data.values import EXACT
@@ -60,6 +59,8 @@ def check_unseen(unseen: Iterable[object], known: Iterable[object], what: str) -
         Traceback (most recent call last):
         lumin_core.errors.DataError: 'n_jets' has 4 where training had text, as '2': give the ...
     """
+    import pandas as pd
+
     values = [value for value in known if value != UNKNOWN_CATEGORY]
     is_text = bool(values) and isinstance(values[0], str)
     given = [value for value in pd.Series(list(unseen), dtype=object).dropna() if value != UNKNOWN_CATEGORY]

@@ -72,3 +72,8 @@ def test_it_shows_itself(path):
         "Recipe of 1 sample\n  samples    1: data\n  variables  1: ht\n  matrix     1: jets (2)\n"
         "  targets    1: target\n  folds      5"
     )
+
+
+def test_an_unknown_argument_is_told_with_what_was_meant():
+    with pytest.raises(ConfigError, match="has no argument 'variabls'; did you mean 'variables'"):
+        Recipe(sample={"a": {}}, variabls={})

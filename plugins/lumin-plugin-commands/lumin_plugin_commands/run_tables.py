@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from lumin_core import registry
 from lumin_core.checks import check_keys
-from lumin_core.data import FoldYielder
+from lumin_core.data import FoldYielder, converted
 from lumin_core.errors import ConfigError, LuminError, UnknownComponent
 from lumin_core.model import CatEmbedder, ModelBuilder
 from lumin_core.runs import WEIGHTINGS, Results, train_models
@@ -166,6 +166,32 @@ class Train(_Arguments):
 
     of = (train_models,)
     left_out = ("fy", "model_builder", "resume", "overwrite", "retry_failed")
+
+
+class Convert(RunTable):
+    """Trains on files of events, such as ROOT files, which a recipe makes into a fold file.
+
+    That is kept, and made anew where the recipe or the files have changed.
+
+    Args:
+        recipe: The recipe, a TOML file, see `Converter`.
+        verify: Whether changed files are told by their content, rather than by name, size and time.
+
+    Example:
+        >>> from lumin_plugin_commands.run_tables import Convert
+        >>> Convert.gives, list(Convert.get_keys())
+        (('foldfile',), ['recipe', 'verify'])
+    """
+
+    gives = ("foldfile",)
+
+    def __init__(self, recipe: Path, verify: bool = False) -> None:
+        self.recipe = recipe
+        self.verify = verify
+
+    def arguments(self, values: Mapping[str, Any]) -> Table:
+        """Make the fold file, unless it is there."""
+        return {"foldfile": converted(self.recipe, verify=self.verify)}
 
 
 class Ensemble(_Arguments):

@@ -1,4 +1,4 @@
-from lumin_plugin_io.columns import Columns as Columns
+from lumin_plugin_io.csv_reader import CsvReader as CsvReader
 from lumin_plugin_io.description import Category as Category
 from lumin_plugin_io.description import Friends as Friends
 from lumin_plugin_io.description import MatrixTable as MatrixTable
@@ -11,7 +11,9 @@ from lumin_plugin_io.expression import Expression as Expression
 from lumin_plugin_io.inputs import Input as Input
 from lumin_plugin_io.inputs import check_types as check_types
 from lumin_plugin_io.inputs import find_inputs as find_inputs
-from lumin_plugin_io.inputs import open_reader as open_reader
+from lumin_plugin_io.opening import open_reader as open_reader
+from lumin_plugin_io.parquet_reader import ParquetReader as ParquetReader
+from lumin_plugin_io.parquet_writer import ParquetWriter as ParquetWriter
 from lumin_plugin_io.recipe import Recipe as Recipe
 from lumin_plugin_io.root_reader import RootReader as RootReader
-from lumin_plugin_io.selected import Selected as Selected
+from lumin_plugin_io.root_writer import RootWriter as RootWriter

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from lumin_core.checks import listed
 from lumin_core.data import UNKNOWN_CATEGORY
 from lumin_core.errors import DataError
+from lumin_plugin_io.splitting import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,8 +58,8 @@ def map_of(category: Category, found: Iterable[Value] = ()) -> dict[int, Value]:
 class CodeTable:
     """Numbers the values of a category, piece by piece.
 
-    With a map these are the codes. Without, values have numbers in the order in which they come,
-    and `code_of_number` says later what their codes are; what is missing is -1.
+    With a map these are the codes. Without, values have numbers as they come, and `code_of_number`
+    says later what their codes are; what is missing is -1.
 
     Args:
         category: The category.
@@ -74,7 +74,7 @@ class CodeTable:
         >>> from lumin_plugin_io.category_codes import CodeTable
         >>> table = CodeTable(Category(name="n_jets", value="nJet"), "a.root, tree Events")
         >>> table.numbers(np.array([5, 2, 5])).tolist(), table.values
-        ([0, 1, 0], [5, 2])
+        ([1, 0, 1], [2, 5])
     """
 
     def __init__(self, category: Category, where: str) -> None:
@@ -95,8 +95,8 @@ class CodeTable:
             DataError: If a value is not in the map, or there are too many.
         """
         missing = np.ma.getmaskarray(values)
-        which, found = pd.factorize(np.ma.getdata(values)[~missing])
-        there = np.array([self._number(value) for value in found.tolist()], dtype=np.int32)[which]
+        which, found = distinct(np.ma.getdata(values)[~missing])
+        there: NDArray[np.int32] = np.array([self._number(value) for value in found.tolist()], dtype=np.int32)[which]
         if len(there) == len(values):
             return there
         numbers = np.full(len(values), self._of_missing(), dtype=np.int32)

@@ -31,14 +31,14 @@ from lumin_plugin_io.spool import Spool
 from lumin_plugin_io.workers import WorkerKilled, fill_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lumin_plugin_io.plan import Plan
     from lumin_plugin_io.sources import Source
     from lumin_plugin_io.spool import Filled
 
     Progress = Callable[[str, int, int], None]
-    """Called with what was done (``"read"``, ``"written"``), how much of it, and how much there is."""
+    """Called with ``"read"`` (inputs) or ``"written"`` (folds), how many are done, of how many."""
 
 _log = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ class _Conversion:
         """Write all folds of all parts from the spool."""
         filled = [self.spool.filled(number) for number in range(len(self.sources))]
         counts = _counts(self.recipe, filled)
-        maker = FoldMaker(self.recipe, self.spool, filled, [source.input.name for source in self.sources])
+        maker = FoldMaker(self.recipe, self.spool, filled, self.sources)
         total, done = int((counts > 0).sum()), 0
         with ExitStack() as undo:
             writers = [self._writer(path, maker, filled) for path in self.paths.values()]
@@ -227,7 +227,7 @@ class _Conversion:
             ],
         )
 
-    def _recipe_of(self, cat_maps: dict[str, dict[int, object]]) -> dict[str, object]:
+    def _recipe_of(self, cat_maps: Mapping[str, Mapping[int, object]]) -> dict[str, object]:
         return {"name": "io/recipe", **self.recipe.stored_config(cat_maps)}
 
     def _tell(self, what: str, done: int, total: int) -> None:

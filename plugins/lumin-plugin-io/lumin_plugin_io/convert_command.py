@@ -13,8 +13,6 @@ from lumin_core.errors import options_as_flags
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lumin_plugin_io.plan import Plan
-
 
 @click.command("convert")
 @click.argument("recipe", type=click.Path(path_type=Path))
@@ -60,7 +58,7 @@ def convert(
 
     loaded = Recipe.load(recipe, {} if compression is None else {"compression": compression})
     if dry_run or output is None:
-        click.echo(_dry_run(loaded, count=count))
+        click.echo(repr(loaded.dry_run(count=count)))
         return
     with options_as_flags(), _Bars() as bars:
         paths = loaded.convert(
@@ -94,12 +92,6 @@ class _Bars(ExitStack):
 
 
 _STEPS = {"read": ("Reading", "file"), "written": ("Writing", "fold")}
-
-
-def _dry_run(recipe: Plan, *, count: bool) -> str:
-    from lumin_plugin_io.dry_run import dry_run
-
-    return repr(dry_run(recipe, count=count))
 
 
 def _closing_words(paths: Mapping[str, Path]) -> str:

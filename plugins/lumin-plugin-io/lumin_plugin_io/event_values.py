@@ -112,7 +112,8 @@ class EventValues:
 
     def inputs(self, expression: Expression) -> np.ndarray:
         """Return inputs, shape ``(n,)``, float32; NaN is missing, an infinite one refused."""
-        return self.finite_inputs(self.numbers(expression), expression.what)
+        values = _as_float32(self._given.get(expression.text))
+        return self.finite_inputs(self.numbers(expression) if values is None else values, expression.what)
 
     def finite_inputs(self, values: np.ndarray, what: str) -> np.ndarray:
         """Return values as float32.
@@ -217,3 +218,10 @@ class EventValues:
         rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
         others = f", and of {len(rows) - 1:,} more in this piece" if len(rows) > 1 else ""
         raise DataError(f"{self.where}: {what} of entry {self.entries[rows[0]]}{others} {problem}; {way_out}")
+
+
+def _as_float32(column: Column | None) -> np.ndarray | None:
+    """Return a branch that is stored as inputs are: the way through float64 would change nothing."""
+    if not isinstance(column, np.ndarray) or isinstance(column, np.ma.MaskedArray):
+        return None
+    return column if column.dtype == np.float32 and column.ndim == 1 else None

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from lumin_plugin_io.category_codes import CodeTable
+from lumin_plugin_io.category_codes import CodeTable, map_of
 from lumin_plugin_io.event_maker import EventMaker
 from lumin_plugin_io.moments import Moments
 from lumin_plugin_io.rows import columns_of
 from lumin_plugin_io.splitting import Dealer, hash_text, hashed, parts_of
 from lumin_plugin_io.spool import FLUSH_BYTES, Filled, SpoolWriter
+from lumin_plugin_io.train_weights import as_events, reweighting_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lumin_core.data import Reader
-    from lumin_plugin_io.description import Sample
+    from lumin_plugin_io.description import Category, Sample
     from lumin_plugin_io.inputs import Input
     from lumin_plugin_io.plan import Plan
     from lumin_plugin_io.selected import Selected
@@ -70,13 +71,14 @@ def fill(job: Job) -> None:
     recipe = job.recipe
     where = f"{job.input.name}, tree {job.input.tree}" if job.input.tree else job.input.name
     maker = EventMaker(recipe, job.sample, job.factor, where=where)
-    notes = _Notes(recipe, where)
+    notes = _Notes(recipe, job.sample.name, where)
     placer = _Placer(recipe, job.input)
     n_places = len(recipe.split.parts) * recipe.n_folds
     with (
         job.input.open() as reader,
         SpoolWriter(job.spool.rows(job.number), n_places, rows_of_a_flush(recipe), notes.flushed) as rows,
     ):
+        maker.check(reader.columns())
         step = job.step or _step(reader, maker.branches, job.memory)
         n, first = reader.count(), 0
         for chunk in reader.chunks(maker.branches, step):
@@ -115,8 +117,10 @@ class _Placer:
 class _Notes:
     """What is noted of the events of an input while they pass."""
 
-    def __init__(self, recipe: Plan, where: str) -> None:
+    def __init__(self, recipe: Plan, sample: str, where: str) -> None:
         self._recipe = recipe
+        self._sample = sample
+        self._reweighting = reweighting_of(recipe)
         self._tables = {category.name: CodeTable(category, where) for category in recipe.categories}
         self._in_training: dict[str, set[int]] = {name: set() for name in self._tables}
         self._moments: dict[str, Moments] = {}
@@ -134,11 +138,24 @@ class _Notes:
     def flushed(self, rows: np.ndarray, counts: np.ndarray) -> None:
         """Look at the rows of the training, which stand first."""
         training = rows[: counts[: self._recipe.n_folds].sum()]
-        names = training.dtype.names or ()
         for column, name in enumerate(self._tables if len(training) else ()):
             self._in_training[name] |= set(np.unique(training["codes"][:, column]).tolist())
+        if len(training):
+            self._add_moments(training)
+            self._add_weights(training)
+
+    def _add_weights(self, training: np.ndarray) -> None:
+        if self._reweighting is not None:
+            meanings = [self._meanings(category) for category in self._recipe.categories]
+            self._reweighting.add(**as_events(self._recipe, self._sample, training, meanings))
+
+    def _meanings(self, category: Category) -> Mapping[int, object]:
+        return map_of(category) if category.map else dict(enumerate(self._tables[category.name].values))
+
+    def _add_moments(self, training: np.ndarray) -> None:
         if not self._recipe.scaling:
             return
+        names = training.dtype.names or ()
         weights = training["weights"] if "weights" in names else np.ones(len(training))
         if "flat" in names:
             self._add("flat", training["flat"], weights)
@@ -161,6 +178,7 @@ class _Notes:
                 for name, table in self._tables.items()
             },
             moments={field: moments.to_lists() for field, moments in self._moments.items()},
+            weights={} if self._reweighting is None else self._reweighting.to_lists(),
         )
 
 

@@ -11,14 +11,18 @@ from lumin_core import seeds
 from lumin_core.errors import DataError
 from lumin_plugin_io.category_codes import code_of_number, map_of
 from lumin_plugin_io.moments import Moments
+from lumin_plugin_io.plan import TRAIN_WEIGHT
 from lumin_plugin_io.rows import MISC
 from lumin_plugin_io.scaling import scaling_of
+from lumin_plugin_io.train_weights import as_events, reweighting_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lumin_plugin_io.category_codes import Value
     from lumin_plugin_io.plan import Plan
+    from lumin_plugin_io.reweighting import Reweighting
+    from lumin_plugin_io.sources import Source
     from lumin_plugin_io.spool import Filled, Spool
 
 _EXACT = 2**53  # whole numbers up to here are exact in float64
@@ -50,7 +54,7 @@ class FoldMaker:
         recipe: What is wanted.
         spool: Where the rows are.
         filled: What is known of each input.
-        names: Of the inputs, for messages.
+        sources: The inputs.
 
     Attributes:
         cat_maps: What the codes of each category mean.
@@ -61,24 +65,38 @@ class FoldMaker:
             the training lacks.
     """
 
-    def __init__(self, recipe: Plan, spool: Spool, filled: Sequence[Filled], names: Sequence[str]) -> None:
+    def __init__(self, recipe: Plan, spool: Spool, filled: Sequence[Filled], sources: Sequence[Source]) -> None:
         self._recipe = recipe
         self._spool = spool
         self._filled = filled
         self._matrix = recipe.matrix_schema()
         self._misc = _misc_dtypes(filled)
         self.cat_maps = _cat_maps(recipe, filled)
-        self._codes = [self._codes_of(of_input, name) for of_input, name in zip(filled, names, strict=True)]
+        self._samples = [source.sample.name for source in sources]
+        self._codes = [
+            self._codes_of(of_input, source.input.name) for of_input, source in zip(filled, sources, strict=True)
+        ]
+        self._reweighting = _reweighting(recipe, filled)
+        self._meanings = [self._meanings_of(of_input) for of_input in filled]
         self.scaling = scaling_of(recipe, _moments(filled))
 
     def _codes_of(self, filled: Filled, name: str) -> list[np.ndarray | None]:
-        """Return for each category the codes of an input's numbers, ``None`` where they are these."""
+        """Return for each category the codes of an input's numbers, ``None`` where they are it."""
         return [
             None
             if category.map
             else code_of_number(
                 category, [value for value, _ in filled.values[category.name]], self.cat_maps[category.name], name
             )
+            for category in self._recipe.categories
+        ]
+
+    def _meanings_of(self, filled: Filled) -> list[Mapping[int, object]]:
+        """Return for each category what the numbers in an input's rows mean."""
+        return [
+            self.cat_maps[category.name]
+            if category.map
+            else dict(enumerate(value for value, _ in filled.values[category.name]))
             for category in self._recipe.categories
         ]
 
@@ -116,6 +134,7 @@ class FoldMaker:
                 "file": np.empty(n, dtype=np.int32),
                 "entry": np.empty(n, dtype=np.int64),
                 **{name: np.empty(n, dtype=dtype) for name, dtype in self._misc.items()},
+                **({} if self._reweighting is None else {TRAIN_WEIGHT: np.empty(n, dtype=np.float32)}),
             },
         )
 
@@ -125,8 +144,8 @@ class FoldMaker:
         if n_cont:
             arrays.inputs[where, :n_cont] = rows["flat"]
         for column, codes in enumerate(self._codes[number]):
-            values = rows["codes"][:, column]
-            arrays.inputs[where, n_cont + column] = values if codes is None else codes[values]
+            numbers = rows["codes"][:, column]
+            arrays.inputs[where, n_cont + column] = numbers if codes is None else codes[numbers]
         for name, values in (
             ("targets", arrays.targets),
             ("weights", arrays.weights),
@@ -136,6 +155,9 @@ class FoldMaker:
                 values[where] = rows[name]
         arrays.misc["file"][where] = number
         arrays.misc["entry"][where] = rows["entry"]
+        if self._reweighting is not None:
+            events = as_events(self._recipe, self._samples[number], rows, self._meanings[number])
+            arrays.misc[TRAIN_WEIGHT][where] = self._reweighting.weights_of(**events)
         for name, dtype in self._misc.items():
             arrays.misc[name][where] = _exact(rows[MISC + name], dtype, name)
 
@@ -178,4 +200,13 @@ def _moments(filled: Sequence[Filled]) -> Mapping[str, Moments]:
                 merged[field].merge(moments)
             else:
                 merged[field] = moments
+    return merged
+
+
+def _reweighting(recipe: Plan, filled: Sequence[Filled]) -> Reweighting | None:
+    """Merge the sums of weights of inputs in their order."""
+    merged = reweighting_of(recipe)
+    for of_input in filled:
+        if merged is not None and of_input.weights:
+            merged.merge(merged.with_lists(of_input.weights))
     return merged

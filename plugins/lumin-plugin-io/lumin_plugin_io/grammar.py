@@ -264,7 +264,7 @@ def _function(node: ast.Call, name: str, text: str, what: str) -> Function:
         raise ConfigError(pointed(f"{what}: {error}", text, *place_of(node.func, text))) from None
     n = len(node.args)
     if n < function.least or (function.most is not None and n > function.most):
-        least = function.least if function.least == function.most else f"at least {function.least}"
-        message = f"{what}: {name}({function.arguments}) takes {least} argument{'s'[: least != 1]}, got {n}"
+        least = f"{'' if function.most else 'at least '}{function.least} argument{'s'[: function.least != 1]}"
+        message = f"{what}: {name}({function.arguments}) takes {least}, got {n}"
         raise ConfigError(pointed(message, text, *place_of(node, text)))
     return function

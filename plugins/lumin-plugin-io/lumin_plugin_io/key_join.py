@@ -148,7 +148,7 @@ class KeyedTable:
         packed = np.zeros(len(columns[0]), dtype=np.uint64)
         inside = np.ones(len(packed), dtype=bool)
         for column, (low, length) in zip(columns, self._spans, strict=True):
-            values = np.ma.asarray(column)
+            values: np.ma.MaskedArray = np.ma.asarray(column)
             whole = values.filled(0)
             inside &= ~np.ma.getmaskarray(values) & (whole >= low) & (whole <= low + length - 1)
             counted = whole.astype(np.uint64) - np.uint64(low % 2**64)  # modulo 2^64, as is the difference

@@ -16,7 +16,7 @@ import numpy as np
 from lumin_core.data import as_numbers
 from lumin_core.display import count
 from lumin_core.errors import DataError, LuminError
-from lumin_plugin_io.inputs import open_reader
+from lumin_plugin_io.opening import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lumin_core.errors import BrokenPlugin
 from lumin_core.registry import build
-from lumin_plugin_io.suffixes import by_suffix, needs
+from lumin_plugin_io.suffixes import needs, reader_of
 
 if TYPE_CHECKING:
     from lumin_core.data import Reader
@@ -34,7 +34,7 @@ def open_reader(path: str | Path, tree: str | None = None, reader: object = None
         ...     print(events.columns())
         {'pt': 'float64', 'n_jets': 'int64'}
     """
-    spec = reader or by_suffix("reader", Path(path))
+    spec = reader or reader_of(Path(path))
     try:
         opened: Reader = build("reader", spec, path=path, tree=tree)
     except BrokenPlugin as error:

@@ -68,6 +68,11 @@ class ParquetReader(Reader):
         """Return the number of events."""
         return int(self._file.metadata.num_rows)
 
+    def largest_piece(self, columns: Sequence[str]) -> int:
+        """Return the bytes of the columns in the largest row group."""
+        groups = [self._file.metadata.row_group(number) for number in range(self._file.num_row_groups)]
+        return max((_size(group, set(columns)) for group in groups), default=0)
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -99,3 +104,8 @@ class ParquetReader(Reader):
         ends = np.cumsum([0, *sizes])
         groups = [number for number in range(len(sizes)) if ends[number] < stop and ends[number + 1] > start]
         return groups, start - int(ends[groups[0]]) if groups else 0
+
+
+def _size(group: pq.RowGroupMetaData, names: set[str]) -> int:
+    chunks = [group.column(number) for number in range(group.num_columns)]
+    return sum(int(chunk.total_uncompressed_size) for chunk in chunks if chunk.path_in_schema.split(".")[0] in names)

@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 
 from lumin_core import seeds
-from lumin_core.arguments import came
+from lumin_core.arguments import came, explained
 from lumin_core.data import UNKNOWN_CATEGORY, MatrixSchema, matrix_lookup
 from lumin_core.errors import ConfigError
 from lumin_plugin_io import tables, toml_values
@@ -46,6 +46,7 @@ class Plan:
         (['pt'], ['target'], True)
     """
 
+    @explained
     def __init__(
         self,
         *,

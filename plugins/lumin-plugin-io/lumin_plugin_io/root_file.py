@@ -8,7 +8,6 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cramjam
 import uproot
 
 from lumin_core.checks import nearest
@@ -29,8 +28,8 @@ DAMAGE = (
     RuntimeError,
     TypeError,
     ValueError,
-    cramjam.DecompressionError,
     lzma.LZMAError,
+    uproot.compression.cramjam.DecompressionError,
     struct.error,
     zlib.error,
 )

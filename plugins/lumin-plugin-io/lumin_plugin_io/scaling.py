@@ -1,4 +1,4 @@
-"""Scaling inputs by the moments of the training: the transform that is recorded is what is applied."""
+"""Scaling by the moments of the training: the transform that is recorded is what is applied."""
 
 from __future__ import annotations
 

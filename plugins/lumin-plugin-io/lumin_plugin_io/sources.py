@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from lumin_plugin_io.inputs import Input
     from lumin_plugin_io.plan import Plan
 
-_BLOCK = 1 << 22  # bytes of a file that are hashed at once
-
 
 @attrs.frozen(kw_only=True)
 class Source:
@@ -70,18 +68,23 @@ def key_of(recipe: Plan, sources: list[Source], *, verify: bool = False, identit
     content = {
         "version": version("lumin-plugin-io"),
         "recipe": recipe.normal_form(),
-        "sources": [[source.entry, source.input.open().identity() if identities else ""] for source in sources],
-        "files": {path: _stamp(path, verify=verify) for source in sources for path in source.files},
+        "sources": [[source.entry, _identity(source.input) if identities else ""] for source in sources],
+        "files": [_stamp(path, verify=verify) for source in sources for path in source.files],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def _identity(source: Input) -> str:
+    with source.open() as reader:
+        return reader.identity()
+
+
 def _stamp(path: str, *, verify: bool) -> object:
-    """Return size and time of a file, or a hash of its content; nothing of a url."""
+    """Return name, size and time of a file, or a hash of its content; of a url the name alone."""
     if "://" in path:
-        return None
+        return path
     if not verify:
         status = Path(path).stat()
-        return [status.st_size, status.st_mtime_ns]
+        return [path, status.st_size, status.st_mtime_ns]
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -20,7 +20,6 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from lumin_core.errors import ConfigError
 
@@ -35,6 +34,7 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)  # odd, the golden ratio of 2^64
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 _WORD = 2**64
+_NARROW = 1 << 12
 MOST_STRATA = 10_000
 """Of one part of one file."""
 
@@ -173,6 +173,26 @@ class Dealer:
         return folds[begin - first * self.n_folds :][:n]
 
 
+def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each value which of the distinct ones it is, and these.
+
+    Args:
+        values: Numbers or text, shape ``(n,)``.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_io.splitting import distinct
+        >>> distinct(np.array([7, 5, 7]))
+        (array([1, 0, 1]), array([5, 7]))
+    """
+    if values.dtype.kind == "i" and len(values) and int(values.max()) - int(least := values.min()) < _NARROW:
+        offsets = values - least
+        there = np.bincount(offsets) > 0  # instead of sorting, which takes ten times as long
+        return (np.cumsum(there) - 1)[offsets], np.flatnonzero(there) + least
+    found, which = np.unique(values, return_inverse=True)
+    return which, found
+
+
 def _word(number: int) -> np.ndarray:
     return np.array([number % _WORD], dtype=np.uint64)
 
@@ -184,7 +204,7 @@ def _scaled(hashes: Hashes, n: int) -> NDArray[np.int64]:
 
 def _grouped(parts: np.ndarray, strata: np.ndarray) -> list[tuple[tuple[int, int], np.ndarray]]:
     """Return each part and stratum that there is, with its events in their order."""
-    codes, values = pd.factorize(strata)
+    codes, values = distinct(strata)
     n = len(values)
     if not n:
         return []

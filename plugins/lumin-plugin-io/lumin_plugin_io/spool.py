@@ -164,6 +164,7 @@ class Filled:
         values: What was found of categories without a map, by name: values, in the order in which
             they came, and which of these the training has.
         moments: Of the training's rows, by field, as `Moments.to_lists` gives them.
+        weights: Sums of the training's weights, as `Reweighting.to_lists` gives them.
     """
 
     flushes: list[Flush]
@@ -172,6 +173,7 @@ class Filled:
     n_cut: dict[str, int]
     values: dict[str, list[tuple[Any, bool]]]
     moments: dict[str, list[list[float]]]
+    weights: dict[str, Any]
 
     @property
     def n_rows(self) -> int:
@@ -245,7 +247,7 @@ class Spool:
         return Filled(**content)
 
     def is_whole(self, number: int) -> bool:
-        """Tell whether an input was read to its end, and its rows are still those, by their check sum."""
+        """Tell whether an input was read to its end, and its rows have their check sum still."""
         if not (self._inner / f"{number}.json").exists() or not self.rows(number).exists():
             return False
         total = 0

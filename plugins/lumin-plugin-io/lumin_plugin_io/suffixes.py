@@ -1,4 +1,4 @@
-"""What reads or writes a file, by the ending of its name.
+"""What reads a file, by the ending of its name.
 
 The endings of ours stand here, so that nothing is imported to find them and nothing that is
 installed takes their place; those of others are asked of the registry.
@@ -16,18 +16,24 @@ from lumin_core.registry import components
 if TYPE_CHECKING:
     from pathlib import Path
 
-_OURS = {".root": "root", ".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".csv.gz": "csv"}
-_LOOKS = {"root": "root", "parquet": "parquet", "csv": "csv", "csv_gz": "csv"}
-_EXTRAS = {"root": "root", "parquet": "parquet", "csv": "parquet"}
-_KINDS = {"reader": ("root", "parquet", "csv"), "writer": ("root", "parquet")}
+_OURS = {
+    ".root": "io/root_reader",
+    ".parquet": "io/parquet_reader",
+    ".pq": "io/parquet_reader",
+    ".csv": "io/csv_reader",
+    ".csv.gz": "io/csv_reader",
+}
+_LOOKS = {
+    "root": "io/root_reader",
+    "parquet": "io/parquet_reader",
+    "csv": "io/csv_reader",
+    "csv_gz": "io/csv_reader",
+}
+_EXTRAS = {"root": "root", "parquet": "parquet", "csv": "parquet"}  # by the first word of a name
 
 
-def by_suffix(kind: str, path: Path) -> str:
-    """Return the name of what reads or writes a file.
-
-    Args:
-        kind: ``"reader"`` or ``"writer"``.
-        path: The file. One to be read whose ending says nothing is told by its look.
+def reader_of(path: Path) -> str:
+    """Return the name of what reads a file; one whose ending says nothing is told by its look.
 
     Raises:
         AmbiguousComponent: If several have that ending.
@@ -35,31 +41,29 @@ def by_suffix(kind: str, path: Path) -> str:
 
     Example:
         >>> from pathlib import Path
-        >>> from lumin_plugin_io.suffixes import by_suffix
-        >>> by_suffix("reader", Path("events.ROOT")), by_suffix("writer", Path("scores.parquet"))
-        ('io/root', 'io/parquet')
+        >>> from lumin_plugin_io.suffixes import reader_of
+        >>> reader_of(Path("events.ROOT")), reader_of(Path("events.csv.gz"))
+        ('io/root_reader', 'io/csv_reader')
     """
     name = path.name.lower()
-    ours = {suffix: f"io/{which}" for suffix, which in _OURS.items() if which in _KINDS[kind]}
-    if found := [qualified for suffix, qualified in ours.items() if name.endswith(suffix)]:
+    if found := [ours for suffix, ours in _OURS.items() if name.endswith(suffix)]:
         return found[0]
-    others = _others(kind)
+    others = _others()
     found = sorted({qualified for suffix, qualified in others if name.endswith(suffix.lower())})
     if len(found) > 1:
-        raise AmbiguousComponent(f"several {kind}s have the ending of {path}: {listed(found)}; name one of them")
-    if not found and kind == "reader" and (look := _LOOKS.get(look_at(path).kind)):
-        return f"io/{look}"
+        raise AmbiguousComponent(f"several readers have the ending of {path}: {listed(found)}; name one of them")
+    if not found and (look := _LOOKS.get(look_at(path).kind)):
+        return look
     if not found:
-        known = listed(sorted({*ours, *(suffix for suffix, _ in others)}))
-        verb = "read" if kind == "reader" else "write"
-        raise ConfigError(f"the ending of {path} does not say how to {verb} it; known endings are {known}")
+        known = listed(sorted({*_OURS, *(suffix for suffix, _ in others)}))
+        raise ConfigError(f"the ending of {path} does not say how to read it; known endings are {known}")
     return found[0]
 
 
-def _others(kind: str) -> list[tuple[str, str]]:
-    """List endings and names of what others have and the session; broken ones have none."""
+def _others() -> list[tuple[str, str]]:
+    """List endings and names of readers of others and the session; broken ones have none."""
     pairs = []
-    for component in components(kind):
+    for component in components("reader"):
         if component.distribution != "lumin-plugin-io" and component.problem is None:
             try:
                 suffixes = component.load().suffixes
@@ -74,17 +78,17 @@ def needs(error: BrokenPlugin, name: str) -> ConfigError | BrokenPlugin:
 
     Args:
         error: What the registry raised.
-        name: Of the reader or writer, ``"io/root"``.
+        name: Of the reader, ``"io/root_reader"``.
 
     Example:
         >>> from lumin_core.errors import BrokenPlugin
         >>> from lumin_plugin_io.suffixes import needs
         >>> error = BrokenPlugin("...")
         >>> error.__cause__ = ModuleNotFoundError("No module named 'uproot'")
-        >>> str(needs(error, "io/root")).partition(": ")[2]
+        >>> str(needs(error, "io/root_reader")).partition(": ")[2]
         "pip install 'lumin-plugin-io[root]'"
     """
-    extra = _EXTRAS.get(name.removeprefix("io/"))
+    extra = _EXTRAS.get(name.removeprefix("io/").partition("_")[0])
     if extra is None or not isinstance(error.__cause__, ModuleNotFoundError):
         return error
     return ConfigError(
