@@ -31,6 +31,7 @@ from lumin_core.data.numbers import unmasked as unmasked
 from lumin_core.data.reader import Column as Column
 from lumin_core.data.reader import Reader as Reader
 from lumin_core.data.reader import Writer as Writer
+from lumin_core.data.reader import writer_of as writer_of
 from lumin_core.data.schema import MatrixSchema as MatrixSchema
 from lumin_core.data.schema import Schema as Schema
 from lumin_core.data.schema import TensorSchema as TensorSchema
