@@ -13,7 +13,7 @@ _HOMES = {
     "description": ["add_meta_data", "add_preprocessing", "declare_zero_padding"],
     "entries": ["matrix_entry", "tensor_entry"],
     "expression_function": ["ExpressionFunction"],
-    "file_rows": ["fold_rows"],
+    "file_rows": ["fold_rows", "recipe_text"],
     "fold_file": ["FoldFileWriter"],
     "fold_reader": ["FoldReader"],
     "fold_yielder": ["FoldYielder"],

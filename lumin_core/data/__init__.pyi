@@ -15,6 +15,7 @@ from lumin_core.data.entries import matrix_entry as matrix_entry
 from lumin_core.data.entries import tensor_entry as tensor_entry
 from lumin_core.data.expression_function import ExpressionFunction as ExpressionFunction
 from lumin_core.data.file_rows import fold_rows as fold_rows
+from lumin_core.data.file_rows import recipe_text as recipe_text
 from lumin_core.data.fold_file import FoldFileWriter as FoldFileWriter
 from lumin_core.data.fold_reader import FoldReader as FoldReader
 from lumin_core.data.fold_yielder import FoldYielder as FoldYielder
