@@ -213,6 +213,9 @@ class Plan:
         for sample in self.samples:
             if not sample.files:
                 raise ConfigError(f"[sample.{sample.name}] needs files, such as files = ['{sample.name}_*.root']")
+            for i, friend in enumerate(sample.friends):
+                if not friend.files:
+                    raise ConfigError(f"[sample.{sample.name}] friends[{i}] needs files")
 
     # What must be so of the whole
 
@@ -222,6 +225,8 @@ class Plan:
         self._check_samples()
         self._check_names()
         self._parse_all()
+        if not self.strata:
+            raise ConfigError(f"strata must name one of {', '.join(self.strata_names)}, or more, got none")
         toml_values.check_known(self.strata, self.strata_names, "strata", "stratum")
         for variation in self.variations:
             known = [*self.variables, *([WEIGHT] if self.wgt_feat else [])]
