@@ -221,7 +221,7 @@ class EventValues:
 
 
 def _as_float32(column: Column | None) -> np.ndarray | None:
-    """Return a branch that is stored as inputs are: the way through float64 would change nothing."""
+    """Return a branch that is as inputs are: the way through float64 would change nothing."""
     if not isinstance(column, np.ndarray) or isinstance(column, np.ma.MaskedArray):
         return None
     return column if column.dtype == np.float32 and column.ndim == 1 else None
