@@ -63,8 +63,9 @@ class EventValues:
             kept: Which, shape ``(n,)``.
             names: Columns that are still needed.
         """
-        columns = {name: cast("np.ndarray", self._given[name])[kept] for name in names}
-        return EventValues(columns, self.entries[kept], self.where)
+        rows = np.flatnonzero(kept)  # by which numpy takes ten times faster than by a mask
+        columns = {name: cast("np.ndarray", self._given[name])[rows] for name in names}
+        return EventValues(columns, self.entries[rows], self.where)
 
     def flat(self, expression: Expression, way_out: str = "") -> np.ndarray:
         """Return one value per event, of numbers or text, masked where one is missing.
