@@ -79,7 +79,7 @@ def fill(job: Job) -> None:
         SpoolWriter(job.spool.rows(job.number), n_places, rows_of_a_flush(recipe), notes.flushed) as rows,
     ):
         maker.check(reader.columns())
-        step = job.step or _step(reader, maker.branches, job.memory)
+        step = job.step or step_of(reader, maker.branches, job.memory)
         n, first = reader.count(), 0
         for chunk in reader.chunks(maker.branches, step):
             events = maker(chunk, first, min(step, n - first))
@@ -182,8 +182,14 @@ class _Notes:
         )
 
 
-def _step(reader: Reader, branches: Sequence[str], memory: int) -> int:
-    """Return how many entries are read together."""
+def step_of(reader: Reader, branches: Sequence[str], memory: int) -> int:
+    """Return how many entries are read together.
+
+    Args:
+        reader: Of the input.
+        branches: That are read.
+        memory: Megabytes that may be used.
+    """
     n = min(_PROBE, reader.count())
     n_bytes = 0
     for probe in reader.chunks(branches, _PROBE, stop=n):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lumin_core.errors import BrokenPlugin
+from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry import build
 from lumin_plugin_io.suffixes import needs, reader_of
 
 if TYPE_CHECKING:
-    from lumin_core.data import Reader
+    from lumin_core.data import Reader, Writer
+
+_WRITERS = {".root": "io/root_writer", ".parquet": "io/parquet_writer"}
 
 
 def open_reader(path: str | Path, tree: str | None = None, reader: object = None) -> Reader:
@@ -40,3 +42,26 @@ def open_reader(path: str | Path, tree: str | None = None, reader: object = None
     except BrokenPlugin as error:
         raise needs(error, str(spec)) from error
     return opened
+
+
+def open_writer(path: Path, tree: str, *, rntuple: bool = False, overwrite: bool = False) -> Writer:
+    """Return what writes a file, ROOT or Parquet by its ending; to be used in a ``with`` block.
+
+    Args:
+        path: The file.
+        tree: Name of the table.
+        rntuple: Whether a ROOT file gets an RNTuple rather than a TTree.
+        overwrite: Whether a file of that name may be replaced.
+
+    Raises:
+        ConfigError: If nothing writes such files.
+        FileError: If there is such a file.
+    """
+    name = _WRITERS.get(path.suffix.lower())
+    if name is None:
+        raise ConfigError(f"nothing writes {path}: give a name that ends in {' or '.join(_WRITERS)}")
+    try:
+        writer: Writer = build("writer", name, path=path, tree=tree, rntuple=rntuple, overwrite=overwrite)
+    except BrokenPlugin as error:
+        raise needs(error, name) from error
+    return writer
