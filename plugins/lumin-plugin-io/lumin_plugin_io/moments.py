@@ -76,7 +76,23 @@ class Moments:
         weights = np.ones(len(x)) if weights is None else np.abs(weights.astype(np.float64))
         step = max(1, BLOCK // max(1, x.shape[1]))
         for begin in range(0, len(x), step):
-            self.merge(_of_block(x[begin : begin + step].astype(np.float64), weights[begin : begin + step]))
+            block = x[begin : begin + step], weights[begin : begin + step]
+            self.merge(self._near(*block) or _of_block(*block))
+
+    def _near(self, x: np.ndarray, weights: np.ndarray) -> Moments | None:
+        """Return the moments of a few events by their distances from the mean so far.
+
+        That takes half as long as with their own mean. ``None`` where something is missing.
+        """
+        total = weights.sum()
+        if not self.total.all() or not total > 0:
+            return None
+        distance = np.subtract(x, self.mean, dtype=np.float64)
+        moved = np.einsum("i,ij->j", weights, distance) / total
+        if np.isnan(moved).any():
+            return None
+        squares = np.einsum("i,ij,ij->j", weights, distance, distance) - total * moved**2
+        return Moments(np.full(x.shape[1], total), self.mean + moved, np.maximum(squares, 0))
 
     def merge(self, other: Moments) -> None:
         """Add the events of other moments."""
@@ -89,13 +105,11 @@ class Moments:
 
 
 def _of_block(x: np.ndarray, weights: np.ndarray) -> Moments:
-    """Return the moments of a few events; ``x``, shape ``(n, F)``, is changed."""
+    """Return the moments of a few events, some of whose values may be missing."""
+    x = x.astype(np.float64)
     nan = np.isnan(x)
-    if nan.any():
-        x[nan] = 0
-        total = np.einsum("i,ij->j", weights, (~nan).astype(np.float64))
-    else:
-        total = np.full(x.shape[1], weights.sum())
+    x[nan] = 0
+    total = np.einsum("i,ij->j", weights, (~nan).astype(np.float64))
     mean = np.divide(np.einsum("i,ij->j", weights, x), total, out=np.zeros(x.shape[1]), where=total > 0)
     x -= mean
     x[nan] = 0

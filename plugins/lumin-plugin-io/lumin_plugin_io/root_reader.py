@@ -123,9 +123,18 @@ class RootReader(Reader):
             return iter([{}] * len(range(start, stop, step)))
         if self._is_ntuple:
             return regroup(self._clusters(wanted, start, stop), step, ak.concatenate)
-        return self._baskets({column.branch for column in wanted.values()}, step, start, stop)
+        plain = {column.branch for column in wanted.values() if column.plain}
+        others = {column.branch for column in wanted.values()} - plain
+        if not plain or not others:
+            return self._baskets(plain or others, step, start, stop, library="np" if plain else "ak")
+        pairs = zip(
+            self._baskets(plain, step, start, stop, library="np"),
+            self._baskets(others, step, start, stop, library="ak"),
+            strict=True,
+        )
+        return (first | second for first, second in pairs)
 
-    def _baskets(self, keys: set[str], step: int, start: int, stop: int) -> Iterator[dict[str, Any]]:
+    def _baskets(self, keys: set[str], step: int, start: int, stop: int, library: str) -> Iterator[dict[str, Any]]:
         """Read branches of a TTree; those of one name, which uproot would mix up, one by one."""
         rounds: list[dict[str, str]] = []  # name of the branch to that of the column
         for key in sorted(keys):
@@ -133,19 +142,19 @@ class RootReader(Reader):
             if all(name in others for others in rounds):
                 rounds.append({})
             next(others for others in rounds if name not in others)[name] = key
-        reads = [self._iterate(set(names.values()), step, start, stop) for names in rounds]
+        reads = [self._iterate(set(names.values()), step, start, stop, library) for names in rounds]
         for parts in zip(*reads, strict=True):
             pairs = zip(rounds, parts, strict=True)
             yield {key: part[name] for names, part in pairs for name, key in names.items()}
 
-    def _iterate(self, keys: set[str], step: int, start: int, stop: int) -> Iterator[dict[str, Any]]:
+    def _iterate(self, keys: set[str], step: int, start: int, stop: int, library: str) -> Iterator[dict[str, Any]]:
         ids = {id(self._branches[key]) for key in keys}
         pieces: Iterator[dict[str, Any]] = self._table.iterate(
             filter_branch=lambda branch: id(branch) in ids,
             step_size=step,
             entry_start=start,
             entry_stop=stop,
-            library="ak",
+            library=library,  # numpy's does without wrapping each array, which takes half as long as decompressing it
             how=dict,
         )
         return pieces
@@ -282,6 +291,8 @@ def _path(branch: Any) -> str:
 def _column(piece: Any, column: RootColumn) -> Column:
     """Return a column of a piece as numpy's or awkward's array."""
     array = piece[column.branch]
+    if column.plain and isinstance(array, np.ndarray):
+        return array
     for name in column.inner:
         array = array[name]
     if column.jagged:

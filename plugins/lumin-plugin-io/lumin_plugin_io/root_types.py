@@ -36,6 +36,9 @@ _WHOLE = re.compile(r"std::(u?int(?:8|16|32|64))_t")
 _CARDINALITY = re.compile(r"ROOT::RNTupleCardinality<.+>")
 
 
+PLAIN = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
+
+
 @attrs.frozen
 class RootColumn:
     """A column of a ROOT table.
@@ -51,6 +54,11 @@ class RootColumn:
     inner: tuple[str, ...]
     type: str
     readable: bool = True
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a branch of one number in each event."""
+        return self.readable and not self.inner and self.type in PLAIN
 
     @property
     def jagged(self) -> bool:

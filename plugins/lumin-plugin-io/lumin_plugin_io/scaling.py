@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _STANDARD = "tabular/standard_scaler"
 _OPTIONS = ("with_mean", "with_std")
 _CONSTANT = 1e-12  # of the mean: what rounding leaves of the deviation of a constant, and less than float32 tells apart
-_BLOCK = 1 << 18  # values that are scaled together
+_BLOCK = 1 << 16  # values that are scaled together
 
 
 def check_scaling(scaling: str | Mapping[str, Any]) -> None:

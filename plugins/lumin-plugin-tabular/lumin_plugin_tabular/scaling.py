@@ -79,6 +79,14 @@ class StandardScaler(Estimated):
         self.estimator = estimator
         return self
 
+    def _run(self, x: Array) -> Array:
+        # the same arithmetic without a second look at the values, which takes longer
+        estimator = self.estimator
+        x = x - estimator.mean_ if estimator.with_mean else x.copy()
+        if estimator.with_std:
+            x /= estimator.scale_
+        return x
+
 
 class PCA(Estimated):
     """Rotates to principal components, the most varying first.
