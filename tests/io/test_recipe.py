@@ -39,6 +39,7 @@ def test_changes_reach_any_depth(path):
         ("folder = '.'", "a recipe has no 'folder'"),
         ("[variables]\nx = 'y'", "a recipe needs samples"),
         ("[sample.a]\ntarget = 1\n[variables]\nx = 'y'", r"\[sample.a\] needs files"),
+        ("[sample.a]\nfiles = 'a'\nfriends = [{}]\n[variables]\nx = 'y'", r"\[sample.a\] friends\[0\] needs files"),
         ("[sample.a]\nfiles = 3", r"\[sample.a\] files must be text, got 3"),
     ],
 )
