@@ -7,6 +7,7 @@ memory is a limit for each process that reads, and about one fold for the one th
 
 from __future__ import annotations
 
+import itertools
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -249,13 +250,11 @@ def _folds(maker: FoldMaker, counts: np.ndarray) -> Iterator[tuple[int, int, Fol
     ]
     with ThreadPoolExecutor(1) as thread:
         reads = (thread.submit(maker.rows, part, fold, int(counts[part, fold])) for part, _, fold in wanted)
-        waiting = next(reads, None)
+        waiting = [next(reads)]
         for part, number, _ in wanted:
-            arrays = None if waiting is None else maker.columns(waiting.result())
-            waiting = None  # lets go of the rows
-            waiting = next(reads, None)
-            if arrays is not None:
-                yield part, number, arrays
+            arrays = maker.columns(waiting.pop().result())  # which nobody keeps the rows of
+            waiting.extend(itertools.islice(reads, 1))
+            yield part, number, arrays
             del arrays
 
 
