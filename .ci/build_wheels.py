@@ -5,7 +5,7 @@
 Each is built from a copy: setuptools works in the folder of the sources, where leftovers of earlier builds would get
 in, and builds that run at the same time would remove each other's files. Each wheel is built from its own source
 distribution, so that it has no files that this lacks. Beside them `plugins.txt` names the distributions of the plugins,
-for pip's `-r`, `light.txt` those without what is slow to install, `packages.txt` the packages of all, for pytest's `@`.
+with the extras that `lumin-core[all]` has, for pip's `-r`, `light.txt` those without what is slow to install, `packages.txt` the packages of all, for pytest's `@`.
 Needs `setuptools`, which is not installed anew for each: one process a distribution asks it for both, which the command
 `build` does in five.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns, rmtree
 from tempfile import TemporaryDirectory
@@ -56,12 +57,12 @@ def main() -> None:
         if done.returncode:
             sys.exit(f"the wheel of {project.name} cannot be built:\n{done.stdout}{done.stderr}")
         print("built", project.name)
-    plugins = [path.name for path in sorted(ROOT.glob("plugins/*")) if (path / "pyproject.toml").is_file()]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    plugins = {requirement.partition("[")[0]: requirement for requirement in extras["all"]}
+    projects = {name: (ROOT / "plugins" / name / "pyproject.toml").read_text(encoding="utf-8") for name in plugins}
     lists = {
-        "plugins.txt": plugins,
-        "light.txt": [
-            name for name in plugins if HEAVY not in (ROOT / "plugins" / name / "pyproject.toml").read_text()
-        ],
+        "plugins.txt": plugins.values(),
+        "light.txt": [requirement for name, requirement in plugins.items() if HEAVY not in projects[name]],
         "packages.txt": ["lumin_core", *(name.replace("-", "_") for name in plugins)],
     }
     for name, lines in lists.items():

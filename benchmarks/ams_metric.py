@@ -28,11 +28,12 @@ from scipy.stats import beta
 
 from lumin_core import FoldYielder, Model, ModelBuilder, df2foldfile
 from lumin_plugin_hep import AMS, ams_scan, calc_ams
+from lumin_plugin_io import Recipe
 from lumin_plugin_tabular import fit_input_pipe, proc_cats
 
 N_FOLDS, N_SEEDS = 5, 20
 BR, SYST = 10.0, 0.05
-EXAMPLE = Path(__file__).parents[1] / "examples" / "ditau" / "ditau.csv.gz"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "ditau" / "recipe.toml"
 
 
 class Process(NamedTuple):
@@ -45,6 +46,14 @@ class Process(NamedTuple):
 
 
 TOY = (Process(True, (3, 1.2), 60, 3000), Process(False, (1.2, 3), 1000, 9000), Process(False, (1, 3), 2000, 9000))
+
+
+def example() -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Read the example's events with their weights, none held back, and name the continuous and categorical inputs."""
+    recipe = Recipe.load(EXAMPLE, {"split": {"parts": {"all": 1.0}}, "scaling": ""})
+    with tempfile.TemporaryDirectory() as folder:
+        fy = FoldYielder(recipe.convert(Path(folder) / "all.hdf5")["all"])
+        return fy.get_df(inc_inputs=True, inc_misc=True), fy.cont_feats, fy.cat_feats
 
 
 def draw(share: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -109,10 +118,7 @@ def toy(n_seeds: int) -> None:
 
 def ditau(n_seeds: int) -> None:
     """Train for each fold and seed, and compare with the events held back."""
-    events = pd.read_csv(EXAMPLE)
-    truth_columns = [name for name in events if name.startswith("gen_")] + ["process", "event_number"]
-    cats = ["n_jets", "tau1_type", "tau0_n_prong"]
-    conts = [name for name in events if name not in truth_columns + cats]
+    events, conts, cats = example()
     held = np.random.default_rng(1).random(len(events)) < 1 / 3
     train, test = events[~held].copy(), events[held].copy()
     coded = proc_cats(train, cats, test_df=test)

@@ -14,7 +14,9 @@ from lumin_plugin_metrics import roc_auc_score
 
 SEED = 2026
 here, folder = Path(__file__).parent, Path(tempfile.mkdtemp(prefix="ditau_"))
-print("H -> tautau among Z -> tautau and ttbar: three networks and their ensemble, from 20,000 collisions in ROOT files.")
+print(
+    "H -> tautau among Z -> tautau and ttbar: three networks and their ensemble, from 20,000 collisions in ROOT files."
+)
 print("This takes a few minutes on a laptop; the epochs are shown as they end.", flush=True)
 
 # 1. From ROOT files to fold files, as recipe.toml says: which columns are inputs (those that begin with gen_ are truth,

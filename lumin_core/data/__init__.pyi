@@ -15,6 +15,7 @@ from lumin_core.data.entries import matrix_entry as matrix_entry
 from lumin_core.data.entries import tensor_entry as tensor_entry
 from lumin_core.data.expression_function import ExpressionFunction as ExpressionFunction
 from lumin_core.data.file_rows import fold_rows as fold_rows
+from lumin_core.data.file_rows import recipe_text as recipe_text
 from lumin_core.data.fold_file import FoldFileWriter as FoldFileWriter
 from lumin_core.data.fold_reader import FoldReader as FoldReader
 from lumin_core.data.fold_yielder import FoldYielder as FoldYielder
@@ -30,6 +31,7 @@ from lumin_core.data.numbers import unmasked as unmasked
 from lumin_core.data.reader import Column as Column
 from lumin_core.data.reader import Reader as Reader
 from lumin_core.data.reader import Writer as Writer
+from lumin_core.data.reader import writer_of as writer_of
 from lumin_core.data.schema import MatrixSchema as MatrixSchema
 from lumin_core.data.schema import Schema as Schema
 from lumin_core.data.schema import TensorSchema as TensorSchema

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lumin_core.checks import listed
@@ -41,6 +42,8 @@ def fold_rows(schema: Schema, sizes: Collection[int], columns: Sequence[str], mo
         ("matrix", _matrix(schema.matrix, most)),
         *((f"preprocessed {name}", ", ".join(map(_step, steps))) for name, steps in schema.preprocessing.items()),
         ("further columns", counted(schema.misc_feats, most)),
+        ("recipe", recipe_text(schema.recipe, most)),
+        ("sources", counted(list(map(_source, schema.sources)), most)),
         ("predictions", counted([column for column in columns if column not in known], most)),
     ]
     return (row for row in rows if row[1])
@@ -53,6 +56,29 @@ def _span(sizes: Collection[int]) -> str:
 
 def _step(step: object) -> str:
     return component(step).partition(":")[0]  # what it learned is long
+
+
+def recipe_text(recipe: Mapping[str, object], most: int = 6) -> str:
+    """Say in short how events were made: by which converter, of which samples and selection.
+
+    Args:
+        recipe: As it is recorded; empty where there is none.
+        most: How many samples are listed.
+
+    Example:
+        >>> from lumin_core.data import recipe_text
+        >>> recipe_text({"name": "io/recipe", "sample": {"tt": {}}, "selection": "nJet > 1"})
+        'io/recipe; samples tt; selection nJet > 1'
+    """
+    samples, selection = recipe.get("sample"), recipe.get("selection")
+    parts = [str(recipe.get("name", "of another version"))] if recipe else []
+    parts += [f"samples {listed(samples, most)}"] if isinstance(samples, Mapping) else []
+    return "; ".join([*parts, *([f"selection {selection}"] if selection else [])])
+
+
+def _source(source: Mapping[str, object]) -> str:
+    counts = f" ({source['selected']:,} of {source['entries']:,})" if {"selected", "entries"} <= source.keys() else ""
+    return f"{source.get('name')}{counts}"
 
 
 def _matrix(matrix: MatrixSchema | None, most: int) -> str:

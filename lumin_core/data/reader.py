@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-_WRITERS = {".root": "io/root", ".parquet": "io/parquet"}  # which nothing else that is installed replaces
+_WRITERS = {".root": "io/root_writer", ".parquet": "io/parquet_writer"}  # which nothing else that is installed replaces
 
 
 class Column(Protocol):
@@ -180,7 +180,7 @@ def writer_of(path: str | Path, **given: object) -> Writer:
         ConfigError: If nothing writes such files.
 
     Example:
-        >>> from lumin_core.data.reader import writer_of
+        >>> from lumin_core.data import writer_of
         >>> writer_of("scores.txt")
         Traceback (most recent call last):
         ...

@@ -15,6 +15,17 @@ import torch
 from lumin_core.model import write_tensors
 from lumin_plugin_commands.examiner import Examiner
 
+IN_GOOD = """\
+  each fold  16 events, weights of 22.5542 to 24.0605
+  class 0    12 events, 37.5%, 38.3% of the weights, 17.8537
+  class 1    20 events, 62.5%, 61.7% of the weights, 28.761
+  weights    sum 46.6147; none is negative, 4.27% is that of one event; as
+             precise as 30 events of equal weights
+  a          -2.325 to 1.689
+  b          -2.25 to 1.458
+  c          -1.246 to 1.96
+  d          0 to 2
+"""
 BEFORE = Path(__file__).parents[1] / "fixtures" / "before"
 
 
@@ -41,7 +52,7 @@ def test_the_command_says_what_is_right_and_what_is_wrong(run, make_fy, tmp_path
     flip(bad.foldfile, place)
     code, out, err = run("check", str(good.foldfile), str(bad.foldfile))
     assert code == 1
-    assert out == f"{good.foldfile}: 2 folds, 32 events, all check sums right\n"
+    assert out == f"{good.foldfile}: 2 folds, 32 events, all check sums right\n" + IN_GOOD
     assert err.startswith(f"{bad.foldfile}: the values of fold_1/targets are not those that were written")
     assert err.endswith("bring back a copy, or make it anew\n")
 

@@ -1,6 +1,7 @@
 """``lumin info``: what the library knows of a file, in a few lines, quickly."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -345,3 +346,22 @@ for name in {files!r}:
 sys.exit(any(name in sys.modules for name in ("torch", "pandas")))
 """
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_recipe_and_sources_are_shown_in_short(make_fy, make_builder, tmp_path, capsys):
+    recipe = {"name": "io/recipe", "sample": {"ttbar": {}, "higgs": {}}, "selection": "nJet >= 2", "variables": {}}
+    sources = [{"name": "tt.root", "entries": 5000, "selected": 1200}, {"name": "h.root"}]
+    fy = make_fy(tmp_path / "made.hdf5", recipe=recipe, sources=sources)
+    model = Model(make_builder(fy))
+    model.fit(1, fy, 8, visible_bar=False, seed=1)
+    model.save(tmp_path / "model")
+    fy.close()
+    capsys.readouterr()
+    assert main(["info", str(tmp_path / "made.hdf5")]) == 0
+    of_file = capsys.readouterr().out
+    assert main(["info", str(tmp_path / "model.safetensors")]) == 0
+    of_model = capsys.readouterr().out
+    shown = r"recipe +io/recipe; samples ttbar, higgs; selection nJet >= 2\n"
+    assert re.search(shown, of_file)
+    assert re.search(shown, of_model)
+    assert re.search(r"sources +2: tt\.root \(1,200 of 5,000\), h\.root\n", of_file)

@@ -1,11 +1,14 @@
 """``lumin predict``: a column that equals Model.predict, for models and ensembles."""
 
+import json
 import re
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from converters import JsonWriter, Made, ShiftAndScale
 
 from lumin_core import Ensemble, FoldFileWriter, FoldYielder, MatrixHead, Model, ModelBuilder, df2foldfile, registry
 from lumin_core.cli import main
@@ -191,3 +194,84 @@ def test_options_are_those_of_predict(lumin, foldfile):
         code, _, err = lumin("predict", "both", "test", option)
         assert code == 1
         assert words in err
+
+
+# Files of other programs, and predictions in other files
+
+
+@pytest.fixture
+def made(lumin, tmp_path):
+    """A converted fold file, and a model and an ensemble that were trained on it."""
+    with registry.temporary():
+        for kind, name, part in (
+            ("converter", "made", Made),
+            ("transform", "shift_and_scale", ShiftAndScale),
+            ("writer", "json", JsonWriter),
+        ):
+            registry.register(kind, name)(part)
+        Made().convert(tmp_path / "train.hdf5")
+        fy = FoldYielder(tmp_path / "train.hdf5")
+        models = [Model(ModelBuilder.from_fy(fy, "classification", n_out=1, seed=seed)) for seed in (1, 2)]
+        for i, model in enumerate(models):
+            model.fit(1, fy, 10, trn_idxs=[i], visible_bar=False, seed=1)
+        models[0].save(tmp_path / "model")
+        Ensemble(models).save(tmp_path / "both")
+        fy.close()
+        yield models
+
+
+def test_files_of_events_are_scored_by_the_recipe_of_the_model(lumin, made):
+    code, out, err = lumin("predict", "model", "a_*.root", "b.parquet", "--keys", "run, event", "--tree", "Events")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"scores 'pred' of 2 files written: scored, \d+\.\d s\n", out)
+    files, options = Made.last.asked
+    assert (files, options["keys"], options["tree"], options["output"]) == (
+        ["a_*.root", "b.parquet"],
+        ["run", "event"],
+        "Events",
+        None,
+    )
+    assert lumin("predict", "both", "a.root", "-o", "x.root", "--name", "mine", "--rntuple", "--overwrite")[0] == 0
+    assert [*Made.last.asked[1].values()] == ["mine", Path("x.root"), [], None, True, True]
+
+
+def test_predictions_of_a_fold_file_go_into_another_file(lumin, made, tmp_path):
+    before = (tmp_path / "train.hdf5").read_bytes()
+    code, out, err = lumin("predict", "both", "train", "-o", "a.json", "--keys=run", "--spread")
+    assert code == 0, err
+    assert re.fullmatch(r"40 events predicted: a.json, \d+\.\d s\n", out)
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert list(found) == ["file", "entry", "run", "pred", "pred_spread"]
+    assert found["run"] == [*range(5, 45)]
+    assert lumin("predict", "both", "train", "-o", "b.json", "--out-of-fold")[0] == 0
+    assert json.loads((tmp_path / "b.json").read_text())["pred"] != found["pred"]
+    assert (tmp_path / "train.hdf5").read_bytes() == before
+
+
+def test_several_fold_files_get_their_columns(lumin, models, foldfile, make_fy, tmp_path):
+    make_fy(tmp_path / "more.hdf5").close()
+    code, out, _ = lumin("predict", "model_0", "test.hdf5", "more")
+    assert (code, out.count("column 'pred'")) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model", "train", "a.root"], "give fold files or files of events, not both: a.root is no fold file"),
+        (["both", "a.root", "--spread", "--raw"], "--raw, --spread: for fold files alone; a.root is read as it was"),
+        (["both", "a.root", "--out-of-fold"], "--out-of-fold: for fold files alone"),
+        (["model", "train", "--keys", "run"], "--keys: for files that are written, or of events; give -o scored.root"),
+        (["model", "train", "train", "-o", "a.json"], "-o takes the predictions of one fold file, got 2"),
+        (["model", "train", "-o", "a.txt"], "nothing writes a.txt: give a name that ends in .root or .parquet"),
+        (["model", "train", "-o", "a.json", "--keys", "runs"], "did you mean 'run'"),
+        (["plain", "a.root"], "the model records no recipe, by which it could read such files"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(lumin, made, tmp_path, arguments, message):
+    made[0].record.recipe = {}
+    made[0].save(tmp_path / "plain")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    code, out, err = lumin("predict", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -63,7 +63,8 @@ def test_the_readme_has_a_row_for_every_plugin():
 def test_the_extra_all_has_every_plugin_and_standard_all_but_networks_on_objects_and_exporters():
     extras = tomllib.loads(PROJECTS[0].read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     plugins = [path.parent.name for path in PROJECTS[1:]]
-    assert extras["all"] == plugins
+    assert [Requirement(text).name for text in extras["all"]] == plugins
     special = ("lumin-plugin-gnn", "lumin-plugin-onnx", "lumin-plugin-sequence")
-    assert extras["standard"] == [name for name in plugins if name not in special]
+    assert [Requirement(text).name for text in extras["standard"]] == [name for name in plugins if name not in special]
+    assert {"lumin-plugin-io[root]", "lumin-plugin-io[parquet,root]"} <= {*extras["standard"], *extras["all"]}
     assert extras["onnx"] == ["lumin-plugin-onnx"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lumin_core.errors import DataError
+from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_io import Recipe
 
 uproot = pytest.importorskip("uproot")
@@ -39,46 +39,48 @@ def test_all_is_read_of_small_files(folder):
         ("tt_1.root", 100, 100, 75),
         ("higgs.root", 50, 50, 37),
     ]
-    text = repr(found)
+    lines = [" ".join(line.split()) for line in repr(found).splitlines()]
     for line in (
         "Dry run: 2 samples, 3 inputs, 550 of 550 entries read",
-        "  tt_0.root       400 entries, 75.0% selected",
-        "  yield of tt     187.5 ± 9.7",
-        "  yield of higgs  37 ± 6.1",
-        "  target 0        sum of weights 187.5",
-        "  target 1        sum of weights 37",
-        "  entry           1, 2, 3, 5, 6",
-        "  x               1, 2, 3, 1, 2",
-        "  target          0, 0, 0, 0, 0",
-        "  weight          0.5, 0.5, 0.5, 0.5, 0.5",
-        "  event           1, 2, 3, 5, 6",
+        "input 0 tt_0.root: 400 entries, 75.0% selected",
+        "yield of tt 187.5 ± 9.7",
+        "yield of higgs 37 ± 6.1",
+        "target 0 sum of weights 187.5",
+        "target 1 sum of weights 37",
+        "entry 1, 2, 3, 5, 6",
+        "x 1, 2, 3, 1, 2",
+        "target 0, 0, 0, 0, 0",
+        "weight 0.5, 0.5, 0.5, 0.5, 0.5",
+        "event 1, 2, 3, 5, 6",
     ):
-        assert f"{line}\n" in text
-    assert "among the inputs are truth, which new events do not have: m;" in " ".join(text.split())
-    assert max(map(len, text.splitlines())) <= 80
+        assert line in lines
+    assert "among the inputs are truth, which new events do not have: m;" in " ".join(lines)
+    assert max(map(len, repr(found).splitlines())) <= 80
     assert "<table>" in found._repr_html_()
 
 
 def test_yields_of_a_part_are_scaled_up(folder, monkeypatch):
     monkeypatch.setattr("lumin_plugin_io.dry_run.MOST_ENTRIES", 100)
     part, whole = (Recipe(**KEYS, folder=folder).dry_run(count=count) for count in (False, True))
+    texts = [" ".join(repr(found).split()) for found in (part, whole)]
     assert [t.read for t in part.tallies] == [100, 100, 50]
     assert [t.read for t in whole.tallies] == [400, 100, 50]
-    assert "tt_0.root       400 entries, 100 read, 75.0% selected" in repr(part)
-    assert "yield of tt     187.5 ± 18, scaled up from what was read" in repr(part)
-    assert "scaled up" not in repr(whole)
+    assert "input 0 tt_0.root: 400 entries, 100 read, 75.0% selected" in texts[0]
+    assert "yield of tt 187.5 ± 18, scaled up from what was read" in texts[0]
+    assert "scaled up" not in texts[1]
 
 
 def test_a_sample_that_is_not_selected_is_told(folder):
     keys = {**KEYS, "sample": {**KEYS["sample"], "empty": {"files": "empty.root", "target": 2, "selection": "x > 9"}}}
     text = " ".join(repr(Recipe(**keys, folder=folder).dry_run()).split())
-    assert "empty.root 0 entries, nothing to select from" in text
+    assert "input 3 empty.root: 0 entries, nothing to select from" in text
     assert "of [sample.empty] no event was selected among those read" in text
 
 
 def test_without_targets_and_weights_events_are_counted(folder):
-    text = repr(Recipe(sample={"tt": {"files": "tt_0.root"}}, variables={"x": "x"}, folder=folder).dry_run())
-    assert "yield of tt   400 events" in text
+    found = Recipe(sample={"tt": {"files": "tt_0.root"}}, variables={"x": "x"}, folder=folder).dry_run()
+    text = " ".join(repr(found).split())
+    assert "yield of tt 400 events" in text
     assert "target" not in text
 
 
@@ -86,3 +88,25 @@ def test_it_fails_as_a_conversion_would(folder):
     keys = {**KEYS, "variables": {"x": "1 / (x - 1)"}}
     with pytest.raises(DataError, match=r"tt_0.root: \[variables\] x of entry 1, and of 99 more in this piece"):
         Recipe(**keys, folder=folder).dry_run()
+
+
+def test_a_branch_that_is_not_there_is_told_with_what_needs_it(folder):
+    keys = {**KEYS, "selection": "xx > 1"}
+    with pytest.raises(ConfigError, match=r"^tt_0.root: selection needs 'xx', which is not there; did you mean 'x'"):
+        Recipe(**keys, folder=folder).dry_run()
+
+
+def test_large_clusters_are_told(folder, monkeypatch):
+    monkeypatch.setattr("lumin_plugin_io.dry_run.LARGE_PIECE", 2**10)
+    text = " ".join(repr(Recipe(**KEYS, folder=folder).dry_run()).split())
+    assert "each of which is read as a whole and takes as much memory: tt_0.root" in text
+
+
+def test_long_names_leave_room_for_values(folder):
+    name = "x" * 70
+    (folder / name).mkdir()
+    (folder / "tt_0.root").rename(folder / name / "t.root")
+    found = Recipe(sample={"a": {"files": f"{name}/t.root"}}, variables={name: "x"}, folder=folder).dry_run()
+    lines = repr(found).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 15

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lumin_core.errors import DataError
+from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_io import EventMaker, Recipe
 
 N = 8
@@ -223,7 +223,17 @@ def test_whole_numbers_that_are_missing_need_a_value():
     assert np.isnan(make({"misc": {"c": "1.0 * c"}}, columns).misc["c"][2])
 
 
-def test_a_branch_that_is_not_there_is_told():
+def test_a_branch_that_is_not_there_is_told_before_anything_is_read():
+    recipe = Recipe(sample={"a": {}}, variables={"x": "jet_pt[0] + jet_eta[0]"}, selection="met > 30")
+    maker = EventMaker(recipe, where="a.root")
+    maker.check({"met", "jet_pt", "jet_eta"})
+    with pytest.raises(ConfigError, match=r"^a.root: selection needs 'met', which is not there$"):
+        maker.check(["jet_pt", "jet_eta"])
+    with pytest.raises(ConfigError, match=r"^a.root: \[variables\] x needs 'jet_eta', .*; did you mean 'Jet_eta'"):
+        maker.check(["met", "jet_pt", "Jet_eta"])
+
+
+def test_a_branch_that_a_piece_lacks_is_told():
     refused(r"\[variables\] x: there is no branch 'xx'", {"variables": {"x": "xx"}})
 
 

@@ -265,3 +265,10 @@ def test_a_function_that_gives_another_number_of_values_is_refused():
             DataError, match=r"the function 'one_value' must give as many values as it gets, \(2,\), got \(1,\)"
         ):
             Expression.parse("one_value(x)", "a")(COLUMNS, 2)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "0x" + "f" * 9000, "1" * 9000 + ".0.0"])
+def test_numbers_of_thousands_of_digits_are_refused_briefly(number):
+    with pytest.raises(ConfigError) as info:
+        Expression.parse(f"x + {number}", "a")
+    assert len(str(info.value)) < 500

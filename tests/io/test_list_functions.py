@@ -218,3 +218,22 @@ def test_lists_that_do_not_fit_are_refused(text, words):
     }
     with pytest.raises(DataError, match=rf"^variable 'a': .*{words}"):
         evaluate(text, **columns)
+
+
+def test_many_lists_are_sorted_each_for_itself():
+    rng = np.random.default_rng(1)
+    x = ak.unflatten(np.where(rng.random(500) < 0.1, np.nan, rng.integers(0, 9, 500)), [0, 3, 7, 0, *[1, 2, 5] * 61, 2])
+    found = Expression.parse("sort(x)", "a")({"x": x}, len(x))
+    for values, expected in zip(found, x, strict=True):
+        np.testing.assert_array_equal(values, np.sort(expected.to_numpy()))
+
+
+LIST_FUNCTIONS = ["sum", "any", "all", "len", "argmax", "argmin", "first", "last", "sort", "min", "max"]
+
+
+@pytest.mark.parametrize("name", LIST_FUNCTIONS)
+def test_functions_take_no_events_and_only_empty_lists(name):
+    expression, empty = Expression.parse(f"{name}(x)", "a"), ak.Array([[1.0]])[:0]
+    assert expression({"x": empty}, 0).tolist() == []
+    expected = {"sum": 0, "any": False, "all": True, "len": 0, "sort": []}.get(name)
+    assert plain(expression({"x": ak.Array([[], [1.0]])[:1]}, 1).tolist()) == [expected]

@@ -151,6 +151,7 @@ def test_a_recipe_goes_to_another_process():
         (r"\[variations.v\] up.pt: ", {"variations": {"v": {"up": {"pt": "x +"}}}}),
         ("group_key: ", {"group_key": "x +"}),
         ("strata: there is no stratum 'smaple'; did you mean 'sample'", {"strata": ["smaple"]}),
+        ("strata must name one of sample, target, or more, got none", {"strata": []}),
         (r"\[train_weight\] balance: there is no stratum 'class'", {"train_weight": {"balance": "class"}}),
         (r"\[train_weight\] flat: there is no variable 'm'", {"train_weight": {"flat": {"m": [0, 1]}}}),
         (

@@ -39,6 +39,7 @@ def test_changes_reach_any_depth(path):
         ("folder = '.'", "a recipe has no 'folder'"),
         ("[variables]\nx = 'y'", "a recipe needs samples"),
         ("[sample.a]\ntarget = 1\n[variables]\nx = 'y'", r"\[sample.a\] needs files"),
+        ("[sample.a]\nfiles = 'a'\nfriends = [{}]\n[variables]\nx = 'y'", r"\[sample.a\] friends\[0\] needs files"),
         ("[sample.a]\nfiles = 3", r"\[sample.a\] files must be text, got 3"),
     ],
 )
@@ -72,3 +73,8 @@ def test_it_shows_itself(path):
         "Recipe of 1 sample\n  samples    1: data\n  variables  1: ht\n  matrix     1: jets (2)\n"
         "  targets    1: target\n  folds      5"
     )
+
+
+def test_an_unknown_argument_is_told_with_what_was_meant():
+    with pytest.raises(ConfigError, match="has no argument 'variabls'; did you mean 'variables'"):
+        Recipe(sample={"a": {}}, variabls={})

@@ -220,3 +220,15 @@ def test_text_of_others_is_text():
         (piece,) = reader.chunks(["Str"], 2, 98)
     assert piece["Str"].tolist() == ["evt-098", "evt-099"]
     assert piece["Str"].dtype.kind == "U"
+
+
+@pytest.mark.parametrize("name", ["", "Run2012BC_DoubleMuParked_Muons_1000evts_rntuple_v1-0-0-0.root"])
+def test_fields_within_fields_are_those_that_uproot_finds(name, path):
+    """The reader notes them for all fields at once, which uproot takes seconds for one by one."""
+    path = public(name) if name else path
+    with RootReader(path) as reader, uproot.open({str(path): None}, object_cache=None) as file:
+        table = file[reader.tree]
+        if hasattr(table, "branches"):
+            pytest.skip("a TTree has no fields")
+        noted = [[inner.field_id for inner in field.fields] for field in reader._table.all_fields]
+        assert noted == [[inner.field_id for inner in field.fields] for field in table.all_fields]

@@ -16,19 +16,23 @@ from lumin_core.data import FoldReader
 from lumin_core.errors import SavedModelError
 from lumin_core.looks import SAVED, look_at
 from lumin_core.model import tensor_sum
+from lumin_plugin_commands.data_summary import DataSummary
 from lumin_plugin_commands.saved_header import read_arrays, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from lumin_core.display import Row
+
     Report = Callable[[str], None]
+    Found = tuple[str, list[Row]]
 
 SUFFIX = ".safetensors"
 WAY_OUT = "bring back a copy, or train it again"
 
 
-def examine(path: Path, report: Report) -> str:
+def examine(path: Path, report: Report) -> Found:
     """Look at all of a file.
 
     Args:
@@ -36,30 +40,33 @@ def examine(path: Path, report: Report) -> str:
         report: Called with the name of each part that is right.
 
     Returns:
-        What is right.
+        What is right, and of a fold file what is in it.
 
     Raises:
         LuminError: Saying what is wrong.
     """
     is_saved = path.suffix == SUFFIX or look_at(path).kind in SAVED
-    return _saved(path, report) if is_saved else _fold_file(path, report)
+    return (_saved(path, report), []) if is_saved else _fold_file(path, report)
 
 
-def _fold_file(path: Path, report: Report) -> str:
+def _fold_file(path: Path, report: Report) -> Found:
     with closing(FoldReader(path)) as reader:
         has_sums = []
         for name, has_sum in reader.verified():
             report(name)
             has_sums.append((name, has_sum))
+        summary = DataSummary(reader.schema)
         for fold in reader.sizes:
-            _read(reader, fold, report)
+            _read(reader, fold, report, summary)
         folds = f"{len(reader.sizes)} fold{'s' * (len(reader.sizes) != 1)}"
-        return f"{folds}, {sum(reader.sizes.values()):,} events, {_about(has_sums)}"
+        said = f"{folds}, {sum(reader.sizes.values()):,} events, {_about(has_sums)}"
+        return said, list(summary.rows())
 
 
-def _read(reader: FoldReader, fold: int, report: Report) -> None:
+def _read(reader: FoldReader, fold: int, report: Report, summary: DataSummary) -> None:
     """Read all of a fold, as those who use it do: its values are looked at, too."""
     read = reader.read_fold(fold)
+    summary.add(read, reader.read_matrix(fold) if reader.has("matrix_inputs", fold) else None)
     for column in reader.columns:
         if reader.has(column, fold):
             if column not in read:

@@ -14,13 +14,16 @@ from lumin_core.errors import LuminError
 from lumin_plugin_commands.examination import examine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
     from typing import Self
 
+    from lumin_core.display import Row
+
     Report = Callable[[str], None]
-    Look = Callable[[Path, Report], str]
+    Look = Callable[[Path, Report], tuple[str, Sequence[Row]]]
+    Said = tuple[bool, str, str, Sequence[Row]]
 
 START = 300.0  # seconds in which Python and its libraries are there, on a busy machine too
 WAY_OUT = "its structure is damaged: bring back a copy, or make it anew"
@@ -34,11 +37,13 @@ class Finding(NamedTuple):
         text: What is, or what is wrong, in a sentence.
         cause: What the sentence comes from: an ``"answer"``, or a process that ``"died"`` or was
             ``"late"``.
+        rows: What is in the file, if all is right.
     """
 
     right: bool
     text: str
     cause: str = "answer"
+    rows: Sequence[Row] = ()
 
 
 class Examiner:
@@ -47,7 +52,7 @@ class Examiner:
     Args:
         timeout: Seconds without any progress, after which a file is given up.
         look: Function of a module that looks at a file, reports on its way, and returns what is
-            right or raises a `LuminError`.
+            right, in a sentence and in rows, or raises a `LuminError`.
 
     Example:
         >>> from pathlib import Path
@@ -114,7 +119,7 @@ class _Child:
                 f"the process that looks at files did not begin ({self.end()}); call lumin check from a shell"
             ) from error
 
-    def hear(self, timeout: float) -> str | tuple[bool, str]:
+    def hear(self, timeout: float) -> str | Said:
         """Wait for what it says next: where it is, or its answer.
 
         Raises:
@@ -123,7 +128,7 @@ class _Child:
         """
         if not self.connection.poll(timeout):
             raise TimeoutError
-        said: str | tuple[bool, str] = self.connection.recv()
+        said: str | Said = self.connection.recv()
         return said
 
     def end(self, grace: float = 0.0) -> str:
@@ -156,8 +161,11 @@ def _answer(connection: Connection, look: Look) -> None:
             path = connection.recv()
         except EOFError:
             return
+        answer: Said
         try:
-            answer = True, look(path, connection.send)
+            text, rows = look(path, connection.send)
+            answer = True, text, "answer", rows
         except LuminError as error:
-            answer = False, str(error).removeprefix(f"{os.path.realpath(path)}: ").removeprefix(f"{path}: ")
+            text = str(error).removeprefix(f"{os.path.realpath(path)}: ").removeprefix(f"{path}: ")
+            answer = False, text, "answer", ()
         connection.send(answer)

@@ -134,6 +134,8 @@ def _ensemble(models: Sequence[Any], header: SavedHeader) -> list[Row]:
 
 def _model(record: Mapping[str, Any], header: SavedHeader) -> Iterator[Row]:
     """Give the rows of a model; in an ensemble they are those of the first."""
+    from lumin_core.data import recipe_text
+
     config, features = record["config"], record["features"]
     if config is None:
         yield "config", f"none: {record['unnamed']}"
@@ -150,6 +152,8 @@ def _model(record: Mapping[str, Any], header: SavedHeader) -> Iterator[Row]:
         yield "input mask", f"{_length(record['input_mask'], header)} columns of these"
     yield "targets", counted(features.get("targ_feats", []), _SHOWN) or "unknown: it was not trained"
     yield "preprocessing", _names(record["preprocessing"]) or "none recorded"
+    if recipe := recipe_text(record.get("recipe", {}), _SHOWN):
+        yield "recipe", recipe
     yield "seeds", ", ".join(f"{name} {seed}" for name, seed in record["seeds"].items())
     yield "versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     if plugins := saved_plugins(record["components"]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES: dict[str, list[str]] = {
-    "columns": ["Columns"],
     "csv_reader": ["CsvReader"],
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "TrainWeight", "Variation"],
     "event_maker": ["EventMaker"],
@@ -17,6 +16,5 @@ _HOMES: dict[str, list[str]] = {
     "recipe": ["Recipe"],
     "root_reader": ["RootReader"],
     "root_writer": ["RootWriter"],
-    "selected": ["Selected"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

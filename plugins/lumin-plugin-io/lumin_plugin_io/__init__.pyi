@@ -1,4 +1,3 @@
-from lumin_plugin_io.columns import Columns as Columns
 from lumin_plugin_io.csv_reader import CsvReader as CsvReader
 from lumin_plugin_io.description import Category as Category
 from lumin_plugin_io.description import Friends as Friends
@@ -18,4 +17,3 @@ from lumin_plugin_io.parquet_writer import ParquetWriter as ParquetWriter
 from lumin_plugin_io.recipe import Recipe as Recipe
 from lumin_plugin_io.root_reader import RootReader as RootReader
 from lumin_plugin_io.root_writer import RootWriter as RootWriter
-from lumin_plugin_io.selected import Selected as Selected

@@ -128,9 +128,9 @@ def values_of(array: np.ndarray) -> Values:
         floats = data.astype(np.float64, copy=False)
         return Values(floats if missing is None else np.where(missing, np.nan, floats))
     if kind in "iu":
-        return Values(
-            data.astype(np.int64 if data.dtype != np.uint64 else np.uint64, copy=False), missing, _SMALL.get(data.dtype)
-        )
+        is_unsigned = kind == "u" and data.dtype.itemsize == 8
+        whole = data.astype(np.uint64 if is_unsigned else np.int64, copy=False)
+        return Values(whole, missing, _SMALL.get(data.dtype))
     if kind in "bU":
         return Values(data, missing)
     raise Misfit(f"numbers, conditions or text are needed, got {data.dtype}")

@@ -33,6 +33,7 @@ LARGE_PIECE = 128 * 2**20
 _STEP = 20_000
 _SHOWN = 5  # events
 _MOST_CLASSES = 20
+_LONGEST = 28  # characters of a label; a longer name stands in the text
 
 
 @attrs.define
@@ -107,21 +108,22 @@ class DryRun(Displayed):
         return f"Dry run: {samples}, {files}, {read:,} of {entries:,} entries read"
 
     def _rows(self) -> Iterator[Row]:
-        for tally in self.tallies:
+        rows = [*self._inputs(), *self._yields(), *self._classes(), *self._objects_cut(), *self._events()]
+        yield from ((label, text) if len(label) <= _LONGEST else ("", f"{label}: {text}") for label, text in rows)
+        yield from (("warning", text) for text in self._warnings())
+
+    def _inputs(self) -> Iterator[Row]:
+        for number, tally in enumerate(self.tallies):
             share = f"{tally.selected / tally.read:.1%} selected" if tally.read else "nothing to select from"
             part = "" if tally.read == tally.entries else f", {tally.read:,} read"
-            yield (
-                tally.name,
-                f"{whole(count(tally.entries, 'entry').replace('entrys', 'entries'))}{part}, {whole(share)}",
-            )
-        yield from self._yields()
-        yield from self._classes()
+            entries = f"{tally.entries:,} {'entry' if tally.entries == 1 else 'entries'}"
+            yield f"input {number}", f"{tally.name}: {whole(entries)}{part}, {whole(share)}"
+        if piece := max(tally.largest_piece for tally in self.tallies):
+            yield "largest cluster", f"{piece / 2**20:,.0f} MB" if piece > 2**20 else "less than 1 MB"
+
+    def _objects_cut(self) -> Iterator[Row]:
         cut = sum((tally.n_cut for tally in self.tallies), Counter[str]())
         yield from ((f"{name} cut", f"{n:,} in what was read") for name, n in cut.items())
-        if piece := max(tally.largest_piece for tally in self.tallies):
-            yield "largest cluster", f"{piece / 2**20:.3g} MB"
-        yield from self._events()
-        yield from (("warning", text) for text in self._warnings())
 
     def _yields(self) -> Iterator[Row]:
         """Sum weights by sample; where a part was read, scaled up to all."""
@@ -150,7 +152,8 @@ class DryRun(Displayed):
         """Show the first events, a row for each column."""
         if self.first is None:
             return
-        yield "first events", f"of {self.tallies[0].name if self.tallies else ''}, a row per column"
+        number = next(number for number, tally in enumerate(self.tallies) if tally.selected)
+        yield "first events", f"of input {number}, a row per column"
         yield "entry", _shown(self.first.entry)
         for i, name in enumerate(self.recipe.cont_feats):
             yield name, _shown(self.first.flat[:, i])
@@ -203,7 +206,7 @@ def truth_among_inputs(recipe: Plan) -> list[str]:
     """
     targets = {name for expression in recipe.targets.values() for name in expression.names}
     inputs = [(name, expression.names) for name, expression in recipe.variables.items()]
-    return [name for name, branches in inputs if _is_truth(branches, targets)]
+    return [name for name, branches in inputs if _is_truth([name, *branches], targets)]
 
 
 def _is_truth(branches: Iterable[str], targets: set[str]) -> bool:
@@ -244,10 +247,11 @@ def dry_run(recipe: Plan, *, count: bool = False) -> DryRun:
 
 def _look(recipe: Plan, sample: Sample, factor: float, given: Input, *, count: bool) -> tuple[Tally, Selected | None]:
     """Read an input, or its beginning; return what is in it, and its first events."""
-    where = f"{given.path}, tree {given.tree}" if given.tree else given.path
+    where = f"{given.name}, tree {given.tree}" if given.tree else given.name
     maker = EventMaker(recipe, sample, factor, where=where)
     first = None
     with given.open() as reader:
+        maker.check(reader.columns())
         tally = Tally(given.name, sample.name, reader.count(), largest_piece=reader.largest_piece(maker.branches))
         for events in _events(maker, reader, tally.entries if count else min(tally.entries, MOST_ENTRIES)):
             tally.add(events)

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lumin_core.checks import nearest
+from lumin_core.errors import ConfigError
 from lumin_plugin_io.event_values import EventValues
 from lumin_plugin_io.expression import Expression
 from lumin_plugin_io.selected import Selected
 from lumin_plugin_io.truth import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from lumin_core.data import Column
     from lumin_plugin_io.description import Category, MatrixTable, Sample
@@ -76,6 +78,22 @@ class EventMaker:
             yield from fields.values()
         if self._truth is not None:
             yield from self._truth.used()
+
+    def check(self, columns: Collection[str]) -> None:
+        """Refuse a file that lacks branches.
+
+        Args:
+            columns: All that it has.
+
+        Raises:
+            ConfigError: With file, tree, the first such branch and the key that needs it.
+        """
+        for expression in [*self._selections, *self._used()]:
+            for name in expression.names:
+                if name not in columns:
+                    near = nearest(name, columns)
+                    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+                    raise ConfigError(f"{self._where}: {expression.what} needs {name!r}, which is not there{hint}")
 
     def __call__(self, columns: Mapping[str, Column], first_entry: int, n: int) -> Selected:
         """Select events and compute what is stored of them.

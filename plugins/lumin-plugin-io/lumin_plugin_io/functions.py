@@ -84,7 +84,7 @@ FUNCTIONS: dict[str, Function] = {
     "sum": _list(list_functions.total),
     "any": _list(list_functions.any_of),
     "all": _list(list_functions.all_of),
-    "len": _list(list_functions.length),
+    "len": _list(list_functions.length_of),
     "argmin": _list(list_functions.place_of_smallest),
     "argmax": _list(list_functions.place_of_largest),
     "first": _list(list_functions.first),

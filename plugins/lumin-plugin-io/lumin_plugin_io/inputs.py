@@ -27,13 +27,22 @@ _LISTED = 8
 
 @attrs.frozen(kw_only=True)
 class Input:
-    """A table of events in a file.
+    r"""A table of events in a file.
 
     Attributes:
         path: The file, or a url.
         tree: Its table; ``None`` for the only one.
         name: Of the file, relative to the recipe.
         friends: Files whose columns stand beside its own.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_plugin_io import Input
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "events.csv"
+        >>> _ = path.write_text("pt,n_jets\n30.5,2\n50.0,3\n")
+        >>> with Input(path=str(path), name="events.csv").open() as events:
+        ...     print([chunk["n_jets"] for chunk in events.chunks(["n_jets"], step=10)])
+        [array([2, 3])]
     """
 
     path: str
@@ -146,7 +155,7 @@ def _relative(path: str, folder: Path) -> str:
 
 
 def check_types(inputs: Iterable[Input], columns: Collection[str]) -> dict[str, str]:
-    """Return the types of columns, after a check that all inputs agree.
+    r"""Return the types of columns, after a check that all inputs agree.
 
     Numbers of different types go together; numbers and text do not, nor do columns of which one
     has another number of values in each event.
@@ -161,6 +170,16 @@ def check_types(inputs: Iterable[Input], columns: Collection[str]) -> dict[str, 
     Raises:
         ConfigError: If an input lacks a column.
         DataError: If two disagree; both are named.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_plugin_io import Sample, check_types, find_inputs
+        >>> folder = pathlib.Path(tempfile.mkdtemp())
+        >>> _ = (folder / "a.csv").write_text("n\n2\n"), (folder / "b.csv").write_text("n\nmany\n")
+        >>> check_types(find_inputs(Sample(name="s", files=("*.csv",)), (), folder), ["n"])
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.DataError: the column 'n' is int64 in a.csv and text in b.csv; ...
     """
     first: dict[str, tuple[str, Input]] = {}
     for each in inputs:

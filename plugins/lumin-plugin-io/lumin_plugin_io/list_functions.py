@@ -29,9 +29,9 @@ def over_last_axis(function: Callable[[Lists, Values], Tree], tree: Tree) -> Tre
 
     Example:
         >>> import numpy as np
-        >>> from lumin_plugin_io.list_functions import length, over_last_axis
+        >>> from lumin_plugin_io.list_functions import length_of, over_last_axis
         >>> from lumin_plugin_io.values import Lists, Values
-        >>> over_last_axis(length, Lists(np.array([0, 2, 2]), Values(np.array([3.0, 4.0])))).data
+        >>> over_last_axis(length_of, Lists(np.array([0, 2, 2]), Values(np.array([3.0, 4.0])))).data
         array([2, 0])
     """
     if isinstance(tree, Values):
@@ -85,7 +85,7 @@ def all_of(lists: Lists, values: Values) -> Values:
     return Values(_reduced(np.logical_and, lists, truth(values).data, True))
 
 
-def length(lists: Lists, values: Values) -> Values:
+def length_of(lists: Lists, values: Values) -> Values:
     """Return numbers of values."""
     counts = lists.counts
     return Values(counts, None, (0, int(counts.max(initial=0))))
@@ -103,8 +103,13 @@ def last(lists: Lists, values: Values) -> Tree:
 
 def ordered(lists: Lists, values: Values) -> Lists:
     """Return values in ascending order, what is missing at the end."""
-    owners = np.repeat(np.arange(len(lists.counts)), lists.counts)
-    order = np.lexsort((values.data, is_missing(values), owners))
+    missing, order = is_missing(values), np.empty(len(values.data), np.int64)
+    by_length = np.argsort(lists.counts, kind="stable")
+    lengths, begins = np.unique(lists.counts[by_length], return_index=True)
+    for n, owners in zip(lengths, np.split(by_length, begins)[1:], strict=True):  # all lists of a length at once
+        places = lists.offsets[owners][:, None] + np.arange(n)
+        within = np.lexsort((values.data[places], missing[places]))
+        order[places] = np.take_along_axis(places, within, axis=1)
     return Lists(lists.offsets, taken(values, order))
 
 

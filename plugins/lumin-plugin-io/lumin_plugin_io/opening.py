@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lumin_core.data import writer_of
 from lumin_core.errors import BrokenPlugin
 from lumin_core.registry import build
 from lumin_plugin_io.suffixes import needs, reader_of
 
 if TYPE_CHECKING:
-    from lumin_core.data import Reader
+    from lumin_core.data import Reader, Writer
 
 
 def open_reader(path: str | Path, tree: str | None = None, reader: object = None) -> Reader:
@@ -40,3 +41,22 @@ def open_reader(path: str | Path, tree: str | None = None, reader: object = None
     except BrokenPlugin as error:
         raise needs(error, str(spec)) from error
     return opened
+
+
+def open_writer(path: Path, tree: str, *, rntuple: bool = False, overwrite: bool = False) -> Writer:
+    """Return what writes a file, by the ending of its name; to be used in a ``with`` block.
+
+    Args:
+        path: The file.
+        tree: Name of the table.
+        rntuple: Whether a ROOT file gets an RNTuple rather than a TTree.
+        overwrite: Whether a file of that name may be replaced.
+
+    Raises:
+        ConfigError: If nothing writes such files, or packages are missing.
+        FileError: If there is such a file.
+    """
+    try:
+        return writer_of(path, tree=tree, rntuple=rntuple, overwrite=overwrite)
+    except BrokenPlugin as error:
+        raise needs(error, f"io/{path.suffix[1:]}") from error

@@ -1,4 +1,4 @@
-"""What a recipe says, parsed and checked as a whole, and the columns of the fold file that follow.
+"""What a recipe says, parsed and checked as a whole.
 
 Its keys, and their defaults, are described at `lumin_plugin_io.Recipe`.
 """
@@ -10,30 +10,25 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import numpy as np
 
 from lumin_core import seeds
-from lumin_core.arguments import came
-from lumin_core.data import UNKNOWN_CATEGORY, MatrixSchema, matrix_lookup
+from lumin_core.arguments import came, explained
+from lumin_core.data import UNKNOWN_CATEGORY
 from lumin_core.errors import ConfigError
 from lumin_plugin_io import tables, toml_values
 from lumin_plugin_io.expression import Expression
+from lumin_plugin_io.file_columns import KEYS, SAMPLE, TRAIN_WEIGHT, WEIGHT, FileColumns
+from lumin_plugin_io.plain import NOTHING, listed, plain, text, without_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from lumin_plugin_io.description import Sample
-
-KEYS = {"file": "key", "entry": "key"}
-"""Columns of every fold file that is converted: an event's file and entry, with their role."""
-
-TRAIN_WEIGHT, WEIGHT, TARGET, SAMPLE = "train_weight", "weight", "target", "sample"
 _TAKEN = ("inputs", "targets", "weights", "matrix_inputs", *KEYS, WEIGHT, TRAIN_WEIGHT, SAMPLE)
 _COMPRESSIONS = ("lzf", "gzip")
 
 
-class Plan:
+class Plan(FileColumns):
     """What a recipe says; arguments and attributes as those of `lumin_plugin_io.Recipe`.
 
     Raises:
@@ -46,6 +41,7 @@ class Plan:
         (['pt'], ['target'], True)
     """
 
+    @explained
     def __init__(
         self,
         *,
@@ -94,76 +90,6 @@ class Plan:
         self.seed = seeds.check(toml_values.as_whole(seed, "seed"))
         self._check()
 
-    # The columns of the fold file
-
-    @property
-    def cont_feats(self) -> list[str]:
-        """Continuous features."""
-        return list(self.variables)
-
-    @property
-    def cat_feats(self) -> list[str]:
-        """Categorical features."""
-        return [category.name for category in self.categories]
-
-    @property
-    def targ_feats(self) -> list[str]:
-        """Targets: that of the samples, then those of expressions; empty if there are none."""
-        return [*([TARGET] if self.samples[0].target is not None else []), *self.targets]
-
-    @property
-    def scalar_target(self) -> bool:
-        """Whether there is one target, so that it is stored with shape ``(n,)``."""
-        return len(self.targ_feats) == 1
-
-    @property
-    def wgt_feat(self) -> str | None:
-        """Name of the weight, ``None`` where neither the recipe nor a sample says one."""
-        has_weights = self.weights is not None or any(s.weights or s.xsec is not None for s in self.samples)
-        return WEIGHT if has_weights else None
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """Further columns in the file's order, with their roles; ``""`` is none."""
-        group = None if self.group_key is None else self.group_key.text
-        misc = {name: "group" if expression.text == group else "" for name, expression in self.misc.items()}
-        varied = dict.fromkeys((name for name, *_ in self.varied()), "variation")
-        return KEYS | misc | varied | ({} if self.train_weight is None else {TRAIN_WEIGHT: "weight"})
-
-    def varied(self) -> Iterator[tuple[str, str, str]]:
-        """Yield column, what it varies, and expression, of all variations."""
-        for variation in self.variations:
-            for direction, changes in (("up", variation.up), ("down", variation.down)):
-                for name, text in changes.items():
-                    yield f"{name}__{variation.name}_{direction}", name, text
-
-    def matrix_schema(self) -> MatrixSchema | None:
-        """Return what the matrix holds: objects of all tables, with the union of their fields."""
-        if not self.matrix:
-            return None
-        rows = {f"{table.name}_{i}": table for table in self.matrix for i in range(table.n)}
-        there = [f"{row}_{field}" for row, table in rows.items() for field in table.fields]
-        vecs, fields = list(rows), self.matrix_fields
-        names, missing, shape = matrix_lookup(there, vecs, fields, row_wise=True)
-        return MatrixSchema(
-            shape=shape,
-            vecs=vecs,
-            feats_per_vec=fields,
-            present_feats=names,
-            missing=missing.tolist(),
-            row_wise=True,
-        )
-
-    @property
-    def matrix_fields(self) -> list[str]:
-        """Fields of the objects of any table, in the order of the matrix's columns."""
-        return list(dict.fromkeys(field for table in self.matrix for field in table.fields))
-
-    @property
-    def strata_names(self) -> list[str]:
-        """What events can be stratified and balanced by."""
-        return [SAMPLE, *self.targ_feats, *self.cat_feats, *self.misc]
-
     # What is stored
 
     def to_config(self) -> dict[str, Any]:
@@ -173,18 +99,18 @@ class Plan:
         same columns of the same files.
         """
         named = {
-            "sample": {sample.name: _without_files(sample) for sample in self.samples},
-            "categories": {category.name: _plain(category) for category in self.categories},
-            "matrix": {table.name: _plain(table) for table in self.matrix},
-            "variations": {variation.name: _plain(variation) for variation in self.variations},
-            "split": _plain(self.split),
-            "train_weight": None if self.train_weight is None else _plain(self.train_weight),
+            "sample": {sample.name: without_files(sample) for sample in self.samples},
+            "categories": {category.name: plain(category) for category in self.categories},
+            "matrix": {table.name: plain(table) for table in self.matrix},
+            "variations": {variation.name: plain(variation) for variation in self.variations},
+            "split": plain(self.split),
+            "train_weight": None if self.train_weight is None else plain(self.train_weight),
         }
         expressions = ("weights", "selection", "variables", "targets", "misc", "group_key")
         others = ("tree", "lumi", "targ_type", "n_folds", "strata", "compression", "seed")
-        config = {**named, **{name: _text(getattr(self, name)) for name in expressions}}
-        config |= {name: _listed(getattr(self, name)) for name in others}
-        return {**{name: value for name, value in config.items() if value not in _NOTHING}, "scaling": self.scaling}
+        config = {**named, **{name: text(getattr(self, name)) for name in expressions}}
+        config |= {name: listed(getattr(self, name)) for name in others}
+        return {**{name: value for name, value in config.items() if value not in NOTHING}, "scaling": self.scaling}
 
     def normal_form(self) -> str:
         """Return `to_config` as one text, for comparisons and hashes."""
@@ -212,6 +138,9 @@ class Plan:
         for sample in self.samples:
             if not sample.files:
                 raise ConfigError(f"[sample.{sample.name}] needs files, such as files = ['{sample.name}_*.root']")
+            for i, friend in enumerate(sample.friends):
+                if not friend.files:
+                    raise ConfigError(f"[sample.{sample.name}] friends[{i}] needs files")
 
     # What must be so of the whole
 
@@ -221,6 +150,8 @@ class Plan:
         self._check_samples()
         self._check_names()
         self._parse_all()
+        if not self.strata:
+            raise ConfigError(f"strata must name one of {', '.join(self.strata_names)}, or more, got none")
         toml_values.check_known(self.strata, self.strata_names, "strata", "stratum")
         for variation in self.variations:
             known = [*self.variables, *([WEIGHT] if self.wgt_feat else [])]
@@ -288,11 +219,8 @@ class Plan:
         for variation in self.variations:
             _all_parsed(variation.up, f"[variations.{variation.name}] up.")
             _all_parsed(variation.down, f"[variations.{variation.name}] down.")
-        for text in self.split.by:
-            _parsed(text, "[split] by")
-
-
-_NOTHING: tuple[object, ...] = (None, (), [], {})
+        for key in self.split.by:
+            _parsed(key, "[split] by")
 
 
 def _parsed(text: object, where: str) -> Expression | None:
@@ -332,28 +260,3 @@ def _compression(value: object) -> str | None:
             f"compression must be {' or '.join(map(repr, _COMPRESSIONS))}, or left out, got {came(value)}"
         )
     return None if value is None else str(value)
-
-
-def _without_files(sample: Sample) -> dict[str, Any]:
-    friends = [_plain(attrs.evolve(friend, files=())) for friend in sample.friends]
-    return _plain(attrs.evolve(sample, files=(), friends=())) | ({"friends": friends} if friends else {})
-
-
-def _plain(description: attrs.AttrsInstance) -> dict[str, Any]:
-    """Return what a description says beside its name, as plain values."""
-    found = attrs.asdict(description, filter=lambda field, value: field.name != "name")
-    return {key: _listed(value) for key, value in found.items() if value is not False and value not in _NOTHING}
-
-
-def _listed(value: Any) -> Any:
-    """Turn tuples into lists, at any depth."""
-    if isinstance(value, dict):
-        return {key: _listed(entry) for key, entry in value.items()}
-    return [_listed(entry) for entry in value] if isinstance(value, tuple | list) else value
-
-
-def _text(value: Expression | dict[str, Expression] | None) -> Any:
-    """Return the text of an expression, or of several by name."""
-    if isinstance(value, dict):
-        return {name: expression.text for name, expression in value.items()}
-    return None if value is None else value.text

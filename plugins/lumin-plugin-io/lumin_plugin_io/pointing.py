@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _AROUND = 40  # characters of a long text that are shown before and after the place
+_LONGEST = 80  # of the place itself
 
 
 def pointed(message: str, text: str, start: int, stop: int) -> str:
@@ -21,7 +22,7 @@ def pointed(message: str, text: str, start: int, stop: int) -> str:
             nJet > 2 && met > 30
                      ^^
     """
-    stop = max(start + 1, stop)
+    stop = min(max(start + 1, stop), start + _LONGEST)
     first, last = max(0, start - _AROUND), min(len(text), stop + _AROUND)
     before, after = "..." if first else "", "..." if last < len(text) else ""
     place = " " * (len(before) + start - first) + "^" * (stop - start)

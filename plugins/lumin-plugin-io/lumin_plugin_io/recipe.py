@@ -208,12 +208,42 @@ class Recipe(Plan, Converter, Displayed):
         self,
         files: Sequence[str | Path],
         ask: Callable[[Any], np.ndarray],
-        **options: Any,
+        *,
+        name: str = "pred",
+        output: str | Path | None = None,
+        keys: Sequence[str] = (),
+        tree: str | None = None,
+        rntuple: bool = False,
+        overwrite: bool = False,
     ) -> list[Path]:
-        """Write one score for each entry of files; see `lumin_core.data.Converter`."""
+        """Write one score for each entry of files, as `lumin_core.data.Converter` says.
+
+        Args:
+            files: Whose events are scored; patterns are allowed.
+            ask: Function from inputs before scaling to scores.
+            name: Of the scores.
+            output: One file for all; by default one beside each input, to be used as a friend.
+            keys: Columns of the input that are written beside the scores.
+            tree: Table of the input; by default the recipe's.
+            rntuple: Whether a ROOT file gets an RNTuple rather than a TTree.
+            overwrite: Whether existing files may be replaced.
+
+        Returns:
+            The files written.
+        """
         from lumin_plugin_io.scoring import score
 
-        return score(self, files, ask, **options)
+        return score(
+            self,
+            files,
+            ask,
+            name=name,
+            output=output,
+            keys=keys,
+            tree=tree,
+            rntuple=rntuple,
+            overwrite=overwrite,
+        )
 
     def _title(self) -> str:
         return f"Recipe of {count(len(self.samples), 'sample')}"

@@ -18,7 +18,7 @@ def regroup(
     Args:
         pieces: What has a length and can be sliced: arrays, tables of pyarrow.
         step: Events in each piece that is returned; the last may have fewer.
-        join: Makes one piece of several.
+        join: Makes one piece of several, or of one, which may be cut from what is much larger.
         skip: Events that are left out at the beginning.
         most: Events that are returned at most; by default all.
 
@@ -38,19 +38,22 @@ def regroup(
             kept = []
         last = len(piece) - (len(piece) - first) % step
         for begin in range(first, last, step):
-            yield piece[begin : begin + step]
+            yield join([piece[begin : begin + step]])
         if last < len(piece):
-            kept.append(piece[last:])
+            kept.append(join([piece[last:]]))
+        del piece  # before the next one is made
     if kept:
-        yield join(kept) if len(kept) > 1 else kept[0]
+        yield join(kept)
 
 
 def _within(pieces: Iterable[_Piece], skip: int, most: int | None) -> Iterator[_Piece]:
     for piece in pieces:
-        first, skip = min(skip, len(piece)), max(skip - len(piece), 0)
-        stop = len(piece) if most is None else min(len(piece), first + most)
+        n = len(piece)
+        first, skip = min(skip, n), max(skip - n, 0)
+        stop = n if most is None else min(n, first + most)
         if stop > first:
             yield piece[first:stop]
+        del piece
         if most is not None:
             most -= stop - first
             if most == 0:

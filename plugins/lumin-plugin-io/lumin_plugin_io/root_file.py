@@ -50,10 +50,12 @@ def open_file(path: str) -> Any:
         ConfigError: If it is not there, is not a ROOT file, or needs a package that is missing.
         DataError: If it ends early, or is damaged.
     """
+    options = {}
     if "://" not in path:
         _check_file(Path(path))
+        options = {"handler": uproot.MemmapSource}  # what is compressed stays in the cache of the system
     try:
-        return uproot.open({path: None}, array_cache=None)
+        return uproot.open({path: None}, array_cache=None, **options)
     except ImportError as error:
         msg = f"cannot open {path}: {error}; pip install 'lumin-plugin-io[remote]'"
         raise ConfigError(msg) from error

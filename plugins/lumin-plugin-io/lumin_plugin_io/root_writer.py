@@ -48,6 +48,7 @@ class RootWriter(StagedWriter):
     """
 
     suffixes = (".root",)
+    takes_text = False
 
     def __init__(
         self, path: str | Path, tree: str | None = None, *, overwrite: bool = False, rntuple: bool = False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lumin_plugin_io.plan import SAMPLE
+from lumin_plugin_io.file_columns import SAMPLE
 from lumin_plugin_io.reweighting import Reweighting
 from lumin_plugin_io.rows import MISC
 

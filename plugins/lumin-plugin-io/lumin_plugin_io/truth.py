@@ -12,7 +12,7 @@ import numpy as np
 
 from lumin_plugin_io import strata
 from lumin_plugin_io.expression import Expression
-from lumin_plugin_io.plan import SAMPLE, TARGET, WEIGHT
+from lumin_plugin_io.file_columns import SAMPLE, TARGET, WEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -138,7 +138,8 @@ def power(first: Values, second: Values) -> Values:
     missing = either(first.missing, second.missing)
     (low, high), (least, most) = bounds_of(Values(first.data)), bounds_of(second)
     if least >= 0 and most * max(abs(low), abs(high)).bit_length() < _WIDTH - 1:
-        return Values(np.asarray(raised(first.data.astype(dtype, copy=False), second.data)), missing)
+        data = raised(first.data.astype(dtype, copy=False), second.data.astype(dtype, copy=False))
+        return Values(np.asarray(data), missing)
     with np.errstate(all="ignore"):
         bits = np.log2(np.abs(first.data.astype(np.float64))) * second.data  # -inf or NaN for a base of 0
     is_huge = (second.data < 0) | (bits > _WIDTH + 1)  # of which no computer could write down all digits
