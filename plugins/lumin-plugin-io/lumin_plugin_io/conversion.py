@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,7 +143,8 @@ class _Conversion:
         return all(path.exists() and self._is_ours(path) for path in self.paths.values())
 
     def _is_ours(self, path: Path) -> bool:
-        schema = FoldReader(path).schema
+        with closing(FoldReader(path)) as reader:
+            schema = reader.schema
         entries = [{key: source.get(key) for key in ("name", "sample", "tree")} for source in schema.sources]
         return schema.recipe == self._recipe_of(schema.cat_maps) and entries == [s.entry for s in self.sources]
 
