@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from lumin_plugin_io.file_columns import KEYS, TRAIN_WEIGHT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     Columns = dict[str, np.ndarray]
     """Fields of rows, each of shape ``(n, ...)``."""
 
-TRAIN_WEIGHT = "train_weight"
+OWN = (*KEYS, TRAIN_WEIGHT)
+"""Further columns that have fields of their own names."""
 MISC = "misc."
 """Before the names of further columns."""
 
