@@ -5,7 +5,8 @@
 Each is built from a copy: setuptools works in the folder of the sources, where leftovers of earlier builds would get
 in, and builds that run at the same time would remove each other's files. Each wheel is built from its own source
 distribution, so that it has no files that this lacks. Beside them `plugins.txt` names the distributions of the plugins,
-with the extras that `lumin-core[all]` has, for pip's `-r`, `light.txt` those without what is slow to install, `packages.txt` the packages of all, for pytest's `@`.
+with the extras that `lumin-core[all]` has, for pip's `-r`, `light.txt` those without what is slow to install,
+`packages.txt` the packages of all, for pytest's `@`.
 Needs `setuptools`, which is not installed anew for each: one process a distribution asks it for both, which the command
 `build` does in five.
 """

@@ -16,20 +16,22 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import common
 
 common.one_thread()
 
 import numpy as np
-import pandas as pd
 from scipy.stats import beta
 
 from lumin_core import FoldYielder, Model, ModelBuilder, df2foldfile
 from lumin_plugin_hep import AMS, ams_scan, calc_ams
 from lumin_plugin_io import Recipe
 from lumin_plugin_tabular import fit_input_pipe, proc_cats
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 N_FOLDS, N_SEEDS = 5, 20
 BR, SYST = 10.0, 0.05

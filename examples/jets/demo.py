@@ -20,9 +20,9 @@ folder = Path(tempfile.mkdtemp(prefix="jets_"))
 print("Boosted tops among QCD jets: four networks, the first of whole jets, the others of their constituents.")
 print("This takes a few minutes on a laptop, most of them for the last two networks.", flush=True)
 
-# 1. From ROOT files to fold files, as recipe.toml says: what is known of each jet as a whole, scaled to mean 0 and spread
-#    1, and a matrix in which each of the 30 leading constituents is a row, NaN where there are fewer. A third of the
-#    jets is held back, to be looked at when all is done.
+# 1. From ROOT files to fold files, as recipe.toml says: what is known of each jet as a whole, scaled to mean 0 and
+#    spread 1, and a matrix in which each of the 30 leading constituents is a row, NaN where there are fewer. A third of
+#    the jets is held back, to be looked at when all is done.
 files = Recipe.load(Path(__file__).with_name("recipe.toml")).convert(folder / "train.hdf5")
 train_file, test_file = files["train"], files["test"]
 whole_jet = ["jet_pt", "jet_eta", "jet_mass", "jet_nconst"]

@@ -153,7 +153,7 @@ class RootReader(Reader):
                 yield ak.Array({key: part[name] for names, part in pairs for name, key in names.items()})
 
     def _rounds(self, keys: set[str]) -> list[dict[str, str]]:
-        """Part branches of one name, which uproot would mix up; each round maps names to columns'."""
+        """Part branches of one name, which uproot would mix up; a round maps names to columns."""
         rounds: list[dict[str, str]] = []
         for key in sorted(keys):
             name = self._branches[key].name
