@@ -113,7 +113,7 @@ def test_keys_that_come_twice_are_named(table, tmp_path):
     write(tmp_path / "f_2.root", "F", of_friends(columns, np.arange(9, 20)))
     words = rf"the key run = 300001, event = {2**60 + 4} comes twice .* entry 9 of .*f_1.root and entry 0 of .*f_2.root"
     with pytest.raises(DataError, match=words):
-        open_with(Friends(files=("f_*.root",), by=("run", "event")))
+        read(open_with(Friends(files=("f_*.root",), by=("run", "event"))), ["score"])
 
 
 def test_what_cannot_be_joined_is_refused(table, tmp_path):
@@ -130,15 +130,15 @@ def test_what_cannot_be_joined_is_refused(table, tmp_path):
         open_with(Friends(files=("g.root",), by=("run",)))
     with pytest.raises(ConfigError, match=r"several friends of .*a.root have a column 'code'"):
         open_with(Friends(files=("f.root",)), Friends(files=("f.root",)))
-    write(tmp_path / "w.root", "F", {"run": np.array([0, 2**20]), "event": np.array([0, 2**62])})
+    write(tmp_path / "w.root", "F", {"run": np.array([0, 2**20]), "event": np.array([0, 2**62]), "y": np.zeros(2)})
     with pytest.raises(DataError, match=r"too wide: run 1,048,577, event 4,611,\d+,\d+,\d+,\d+,\d+; join by fewer"):
-        open_with(Friends(files=("w.root",), by=("run", "event")))
+        read(open_with(Friends(files=("w.root",), by=("run", "event"))), ["y"])
 
 
 def test_the_index_is_made_once(table, tmp_path, monkeypatch):
     columns, open_with = table
     write(tmp_path / "f.root", "F", of_friends(columns, np.arange(N)))
     friends = Friends(files=("f.root",), by=("run", "event"))
-    open_with(friends).close()
-    monkeypatch.setattr(key_join.KeyedTable, "_index", None)
+    read(open_with(friends), ["score"])
+    monkeypatch.setattr(key_join.KeyedTable, "_read", None)
     assert read(open_with(friends), ["score"])["score"] == list(range(N))

@@ -5,7 +5,8 @@ import pytest
 from lumin_core import register, registry
 from lumin_core.data import Reader
 from lumin_core.errors import AmbiguousComponent, BrokenPlugin, ConfigError, DataError
-from lumin_plugin_io import Friends, Sample, check_types, find_inputs, open_reader, suffixes
+from lumin_plugin_io import Friends, Recipe, Sample, find_inputs, open_reader, suffixes
+from lumin_plugin_io.sources import check_sources, sources_of
 
 
 @pytest.fixture
@@ -67,13 +68,14 @@ def test_what_is_not_there_is_named_with_what_is(folder, pattern, words):
 def test_columns_of_inputs_agree_or_both_files_are_named(folder):
     pytest.importorskip("pyarrow")
     (folder / "a_2.csv").write_text("x,y\n1.5,2\n")
-    found = find_inputs(Sample(name="s", files=("a_*.csv",)), (), folder)
-    assert check_types(found, ["x", "y"]) == {"x": "int64", "y": "float64"}
+    recipe = Recipe(sample={"s": {"files": "a_*.csv"}}, variables=["x"], n_folds=1, folder=folder)
+    check_sources(recipe, sources_of(recipe))
     (folder / "a_10.csv").write_text("x,y\ne,2\n")
-    with pytest.raises(DataError, match=r"'x' is int64 in a_1.csv and text in a_10.csv; read these files"):
-        check_types(found, ["x", "y"])
-    with pytest.raises(ConfigError, match=r"no column 'z' in .*a_1.csv"):
-        check_types(found, ["z"])
+    with pytest.raises(DataError, match=r"'x' is int64 in a_1.csv and text in a_10.csv; make two samples"):
+        recipe.convert(folder / "train.hdf5")
+    (folder / "a_10.csv").write_text("z\n1\n")
+    with pytest.raises(ConfigError, match=r"a_10.csv: \[variables\] x needs 'x', which is not there"):
+        recipe.convert(folder / "train.hdf5")
 
 
 class OnlyOne(Reader):

@@ -158,6 +158,9 @@ def test_what_a_recipe_lacks_for_scores_is_said(tmp_path):
     write(tmp_path / "a.root", columns(1))
     with pytest.raises(ConfigError, match=r"\[categories\] n has no map, .* score with a model"):
         without_codes.score([tmp_path / "a.root"], ask)
+    with_friends = Recipe(sample={"a": {"friends": [{"files": "f.root"}]}}, variables={"y": "y"})
+    with pytest.raises(ConfigError, match=r"\[variables\] y needs 'y', .*; the recipe's samples have friends"):
+        with_friends.score([tmp_path / "a.root"], ask)
     several = Recipe(sample={"a": {}}, variables={"x": "x"}, tree=["Events", "Runs"])
     with pytest.raises(ConfigError, match=r"several trees, Events, Runs: say which is scored, tree = 'Events'"):
         several.score([tmp_path / "a.root"], ask)

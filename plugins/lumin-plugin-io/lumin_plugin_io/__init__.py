@@ -9,7 +9,7 @@ _HOMES: dict[str, list[str]] = {
     "description": ["Category", "Friends", "MatrixTable", "Sample", "Split", "TrainWeight", "Variation"],
     "event_maker": ["EventMaker"],
     "expression": ["Expression"],
-    "inputs": ["Input", "check_types", "find_inputs"],
+    "inputs": ["Input", "find_inputs"],
     "opening": ["open_reader"],
     "parquet_reader": ["ParquetReader"],
     "parquet_writer": ["ParquetWriter"],

@@ -9,7 +9,6 @@ from lumin_plugin_io.description import Variation as Variation
 from lumin_plugin_io.event_maker import EventMaker as EventMaker
 from lumin_plugin_io.expression import Expression as Expression
 from lumin_plugin_io.inputs import Input as Input
-from lumin_plugin_io.inputs import check_types as check_types
 from lumin_plugin_io.inputs import find_inputs as find_inputs
 from lumin_plugin_io.opening import open_reader as open_reader
 from lumin_plugin_io.parquet_reader import ParquetReader as ParquetReader

@@ -28,7 +28,7 @@ from lumin_plugin_io.filling import MEMORY, Job
 from lumin_plugin_io.folds import FoldMaker
 from lumin_plugin_io.normalisation import factor_of
 from lumin_plugin_io.scaling import check_scaling
-from lumin_plugin_io.sources import key_of, sources_of
+from lumin_plugin_io.sources import check_sources, key_of, sources_of
 from lumin_plugin_io.spool import Spool
 from lumin_plugin_io.workers import WorkerKilled, fill_all
 
@@ -162,6 +162,7 @@ class _Conversion:
     def read(self, workers: int, memory: int, step: int | None) -> None:
         """Fill the spool from the inputs that are not in it."""
         n, jobs = len(self.sources), []
+        check_sources(self.recipe, self.sources)
         factors = {
             sample.name: factor_of(sample, self.recipe.lumi, [s.input.path for s in self.sources if s.sample is sample])
             for sample in self.recipe.samples

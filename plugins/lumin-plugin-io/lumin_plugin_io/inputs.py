@@ -17,10 +17,12 @@ from lumin_plugin_io.friends import MEMORY, joined
 from lumin_plugin_io.opening import open_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lumin_core.data import Reader
     from lumin_plugin_io.description import Friends, Sample
+
+    _Named = tuple[str, Mapping[str, str]]
 
 _LISTED = 8
 
@@ -154,46 +156,36 @@ def _relative(path: str, folder: Path) -> str:
     return path if "://" in path else Path(os.path.relpath(path, folder)).as_posix()
 
 
-def check_types(inputs: Iterable[Input], columns: Collection[str]) -> dict[str, str]:
-    r"""Return the types of columns, after a check that all inputs agree.
+def check_alike(
+    first: tuple[str, Mapping[str, str]], other: tuple[str, Mapping[str, str]], names: Iterable[str]
+) -> None:
+    """Refuse two tables that are to be read as one, but disagree.
 
     Numbers of different types go together; numbers and text do not, nor do columns of which one
-    has another number of values in each event.
+    has several values per event.
 
     Args:
-        inputs: Tables that are to be read as one.
-        columns: What is going to be read of them.
-
-    Returns:
-        The types in the first input, by name.
+        first: Name of a table, and the types of its columns.
+        other: The same of another.
+        names: The columns that are read; both tables have them.
 
     Raises:
-        ConfigError: If an input lacks a column.
-        DataError: If two disagree; both are named.
+        DataError: Naming both.
 
     Example:
-        >>> import pathlib, tempfile
-        >>> from lumin_plugin_io import Sample, check_types, find_inputs
-        >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> _ = (folder / "a.csv").write_text("n\n2\n"), (folder / "b.csv").write_text("n\nmany\n")
-        >>> check_types(find_inputs(Sample(name="s", files=("*.csv",)), (), folder), ["n"])
+        >>> from lumin_plugin_io.inputs import check_alike
+        >>> check_alike(("a.csv", {"n": "int64"}), ("b.csv", {"n": "text"}), ["n"])
         Traceback (most recent call last):
         ...
         lumin_core.errors.DataError: the column 'n' is int64 in a.csv and text in b.csv; ...
     """
-    first: dict[str, tuple[str, Input]] = {}
-    for each in inputs:
-        with each.open() as reader:
-            next(iter(reader.chunks(list(columns), 1, 0, 0)), None)  # refuses what is missing
-            types = reader.columns()
-        for name in columns:
-            was, where = first.setdefault(name, (types[name], each))
-            if _sort(was) != _sort(types[name]):
-                raise DataError(
-                    f"the column {name!r} is {was} in {where.name} and {types[name]} in {each.name}; read these files "
-                    "as samples with expressions of their own, or write them anew"
-                )
-    return {name: type_ for name, (type_, _) in first.items()}
+    for name in names:
+        one, another = first[1][name], other[1][name]
+        if _sort(one) != _sort(another):
+            raise DataError(
+                f"the column {name!r} is {one} in {first[0]} and {another} in {other[0]}; make two samples of these "
+                "files, or write one of them anew"
+            )
 
 
 def _sort(type_: str) -> tuple[bool, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +74,6 @@ class KeyedTable:
         self._memory = memory - _ENTRY * self._starts[-1]
         self._resident: dict[str, Any] = {}
         self._too_large: set[str] = set()
-        self._spans = self._ranges()
-        self._index()
 
     def _open(self) -> None:
         """Note what each file has."""
@@ -105,7 +103,8 @@ class KeyedTable:
                 "which are joined without keys"
             )
 
-    def _ranges(self) -> list[tuple[int, int]]:
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
         """Return the smallest value of each column of the key, and the length of its range."""
         low: list[float] = [math.inf] * len(self.by)
         high: list[float] = [-math.inf] * len(self.by)
@@ -127,21 +126,23 @@ class KeyedTable:
             raise DataError(f"the key {name!r} of the friends in {self.place} is missing in some entries")
         return np.asarray(values)
 
-    def _index(self) -> None:
-        """Sort the keys, and refuse one that comes twice."""
+    @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the packed keys, sorted, and their rows; refuse one that comes twice."""
         keys = np.empty(self._starts[-1], dtype=np.uint64)
         for first, piece in self._read(self.by, 0, self._starts[-1]):
             packed, _ = self._packed([piece[name] for name in self.by])
             keys[first : first + len(packed)] = packed
-        self._rows = np.argsort(keys, kind="stable")
-        self._keys = keys[self._rows]
-        twice = np.flatnonzero(self._keys[1:] == self._keys[:-1])
+        rows = np.argsort(keys, kind="stable")
+        keys = keys[rows]
+        twice = np.flatnonzero(keys[1:] == keys[:-1])
         if len(twice):
-            first, second = self._rows[twice[0] : twice[0] + 2].tolist()
+            first, second = rows[twice[0] : twice[0] + 2].tolist()
             raise DataError(
-                f"the key {self._unpacked(int(self._keys[twice[0]]))} comes twice among the friends, in "
+                f"the key {self._unpacked(int(keys[twice[0]]))} comes twice among the friends, in "
                 f"{self._where(first)} and {self._where(second)}; join by columns that tell all entries apart"
             )
+        return keys, rows
 
     def _packed(self, columns: Sequence[Column]) -> tuple[np.ndarray, np.ndarray]:
         """Return the packed keys of events, and which of them are within the ranges."""
@@ -172,12 +173,13 @@ class KeyedTable:
         Args:
             columns: Those of the key, of shape ``(n,)`` each.
         """
+        there, rows = self._sorted
         keys, inside = self._packed(columns)
-        if not len(self._keys):
+        if not len(there):
             return np.full(len(keys), -1)
-        places = np.searchsorted(self._keys, keys)
-        places[places == len(self._keys)] = 0
-        return np.where(inside & (self._keys[places] == keys), self._rows[places], -1)
+        places = np.searchsorted(there, keys)
+        places[places == len(there)] = 0
+        return np.where(inside & (there[places] == keys), rows[places], -1)
 
     def take(self, columns: Sequence[str], rows: np.ndarray) -> dict[str, Column]:
         """Return columns of rows, missing where a row is -1.

@@ -12,6 +12,7 @@ import uproot
 
 from lumin_core.checks import nearest
 from lumin_core.errors import ConfigError, DataError
+from lumin_core.lazy import imported
 from lumin_core.looks import look_at, nearby
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ DAMAGE = (
     TypeError,
     ValueError,
     lzma.LZMAError,
-    uproot.compression.cramjam.DecompressionError,
+    imported("cramjam").DecompressionError,  # which uproot decompresses with, and raises as it is
     struct.error,
     zlib.error,
 )

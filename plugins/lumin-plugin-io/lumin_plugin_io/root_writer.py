@@ -67,13 +67,15 @@ class RootWriter(StagedWriter):
                     "leave it out, or write a Parquet file"
                 )
         self._file = uproot.recreate(self._part, compression=uproot.ZLIB(_LEVEL))
-        make = self._file.mkrntuple if self.rntuple else self._file.mktree
-        self._table = make(
-            self.tree, {name: np.dtype((_stored(dtype), shape)) for name, (dtype, shape) in types.items()}
-        )
+        stored = {name: np.dtype((_stored(dtype), shape)) for name, (dtype, shape) in types.items()}
+        if self.rntuple:  # of empty columns, for not all versions take types of fixed length
+            self._table = self._file.mkrntuple(self.tree, {name: np.empty(0, dtype) for name, dtype in stored.items()})
+        else:
+            self._table = self._file.mktree(self.tree, stored)
 
     def _add(self, columns: Mapping[str, np.ndarray]) -> None:
-        self._table.extend({name: self._filled(name, values) for name, values in columns.items()})
+        if len(next(iter(columns.values()))):  # uproot before 5.7.5 does not read its own clusters of nothing
+            self._table.extend({name: self._filled(name, values) for name, values in columns.items()})
 
     def _filled(self, name: str, values: np.ndarray) -> np.ndarray:
         """Return numbers of this machine's byte order; what is masked is NaN."""

@@ -130,7 +130,7 @@ class _Scorer:
         """Yield keys and scores of one input, piece by piece."""
         where = f"{path}, tree {reader.tree}" if reader.tree else path
         maker = EventMaker(self.recipe, with_truth=False, where=where)
-        maker.check(reader.columns())
+        self._check(maker, reader)
         tables = [CodeTable(category, where) for category in self.recipe.categories]
         branches = list(dict.fromkeys([*maker.branches, *self.keys]))
         if not (n := reader.count()):
@@ -145,6 +145,15 @@ class _Scorer:
             whole = np.full((size, scores.shape[1]), np.nan, dtype=scores.dtype)
             whole[events.entry - first] = scores
             yield {key: _key(chunk[key], key, where) for key in self.keys} | self._named(whole)
+
+    def _check(self, maker: EventMaker, reader: Reader) -> None:
+        try:
+            maker.check(reader.columns())
+        except ConfigError as error:
+            if not any(sample.friends for sample in self.recipe.samples):
+                raise
+            hint = "the recipe's samples have friends, which new files do not: write the friends' columns into them"
+            raise ConfigError(f"{error}; {hint}") from error
 
     def _asked(self, inputs: Inputs) -> np.ndarray:
         n = len(inputs[0] if isinstance(inputs, tuple) else inputs)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from lumin_plugin_io.inputs import find_files, find_inputs
+from lumin_plugin_io.event_maker import EventMaker
+from lumin_plugin_io.inputs import check_alike, find_files, find_inputs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lumin_plugin_io.description import Sample
     from lumin_plugin_io.inputs import Input
     from lumin_plugin_io.plan import Plan
@@ -31,6 +34,11 @@ class Source:
     sample: Sample
     input: Input
     files: tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        """What to call it in messages."""
+        return f"{self.input.name}, tree {self.input.tree}" if self.input.tree else self.input.name
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -54,6 +62,28 @@ def sources_of(recipe: Plan) -> list[Source]:
         for each in find_inputs(sample, recipe.tree, recipe.folder):
             found.append(Source(sample=sample, input=each, files=(each.path, *friends)))
     return found
+
+
+def check_sources(recipe: Plan, sources: Iterable[Source]) -> None:
+    """Refuse inputs that cannot be read, lack columns, or disagree with the first of their sample.
+
+    That takes a moment a file, and spares hours after which the last one turns out to be another.
+
+    Args:
+        recipe: What is wanted.
+        sources: Its inputs.
+
+    Raises:
+        ConfigError: If a tree or a column is not there.
+        DataError: If a file is damaged, or two disagree; both are named.
+    """
+    first: dict[str, tuple[str, dict[str, str]]] = {}
+    for source in sources:
+        maker = EventMaker(recipe, source.sample, where=source.place)
+        with source.input.open() as reader:
+            types = reader.columns()
+        maker.check(types)
+        check_alike(first.setdefault(source.sample.name, (source.place, types)), (source.place, types), maker.branches)
 
 
 def key_of(recipe: Plan, sources: list[Source], *, verify: bool = False, identities: bool = False) -> str:
