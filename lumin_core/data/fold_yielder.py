@@ -202,7 +202,6 @@ class FoldYielder(FoldColumns, Predicting):
         seed: int | None = None,
         *,
         ahead: ReadAhead[Fold] | None = None,
-        then: int | None = None,
     ) -> Iterator[tuple[int, FoldData]]:
         """Go through folds of a training; values that are missing stay NaN, for `batches` to fill.
 
@@ -211,18 +210,14 @@ class FoldYielder(FoldColumns, Predicting):
             epoch: Of the training, for the augmentation; ``None``, as for validation, leaves the
                 folds as they are stored.
             seed: Of the augmentation; by default the yielder's.
-            ahead: From `reading_ahead`, to read the next fold while one is used.
-            then: The fold that is wanted after these, if it is known.
+            ahead: From `reading_ahead`, where the next fold may have been begun while one is used.
 
         Yields:
             Number and data of a fold; see `get_fold`. In the matrix, absent objects are NaN, too.
         """
         take = self._stored if ahead is None else ahead.take
-        for idx, following in zip(order, [*order[1:], then], strict=True):
-            used = [self._yielded(self._augmented(take(idx), idx, epoch, seed), keep_nan=True)]
-            if ahead is not None and following not in (None, idx):
-                ahead.begin(following)
-            yield idx, used.pop()  # no fold is held here while it is used
+        for idx in order:  # no fold is held here while it is used
+            yield idx, self._yielded(self._augmented(take(idx), idx, epoch, seed), keep_nan=True)
 
     def batches(self, fold: FoldData, bs: int, objective: str, missing: str = "zero", **options: Any) -> BatchYielder:
         """Make the batches of a fold, by the `batch_yielder_type`.

@@ -38,9 +38,10 @@ class ReadAhead(Generic[T]):
         self._begun: tuple[int, Future[T]] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lumin reads ahead")  # begins when it is needed
 
-    def begin(self, number: int) -> None:
-        """Begin to read what is taken next."""
-        self._begun = number, self._thread.submit(self._read, number)
+    def begin(self, number: int | None) -> None:
+        """Begin to read what is taken next, if that is known."""
+        if number is not None:
+            self._begun = number, self._thread.submit(self._read, number)
 
     def take(self, number: int) -> T:
         """Return what has this number, and hold it no longer.

@@ -181,12 +181,14 @@ class _Loop:
         self.call("on_epoch_begin")
         then = self.first_of_next() if fit.val_idx is None else fit.val_idx
         augmentation = seeds.seed_of(self.given.seed, "augmentation")
-        folds = fit.fy.training_folds(order, fit.epoch, augmentation, ahead=self.ahead, then=then)
-        for fit.trn_idx, fold in folds:
+        folds = fit.fy.training_folds(order, fit.epoch, augmentation, ahead=self.ahead)
+        for following in [*order[1:], then]:
+            fit.trn_idx, fold = next(folds)
             fit.sub_epoch += 1
             fit.by = self.batches(fold, shuffle=True)
             del fold  # which is not to be held while the next is read
             self.begin_fold()
+            self.ahead.begin(following if following != fit.trn_idx else None)  # when what a fold needs once is over
             loss = yield from train_fold(fit, self.calls, self.ctrl_c)
             fit.history["train"]["loss"].append(loss)
             self.judge(loss, f"the training loss of fold {fit.trn_idx}")
@@ -204,10 +206,11 @@ class _Loop:
         fit.model.set_mode(training=False)
         self.call("on_epoch_begin")
         with torch.set_grad_enabled(fit.val_requires_grad):
-            [(_, fold)] = fit.fy.training_folds([val_idx], ahead=self.ahead, then=self.first_of_next())
+            [(_, fold)] = fit.fy.training_folds([val_idx], ahead=self.ahead)
             fit.by = self.batches(fold, shuffle=False)
             del fold
             self.begin_fold()
+        self.ahead.begin(self.first_of_next())
         values = yield from validate_fold(fit, self.calls, self.ctrl_c)
         for name, value in values.items():
             fit.history["valid"].setdefault(name, []).append(value)

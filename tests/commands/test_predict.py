@@ -223,7 +223,7 @@ def made(lumin, tmp_path):
 def test_files_of_events_are_scored_by_the_recipe_of_the_model(lumin, made):
     code, out, err = lumin("predict", "model", "a_*.root", "b.parquet", "--keys", "run, event", "--tree", "Events")
     assert (code, err) == (0, "")
-    assert re.fullmatch(r"scores 'pred' of 2 files written: scored, \d+\.\d s\n", out)
+    assert re.fullmatch(r"scores 'pred' in 1 file: scored, \d+\.\d s\n", out)
     files, options = Made.last.asked
     assert (files, options["keys"], options["tree"], options["output"]) == (
         ["a_*.root", "b.parquet"],

@@ -17,7 +17,7 @@ from run_files import BASE
 from lumin_core import FoldFileWriter, FoldYielder, ModelBuilder, registry, train_models
 from lumin_core.data.transforms import Pipe
 from lumin_core.errors import AmbiguousComponent, BrokenPlugin, ConfigError, DataError
-from lumin_plugin_commands import RunFile, RunTable
+from lumin_plugin_commands import RunFile, RunTable, run_tables
 from lumin_plugin_commands.run_keys import check_of
 from lumin_plugin_commands.run_tables import Data, Ensemble, Model, Train, find_table
 from lumin_plugin_commands.run_tables import flat_keys as keys
@@ -100,6 +100,21 @@ def test_keys_in_our_tables_are_checked(write, lines, message):
         RunFile.load(write(lines))
 
 
+@pytest.mark.parametrize("verify", [False, True])
+def test_convert_trains_on_the_fold_file_of_a_recipe(write, tmp_path, monkeypatch, verify):
+    asked = []
+
+    def converted(recipe, *, verify):
+        asked.append((recipe, verify))
+        return tmp_path / "data" / "train.hdf5"
+
+    monkeypatch.setattr(run_tables, "converted", converted)
+    lines = '[convert]\nrecipe = "recipe.toml"' + ("\nverify = true" if verify else "")
+    RunFile.load(write(lines, base=WITHOUT_FILE)).run()
+    assert asked == [(str(tmp_path / "recipe.toml"), verify)]
+    assert (tmp_path / "run" / "results.json").exists()
+
+
 # A stranger's
 
 
@@ -107,7 +122,7 @@ def test_keys_in_our_tables_are_checked(write, lines, message):
 def convert():
     """Register a table that writes a fold file of numbers, and notes what it sees after the run."""
 
-    @registry.register("run_table", "convert")
+    @registry.register("run_table", "convert", override=True)
     class Convert(RunTable):
         gives = ("foldfile", "objective")
         finished: list = []  # noqa: RUF012
@@ -209,9 +224,11 @@ def test_tables_are_checked_like_keys(write, convert, lines, base, message):
 
 
 def test_a_table_of_a_plugin_that_is_not_installed_says_what_to_install(write, monkeypatch):
-    monkeypatch.setattr(registry, "not_installed", lambda kind, name: [f"lumin-plugin-io has it: {kind} {name}"])
-    with pytest.raises(ConfigError, match=r"a run file has no \[convert\]; lumin-plugin-io has it: run_table convert"):
-        RunFile.load(write("[convert]"))
+    monkeypatch.setattr(registry, "not_installed", lambda kind, name: [f"lumin-plugin-plots has it: {kind} {name}"])
+    with pytest.raises(
+        ConfigError, match=r"a run file has no \[picture\]; lumin-plugin-plots has it: run_table picture"
+    ):
+        RunFile.load(write("[picture]"))
 
 
 def test_a_name_of_two_plugins_is_written_with_its_origin_and_ours_is_ours(write, install):

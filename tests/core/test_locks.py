@@ -28,6 +28,21 @@ def test_there_is_one_writer(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_second_writer_waits_where_that_is_asked_for(tmp_path):
+    path, order = tmp_path / "a.txt", []
+
+    def second():
+        with locked(path, wait=10):
+            order.append("second")
+
+    with locked(path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
 def test_a_dead_writers_lock_holds_nobody_up(tmp_path):
     path = tmp_path / "a.txt"
     code = """if True:

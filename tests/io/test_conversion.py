@@ -63,7 +63,7 @@ def recipe(folder, **changes):
         "variables": {"x": "x", "y": "y"},
         "categories": {"n_jet": "n_jet"},
         "matrix": {"jets": {"fields": {"pt": "Jet_pt", "eta": "Jet_eta"}, "n": 2, "by": "pt"}},
-        "misc": {"event": "event"},
+        "misc": {"event": "event", "flat": "n_jet", "codes": "2 * n_jet"},
         "weights": "w",
         "selection": "x > 30",
         "split": {"parts": {"train": 0.6, "test": 0.4}, "by": ["event"]},
@@ -123,6 +123,7 @@ def test_every_value_comes_back_on_its_event(whole, data):
     np.testing.assert_allclose(found["inputs"][:, 0], expected["x"], rtol=1e-6)
     np.testing.assert_allclose(found["inputs"][:, 1], expected["y"], rtol=1e-5, atol=1e-5)
     assert found["inputs"][:, 2].tolist() == expected["n_jet"].tolist()
+    assert found["codes"].tolist() == (2 * found["flat"]).tolist() == (2 * expected["n_jet"]).tolist()
     assert found["weights"].tolist() == expected["w"].astype("f4").tolist()
     assert found["targets"].tolist() == (found["file"] > 0).astype("f4").tolist()
     n_there = (~np.isnan(found["matrix_inputs"][:, ::2])).sum(axis=1)

@@ -200,6 +200,7 @@ MISSING = np.ma.masked_array([1, 2, 3, 4], [False, True, False, False])
         ("i + u", [2**54 + 1, None, 1, None]),
         ("i ** 2", [None, None, None, None]),
         ("(i - i + 3) ** 39", [3**39] * 4),
+        ("(i - i) ** u", [0] * 4),
         ("(i - i + 3) ** (u - u)", [1] * 4),
         ("(i - i + 3) ** (u // u + u // u)", [9] * 4),
         ("(u // u) ** (i - i + 2)", [1] * 4),

@@ -150,5 +150,5 @@ def _names_in(matrix: MatrixSchema) -> list[str]:
 
 
 def _span(values: list[int] | list[float]) -> str:
-    low, high = f"{min(values):.6g}", f"{max(values):.6g}"
+    low, high = (f"{end:,}" if isinstance(end, int) else f"{end:.6g}" for end in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"

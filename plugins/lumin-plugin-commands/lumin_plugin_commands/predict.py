@@ -106,7 +106,7 @@ def _score(loaded: Model | Ensemble, files: Sequence[str], **options: Any) -> st
     from lumin_core.runs import score_files
 
     written = score_files(loaded, files, **options)
-    return f"scores {options['name']!r} of {count(len(files), 'file')} written: {listed(map(str, written), 5)}"
+    return f"scores {options['name']!r} in {count(len(written), 'file')}: {listed(written)}"
 
 
 def _write(loaded: Model | Ensemble, files: Sequence[str], **options: Any) -> str:

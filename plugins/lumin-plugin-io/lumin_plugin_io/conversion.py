@@ -7,9 +7,10 @@ memory is a limit for each process that reads, and about one fold for the one th
 
 from __future__ import annotations
 
+import itertools
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,8 @@ class _Conversion:
         return all(path.exists() and self._is_ours(path) for path in self.paths.values())
 
     def _is_ours(self, path: Path) -> bool:
-        schema = FoldReader(path).schema
+        with closing(FoldReader(path)) as reader:
+            schema = reader.schema
         entries = [{key: source.get(key) for key in ("name", "sample", "tree")} for source in schema.sources]
         return schema.recipe == self._recipe_of(schema.cat_maps) and entries == [s.entry for s in self.sources]
 
@@ -250,13 +252,11 @@ def _folds(maker: FoldMaker, counts: np.ndarray) -> Iterator[tuple[int, int, Fol
     ]
     with ThreadPoolExecutor(1) as thread:
         reads = (thread.submit(maker.rows, part, fold, int(counts[part, fold])) for part, _, fold in wanted)
-        waiting = next(reads, None)
+        waiting = [next(reads)]
         for part, number, _ in wanted:
-            arrays = None if waiting is None else maker.columns(waiting.result())
-            waiting = None  # lets go of the rows
-            waiting = next(reads, None)
-            if arrays is not None:
-                yield part, number, arrays
+            arrays = maker.columns(waiting.pop().result())  # which nobody keeps the rows of
+            waiting.extend(itertools.islice(reads, 1))
+            yield part, number, arrays
             del arrays
 
 

@@ -76,7 +76,7 @@ def fill(job: Job) -> None:
     placer = _Placer(recipe, job.input)
     n_places = len(recipe.split.parts) * recipe.n_folds
     with (
-        job.input.open() as reader,
+        job.input.open(job.memory * MEGABYTE) as reader,
         SpoolWriter(job.spool.rows(job.number), n_places, rows_of_a_flush(recipe), notes.flushed) as rows,
     ):
         maker.check(reader.columns())

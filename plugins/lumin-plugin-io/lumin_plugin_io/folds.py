@@ -12,7 +12,7 @@ from lumin_core.errors import DataError
 from lumin_plugin_io.category_codes import code_of_number, map_of
 from lumin_plugin_io.file_columns import TRAIN_WEIGHT
 from lumin_plugin_io.moments import Moments
-from lumin_plugin_io.rows import MISC
+from lumin_plugin_io.rows import MISC, OWN
 from lumin_plugin_io.scaling import scaling_of
 from lumin_plugin_io.train_weights import as_events, reweighting_of
 
@@ -151,7 +151,7 @@ class FoldMaker:
             targets=targets[:, 0] if targets is not None and recipe.scalar_target else targets,
             weights=whole.get("weights"),
             matrix_inputs=whole.get("matrix"),
-            misc={name: whole[name if name in names else MISC + name] for name in recipe.roles},
+            misc={name: whole[name if name in OWN else MISC + name] for name in recipe.roles},
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from lumin_plugin_io.file_columns import TRAIN_WEIGHT
+from lumin_plugin_io.file_columns import KEYS, TRAIN_WEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Columns = dict[str, np.ndarray]
     """Fields of rows, each of shape ``(n, ...)``."""
 
+OWN = (*KEYS, TRAIN_WEIGHT)
+"""Further columns that have fields of their own names."""
 MISC = "misc."
 """Before the names of further columns."""
 

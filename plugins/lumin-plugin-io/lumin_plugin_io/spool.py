@@ -225,6 +225,8 @@ class Spool:
         try:
             for path in strangers:
                 shutil.rmtree(path)
+            for path in self._inner.glob("*.rows.*"):
+                path.unlink()  # what was begun by a process that was killed
             self._inner.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(not_written(self.folder, error)) from error

@@ -137,7 +137,7 @@ def power(first: Values, second: Values) -> Values:
     dtype = type_of(first, second)
     missing = either(first.missing, second.missing)
     (low, high), (least, most) = bounds_of(Values(first.data)), bounds_of(second)
-    if least >= 0 and most * max(abs(low), abs(high)).bit_length() < _WIDTH - 1:
+    if least >= 0 and most * max(1, abs(low), abs(high)).bit_length() < _WIDTH - 1:
         data = raised(first.data.astype(dtype, copy=False), second.data.astype(dtype, copy=False))
         return Values(np.asarray(data), missing)
     with np.errstate(all="ignore"):
