@@ -7,6 +7,7 @@ Entries that the recipe's selection leaves out have NaN. Beside each input comes
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from lumin_plugin_io.inputs import find_files
 from lumin_plugin_io.opening import open_reader, open_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lumin_core.data import Column, Reader
     from lumin_plugin_io.plan import Plan
@@ -53,29 +54,32 @@ def score(
         FileError: If a file that would be written exists, or cannot be written.
     """
     paths = find_files([str(file) for file in files], Path(), "the files to score")
-    table = tree or _tree_of(recipe)
+    targets = {path: _beside(path, name) for path in paths}
+    written = {*map(str, targets.values()), *([] if output is None else [str(output)])}
+    paths = [path for path in paths if path not in written]  # what an earlier call wrote is not an input
+    if not paths:
+        raise ConfigError(f"{output} is to be written, and the only file to score; give it another name")
     scorer = _Scorer(recipe, ask, name, tuple(keys))
-    if output is not None:
-        path = Path(output).expanduser()
-        with open_reader(paths[0], table) as reader:
-            named = _name_of(reader, name)
-        with open_writer(path, named, rntuple=rntuple, overwrite=overwrite) as writer:
-            for each in paths:
-                with open_reader(each, table) as reader:
-                    for columns in scorer.columns(reader, each):
-                        writer.append(columns)
-        return [path]
-    targets = _beside(paths, name)
-    for target in targets.values():
-        refuse_existing(target, overwrite=overwrite)
-    for each, target in targets.items():
-        with (
-            open_reader(each, table) as reader,
-            open_writer(target, _name_of(reader, name), rntuple=rntuple, overwrite=overwrite) as writer,
-        ):
-            for columns in scorer.columns(reader, each):
-                writer.append(columns)
-    return list(targets.values())
+    jobs = [(Path(output).expanduser(), paths)] if output is not None else [(targets[path], [path]) for path in paths]
+    if output is None:
+        _check_beside(paths, targets, overwrite=overwrite)
+    for target, inputs in jobs:
+        _write(scorer, inputs, tree or _tree_of(recipe), target, rntuple=rntuple, overwrite=overwrite)
+    return [target for target, _ in jobs]
+
+
+def _write(
+    scorer: _Scorer, paths: Sequence[str], tree: str | None, target: Path, *, rntuple: bool, overwrite: bool
+) -> None:
+    """Write the scores of inputs into one file."""
+    with open_reader(paths[0], tree) as reader:
+        own = (reader.tree or "").partition(";")[0].rpartition("/")[2]
+    name = f"{own}_{scorer.name}" if own else scorer.name
+    with open_writer(target, name, rntuple=rntuple, overwrite=overwrite) as writer:
+        for path in paths:
+            with open_reader(path, tree) as reader:
+                for columns in scorer.columns(reader, path):
+                    writer.append(columns)
 
 
 def _tree_of(recipe: Plan) -> str | None:
@@ -86,26 +90,22 @@ def _tree_of(recipe: Plan) -> str | None:
     return trees[0] if trees else None
 
 
-def _name_of(reader: Reader, name: str) -> str:
-    """Return the name of the tree of scores."""
-    own = (reader.tree or "").partition(";")[0].rpartition("/")[2]
-    return f"{own}_{name}" if own else name
+def _beside(path: str, name: str) -> Path:
+    """Return where the scores of an input go."""
+    place = Path(path)
+    suffix = ".root" if place.suffix.lower() == ".root" else ".parquet"
+    return place.with_name(f"{Path(place.name.removesuffix('.gz')).stem}.{name}{suffix}")
 
 
-def _beside(paths: Sequence[str], name: str) -> dict[str, Path]:
-    """Return where scores go, by input; what an earlier call wrote there is not an input."""
+def _check_beside(paths: Sequence[str], targets: Mapping[str, Path], *, overwrite: bool) -> None:
+    """Refuse files that cannot be written, before the first is."""
     if urls := [path for path in paths if "://" in path]:
         raise ConfigError(f"scores cannot be written beside {urls[0]}; say where to, output = 'scores.root'")
-    targets = {}
-    for path in map(Path, paths):
-        suffix = ".root" if path.suffix.lower() == ".root" else ".parquet"
-        stem = Path(path.name.removesuffix(".gz")).stem
-        targets[str(path)] = path.with_name(f"{stem}.{name}{suffix}")
-    written = set(map(str, targets.values()))
-    targets = {path: target for path, target in targets.items() if path not in written}
-    if len(set(targets.values())) < len(targets):
-        raise ConfigError(f"scores of several files would be called {listed(sorted(map(str, set(targets.values()))))}")
-    return targets
+    times = Counter(targets[path] for path in paths)
+    for target, n in times.items():
+        if n > 1:
+            raise ConfigError(f"the scores of {n} files would be called {target}; say where to for each, with output")
+        refuse_existing(target, overwrite=overwrite)
 
 
 @attrs.frozen
