@@ -17,7 +17,7 @@ import uproot
 from uproot.const import RNTupleFieldRole
 from uproot.interpretation.identify import UnknownInterpretation
 
-from lumin_core.checks import nearest, with_article
+from lumin_core.checks import listed, nearest, with_article
 from lumin_core.data import Reader
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_io.piece_sizes import largest_baskets, largest_cluster
@@ -122,7 +122,7 @@ class RootReader(Reader):
         if not wanted:
             return iter([{}] * len(range(start, stop, step)))
         if self._is_ntuple:
-            return regroup(self._clusters(wanted, start, stop), step, _joined)
+            return regroup(self._clusters(wanted, start, stop), step, _cut)
         plain = {column.branch for column in wanted.values() if column.plain}
         others = {column.branch for column in wanted.values()} - plain
         if not others:
@@ -224,7 +224,7 @@ class RootReader(Reader):
     def _unreadable(self, wanted: dict[str, RootColumn], start: int, stop: int, error: BaseException) -> DataError:
         """Say which branches cannot be read."""
         broken = [name for name, column in wanted.items() if not self._can_read(name, column, start, stop)]
-        names = " and ".join(repr(name) for name in (broken or wanted))
+        names = listed(list(map(repr, broken or wanted)), 5)
         return DataError(
             f"cannot read {names} of {self._place}, entries {start} to {stop}: {first_line(error)}; "
             "if the file is damaged, bring back a whole copy; if not, leave the branch out"
@@ -278,8 +278,12 @@ class RootReader(Reader):
 
 
 def _joined(pieces: list[ak.Array]) -> ak.Array:
-    """Make one piece of several, without what they were cut from."""
-    return ak.to_packed(ak.concatenate(pieces) if len(pieces) > 1 else pieces[0])
+    return ak.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def _cut(pieces: list[ak.Array]) -> ak.Array:
+    """Make one piece of several, a copy: a view would hold the cluster while the next is read."""
+    return _joined(pieces) if len(pieces) > 1 else ak.copy(ak.to_packed(pieces[0]))
 
 
 def _note_fields(ntuple: Any) -> None:
