@@ -26,7 +26,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import common
 import numpy as np
 
-EVENTS, FILES, REPETITIONS = 2_000_000, 2, 5
+EVENTS, FILES, REPETITIONS = 8_000_000, 4, 3
 GIGABYTES, FOLDS = 4.0, 40
 N_FEATURES = 30
 STEP = 100_000

@@ -165,13 +165,11 @@ class _Loop:
         fit.rng = seeds.stream(seed, "callbacks", fit.epoch)
 
     def order(self, epoch: int) -> list[int]:
-        order: list[int] = seeds.stream(self.given.seed, "fold order", epoch).permutation(self.fit.trn_idxs).tolist()
-        return order
+        return [int(i) for i in seeds.stream(self.given.seed, "fold order", epoch).permutation(self.fit.trn_idxs)]
 
     def first_of_next(self) -> int | None:
         """Return the fold that the next epoch begins with, if there is to be one."""
-        fit = self.fit
-        return None if fit.stop or fit.epoch == fit.n_epochs else self.order(fit.epoch + 1)[0]
+        return None if self.fit.stop or self.fit.epoch == self.fit.n_epochs else self.order(self.fit.epoch + 1)[0]
 
     def train(self) -> Steps:
         fit = self.fit
@@ -179,10 +177,9 @@ class _Loop:
         fit.model.set_mode(training=True)
         order = self.order(fit.epoch)
         self.call("on_epoch_begin")
-        then = self.first_of_next() if fit.val_idx is None else fit.val_idx
         augmentation = seeds.seed_of(self.given.seed, "augmentation")
         folds = fit.fy.training_folds(order, fit.epoch, augmentation, ahead=self.ahead)
-        for following in [*order[1:], then]:
+        for following in [*order[1:], self.first_of_next() if fit.val_idx is None else fit.val_idx]:
             fit.trn_idx, fold = next(folds)
             fit.sub_epoch += 1
             fit.by = self.batches(fold, shuffle=True)

@@ -1,6 +1,6 @@
 """What users write, as type checkers see it: a subclass of every base, and the types of the first names met."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, assert_type
 
 import numpy as np
@@ -28,7 +28,7 @@ from lumin_core import (
     Transform,
     train_models,
 )
-from lumin_core.data import Fold
+from lumin_core.data import Column, ExpressionFunction, Fold, Reader
 from lumin_core.model import Inputs
 
 
@@ -163,3 +163,26 @@ def from_file_to_results(callbacks: Sequence[Callback], df: pd.DataFrame) -> Non
     assert_type(len(ensemble), int)
     preds = ensemble.predict(df)
     assert preds is not None
+
+
+class Nothing(Reader):
+    suffixes = (".nothing",)
+
+    def columns(self) -> dict[str, str]:
+        return {}
+
+    def count(self) -> int:
+        return 0
+
+    def chunks(
+        self, columns: Sequence[str], step: int, start: int = 0, stop: int | None = None
+    ) -> Iterator[dict[str, Column]]:
+        yield from ()
+
+
+class Twice(ExpressionFunction):
+    arguments = ("x",)
+
+    def __call__(self, *values: np.ndarray) -> np.ndarray:
+        doubled: np.ndarray = 2 * values[0]
+        return doubled
