@@ -18,14 +18,14 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from lumin_core.arguments import explained
 from lumin_core.data import room
 from lumin_core.data.check_sums import IDENTITY, META, complete_sums
+from lumin_core.data.creation import new_file, new_group
 from lumin_core.data.description import describe
-from lumin_core.data.hdf5 import LIBVER, add_fitted, check_compression, fitting, with_suffix, write_column
+from lumin_core.data.hdf5 import add_fitted, check_compression, fitting, with_suffix, write_column
 from lumin_core.data.layout import Layout
 from lumin_core.data.meta import write_schema
 from lumin_core.data.structure import CHECKED, fold_name, fold_numbers
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    import h5py
     from numpy.typing import ArrayLike
 
     from lumin_core.data.schema import MatrixSchema
@@ -145,7 +146,7 @@ class FoldFileWriter:
             undo.callback(self._staged.part.unlink, missing_ok=True)
             self._staged.part.unlink(missing_ok=True)
             with room.saying(f"cannot write {self.path}"):
-                self.file = h5py.File(self._staged.part, "w", libver=LIBVER)
+                self.file = new_file(self._staged.part)
             undo.callback(room.give_up, self.file)
             room.set_aside(self.file, 0)
             self._undo = undo.pop_all()
@@ -292,7 +293,7 @@ def write_fold(
         ...     file["fold_0/inputs"].shape
         (2, 1)
     """
-    group = file.create_group(name)
+    group = new_group(file, name)
     group.attrs[CHECKED] = True
     if META in file:  # described before it is complete
         file[META].attrs.pop(IDENTITY, None)

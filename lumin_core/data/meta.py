@@ -11,6 +11,7 @@ import numpy as np
 
 from lumin_core.checks import as_list, check_names
 from lumin_core.data.check_sums import META, check_sum, names_in, write_identity, write_sum
+from lumin_core.data.creation import new_group
 from lumin_core.data.entries import KNOWN, expected_entry, schema_from_entries, schema_to_entries
 from lumin_core.data.room import set_aside
 from lumin_core.data.schema import Schema
@@ -44,7 +45,7 @@ def write_schema(file: h5py.File, schema: Schema) -> None:
         ...     list(file["meta_data"])
         ['cat_feats', 'cont_feats', 'misc_feats', 'preprocessing', 'provenance', 'targ_feats']
     """
-    group = file.create_group(META)
+    group = new_group(file, META)
     group.attrs["format"] = FORMAT
     for name, value in schema_to_entries(schema).items():
         write_entry(group, name, value)

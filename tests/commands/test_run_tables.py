@@ -15,6 +15,7 @@ import torch
 from run_files import BASE
 
 from lumin_core import FoldFileWriter, FoldYielder, ModelBuilder, registry, train_models
+from lumin_core.data import FoldReader
 from lumin_core.data.transforms import Pipe
 from lumin_core.errors import AmbiguousComponent, BrokenPlugin, ConfigError, DataError
 from lumin_plugin_commands import RunFile, RunTable, run_tables
@@ -52,7 +53,16 @@ def test_keys_types_and_defaults_are_those_of_the_signatures():
 
 
 def test_every_annotation_is_one_that_can_be_checked():
-    known = {Any, object, Sequence[Any], NoneType, h5py.File, Pipe, torch.device}  # objects, which no file holds
+    known = {
+        Any,
+        object,
+        Sequence[Any],
+        NoneType,
+        h5py.File,
+        FoldReader,
+        Pipe,
+        torch.device,
+    }  # objects, which no file holds
     kinds = {kind for key in keys().values() for kind in key.types}
     assert {kind for kind in kinds if check_of(kind) is None} <= known
 

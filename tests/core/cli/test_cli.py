@@ -53,9 +53,9 @@ def test_usage_errors_exit_2(run):
 
 def test_a_command_of_a_plugin_that_is_not_installed_says_what_to_install(run, monkeypatch):
     monkeypatch.setattr("lumin_core.registry.hints.is_installed", lambda name: False)
-    code, _, err = run("convert")
+    code, _, err = run("report")
     assert code == 2
-    assert "pip install lumin-plugin-io" in err
+    assert "pip install lumin-plugin-plots" in err
 
 
 def test_version_and_help(run):
