@@ -1,12 +1,13 @@
 """Every tree of files that others wrote is converted, or what cannot be is refused by its name."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lumin_core.data import FoldReader
-from lumin_core.errors import DataError
+from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_io import Recipe
 
 ak = pytest.importorskip("awkward")
@@ -91,7 +92,7 @@ def test_there_is_no_file_that_is_not_tried():
     for path in PUBLIC.glob("*.root"):
         with uproot.open(path) as file:
             found = file.classnames(cycle=False).items()
-            there |= {path.name: name for name, kind in found if kind in ("TTree", "ROOT::RNTuple")}
+            (there[path.name],) = (name for name, kind in found if kind in ("TTree", "ROOT::RNTuple"))
     assert there == TREES
 
 
@@ -130,18 +131,36 @@ def largest_of(lists):
     return rows
 
 
-def test_columns_that_are_lists_of_lists_or_of_text_are_refused_by_their_names():
+def test_lists_of_lists_and_of_text_are_refused_by_their_names(tmp_path):
     path = path_of("uproot-stl_containers.root")
     sorts = sorts_of(path, "tree")
     assert len(sorts["refused"]) == 27
     for name in sorts["refused"]:
-        recipe = recipe_of(path, "tree", {**sorts, "inputs": [], "exact": [], "text": [], "lists": [name]})
-        with pytest.raises(DataError, match=r"one number per object") as raised:
-            recipe.convert("/nowhere/at/all.hdf5")
-        print(name, raised.value)
+        given = {sort: [name] if sort == "lists" else [] for sort in sorts}
+        with pytest.raises(DataError) as raised:
+            recipe_of(path, "tree", given).dry_run()
+        assert re.fullmatch(
+            rf"uproot-stl_containers\.root, tree tree: \[matrix.list0\]: fields.x, .col\('{re.escape(name)}'\).,"
+            r" must have one number per object, got .+; leave it out, or take what it comes to, as .+",
+            str(raised.value),
+        )
 
 
-def test_a_tree_without_entries_has_no_events():
+def test_a_tree_without_entries_has_no_events(tmp_path):
     path = path_of("uproot-empty.root")
-    with pytest.raises(DataError, match=r"none of 0 events"):
-        recipe_of(path, "tree", sorts_of(path, "tree")).convert("/nowhere/at/all.hdf5")
+    with pytest.raises(DataError, match=r"the tables of uproot-empty.root have no entries; give files that have some"):
+        recipe_of(path, "tree", sorts_of(path, "tree")).convert(tmp_path / "all.hdf5")
+    assert not list(tmp_path.glob("*"))
+
+
+def test_files_of_different_tables_are_not_read_as_one(tmp_path):
+    path_of("uproot-foriter.root")
+    of_first, of_second = (f"uproot-foriter{i}.root, tree foriter{i}" for i in ("", "2"))
+    for given, words in (
+        ({}, f"the column 'data' is text in {of_second} and int32 in {of_first}; make two samples of these files"),
+        ({"tree": "foriter"}, r"no tree 'foriter' in .*uproot-foriter2.root; did you mean 'foriter2'"),
+    ):
+        sample = {"all": {"files": "uproot-foriter*.root"}}
+        recipe = Recipe(sample=sample, variables={"x": "data"}, n_folds=2, folder=PUBLIC, **given)
+        with pytest.raises((ConfigError, DataError), match=words):
+            recipe.convert(tmp_path / "all.hdf5")

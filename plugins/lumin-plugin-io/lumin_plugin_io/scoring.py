@@ -52,11 +52,14 @@ def score(
         DataError: If something cannot be read, or is not what the recipe takes.
         FileError: If a file that would be written exists, or cannot be written.
     """
+    if not name or "/" in name:
+        raise ConfigError(f"scores need a name without '/', which becomes that of a column and a tree, got {name!r}")
     paths = find_files([str(file) for file in files], Path(), "the files to score")
     table = tree or _tree_of(recipe)
     scorer = _Scorer(recipe, ask, name, tuple(keys))
     if output is not None:
         path = Path(output).expanduser()
+        _spare_inputs(paths, path)
         with open_reader(paths[0], table) as reader:
             named = _name_of(reader, name)
         with open_writer(path, named, rntuple=rntuple, overwrite=overwrite) as writer:
@@ -90,6 +93,12 @@ def _name_of(reader: Reader, name: str) -> str:
     """Return the name of the tree of scores."""
     own = (reader.tree or "").partition(";")[0].rpartition("/")[2]
     return f"{own}_{name}" if own else name
+
+
+def _spare_inputs(paths: Sequence[str], output: Path) -> None:
+    """Refuse to write over an input, by whatever name."""
+    if output.exists() and any(output.samefile(path) for path in paths if "://" not in path):
+        raise ConfigError(f"{output} is a file that is scored, and would be lost; write the scores to another one")
 
 
 def _beside(paths: Sequence[str], name: str) -> dict[str, Path]:
