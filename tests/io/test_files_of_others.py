@@ -164,3 +164,71 @@ def test_files_of_different_tables_are_not_read_as_one(tmp_path):
         recipe = Recipe(sample=sample, variables={"x": "data"}, n_folds=2, folder=PUBLIC, **given)
         with pytest.raises((ConfigError, DataError), match=words):
             recipe.convert(tmp_path / "all.hdf5")
+
+
+def events(n=150):
+    rng = np.random.default_rng(n)
+    counts = rng.integers(0, 5, n)
+    return {
+        "x": rng.normal(size=n).astype("f4"),
+        "flag": rng.integers(0, 2, n).astype(bool),
+        "event": np.arange(n, dtype="u8") + np.uint64(2**63 + 5),
+        "fixed": rng.normal(size=(n, 3)).astype("f4"),
+        "pt": ak.unflatten(rng.exponential(50, counts.sum()).astype("f4"), counts),
+    }
+
+
+def write_tree(folder, given, *more, name="Events"):
+    types = {key: "var * float32" if key == "pt" else np.dtype((v.dtype, v.shape[1:])) for key, v in given.items()}
+    tree = folder.mktree(name, types)
+    for each in (given, *more):
+        tree.extend(each)
+
+
+def write_ntuple(file, given, *more):
+    table = file.mkrntuple("Events", {**given, "fixed": ak.Array(given["fixed"])})
+    for each in more:
+        table.extend({**each, "fixed": ak.Array(each["fixed"])})
+
+
+def check_events(path, tmp_path, given, tree=None):
+    """Convert, and compare with what was written."""
+    sorts = {"inputs": ["x", "flag"], "exact": ["event"], "text": [], "lists": ["pt", "fixed"]}
+    found, _ = by_entry(recipe_of(path, tree, sorts).convert(tmp_path / "all.hdf5", overwrite=True)["train"])
+    np.testing.assert_array_equal(found["inputs"][:, :2], np.column_stack([given["x"], given["flag"]]))
+    assert found["exact0"].dtype == np.uint64
+    assert found["exact0"].tolist() == given["event"].tolist()
+    np.testing.assert_array_equal(found["matrix_inputs"][:, :N].reshape(-1, N), largest_of(given["pt"]))
+    np.testing.assert_array_equal(found["matrix_inputs"][:, N:].reshape(-1, N), largest_of(given["fixed"]))
+
+
+@pytest.mark.parametrize("write", [write_tree, write_ntuple])
+@pytest.mark.parametrize("compression", [None, "ZLIB", "LZ4", "LZMA", "ZSTD"])
+def test_every_compression_is_read(write, compression, tmp_path):
+    with uproot.recreate(tmp_path / "a.root", compression=compression and getattr(uproot, compression)(4)) as file:
+        write(file, events())
+    check_events(tmp_path / "a.root", tmp_path, events())
+
+
+@pytest.mark.parametrize("write", [write_tree, write_ntuple])
+def test_pieces_of_any_size_are_read_as_one(write, tmp_path):
+    parts = [events(n) for n in (40, 1, 70)]
+    with uproot.recreate(tmp_path / "a.root") as file:
+        write(file, *parts[:1], *([events(0)] if write is write_tree else []), *parts[1:])
+    join = {key: ak.concatenate if key == "pt" else np.concatenate for key in parts[0]}
+    check_events(tmp_path / "a.root", tmp_path, {key: join[key]([part[key] for part in parts]) for key in join})
+
+
+def test_trees_in_folders_and_of_several_cycles_are_found(tmp_path):
+    with uproot.recreate(tmp_path / "a.root") as file:
+        write_tree(file.mkdir("nominal"), events(30))
+        write_tree(file.mkdir("sys/up"), events(40))
+        file["sys/h"] = np.histogram([1.0])
+        for n in (50, 60):
+            write_tree(file, events(n), name="Cycled")
+    for tree, n in (("nominal/Events", 30), ("sys/up/Events", 40), ("Cycled", 60), ("Cycled;1", 50)):
+        check_events(tmp_path / "a.root", tmp_path, events(n), tree)
+    with pytest.raises(
+        ConfigError, match=r"no tree 'Events' in .*did you mean .*'nominal/Events'.*; it has 'nominal/Eve"
+    ):
+        check_events(tmp_path / "a.root", tmp_path, events(30), "Events")

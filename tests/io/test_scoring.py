@@ -180,5 +180,9 @@ def test_what_a_recipe_lacks_for_scores_is_said(tmp_path):
     several = Recipe(sample={"a": {}}, variables={"x": "x"}, tree=["Events", "Runs"])
     with pytest.raises(ConfigError, match=r"several trees, Events, Runs: say which is scored, tree = 'Events'"):
         several.score([tmp_path / "a.root"], ask)
+    for name in ("a.csv", "a.parquet"):
+        (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match=r"several files would be called .*a.pred.parquet; score them one by one"):
+        Recipe(sample={"a": {}}, variables={"x": "x"}).score([tmp_path / "a.csv", tmp_path / "a.parquet"], ask)
     with pytest.raises(ConfigError, match=r"cannot be written beside root://host//a.root; say where to, output"):
         Recipe(sample={"a": {}}, variables={"x": "x"}).score(["root://host//a.root"], ask)

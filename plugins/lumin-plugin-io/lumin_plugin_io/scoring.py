@@ -7,6 +7,7 @@ Entries that the recipe's selection leaves out have NaN. Beside each input comes
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,7 +114,8 @@ def _beside(paths: Sequence[str], name: str) -> dict[str, Path]:
     written = set(map(str, targets.values()))
     targets = {path: target for path, target in targets.items() if path not in written}
     if len(set(targets.values())) < len(targets):
-        raise ConfigError(f"scores of several files would be called {listed(sorted(map(str, set(targets.values()))))}")
+        twice = next(path for path, times in Counter(targets.values()).items() if times > 1)
+        raise ConfigError(f"scores of several files would be called {twice}; score them one by one, by other names")
     return targets
 
 
