@@ -68,7 +68,7 @@ def test_what_is_not_there_is_named_with_what_is(folder, pattern, words):
 def test_columns_of_inputs_agree_or_both_files_are_named(folder):
     pytest.importorskip("pyarrow")
     (folder / "a_2.csv").write_text("x,y\n1.5,2\n")
-    recipe = Recipe(sample={"s": {"files": "a_*.csv"}}, variables=["x"], n_folds=1, folder=folder)
+    recipe = Recipe(sample={"s": {"files": "a_*.csv"}}, variables=["x"], scaling="", n_folds=1, folder=folder)
     check_sources(recipe, sources_of(recipe))
     (folder / "a_10.csv").write_text("x,y\ne,2\n")
     with pytest.raises(DataError, match=r"'x' is int64 in a_1.csv and text in a_10.csv; make two samples"):

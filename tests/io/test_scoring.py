@@ -76,6 +76,10 @@ def test_each_input_gets_a_friend(recipe, tmp_path, monkeypatch):
         scores = read(path, "Events_pred")
         assert list(scores) == ["pred"]
         np.testing.assert_allclose(scores["pred"], by_hand(given[name]), rtol=1e-6)
+    whole = tmp_path / "a.all.root"
+    for overwrite in (False, True):  # nor are they for one file, nor is that file
+        recipe.score([str(tmp_path / "a.*.root")], ask, output=whole, overwrite=overwrite)
+        assert len(read(whole)["pred"]) == 2 * N
     with pytest.raises(FileError, match=r"a.1.pred.root exists; pass overwrite=True"):
         recipe.score([tmp_path / "a.1.root"], ask)
 
@@ -163,7 +167,7 @@ def test_no_input_is_written_over(recipe, tmp_path, name):
     before = (tmp_path / "b.root").read_bytes()
     output = tmp_path / name.format(tmp_path.name)
     with pytest.raises(
-        ConfigError, match=r"(b|link).root is a file that is scored, and would be lost; write the scores"
+        ConfigError, match=r"b.root is to be scored, and would be written over by scores; give these another name"
     ):
         recipe.score([tmp_path / "a.root", tmp_path / "b.root"], ask, output=output, overwrite=True)
     assert (tmp_path / "b.root").read_bytes() == before
@@ -174,6 +178,9 @@ def test_what_a_recipe_lacks_for_scores_is_said(tmp_path):
     write(tmp_path / "a.root", columns(1))
     with pytest.raises(ConfigError, match=r"\[categories\] n has no map, .* score with a model"):
         without_codes.score([tmp_path / "a.root"], ask)
+    alone = {"output": tmp_path / "a.root", "overwrite": True}
+    with pytest.raises(ConfigError, match=r"a.root is to be written, and the only file to score"):
+        Recipe(sample={"a": {}}, variables={"x": "x"}).score([tmp_path / "a.root"], ask, **alone)
     with_friends = Recipe(sample={"a": {"friends": [{"files": "f.root"}]}}, variables={"y": "y"})
     with pytest.raises(ConfigError, match=r"\[variables\] y needs 'y', .*; the recipe's samples have friends"):
         with_friends.score([tmp_path / "a.root"], ask)
@@ -182,7 +189,7 @@ def test_what_a_recipe_lacks_for_scores_is_said(tmp_path):
         several.score([tmp_path / "a.root"], ask)
     for name in ("a.csv", "a.parquet"):
         (tmp_path / name).touch()
-    with pytest.raises(ConfigError, match=r"several files would be called .*a.pred.parquet; score them one by one"):
+    with pytest.raises(ConfigError, match=r"scores of 2 files would be called .*a.pred.parquet; say where to"):
         Recipe(sample={"a": {}}, variables={"x": "x"}).score([tmp_path / "a.csv", tmp_path / "a.parquet"], ask)
     with pytest.raises(ConfigError, match=r"cannot be written beside root://host//a.root; say where to, output"):
         Recipe(sample={"a": {}}, variables={"x": "x"}).score(["root://host//a.root"], ask)

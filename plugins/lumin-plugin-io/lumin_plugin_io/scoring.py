@@ -7,6 +7,7 @@ Entries that the recipe's selection leaves out have NaN. Beside each input comes
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import attrs
 import numpy as np
 
 from lumin_core.checks import listed
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.errors import ConfigError, DataError, LuminError, ShapeError
 from lumin_core.files import refuse_existing
 from lumin_plugin_io.category_codes import CodeTable
 from lumin_plugin_io.event_maker import EventMaker
@@ -24,7 +25,7 @@ from lumin_plugin_io.inputs import find_files
 from lumin_plugin_io.opening import open_reader, open_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lumin_core.data import Column, Reader
     from lumin_plugin_io.plan import Plan
@@ -56,30 +57,51 @@ def score(
     if not name or "/" in name:
         raise ConfigError(f"scores need a name without '/', which becomes that of a column and a tree, got {name!r}")
     paths = find_files([str(file) for file in files], Path(), "the files to score")
-    table = tree or _tree_of(recipe)
+    targets = {path: _beside(path, name) for path in paths}
+    paths = _without_scores(paths, [*targets.values(), *([] if output is None else [Path(output).expanduser()])], name)
+    if not paths:
+        raise ConfigError(f"{output} is to be written, and the only file to score; give it another name")
     scorer = _Scorer(recipe, ask, name, tuple(keys))
-    if output is not None:
-        path = Path(output).expanduser()
-        _spare_inputs(paths, path)
-        with open_reader(paths[0], table) as reader:
-            named = _name_of(reader, name)
-        with open_writer(path, named, rntuple=rntuple, overwrite=overwrite) as writer:
-            for each in paths:
-                with open_reader(each, table) as reader:
-                    for columns in scorer.columns(reader, each):
-                        writer.append(columns)
-        return [path]
-    targets = _beside(paths, name)
-    for target in targets.values():
-        refuse_existing(target, overwrite=overwrite)
-    for each, target in targets.items():
-        with (
-            open_reader(each, table) as reader,
-            open_writer(target, _name_of(reader, name), rntuple=rntuple, overwrite=overwrite) as writer,
-        ):
-            for columns in scorer.columns(reader, each):
-                writer.append(columns)
-    return list(targets.values())
+    jobs = [(Path(output).expanduser(), paths)] if output is not None else [(targets[path], [path]) for path in paths]
+    if output is None:
+        _check_beside(paths, targets, overwrite=overwrite)
+    for target, inputs in jobs:
+        _write(scorer, inputs, tree or _tree_of(recipe), target, rntuple=rntuple, overwrite=overwrite)
+    return [target for target, _ in jobs]
+
+
+def _without_scores(paths: Sequence[str], written: Iterable[Path], name: str) -> list[str]:
+    """Return the files without those that an earlier call wrote; others are not written over."""
+    places = {os.path.realpath(path) for path in written}
+    ours = [path for path in paths if "://" not in path and os.path.realpath(path) in places]
+    for path in ours if len(paths) > 1 else ():
+        if not _has_scores(path, name):
+            raise ConfigError(
+                f"{path} is to be scored, and would be written over by scores; give these another name, or another file"
+            )
+    return [path for path in paths if path not in ours]
+
+
+def _has_scores(path: str, name: str) -> bool:
+    try:
+        with open_reader(path) as reader:
+            return not {name, f"{name}_0"}.isdisjoint(reader.columns())
+    except LuminError:
+        return False
+
+
+def _write(
+    scorer: _Scorer, paths: Sequence[str], tree: str | None, target: Path, *, rntuple: bool, overwrite: bool
+) -> None:
+    """Write the scores of inputs into one file."""
+    with open_reader(paths[0], tree) as reader:
+        own = (reader.tree or "").partition(";")[0].rpartition("/")[2]
+    name = f"{own}_{scorer.name}" if own else scorer.name
+    with open_writer(target, name, rntuple=rntuple, overwrite=overwrite) as writer:
+        for path in paths:
+            with open_reader(path, tree) as reader:
+                for columns in scorer.columns(reader, path):
+                    writer.append(columns)
 
 
 def _tree_of(recipe: Plan) -> str | None:
@@ -90,33 +112,22 @@ def _tree_of(recipe: Plan) -> str | None:
     return trees[0] if trees else None
 
 
-def _name_of(reader: Reader, name: str) -> str:
-    """Return the name of the tree of scores."""
-    own = (reader.tree or "").partition(";")[0].rpartition("/")[2]
-    return f"{own}_{name}" if own else name
+def _beside(path: str, name: str) -> Path:
+    """Return where the scores of an input go."""
+    place = Path(path)
+    suffix = ".root" if place.suffix.lower() == ".root" else ".parquet"
+    return place.with_name(f"{Path(place.name.removesuffix('.gz')).stem}.{name}{suffix}")
 
 
-def _spare_inputs(paths: Sequence[str], output: Path) -> None:
-    """Refuse to write over an input, by whatever name."""
-    if output.exists() and any(output.samefile(path) for path in paths if "://" not in path):
-        raise ConfigError(f"{output} is a file that is scored, and would be lost; write the scores to another one")
-
-
-def _beside(paths: Sequence[str], name: str) -> dict[str, Path]:
-    """Return where scores go, by input; what an earlier call wrote there is not an input."""
+def _check_beside(paths: Sequence[str], targets: Mapping[str, Path], *, overwrite: bool) -> None:
+    """Refuse files that cannot be written, before the first is."""
     if urls := [path for path in paths if "://" in path]:
         raise ConfigError(f"scores cannot be written beside {urls[0]}; say where to, output = 'scores.root'")
-    targets = {}
-    for path in map(Path, paths):
-        suffix = ".root" if path.suffix.lower() == ".root" else ".parquet"
-        stem = Path(path.name.removesuffix(".gz")).stem
-        targets[str(path)] = path.with_name(f"{stem}.{name}{suffix}")
-    written = set(map(str, targets.values()))
-    targets = {path: target for path, target in targets.items() if path not in written}
-    if len(set(targets.values())) < len(targets):
-        twice = next(path for path, times in Counter(targets.values()).items() if times > 1)
-        raise ConfigError(f"scores of several files would be called {twice}; score them one by one, by other names")
-    return targets
+    times = Counter(targets[path] for path in paths)
+    for target, n in times.items():
+        if n > 1:
+            raise ConfigError(f"the scores of {n} files would be called {target}; say where to for each, with output")
+        refuse_existing(target, overwrite=overwrite)
 
 
 @attrs.frozen
