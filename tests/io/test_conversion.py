@@ -286,7 +286,9 @@ def test_a_killed_worker_is_told_and_leaves_what_can_be_resumed(folder, whole, t
 
 
 def test_what_is_wrong_with_an_input_comes_back_from_a_worker(folder, tmp_path):
-    with pytest.raises(ConfigError, match=r"^[ab](_1)?\.root: \[misc\] event needs 'no_such', which is not there"):
+    with pytest.raises(
+        ConfigError, match=r"^[ab](_1)?\.root, tree Events: \[misc\] event needs 'no_such', which is not there"
+    ):
         convert(recipe(folder, misc={"event": "no_such"}), tmp_path / "train.hdf5", workers=2)
     assert list(tmp_path.iterdir()) == []
 

@@ -86,13 +86,17 @@ def test_without_targets_and_weights_events_are_counted(folder):
 
 def test_it_fails_as_a_conversion_would(folder):
     keys = {**KEYS, "variables": {"x": "1 / (x - 1)"}}
-    with pytest.raises(DataError, match=r"tt_0.root: \[variables\] x of entry 1, and of 99 more in this piece"):
+    with pytest.raises(
+        DataError, match=r"tt_0.root, tree Events: \[variables\] x of entry 1, and of 99 more in this piece"
+    ):
         Recipe(**keys, folder=folder).dry_run()
 
 
 def test_a_branch_that_is_not_there_is_told_with_what_needs_it(folder):
     keys = {**KEYS, "selection": "xx > 1"}
-    with pytest.raises(ConfigError, match=r"^tt_0.root: selection needs 'xx', which is not there; did you mean 'x'"):
+    with pytest.raises(
+        ConfigError, match=r"^tt_0.root, tree Events: selection needs 'xx', which is not there; did you mean 'x'"
+    ):
         Recipe(**keys, folder=folder).dry_run()
 
 

@@ -146,6 +146,8 @@ def test_an_interrupted_call_leaves_no_half_file(recipe, tmp_path, monkeypatch):
         ({"keys": ["jet_pt"]}, DataError, r"a.root, tree Events: the key 'jet_pt' has several values per event"),
         ({"keys": ["x"], "name": "x"}, ConfigError, "'x' is a key and the name of the scores"),
         ({"tree": "Evnts"}, ConfigError, r"no tree 'Evnts' in .*a.root; did you mean 'Events'"),
+        ({"name": ""}, ConfigError, "scores need a name without '/', .* got ''"),
+        ({"name": "a/b"}, ConfigError, "scores need a name without '/', .* got 'a/b'"),
         ({"output": "scores.txt"}, ConfigError, r"nothing writes scores.txt: give a name that ends in .root or .parq"),
         ({"ask": lambda _: np.zeros(3)}, ShapeError, r"scores must be numbers of shape \(\d+, n_out\), got float64"),
     ],
@@ -155,6 +157,20 @@ def test_what_cannot_be_scored_is_refused(recipe, tmp_path, options, error, word
     with pytest.raises(error, match=words):
         recipe.score([tmp_path / "a.root"], **{"ask": ask, **options})
     assert [path.name for path in tmp_path.glob("*.root")] == ["a.root"]
+
+
+@pytest.mark.parametrize("name", ["b.root", "../{}/b.root", "link.root"])
+def test_no_input_is_written_over(recipe, tmp_path, name):
+    for file in ("a.root", "b.root"):
+        write(tmp_path / file, columns(1))
+    (tmp_path / "link.root").symlink_to("b.root")
+    before = (tmp_path / "b.root").read_bytes()
+    output = tmp_path / name.format(tmp_path.name)
+    with pytest.raises(
+        ConfigError, match=r"b.root is to be scored, and would be written over by scores; give these another name"
+    ):
+        recipe.score([tmp_path / "a.root", tmp_path / "b.root"], ask, output=output, overwrite=True)
+    assert (tmp_path / "b.root").read_bytes() == before
 
 
 def test_what_a_recipe_lacks_for_scores_is_said(tmp_path):
@@ -171,5 +187,9 @@ def test_what_a_recipe_lacks_for_scores_is_said(tmp_path):
     several = Recipe(sample={"a": {}}, variables={"x": "x"}, tree=["Events", "Runs"])
     with pytest.raises(ConfigError, match=r"several trees, Events, Runs: say which is scored, tree = 'Events'"):
         several.score([tmp_path / "a.root"], ask)
+    for name in ("a.csv", "a.parquet"):
+        (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match=r"scores of 2 files would be called .*a.pred.parquet; say where to"):
+        Recipe(sample={"a": {}}, variables={"x": "x"}).score([tmp_path / "a.csv", tmp_path / "a.parquet"], ask)
     with pytest.raises(ConfigError, match=r"cannot be written beside root://host//a.root; say where to, output"):
         Recipe(sample={"a": {}}, variables={"x": "x"}).score(["root://host//a.root"], ask)

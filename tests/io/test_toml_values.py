@@ -43,6 +43,7 @@ def test_a_list_of_branches_names_each_after_itself():
     ("value", "message"),
     [
         (["jet_pt[0]"], r"\[variables\]: what is computed needs a name: { name = 'jet_pt\[0\]' }, in a table"),
+        (["a.b"], r"a branch of such a name does, too: { name = .col\('a.b'\). }"),
         (["met", "met"], r"\[variables\].*'met'"),
         ([1], r"\[variables\] must be text, got 1"),
     ],

@@ -18,7 +18,7 @@ import attrs
 import numpy as np
 
 from lumin_core import FoldFileWriter
-from lumin_core.checks import check_flags, positive
+from lumin_core.checks import check_flags, listed, positive
 from lumin_core.data import FoldReader, with_suffix
 from lumin_core.display import count
 from lumin_core.errors import DataError, FoldFileError
@@ -191,6 +191,7 @@ class _Conversion:
     def write(self) -> None:
         """Write all folds of all parts from the spool."""
         filled = [self.spool.filled(number) for number in range(len(self.sources))]
+        _check_selected(self.recipe, self.sources, filled)
         counts = _counts(self.recipe, filled)
         maker = FoldMaker(self.recipe, self.spool, filled, self.sources)
         total, done = int((counts > 0).sum()), 0
@@ -260,6 +261,20 @@ def _folds(maker: FoldMaker, counts: np.ndarray) -> Iterator[tuple[int, int, Fol
             del arrays
 
 
+def _check_selected(recipe: Plan, sources: list[Source], filled: list[Filled]) -> None:
+    """Refuse inputs of which nothing is left, and tell of samples of which nothing is."""
+    if not any(of_input.n_rows for of_input in filled):
+        n_read, names = sum(of_input.n_read for of_input in filled), listed([s.input.name for s in sources], 3)
+        if not n_read:
+            raise DataError(f"the tables of {names} have no entries; give files that have some")
+        raise DataError(
+            f"none of {count(n_read, 'event')} is selected, of {names}; loosen the selection, see --dry-run"
+        )
+    for sample in recipe.samples:
+        if not any(of.n_rows for of, source in zip(filled, sources, strict=True) if source.sample is sample):
+            _log.warning("of [sample.%s] no event was selected; look at the selection", sample.name)
+
+
 def _counts(recipe: Plan, filled: list[Filled]) -> np.ndarray:
     """Return how many events each part has in each fold, shape ``(n_parts, n_folds)``.
 
@@ -271,9 +286,6 @@ def _counts(recipe: Plan, filled: list[Filled]) -> np.ndarray:
     names = list(recipe.split.parts)
     found = sum(of_input.counts(len(names) * recipe.n_folds) for of_input in filled)
     counts = np.reshape(found, (len(names), recipe.n_folds))
-    n_read = sum(of_input.n_read for of_input in filled)
-    if not counts.sum():
-        raise DataError(f"none of {count(n_read, 'event')} is selected; loosen the selection, see --dry-run")
     for name, of_part in zip(names, counts, strict=True):
         if not of_part.sum():
             raise DataError(

@@ -117,7 +117,7 @@ class CsvReader(Reader):
             with csv.open_csv(self.path) as blocks:
                 names: list[str] = blocks.schema.names
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"cannot read {self.path}: {error}") from error
+            raise DataError(f"cannot read {self.path}: {error}; write the file anew") from error
         way_out = "the first line has to name the columns, separated by commas: pt,eta,phi"
         if twice := [name for name, times in Counter(names).items() if times > 1]:
             raise ConfigError(f"{self.path} has several columns {twice[0]!r}; {way_out}")

@@ -247,10 +247,9 @@ def dry_run(recipe: Plan, *, count: bool = False) -> DryRun:
 
 def _look(recipe: Plan, sample: Sample, factor: float, given: Input, *, count: bool) -> tuple[Tally, Selected | None]:
     """Read an input, or its beginning; return what is in it, and its first events."""
-    where = f"{given.name}, tree {given.tree}" if given.tree else given.name
-    maker = EventMaker(recipe, sample, factor, where=where)
     first = None
     with given.open() as reader:
+        maker = EventMaker(recipe, sample, factor, where=given.place(reader))
         maker.check(reader.columns())
         tally = Tally(given.name, sample.name, reader.count(), largest_piece=reader.largest_piece(maker.branches))
         for events in _events(maker, reader, tally.entries if count else min(tally.entries, MOST_ENTRIES)):

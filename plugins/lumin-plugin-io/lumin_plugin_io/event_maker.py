@@ -154,7 +154,7 @@ class EventMaker:
         for table, expressions in self._tables:
             what = f"[matrix.{table.name}]"
             columns = {name: values(expression) for name, expression in expressions.items()}
-            rows, n_cut[table.name] = packed(columns, table.n, table.by, f"{values.where}: {what}")
+            rows, n_cut[table.name] = packed(columns, table.n, table.by, f"{values.where}: {what}", table.fields)
             at = [fields.index(name) for name in expressions]
             matrix[:, first : first + table.n, at] = values.finite_inputs(rows, what)
             first += table.n

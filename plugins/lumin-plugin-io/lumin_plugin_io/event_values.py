@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lumin_core.data import Column
     from lumin_plugin_io.expression import Expression
 
+_EXAMPLES = "Jet_pt[0]", "sum(Jet_pt)"
 _EXACT = 2.0**53  # whole numbers up to here are exact in float64
 
 
@@ -79,7 +80,8 @@ class EventValues:
         """
         values = self(expression)
         if not isinstance(values, np.ndarray) or values.ndim != 1:
-            hint = way_out or "take one of them, as in Jet_pt[0], or what they come to, as in sum(Jet_pt)"
+            one, all_ = (f"{expression.text}[0]", f"sum({expression.text})") if _is_branch(expression) else _EXAMPLES
+            hint = way_out or f"take one of them, as in {one}, or what they come to, as in {all_}"
             raise DataError(f"{self.where}: {expression.what} has several values per event; {hint}")
         return values
 
@@ -109,7 +111,13 @@ class EventValues:
         Raises:
             DataError: If it has several values per event, or text.
         """
-        return np.asarray(as_numbers(self.flat(expression), f"{self.where}: {expression.what}"), dtype=np.float64)
+        values = self.flat(expression)
+        if values.dtype.kind not in "biuf":
+            raise DataError(
+                f"{self.where}: {expression.what} must hold numbers, got text of {expression.text!r}; compare it with "
+                "==, or make it one of [categories]"
+            )
+        return np.asarray(as_numbers(values, f"{self.where}: {expression.what}"), dtype=np.float64)
 
     def inputs(self, expression: Expression) -> np.ndarray:
         """Return inputs, shape ``(n,)``, float32; NaN is missing, an infinite one refused."""
@@ -219,6 +227,10 @@ class EventValues:
         rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
         others = f", and of {len(rows) - 1:,} more in this piece" if len(rows) > 1 else ""
         raise DataError(f"{self.where}: {what} of entry {self.entries[rows[0]]}{others} {problem}; {way_out}")
+
+
+def _is_branch(expression: Expression) -> bool:
+    return expression.names == (expression.text,)
 
 
 def _as_float32(column: Column | None) -> np.ndarray | None:

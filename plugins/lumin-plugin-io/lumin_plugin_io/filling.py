@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import attrs
@@ -70,15 +71,15 @@ def fill(job: Job) -> None:
         LuminError: If it cannot be read, or values cannot be stored; with file, tree and branch.
     """
     recipe = job.recipe
-    where = f"{job.input.name}, tree {job.input.tree}" if job.input.tree else job.input.name
-    maker = EventMaker(recipe, job.sample, job.factor, where=where)
-    notes = _Notes(recipe, job.sample.name, where)
     placer = _Placer(recipe, job.input)
     n_places = len(recipe.split.parts) * recipe.n_folds
-    with (
-        job.input.open(job.memory * MEGABYTE) as reader,
-        SpoolWriter(job.spool.rows(job.number), n_places, rows_of_a_flush(recipe), notes.flushed) as rows,
-    ):
+    with ExitStack() as stack:
+        reader = stack.enter_context(job.input.open(job.memory * MEGABYTE))
+        where = job.input.place(reader)
+        maker = EventMaker(recipe, job.sample, job.factor, where=where)
+        notes = _Notes(recipe, job.sample.name, where)
+        rows = SpoolWriter(job.spool.rows(job.number), n_places, rows_of_a_flush(recipe), notes.flushed)
+        stack.enter_context(rows)
         maker.check(reader.columns())
         step = job.step or step_of(reader, maker.branches, job.memory)
         n, first = reader.count(), 0

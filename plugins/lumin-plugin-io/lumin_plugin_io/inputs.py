@@ -52,6 +52,14 @@ class Input:
     name: str
     friends: tuple[Friends, ...] = ()
 
+    def place(self, reader: Reader) -> str:
+        """Return what to call it in messages: file and tree.
+
+        Args:
+            reader: What `open` returned, which knows the only tree.
+        """
+        return f"{self.name}, tree {reader.tree}" if reader.tree else self.name
+
     def open(self, memory: int = MEMORY) -> Reader:
         """Return a reader of it, with friends; close it, or use it in a ``with`` block.
 

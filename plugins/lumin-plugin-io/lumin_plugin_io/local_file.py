@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from lumin_core.checks import nearest, with_article
 from lumin_core.errors import ConfigError, DataError
-from lumin_core.looks import another, nearby
+from lumin_core.looks import another, look_at, nearby
+from lumin_plugin_io.suffixes import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,8 +36,8 @@ def check_file(path: Path, tree: str | None, what: str, *looks: str) -> None:
     """
     if not path.exists():
         raise ConfigError(f"there is no file {path}{nearby(path)}")
-    if other := another(path, *looks):
-        raise ConfigError(f"{path} is not {what} but {other}")
+    if another(path, *looks):
+        raise ConfigError(f"{path} is not {what} but {told(path, look_at(path))}")
     if tree is not None:
         raise ConfigError(f"{path} is {what} and has one table without a name, but the tree {tree!r} is asked for")
 

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
     from lumin_core.data import Column
 
+_WAY_OUT = "leave it out, or take what it comes to, as len(...) or sum(...) of each"
 
-def packed(fields: Mapping[str, Column], n: int, by: str | None, where: str) -> tuple[np.ndarray, int]:
+
+def packed(
+    fields: Mapping[str, Column], n: int, by: str | None, where: str, texts: Mapping[str, str] | None = None
+) -> tuple[np.ndarray, int]:
     """Put objects into rows.
 
     Args:
@@ -23,6 +27,7 @@ def packed(fields: Mapping[str, Column], n: int, by: str | None, where: str) -> 
         n: Rows of an event.
         by: Field that objects are sorted by first, the largest first, NaN last.
         where: File, tree and table, for messages.
+        texts: What each field is computed of, for messages.
 
     Returns:
         Shape ``(B, n, F)``, float64; and how many objects were cut.
@@ -37,7 +42,8 @@ def packed(fields: Mapping[str, Column], n: int, by: str | None, where: str) -> 
         >>> rows[:, :, 0].tolist(), n_cut
         ([[50.0, 40.0], [nan, nan]], 1)
     """
-    values = {name: _values(column, f"{where}: fields.{name}") for name, column in fields.items()}
+    of = {name: f", {text!r}," for name, text in (texts or {}).items() if text != name}
+    values = {name: _values(column, f"{where}: fields.{name}{of.get(name, '')}") for name, column in fields.items()}
     counts = _common(values, where)
     event = np.repeat(np.arange(len(counts)), counts)
     place = np.arange(len(event)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -57,13 +63,13 @@ def _values(column: Column, what: str) -> tuple[np.ndarray, np.ndarray]:
         return _floats(column.reshape(-1), what), np.full(len(column), column.shape[1])
     lists = ak.fill_none(column, [], axis=0)
     if lists.ndim != 2 or ak.parameters(lists).get("__array__") == "string":
-        raise DataError(f"{what} must have one number per object, got {lists.type.content}")
+        raise DataError(f"{what} must have one number per object, got {lists.type.content}; {_WAY_OUT}")
     return _floats(ak.to_numpy(ak.flatten(lists, axis=1)), what), ak.to_numpy(ak.num(lists, axis=1))
 
 
 def _floats(values: np.ndarray, what: str) -> np.ndarray:
     if values.dtype.kind not in "biuf":
-        raise DataError(f"{what} must have one number per object, got {values.dtype}")
+        raise DataError(f"{what} must have one number per object, got text; {_WAY_OUT}")
     return np.ma.filled(values.astype(np.float64), np.nan)
 
 

@@ -170,7 +170,8 @@ class Plan(FileColumns):
             if bool(sample.files) != bool(self.samples[0].files):
                 self.check_files()
             if (sample.target is None) != (self.samples[0].target is None):
-                raise ConfigError("some samples have a target and some have none: give one to each [sample.<name>]")
+                names = ", ".join(f"[sample.{each.name}]" for each in self.samples if each.target is None)
+                raise ConfigError(f"some samples have a target and some have none: give one to {names}, too")
             if (sample.xsec is None) != (sample.sum_of_weights is None):
                 has, lacks = ("xsec", "sum_of_weights") if sample.xsec is not None else ("sum_of_weights", "xsec")
                 raise ConfigError(f"{place} has {has}, but lacks {lacks}: weight = xsec * lumi * w / sum_of_weights")

@@ -14,6 +14,7 @@ from lumin_core.checks import nearest
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.lazy import imported
 from lumin_core.looks import look_at, nearby
+from lumin_plugin_io.suffixes import told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +70,7 @@ def _check_file(path: Path) -> None:
     if look.kind == "missing":
         raise ConfigError(f"there is no file {path}{nearby(path)}")
     if look.kind != "root":
-        raise ConfigError(f"{path} is not a ROOT file but {look.told(path)}")
+        raise ConfigError(f"{path} is not a ROOT file but {told(path, look)}")
     with path.open("rb") as file:
         header = file.read(_HEADER)
     if len(header) == _HEADER:

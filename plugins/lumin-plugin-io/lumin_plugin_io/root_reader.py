@@ -213,9 +213,8 @@ class RootReader(Reader):
         if column is None:
             near = nearest(name, self._columns)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-            raise ConfigError(
-                f"there is no branch {name!r} in {self._place}{hint}; it has {len(self._columns)} branches"
-            )
+            branches = f"{n:,} branches" if (n := len(self._columns)) != 1 else "1 branch"
+            raise ConfigError(f"there is no branch {name!r} in {self._place}{hint}; it has {branches}")
         if not column.readable:
             msg = f"the branch {name!r} in {self._place} is {with_article(column.type)}, which cannot be read"
             raise DataError(f"{msg}; leave it out, or write it as numbers, text or lists of them")

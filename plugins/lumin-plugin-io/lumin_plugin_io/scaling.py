@@ -112,6 +112,11 @@ def scaling_of(recipe: Plan, moments: Mapping[str, Moments]) -> Scaling:
 
 
 def _chain(recipe: Plan, moments: Moments, names: Sequence[str], matrix: MatrixSchema | None = None) -> list[Pipe]:
+    if recipe.wgt_feat and not moments.total.any():
+        raise DataError(
+            f"{names[0]} and all others have no value in any event of the training whose weight is not 0; look at the "
+            "weights"
+        )
     if (empty := np.flatnonzero(moments.total <= 0)).size:
         raise DataError(
             f"{names[int(empty[0])]} has no value in any event of the training, or only events of weight 0 have one; "

@@ -7,6 +7,7 @@ Entries that the recipe's selection leaves out have NaN. Beside each input comes
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import attrs
 import numpy as np
 
 from lumin_core.checks import listed
-from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.errors import ConfigError, DataError, LuminError, ShapeError
 from lumin_core.files import refuse_existing
 from lumin_plugin_io.category_codes import CodeTable
 from lumin_plugin_io.event_maker import EventMaker
@@ -24,7 +25,7 @@ from lumin_plugin_io.inputs import find_files
 from lumin_plugin_io.opening import open_reader, open_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lumin_core.data import Column, Reader
     from lumin_plugin_io.plan import Plan
@@ -53,10 +54,11 @@ def score(
         DataError: If something cannot be read, or is not what the recipe takes.
         FileError: If a file that would be written exists, or cannot be written.
     """
+    if not name or "/" in name:
+        raise ConfigError(f"scores need a name without '/', which becomes that of a column and a tree, got {name!r}")
     paths = find_files([str(file) for file in files], Path(), "the files to score")
     targets = {path: _beside(path, name) for path in paths}
-    written = {*map(str, targets.values()), *([] if output is None else [str(output)])}
-    paths = [path for path in paths if path not in written]  # what an earlier call wrote is not an input
+    paths = _without_scores(paths, [*targets.values(), *([] if output is None else [Path(output).expanduser()])], name)
     if not paths:
         raise ConfigError(f"{output} is to be written, and the only file to score; give it another name")
     scorer = _Scorer(recipe, ask, name, tuple(keys))
@@ -66,6 +68,26 @@ def score(
     for target, inputs in jobs:
         _write(scorer, inputs, tree or _tree_of(recipe), target, rntuple=rntuple, overwrite=overwrite)
     return [target for target, _ in jobs]
+
+
+def _without_scores(paths: Sequence[str], written: Iterable[Path], name: str) -> list[str]:
+    """Return the files without those that an earlier call wrote; others are not written over."""
+    places = {os.path.realpath(path) for path in written}
+    ours = [path for path in paths if "://" not in path and os.path.realpath(path) in places]
+    for path in ours if len(paths) > 1 else ():
+        if not _has_scores(path, name):
+            raise ConfigError(
+                f"{path} is to be scored, and would be written over by scores; give these another name, or another file"
+            )
+    return [path for path in paths if path not in ours]
+
+
+def _has_scores(path: str, name: str) -> bool:
+    try:
+        with open_reader(path) as reader:
+            return not {name, f"{name}_0"}.isdisjoint(reader.columns())
+    except LuminError:
+        return False
 
 
 def _write(

@@ -36,11 +36,6 @@ class Source:
     files: tuple[str, ...]
 
     @property
-    def place(self) -> str:
-        """What to call it in messages."""
-        return f"{self.input.name}, tree {self.input.tree}" if self.input.tree else self.input.name
-
-    @property
     def entry(self) -> dict[str, Any]:
         """What a fold file says of it."""
         return {"name": self.input.name, "sample": self.sample.name, "tree": self.input.tree}
@@ -79,11 +74,11 @@ def check_sources(recipe: Plan, sources: Iterable[Source]) -> None:
     """
     first: dict[str, tuple[str, dict[str, str]]] = {}
     for source in sources:
-        maker = EventMaker(recipe, source.sample, where=source.place)
         with source.input.open() as reader:
-            types = reader.columns()
+            types, place = reader.columns(), source.input.place(reader)
+        maker = EventMaker(recipe, source.sample, where=place)
         maker.check(types)
-        check_alike(first.setdefault(source.sample.name, (source.place, types)), (source.place, types), maker.branches)
+        check_alike(first.setdefault(source.sample.name, (place, types)), (place, types), maker.branches)
 
 
 def key_of(recipe: Plan, sources: list[Source], *, verify: bool = False, identities: bool = False) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from lumin_core.checks import listed
 from lumin_core.errors import AmbiguousComponent, BrokenPlugin, ConfigError
-from lumin_core.looks import look_at
+from lumin_core.looks import another, look_at
 from lumin_core.registry import components
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lumin_core.looks import Look
 
 _OURS = {
     ".root": "io/root_reader",
@@ -56,8 +58,29 @@ def reader_of(path: Path) -> str:
         return look
     if not found:
         known = listed(sorted({*_OURS, *(suffix for suffix, _ in others)}))
-        raise ConfigError(f"the ending of {path} does not say how to read it; known endings are {known}")
+        other = another(path)
+        it_is = f": it is {other}" if other else ""
+        raise ConfigError(f"the ending of {path} does not say how to read it; known endings are {known}{it_is}")
     return found[0]
+
+
+def told(path: Path, look: Look) -> str:
+    """Say what a file is whose ending says otherwise, and the way out.
+
+    Args:
+        path: The file.
+        look: What it looks like.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from lumin_core.looks import LOOKS
+        >>> from lumin_plugin_io.suffixes import told
+        >>> told(Path("events.root"), LOOKS["parquet"])
+        'a Parquet file; give it a name that ends in .parquet'
+    """
+    if look.kind in _LOOKS:
+        return f"{look.what}; give it a name that ends in .{look.kind.replace('_', '.')}"
+    return look.told(path)
 
 
 def _others() -> list[tuple[str, str]]:

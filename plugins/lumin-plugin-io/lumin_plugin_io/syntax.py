@@ -105,7 +105,7 @@ def _tokens(text: str, what: str) -> Iterator[re.Match[str]]:
         found = token.group() if token else text[place]
         is_keyword = keyword.iskeyword(found) and found not in _WORDS
         if token is None or token.lastgroup == "foreign" or is_keyword:
-            meant = _MEANT.get(found, ALLOWED)
+            meant = _MEANT.get(found, ALLOWED) + (f"; a branch of that name is col({found!r})" if is_keyword else "")
             message = f"{what}: {found!r} is not allowed; {meant}"
             raise ConfigError(pointed(message, text, place, place + len(found)))
         yield token

@@ -71,7 +71,10 @@ def _branches(value: Sequence[object], prefix: str) -> list[str]:
     where = prefix.rstrip(" .")
     names = [as_text(name, where) for name in value]
     if computed := [name for name in names if not name.isidentifier()]:
-        raise ConfigError(f"{where}: what is computed needs a name: {{ name = {computed[0]!r} }}, in a table")
+        raise ConfigError(
+            f"{where}: what is computed needs a name: {{ name = {computed[0]!r} }}, in a table; a branch of such a "
+            f"name does, too: {{ name = {f'col({computed[0]!r})'!r} }}"
+        )
     check_names(where, names)
     return names
 
