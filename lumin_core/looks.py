@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TO_FOLDS = 'df2foldfile(df, n_folds=10, cont_feats=[...], ..., savename="train") makes a fold file of it'
+_RECIPE = ", by a recipe, which names it and what is computed of it (pip install 'lumin-plugin-io[root,parquet]')"
 
 
 class Look(NamedTuple):
@@ -66,13 +67,12 @@ _ROWS = (
         "a .safetensors file of another program",
         "safetensors.safe_open reads its tensors; lumin-core loads what Model.save or Ensemble.save wrote",
     ),
+    ("root", "a ROOT file", "lumin convert RECIPE -o train makes a fold file of it" + _RECIPE),
     (
-        "root",
-        "a ROOT file",
-        'df = uproot.open("{path}")["TREE"].arrays(library="pd") reads a tree of it (pip install uproot), and '
-        + _TO_FOLDS,
+        "parquet",
+        "a Parquet file",
+        'df = pd.read_parquet("{path}") reads it, and ' + _TO_FOLDS + "; or lumin convert RECIPE -o train" + _RECIPE,
     ),
-    ("parquet", "a Parquet file", 'df = pd.read_parquet("{path}") reads it, and ' + _TO_FOLDS),
     ("arrow", "an Arrow (Feather) file", 'df = pd.read_feather("{path}") reads it, and ' + _TO_FOLDS),
     ("npy", "an array of numpy", 'df = pd.DataFrame(np.load("{path}"), columns=[...]) takes it, and ' + _TO_FOLDS),
     (
@@ -101,6 +101,12 @@ _ROWS = (
         "a pickle, which may run any code and is not read here",
         'if you trust it, pipe = pickle.load(open("{path}", "rb")) gives a pipeline of LUMIN, which '
         "FoldYielder(..., input_pipe=pipe) or df2foldfile(..., preprocessing=pipe) takes",
+    ),
+    (
+        "recipe",
+        "a recipe",
+        'lumin convert {path} -o train makes fold files of what it names; in a run file, [convert] recipe = "{path}"; '
+        'in Python, FoldYielder.from_files("{path}")',
     ),
     ("run_file", "a run file", "lumin train {path} trains what it describes"),
     ("builder", "the config of a builder (TOML)", 'ModelBuilder.from_config("{path}") makes the builder'),

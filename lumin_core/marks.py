@@ -139,6 +139,8 @@ def _text(head: bytes, path: Path) -> str | None:
     if isinstance(table, dict):
         inner = [values for values in table.values() if isinstance(values, dict)]
         keys = {*table, *(key for values in inner for key in values)}
+        if "sample" in table and isinstance(table["sample"], dict):
+            return "recipe"
         return (
             "run_file" if keys & {"foldfile", "n_models", "n_epochs"} else "builder" if "objective" in keys else "toml"
         )

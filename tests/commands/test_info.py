@@ -266,7 +266,7 @@ def test_what_is_not_there_or_damaged_is_refused(info, tmp_path, name, message):
 @pytest.mark.parametrize(
     ("content", "what", "way_out"),
     [
-        (b"root\0\0\xf2\xc0", "a ROOT file", 'df = uproot.open("odd.hdf5")["TREE"].arrays(library="pd")'),
+        (b"root\0\0\xf2\xc0", "a ROOT file", "lumin convert RECIPE -o train makes a fold file of it"),
         (b"hello", "a text file", "pd.read_csv"),
         (b"pt,eta\n1,2\n", "a table as text (CSV)", 'df = pd.read_csv("odd.hdf5") reads it, and df2foldfile(df, '),
         (b'foldfile = "train.hdf5"', "a run file", "lumin train odd.hdf5 trains what it describes"),

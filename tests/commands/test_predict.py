@@ -216,6 +216,8 @@ def made(lumin, tmp_path):
             model.fit(1, fy, 10, trn_idxs=[i], visible_bar=False, seed=1)
         models[0].save(tmp_path / "model")
         Ensemble(models).save(tmp_path / "both")
+        for name in ("a.root", "b.parquet"):
+            (tmp_path / name).write_bytes(b"events")
         fy.close()
         yield models
 
@@ -258,12 +260,14 @@ def test_several_fold_files_get_their_columns(lumin, models, foldfile, make_fy, 
     ("arguments", "message"),
     [
         (["model", "train", "a.root"], "give fold files or files of events, not both: a.root is no fold file"),
-        (["both", "a.root", "--spread", "--raw"], "--raw, --spread: for fold files alone; a.root is read as it was"),
+        (["both", "a.root", "--spread", "--raw"], "--raw, --spread: for fold files alone, while a.root is read anew"),
         (["both", "a.root", "--out-of-fold"], "--out-of-fold: for fold files alone"),
         (["model", "train", "--keys", "run"], "--keys: for files that are written, or of events; give -o scored.root"),
         (["model", "train", "train", "-o", "a.json"], "-o takes the predictions of one fold file, got 2"),
         (["model", "train", "-o", "a.txt"], "nothing writes a.txt: give a name that ends in .root or .parquet"),
         (["model", "train", "-o", "a.json", "--keys", "runs"], "did you mean 'run'"),
+        (["both", "none.root"], "there is no file none.root"),
+        (["both", "a.root", "-o", "b.parquet"], "b.parquet exists; pass --overwrite"),
         (["plain", "a.root"], "the model records no recipe, by which it could read such files"),
     ],
 )

@@ -47,6 +47,7 @@ CONTENTS = {
     "csv_gz": [gzip.compress(TABLE)],
     "compressed": [gzip.compress(b"\0\1\2"), b"BZh91AY&SY\0"],
     "onnx": [b"\x08\x0a\x12\x07pytorch\x1a\x03\0\0\0"],
+    "recipe": [b'tree = "Events"\n[sample.data]\nfiles = "data.root"'],
     "run_file": [b'foldfile = "a.hdf5"', b"[train]\nn_models = 3"],
     "builder": [b'objective = "regression"\nn_out = 1'],
     "toml": [b"[tool]\nwidth = 3"],

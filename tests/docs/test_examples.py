@@ -28,8 +28,9 @@ _spec.loader.exec_module(markdown)
 
 
 @pytest.fixture(scope="module")
-def scripts():
-    with Scripts(PYTHONWARNINGS="error", PYTHONUTF8="1") as scripts:
+def scripts(tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    with Scripts(PYTHONWARNINGS="error", PYTHONUTF8="1", LUMIN_CACHE=str(cache)) as scripts:
         yield scripts
 
 

@@ -42,7 +42,7 @@ def test_all_is_read_of_small_files(folder):
     lines = [" ".join(line.split()) for line in repr(found).splitlines()]
     for line in (
         "Dry run: 2 samples, 3 inputs, 550 of 550 entries read",
-        "input 0 tt_0.root: 400 entries, 75.0% selected",
+        "tt tt_0.root: 400 entries, 75.0% selected",
         "yield of tt 187.5 ± 9.7",
         "yield of higgs 37 ± 6.1",
         "target 0 sum of weights 187.5",
@@ -65,7 +65,7 @@ def test_yields_of_a_part_are_scaled_up(folder, monkeypatch):
     texts = [" ".join(repr(found).split()) for found in (part, whole)]
     assert [t.read for t in part.tallies] == [100, 100, 50]
     assert [t.read for t in whole.tallies] == [400, 100, 50]
-    assert "input 0 tt_0.root: 400 entries, 100 read, 75.0% selected" in texts[0]
+    assert "tt tt_0.root: 400 entries, 100 read, 75.0% selected" in texts[0]
     assert "yield of tt 187.5 ± 18, scaled up from what was read" in texts[0]
     assert "scaled up" not in texts[1]
 
@@ -73,7 +73,7 @@ def test_yields_of_a_part_are_scaled_up(folder, monkeypatch):
 def test_a_sample_that_is_not_selected_is_told(folder):
     keys = {**KEYS, "sample": {**KEYS["sample"], "empty": {"files": "empty.root", "target": 2, "selection": "x > 9"}}}
     text = " ".join(repr(Recipe(**keys, folder=folder).dry_run()).split())
-    assert "input 3 empty.root: 0 entries, nothing to select from" in text
+    assert "empty empty.root: 0 entries, nothing to select from" in text
     assert "of [sample.empty] no event was selected among those read" in text
 
 

@@ -11,7 +11,8 @@ import click
 from lumin_core.checks import listed
 from lumin_core.display import count
 from lumin_core.errors import ConfigError, options_as_flags
-from lumin_core.looks import look_at
+from lumin_core.files import refuse_existing
+from lumin_core.looks import look_at, nearby
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -68,6 +69,7 @@ def predict(
     if others and len(others) < len(files):
         raise ConfigError(f"give fold files or files of events, not both: {others[0]} is no fold file")
     _refuse(how, _OF_FOLDS if others else () if how["output"] else _OF_OTHERS, others)
+    _check_paths(others, how["output"], overwrite=how["overwrite"])
     loaded = _load(model, device=device, precision=precision, compile=compile)
     if how["out_of_fold"]:
         _check_ensemble(loaded, model)
@@ -89,13 +91,25 @@ def _is_other(file: str) -> bool:
     return not is_one and path.suffix.lower() not in _FOLDS_TOO
 
 
+def _check_paths(others: Sequence[str], output: Path | None, *, overwrite: bool) -> None:
+    """Refuse files that are not there, and one that is in the way, before torch is imported."""
+    for file in others:
+        path = Path(file).expanduser()
+        is_pattern = "://" in file or any(sign in file for sign in "*?[")
+        if not is_pattern and not path.exists():
+            raise ConfigError(f"there is no file {file}{nearby(path)}")
+    if output is not None:
+        with options_as_flags():
+            refuse_existing(output.expanduser(), overwrite=overwrite)
+
+
 def _refuse(how: Mapping[str, Any], names: Collection[str], others: Sequence[str]) -> None:
     """Refuse options that mean nothing for such files."""
     given = [f"--{name.replace('_', '-')}" for name in names if how[name]]
     if given and others:
         raise ConfigError(
-            f"{listed(given)}: for fold files alone; {others[0]} is read as it was before the preprocessing, and its "
-            "scores are in that unit"
+            f"{listed(given)}: for fold files alone, while {others[0]} is read anew, by the recipe; of the training's "
+            "events, lumin predict MODEL FOLDFILE -o scores.root takes it"
         )
     if given:
         raise ConfigError(f"{listed(given)}: for files that are written, or of events; give -o scored.root")

@@ -151,6 +151,9 @@ class Split:
 class TrainWeight:
     """How events are weighted in the training, beside their physical weight.
 
+    They become the column ``train_weight``, which the losses take by ``cb_partials = [{ name =
+    "balance_classes", column = "train_weight" }]``.
+
     Attributes:
         balance: Stratum whose classes get equal sums: ``"target"``, ``"sample"``, or another.
         flat: Edges of bins by variable, target or further column: the sum of weights becomes the

@@ -113,11 +113,11 @@ class DryRun(Displayed):
         yield from (("warning", text) for text in self._warnings())
 
     def _inputs(self) -> Iterator[Row]:
-        for number, tally in enumerate(self.tallies):
+        for tally in self.tallies:
             share = f"{tally.selected / tally.read:.1%} selected" if tally.read else "nothing to select from"
             part = "" if tally.read == tally.entries else f", {tally.read:,} read"
             entries = f"{tally.entries:,} {'entry' if tally.entries == 1 else 'entries'}"
-            yield f"input {number}", f"{tally.name}: {whole(entries)}{part}, {whole(share)}"
+            yield tally.sample, f"{tally.name}: {whole(entries)}{part}, {whole(share)}"
         if piece := max(tally.largest_piece for tally in self.tallies):
             yield "largest cluster", f"{piece / 2**20:,.0f} MB" if piece > 2**20 else "less than 1 MB"
 
@@ -152,8 +152,8 @@ class DryRun(Displayed):
         """Show the first events, a row for each column."""
         if self.first is None:
             return
-        number = next(number for number, tally in enumerate(self.tallies) if tally.selected)
-        yield "first events", f"of input {number}, a row per column"
+        name = next(tally.name for tally in self.tallies if tally.selected)
+        yield "first events", f"of {name}, a row per column"
         yield "entry", _shown(self.first.entry)
         for i, name in enumerate(self.recipe.cont_feats):
             yield name, _shown(self.first.flat[:, i])
