@@ -18,7 +18,7 @@ import click
 from docstrings import Docstring, Option, as_rst, definitions, heading, indented, options, parse, rubric, section
 
 from lumin_core.registry import components, kinds
-from lumin_core.registry.names import CORE, FIRST_PARTY, short
+from lumin_core.registry.names import CORE, FIRST_PARTY, declarer, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,9 +141,11 @@ def contract(kind: Kind) -> str:
     """Write what a kind asks for, and where to read on."""
     row = contracts().get(kind.plural)
     if row is None:
-        package, base = (kind.base or "").split(".")[0], (kind.base or "").split(":")[-1]
-        home = f"[{package.replace('_', '-')}](/plugins/{package.replace('_', '-')}/README.md)"
-        return f"A kind that {home} declares, and describes. **Base class:** `{package}.{base}`.\n"
+        module, _, base = (kind.base or "").partition(":")
+        package = module.split(".")[0]
+        plugin = declarer(kind.plural) or package.replace("_", "-")
+        face = f"{package}.data" if short(package) == CORE else package
+        return f"A kind that {_package(plugin)} declares, and describes. **Base class:** `{face}.{base}`.\n"
     base, offered, asks = row
     return "\n".join(
         [

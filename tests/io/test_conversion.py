@@ -285,14 +285,6 @@ def test_a_killed_worker_is_told_and_leaves_what_can_be_resumed(folder, whole, t
     assert sums(convert(recipe(folder), path, resume=True)) == sums(whole)
 
 
-def test_what_is_wrong_with_an_input_comes_back_from_a_worker(folder, tmp_path):
-    with pytest.raises(
-        ConfigError, match=r"^[ab](_1)?\.root, tree Events: \[misc\] event needs 'no_such', which is not there"
-    ):
-        convert(recipe(folder, misc={"event": "no_such"}), tmp_path / "train.hdf5", workers=2)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_conversion_that_is_killed_and_resumed_ends_with_the_same_bytes(folder, whole, tmp_path):
     path = tmp_path / "train.hdf5"

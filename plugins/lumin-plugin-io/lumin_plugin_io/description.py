@@ -29,7 +29,7 @@ class Friends:
 class Sample:
     r"""Events of one process, and what they count.
 
-    .. math:: \text{weight} = \sigma L \, w / \textstyle\sum w
+    .. math:: \text{weight} = \frac{\sigma L \, w}{\sum w}
 
     Attributes:
         name: Of the sample.
