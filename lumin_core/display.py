@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from lumin_core.checks import listed
@@ -251,3 +252,15 @@ def _value(value: object) -> str:
     if value is None or isinstance(value, str | bool | int):
         return str(value)
     return component(value)
+
+
+def short_path(path: Path) -> Path:
+    """Return a path from the current folder, where it lies in it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from lumin_core.display import short_path
+        >>> short_path(Path.cwd() / "run" / "ensemble.safetensors").as_posix()
+        'run/ensemble.safetensors'
+    """
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

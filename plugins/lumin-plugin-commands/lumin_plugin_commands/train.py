@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lumin_core.checks import nearest
+from lumin_core.display import short_path
 from lumin_core.errors import options_as_flags
 
 if TYPE_CHECKING:
@@ -103,14 +104,9 @@ def _where(run_file: RunFile, results: Results) -> str:
     """Say where everything is, and what to do with it."""
     from lumin_plugin_commands.run_tables import ENSEMBLE
 
-    folder = _short(run_file.folder)
+    folder = short_path(run_file.folder)
     if len(results.failures()) == len(results):
         return f"The run is in {folder}. Next: lumin train --resume --retry-failed, or another run"
     ensemble = run_file.values["ensemble"] is not None
-    model = folder / ENSEMBLE if ensemble else _short(results.best(1)[0]["path"])
+    model = folder / ENSEMBLE if ensemble else short_path(results.best(1)[0]["path"])
     return f"The run is in {folder}. Next: lumin predict {model} FOLDFILE"
-
-
-def _short(path: Path) -> Path:
-    """Give a path from the current folder, where it lies in it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

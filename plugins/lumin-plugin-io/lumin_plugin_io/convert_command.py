@@ -96,19 +96,14 @@ _STEPS = {"read": ("Reading", "file"), "written": ("Writing", "fold")}
 
 def _closing_words(paths: Mapping[str, Path], *, has_train_weight: bool) -> str:
     """Say what was written, and how to go on."""
-    from lumin_core.display import as_text
+    from lumin_core.display import as_text, short_path
 
-    first = _short(next(iter(paths.values())))
-    rows = [(part, f"{_short(path)}: {_events(path)}") for part, path in paths.items()]
+    first = short_path(next(iter(paths.values())))
+    rows = [(part, f"{short_path(path)}: {_events(path)}") for part, path in paths.items()]
     rows += [("next", f"lumin info {first}"), ("then", f"lumin train run.toml, with foldfile = '{first}'")]
     if has_train_weight:
         rows.append(("there", 'cb_partials = [{ name = "balance_classes", column = "train_weight" }]'))
     return as_text("Converted", rows)
-
-
-def _short(path: Path) -> Path:
-    """Return a path from the current folder, where it lies in it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _events(path: Path) -> str:
