@@ -10,6 +10,9 @@ import h5py
 if TYPE_CHECKING:
     from pathlib import Path
 
+LIBVER = ("v108", "v108")
+"""HDF5 of 2008, the first that keeps check sums of its own structures; as `h5py.File` has it."""
+
 
 def new_file(path: Path) -> h5py.File:
     """Create a file without times in it, so that the same content gives the same bytes.
@@ -27,7 +30,7 @@ def new_file(path: Path) -> h5py.File:
     creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
     creation.set_obj_track_times(False)
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)  # as LIBVER
+    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)  # LIBVER
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl=creation, fapl=access))
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from lumin_core.data import room
 from lumin_core.data.check_sums import SUM, check_sum, stored_sum, write_sum
+from lumin_core.data.creation import LIBVER
 from lumin_core.data.storable import LEAST, WASTE, check_widths, storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 from lumin_core.files import Staged, naming, refuse_existing
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 
 SUFFIX = ".hdf5"
-LIBVER = ("v108", "v108")  # HDF5 of 2008: the first that keeps check sums of its own structures
 
 
 def with_suffix(path: str | Path) -> Path:

@@ -80,7 +80,6 @@ def fill(job: Job) -> None:
         notes = _Notes(recipe, job.sample.name, where)
         rows = SpoolWriter(job.spool.rows(job.number), n_places, rows_of_a_flush(recipe), notes.flushed)
         stack.enter_context(rows)
-        maker.check(reader.columns())
         step = job.step or step_of(reader, maker.branches, job.memory)
         n, first = reader.count(), 0
         for chunk in ahead(reader.chunks(maker.branches, step)):
