@@ -123,7 +123,8 @@ class Events:
                 f"{name!r} must be 0 (background) or 1 (signal), got {others} too; of several classes say which one is "
                 f"the signal: df.assign(is_signal=df[{name!r}] == {others[0]:g}), with targ_name='is_signal'"
             )
-        return targets == 1
+        signal: np.ndarray = targets == 1
+        return signal
 
     def weights(self, name: str | None = "gen_weight") -> np.ndarray:
         """Return event weights of either sign, shape ``(n,)``.
