@@ -27,176 +27,163 @@ if TYPE_CHECKING:
 
     Histogram = hist.Hist[Any]
 
-_HATCHES = ("", "///", "\\\\\\", "...", "xxx", "---", "+++", "ooo")
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
-"""Styles of lines, in order of use, by which curves are told apart in grey."""
+_LEAST = 0.1  # that a panel of ratios reaches above and below one
 
-
-def experiment_label(ax: Axes, settings: PlotSettings, fontsize: float = 11) -> None:
-    """Write experiment, label, luminosity and energy above a panel; nothing where there are none.
+def add_label(axes: Axes, settings: PlotSettings) -> None:
+    """Write the experiment's label above a panel: its name, what stands behind it, luminosity.
 
     Args:
-        ax: The panel.
-        settings: What to write.
-        fontsize: Of the label [pt].
+        axes: The panel.
+        settings: What is written; without any of it there is no label.
     """
-    if not (settings.experiment or settings.label or settings.lumi is not None or settings.energy is not None):
+    if not (settings.experiment or settings.label or settings.lumi or settings.energy):
         return
+    lumi = None if settings.lumi is None else f"{settings.lumi:g}"
+    energy = None if settings.energy is None else f"{settings.energy:g}"
     mh.label.exp_label(
-        exp=settings.experiment,
-        llabel=settings.label,
-        lumi=settings.lumi,
-        com=settings.energy,
-        ax=ax,
-        fontsize=fontsize,
-        scilocator_adjust=False,
+        exp=settings.experiment, text=settings.label, data=True, lumi=lumi, com=energy, loc=0, fontsize=13, ax=axes
     )
 
 
-def stacked(ax: Axes, histograms: Sequence[Histogram], labels: Sequence[str], colours: Sequence[str]) -> None:
-    """Draw histograms upon each other, the first one lowest; in grey hatches tell them apart.
+def stacked(
+    axes: Axes, histograms: Sequence[Histogram], labels: Sequence[str], colours: Sequence[str], hatches: Sequence[str]
+) -> None:
+    """Draw histograms upon each other, the first one lowest.
 
     Args:
-        ax: The panel.
+        axes: The panel.
         histograms: Of one axis. Bins without a positive sum are left empty.
         labels: Of the legend.
         colours: Of the areas.
+        hatches: By which they are told apart in grey.
     """
-    mh.histplot(
+    _draw(
+        axes,
         [without_empty(each, 0.0) for each in histograms],
-        ax=ax,
         stack=True,
         histtype="fill",
         yerr=False,
         label=list(labels),
         facecolor=list(colours),
-        hatch=[_HATCHES[i % len(_HATCHES)] for i in range(len(histograms))],
+        hatch=list(hatches),
         edgecolor="white",
         linewidth=0.6,
-        flow="none",
     )
 
 
-def stepped(
-    ax: Axes, histogram: Histogram, label: str, colour: str, line: Any = "-", *, errors: bool = True, filled: bool = False
-) -> None:
+def steps(axes: Axes, histogram: Histogram, label: str, *, errors: bool = True, **look: Any) -> None:
     """Draw a histogram as steps, with its errors.
 
     Args:
-        ax: The panel.
+        axes: The panel.
         histogram: What is drawn; bins without a positive sum are left empty.
         label: Of the legend.
-        colour: Of the line.
-        line: Its style, of `LINES`.
         errors: Whether error bars are drawn.
-        filled: Whether the area below is filled, lightly.
+        look: Of the line: ``color``, ``linestyle``.
     """
+    yerr = None if errors else False
     shown = without_empty(histogram)
-    if filled:
-        mh.histplot(shown, ax=ax, histtype="fill", yerr=False, color=colour, alpha=0.25, flow="none")
-    mh.histplot(
-        shown,
-        ax=ax,
-        histtype="step",
-        yerr=None if errors else False,
-        w2method="sqrt",
-        label=label,
-        color=colour,
-        linestyle=line,
-        linewidth=1.4,
-        edges=False,
-        flow="none",
-    )
+    _draw(axes, shown, histtype="step", yerr=yerr, w2method="sqrt", label=label, linewidth=1.4, edges=False, **look)
 
 
-def points(ax: Axes, histogram: Histogram, label: str, colour: str = "black", *, counted: bool, marker: str = "o") -> None:
+def area(axes: Axes, histogram: Histogram, colour: str) -> None:
+    """Fill the area below a histogram, lightly.
+
+    Args:
+        axes: The panel.
+        histogram: What is drawn; bins without a positive sum are left empty.
+        colour: Of the area.
+    """
+    _draw(axes, without_empty(histogram), histtype="fill", yerr=False, color=colour, alpha=0.2, linewidth=0)
+
+
+def points(axes: Axes, histogram: Histogram, label: str, *, counted: bool = False, **look: Any) -> None:
     """Draw a histogram as points with errors.
 
     Args:
-        ax: The panel.
+        axes: The panel.
         histogram: What is drawn; bins without a positive sum are left empty.
         label: Of the legend.
-        colour: Of the points.
         counted: Whether these are counts, with Garwood intervals, rather than sums of weights.
-        marker: Of the points.
+        look: Of the points: ``color``, ``marker``.
     """
-    mh.histplot(
-        without_empty(histogram),
-        ax=ax,
-        histtype="errorbar",
-        w2method="poisson" if counted else "sqrt",
-        label=label,
-        color=colour,
-        marker=marker,
-        markersize=4,
-        flow="none",
-    )
+    method = "poisson" if counted else "sqrt"
+    _draw(axes, without_empty(histogram), histtype="errorbar", w2method=method, label=label, **look)
 
 
-def uncertainty(ax: Axes, histogram: Histogram, label: str) -> None:
+def uncertainty(axes: Axes, histogram: Histogram, label: str) -> None:
     """Hatch the band of a histogram's errors.
 
     Args:
-        ax: The panel.
+        axes: The panel.
         histogram: Whose errors are drawn, about its sums.
         label: Of the legend.
     """
-    mh.histplot(
-        without_empty(histogram),
-        ax=ax,
-        histtype="band",
-        w2method="sqrt",
-        label=label,
-        facecolor="none",
-        edgecolor="#444444",
-        hatch="//////",
-        alpha=0.7,
-        linewidth=0,
-        flow="none",
-    )
+    look = {"facecolor": "none", "edgecolor": "#444444", "hatch": "//////", "alpha": 0.7, "linewidth": 0}
+    _draw(axes, without_empty(histogram), histtype="band", w2method="sqrt", label=label, **look)
 
 
-def ratio(ax: Axes, above: Histogram, below: Histogram, labels: tuple[str, str], *, counted: bool) -> None:
+def ratio(axes: Axes, above: Histogram, below: Histogram, *, counted: bool = False, **look: Any) -> None:
     """Draw the ratio of two histograms in a panel of its own, the errors of both apart.
 
     Points carry the errors of the numerator, a hatched band about one those of the denominator.
+    Those beyond the panel, which reaches from 0 to 2 at most, are marked at its edge.
 
     Args:
-        ax: The panel.
+        axes: The panel.
         above: The numerator.
         below: The denominator; where it is not positive the panel is empty.
-        labels: Of both, for the axis.
         counted: Whether the numerator holds counts.
+        look: Of the points: ``color``, ``marker``.
     """
-    _compared(ax, above, below, "split_ratio", f"{labels[0]} / {labels[1]}", counted=counted, markersize=4, marker="o")
+    half = axes.get_ylim()[1] - 1 if axes.has_data() else _LEAST  # of the panel's height, before
+    shown, exact = without_empty(above), without_empty(below)
+    band = exact.copy()
+    band.view().variance = exact.variances() / np.square(exact.values())
+    band.view().value = np.where(exact.values() > 0, 1.0, np.nan)
+    exact.view().variance = 0.0
+    _compare(axes, shown, exact, "ratio", counted=counted, markersize=4, linewidth=1, **look)
+    uncertainty(axes, band, "")
+    _fit(axes, exact.axes[0].centers, shown.values() / exact.values(), half, look["color"])
 
 
-def pull(ax: Axes, above: Histogram, below: Histogram, labels: tuple[str, str], *, counted: bool) -> None:
+def pull(axes: Axes, above: Histogram, below: Histogram, *, counted: bool = False, **look: Any) -> None:
     """Draw the difference of two histograms in units of its error, in a panel of its own.
 
     Args:
-        ax: The panel.
+        axes: The panel.
         above: What is compared.
         below: What it is compared to.
-        labels: Of both, for the axis.
         counted: Whether the former holds counts.
+        look: Of the bars: ``color``.
     """
-    _compared(ax, above, below, "pull", f"({labels[0]} - {labels[1]}) / σ", counted=counted, color="#717581")
-
-
-def _compared(
-    ax: Axes, above: Histogram, below: Histogram, comparison: str, ylabel: str, *, counted: bool, **how: Any
-) -> None:
-    xlabel = ax.get_xlabel()
+    shown, other = without_empty(above), without_empty(below)
+    _compare(axes, shown, other, "pull", counted=counted, **look)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mh.comp.comparison(
-            without_empty(above),
-            without_empty(below),
-            ax,
-            xlabel=xlabel,
-            comparison=comparison,
-            comparison_ylabel=ylabel,
-            h1_w2method="poisson" if counted else "sqrt",
-            flow="none",
-            **how,
-        )
+        pulls = mh.comp.get_pull(shown, other, "poisson" if counted else "sqrt")[0]
+    furthest = float(np.max(np.abs(pulls[np.isfinite(pulls)]), initial=3.0))
+    axes.set_ylim(-1.15 * furthest, 1.15 * furthest)
+
+
+def _draw(axes: Axes, histograms: Histogram | list[Histogram], **how: Any) -> None:
+    label = axes.get_xlabel()
+    mh.histplot(histograms, ax=axes, flow="none", **how)
+    axes.set_xlabel(label)  # mplhep writes "Axis 0" where there is none
+
+
+def _compare(axes: Axes, above: Histogram, below: Histogram, comparison: str, *, counted: bool, **how: Any) -> None:
+    method = "poisson" if counted else "sqrt"
+    labels = {"xlabel": axes.get_xlabel(), "comparison_ylabel": axes.get_ylabel()}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mh.comp.comparison(above, below, axes, comparison=comparison, h1_w2method=method, flow="none", **labels, **how)
+
+
+def _fit(axes: Axes, centers: np.ndarray, ratios: np.ndarray, half: float, colour: str) -> None:
+    """Let a panel of ratios reach as far as these do, from 0 to 2 at most."""
+    known = np.isfinite(ratios)
+    furthest = 1.25 * float(np.max(np.abs(ratios[known] - 1), initial=0.0))
+    half = min(1.0, max(half, furthest))
+    axes.set_ylim(1 - half, 1 + half)
+    for beyond, place, marker in ((ratios > 1 + half, 1 + half, "^"), (ratios < 1 - half, 1 - half, "v")):
+        x = centers[known & beyond]
+        axes.plot(x, np.full(len(x), place), marker, color=colour, clip_on=False, markersize=5)
