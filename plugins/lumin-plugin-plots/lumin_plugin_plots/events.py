@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from lumin_core import FoldYielder
-from lumin_core.checks import did_you_mean
+from lumin_core.checks import as_list, check_names, did_you_mean
 from lumin_core.data import as_frame, as_numbers, unmasked
-from lumin_core.errors import DataError, ShapeError
+from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     import pandas as pd
     from numpy.typing import ArrayLike
@@ -22,6 +23,38 @@ Data: TypeAlias = "pd.DataFrame | Mapping[str, ArrayLike] | FoldYielder"
 """Columns by name: a data frame, a mapping of arrays, or a fold file."""
 Mask: TypeAlias = "str | ArrayLike | None"
 """Which events are taken: a column of Booleans by name, or an array."""
+PredName: TypeAlias = "str | Sequence[str] | Mapping[str, str | Sequence[str]]"
+"""A column of predictions; a list of columns, those of several models, whose mean and spread are
+shown; or one or the other by label, to compare classifiers."""
+
+
+def classifiers(pred_name: PredName) -> dict[str, list[str]]:
+    """Return the columns of predictions of each classifier, by its label.
+
+    Args:
+        pred_name: A column, whose name is the label; a list of columns, one per model; or either by
+            label.
+
+    Raises:
+        ConfigError: If there are none, or names are no text or come twice.
+
+    Example:
+        >>> from lumin_plugin_plots.events import classifiers
+        >>> classifiers("pred"), classifiers({"BDT": "bdt", "network": ["net_a", "net_b"]})
+        ({'pred': ['pred']}, {'BDT': ['bdt'], 'network': ['net_a', 'net_b']})
+        >>> classifiers(["net_a", "net_b"])
+        {'2 models': ['net_a', 'net_b']}
+    """
+    if isinstance(pred_name, Mapping):
+        found = {str(label): as_list(columns) for label, columns in pred_name.items()}
+    else:
+        columns = as_list(pred_name)
+        found = {str(columns[0]) if len(columns) == 1 else f"{len(columns)} models": columns}
+    if not found or not all(found.values()):
+        raise ConfigError(f"pred_name must name a column of predictions, got {pred_name!r}; the usual one is 'pred'")
+    for columns in found.values():
+        check_names("pred_name", columns)
+    return found
 
 
 class Events:

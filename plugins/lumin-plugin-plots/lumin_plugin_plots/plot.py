@@ -17,6 +17,7 @@ from lumin_plugin_plots.settings import PlotSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from matplotlib.figure import Figure
 
@@ -80,7 +81,8 @@ class Plot:
         """
         file = io.BytesIO()
         metadata = _NO_DATE[format]
-        self.figure.savefig(file, format=format, dpi=self.settings.dpi, bbox_inches="tight", metadata=metadata)
+        with _look():
+            self.figure.savefig(file, format=format, dpi=self.settings.dpi, metadata=metadata)
         return file.getvalue()
 
     def _repr_png_(self) -> bytes:
@@ -96,7 +98,14 @@ def drawn(numbers: Numbers, settings: PlotSettings | None) -> Plot:
     """
     settings = PlotSettings() if settings is None else settings
     draw = cast("Draw", import_module(f"lumin_plugin_plots.{_DRAWN_BY[numbers.figure]}").draw)
-    return Plot(draw(numbers, settings), numbers, settings)
+    with _look():
+        return Plot(draw(numbers, settings), numbers, settings)
+
+
+def _look() -> AbstractContextManager[None]:
+    from lumin_plugin_plots.axes import look  # loads matplotlib, which a figure in a file does without
+
+    return look()
 
 
 def redraw(path: str | Path, settings: PlotSettings | None = None) -> Plot:
