@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Histogram = hist.Hist[Any]
 
+
 def filled(edges: np.ndarray, values: np.ndarray, weights: np.ndarray, label: str = "") -> Histogram:
     """Fill a histogram; the last bin holds its upper edge too. What is missing is left out.
 
@@ -51,9 +52,10 @@ def scaled(histogram: Histogram) -> Histogram:
     """Return the density of a histogram: per unit of the axis, of integral one with what is beyond.
 
     Args:
-        histogram: Its sum, under- and overflow included, is positive.
+        histogram: Where its sum, under- and overflow included, is not positive, all is NaN.
     """
     total = float(histogram.values(flow=True).sum())
+    total = total if total > 0 else float("nan")
     view = histogram.copy()
     widths = np.concatenate(([1.0], np.diff(histogram.axes[0].edges), [1.0]))
     content = view.view(flow=True)
@@ -95,4 +97,53 @@ def not_shown(histograms: Mapping[str, Histogram]) -> dict[str, Any]:
         found["above"][label] = float(content.value[-1]) if content.variance[-1] else 0.0
         inside = histogram.view(flow=False)
         found["not_positive"][label] = int(((inside.variance > 0) & ~(inside.value > 0)).sum())
-    return {what: kept for what, of in found.items() if (kept := {label: value for label, value in of.items() if value})}
+    return {
+        what: kept for what, of in found.items() if (kept := {label: value for label, value in of.items() if value})
+    }
+
+
+def notes_of(missing: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Say what histograms do not show.
+
+    Args:
+        missing: From `not_shown`.
+
+    Example:
+        >>> from lumin_plugin_plots.histograms import notes_of
+        >>> notes_of({"above": {"signal": 2.5}, "not_positive": {"signal": 1}})
+        ['Beyond the axis: signal: 2.5 above.', 'Bins left empty, without a positive sum: signal: 1.']
+    """
+    beyond: dict[str, list[str]] = {}
+    for side in ("below", "above"):
+        for label, total in missing.get(side, {}).items():
+            beyond.setdefault(label, []).append(f"{total:.4g} {side}")
+    notes = []
+    if beyond:
+        notes.append("Beyond the axis: " + "; ".join(f"{label}: {', '.join(of)}" for label, of in beyond.items()) + ".")
+    if empty := missing.get("not_positive"):
+        counts = "; ".join(f"{label}: {count:g}" for label, count in empty.items())
+        notes.append(f"Bins left empty, without a positive sum: {counts}.")
+    return notes
+
+
+def events_label(edges: np.ndarray, unit: str = "") -> str:
+    """Return what is written at an axis of events in bins.
+
+    Args:
+        edges: Of the bins.
+        unit: That of the column.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_plots.histograms import events_label
+        >>> events_label(np.array([0.0, 20.0, 40.0]), "GeV"), events_label(np.array([0, 1, 5]))
+        ('Events / 20 GeV', 'Events / bin')
+    """
+    widths = np.diff(edges)
+    is_equal = np.allclose(widths, widths[0], rtol=1e-6)
+    return f"Events / {f'{widths[0]:.3g} {unit}'.strip()}" if is_equal else "Events / bin"
+
+
+def density_label(unit: str = "") -> str:
+    """Return what is written at an axis of densities, per unit of the column."""
+    return f"Density [1/{unit}]" if unit else "Density"
