@@ -11,10 +11,9 @@ from lumin_core.checks import check_tables, did_you_mean
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.statistics import get_moments, uncert_round
 from lumin_plugin_plots.axes import LINES, MARKERS, finish, one_panel, two_panels
-from lumin_plugin_plots.binning import binned
 from lumin_plugin_plots.events import Events
 from lumin_plugin_plots.groups import groups
-from lumin_plugin_plots.histograms import density_label, events_label, filled, not_shown, notes_of, scaled
+from lumin_plugin_plots.histograms import density_label, edges_of, events_label, filled, not_shown, notes_of, scaled
 from lumin_plugin_plots.mplhep_panels import area, ratio, steps
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import Plot, drawn
@@ -167,7 +166,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
 
 
 def _counted(feat: str, parts: Parts, bins: int | Sequence[float]) -> tuple[dict[str, Any], dict[str, Any]]:
-    edges = binned(np.concatenate([values for values, _ in parts.values()]), bins).edges
+    edges = edges_of(np.concatenate([values for values, _ in parts.values()]), bins)
     histograms = {label: filled(edges, values, weights, feat) for label, (values, weights) in parts.items()}
     missing = {label: int(np.isnan(values).sum()) for label, (values, _) in parts.items() if np.isnan(values).any()}
     moments = {label: _moments(values, weights) for label, (values, weights) in parts.items()}

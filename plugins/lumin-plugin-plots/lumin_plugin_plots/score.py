@@ -18,10 +18,9 @@ from lumin_core.arguments import explained
 from lumin_core.checks import is_number
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_plots.axes import HATCHES, finish, one_panel, two_panels
-from lumin_plugin_plots.binning import binned
 from lumin_plugin_plots.events import Events
 from lumin_plugin_plots.groups import classes, processes
-from lumin_plugin_plots.histograms import added, events_label, filled, not_shown, notes_of
+from lumin_plugin_plots.histograms import added, edges_of, events_label, filled, not_shown, notes_of
 from lumin_plugin_plots.mplhep_panels import points, pull, ratio, stacked, uncertainty
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import Plot, drawn
@@ -115,10 +114,7 @@ def score_edges(scores: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
         scores: Shape ``(n,)``.
         bins: The edges, or how many.
     """
-    is_share = scores.min() >= 0 and scores.max() <= 1
-    if is_share and isinstance(bins, int) and bins > 0:
-        return np.linspace(0.0, 1.0, bins + 1)
-    return binned(scores, bins).edges
+    return edges_of(scores, bins, limits=(0.0, 1.0) if scores.min() >= 0 and scores.max() <= 1 else None)
 
 
 def score_label(column: str, settings: PlotSettings) -> str:

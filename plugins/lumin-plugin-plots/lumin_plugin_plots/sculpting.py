@@ -14,7 +14,7 @@ from lumin_core.arguments import explained
 from lumin_core.checks import as_list, is_number
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_plots.axes import LINES, MARKERS, finish, two_panels
-from lumin_plugin_plots.binning import binned
+from lumin_plugin_plots.binning import into_bins
 from lumin_plugin_plots.divergence import divergence_test
 from lumin_plugin_plots.events import Events
 from lumin_plugin_plots.histograms import density_label, filled, not_shown, notes_of, scaled
@@ -82,7 +82,7 @@ def plot_sculpting(
         raise ConfigError(f"cut must be a number, or several, got {cut!r}")
     events = Events(data, mask)
     values, scores, weights = _background(events, column, pred_name, targ_name, wgt_name)
-    places = binned(values, bins)
+    places = into_bins(values, bins)
     histograms = {"before": filled(places.edges, values, weights, column)}
     found: dict[str, dict[str, Any]] = {}
     for each in cuts:
