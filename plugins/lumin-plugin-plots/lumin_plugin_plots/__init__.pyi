@@ -1,4 +1,10 @@
+from lumin_plugin_plots.correlation import plot_correlation as plot_correlation
+from lumin_plugin_plots.feature import plot_feat as plot_feat
+from lumin_plugin_plots.feature import plot_samples as plot_samples
 from lumin_plugin_plots.numbers import Numbers as Numbers
 from lumin_plugin_plots.plot import Plot as Plot
 from lumin_plugin_plots.plot import redraw as redraw
+from lumin_plugin_plots.score import plot_score as plot_score
+from lumin_plugin_plots.sculpting import plot_sculpting as plot_sculpting
 from lumin_plugin_plots.settings import PlotSettings as PlotSettings
+from lumin_plugin_plots.train_test import plot_train_test as plot_train_test

@@ -215,7 +215,9 @@ def _curve(models: list[Scored], seed: int) -> dict[str, np.ndarray]:
     return curve
 
 
-def _draw_curve(main: Axes, below: Axes, curve: dict[str, np.ndarray], settings: PlotSettings, i: int, label: str) -> set[str]:
+def _draw_curve(
+    main: Axes, below: Axes, curve: dict[str, np.ndarray], settings: PlotSettings, i: int, label: str
+) -> set[str]:
     shown = np.isfinite(curve["rate"])
     x, bands = curve["score"][shown], {key: values[shown] for key, values in curve.items() if "_sample_" in key}
     how = {"yerr": curve["rate_error"][shown], "elinewidth": 1.1, **shared.points(settings, i)}

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 PICTURES = ("png", "pdf", "svg")
 _NO_DATE = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
-_DRAWN_BY: dict[str, str] = {}
+_DRAWN_BY: dict[str, str] = {
+    "correlation": "correlation",
+    "feat": "feature",
+    "score": "score",
+    "sculpting": "sculpting",
+    "train_test": "train_test",
+}
 """The module of each sort of figure; its function ``draw(numbers, settings)`` draws it."""
 
 
