@@ -1,4 +1,13 @@
+from lumin_plugin_plots.calibration import plot_calibration as plot_calibration
+from lumin_plugin_plots.confusion import plot_confusion as plot_confusion
+from lumin_plugin_plots.efficiency import plot_efficiency as plot_efficiency
+from lumin_plugin_plots.embedding import plot_embedding as plot_embedding
+from lumin_plugin_plots.event_display import plot_event as plot_event
+from lumin_plugin_plots.learning_curves import plot_learning_curves as plot_learning_curves
+from lumin_plugin_plots.lr_finders import plot_lr_finders as plot_lr_finders
 from lumin_plugin_plots.numbers import Numbers as Numbers
 from lumin_plugin_plots.plot import Plot as Plot
 from lumin_plugin_plots.plot import redraw as redraw
+from lumin_plugin_plots.response import plot_response as plot_response
+from lumin_plugin_plots.schedule import plot_schedule as plot_schedule
 from lumin_plugin_plots.settings import PlotSettings as PlotSettings
