@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lumin_plugin_plots.events import Data, Mask, PredName
-    from lumin_plugin_plots.histograms import Bins
+    from lumin_plugin_plots.binning import Bins
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings
 
