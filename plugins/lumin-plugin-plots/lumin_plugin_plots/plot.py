@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 PICTURES = ("png", "pdf", "svg")
 _NO_DATE = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
-_DRAWN_BY: dict[str, str] = {}
+_DRAWN_BY: dict[str, str] = {
+    "roc": "roc",
+    "significance": "significance",
+}
 """The module of each sort of figure; its function ``draw(numbers, settings)`` draws it."""
 
 
