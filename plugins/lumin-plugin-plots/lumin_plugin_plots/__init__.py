@@ -16,12 +16,15 @@ _HOMES: dict[str, list[str]] = {
     "lr_finders": ["plot_lr_finders"],
     "numbers": ["Numbers"],
     "plot": ["Plot", "redraw"],
+    "point_table": ["WorkingPoints", "working_points"],
     "response": ["plot_response"],
+    "roc": ["plot_roc"],
     "run_report": ["write_report"],
     "schedule": ["plot_schedule"],
     "score": ["plot_score"],
     "sculpting": ["plot_sculpting"],
     "settings": ["PlotSettings"],
+    "significance": ["plot_significance"],
     "train_test": ["plot_train_test"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -11,10 +11,14 @@ from lumin_plugin_plots.lr_finders import plot_lr_finders as plot_lr_finders
 from lumin_plugin_plots.numbers import Numbers as Numbers
 from lumin_plugin_plots.plot import Plot as Plot
 from lumin_plugin_plots.plot import redraw as redraw
+from lumin_plugin_plots.point_table import WorkingPoints as WorkingPoints
+from lumin_plugin_plots.point_table import working_points as working_points
 from lumin_plugin_plots.response import plot_response as plot_response
+from lumin_plugin_plots.roc import plot_roc as plot_roc
 from lumin_plugin_plots.run_report import write_report as write_report
 from lumin_plugin_plots.schedule import plot_schedule as plot_schedule
 from lumin_plugin_plots.score import plot_score as plot_score
 from lumin_plugin_plots.sculpting import plot_sculpting as plot_sculpting
 from lumin_plugin_plots.settings import PlotSettings as PlotSettings
+from lumin_plugin_plots.significance import plot_significance as plot_significance
 from lumin_plugin_plots.train_test import plot_train_test as plot_train_test

@@ -37,9 +37,11 @@ _DRAWN_BY: dict[str, str] = {
     "learning_curves": "learning_curves",
     "lr_finders": "lr_finders",
     "response": "response",
+    "roc": "roc",
     "schedule": "schedule",
     "score": "score",
     "sculpting": "sculpting",
+    "significance": "significance",
     "train_test": "train_test",
 }
 """The module of each sort of figure; its function ``draw(numbers, settings)`` draws it."""
