@@ -14,7 +14,7 @@ from lumin_core import registry
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -67,12 +67,37 @@ class Reader(ABC):
         self.path = Path(path)
         self.tree = tree
 
+    @classmethod
+    def tables(cls, path: str | Path) -> list[str | None]:
+        """Return the names of a file's tables, ``[None]`` if it is a table itself.
+
+        Args:
+            path: The file.
+
+        Raises:
+            ConfigError: If it is not there, or not a file of this sort.
+            DataError: If it is damaged.
+        """
+        return [None]
+
     @abstractmethod
     def columns(self) -> dict[str, str]:
         """Return the columns by name, each with the type of its values, ``"float32[]"`` if jagged.
 
         What cannot be read has a type that says what it is, and is refused when it is asked for.
         """
+
+    def types(self, columns: Iterable[str]) -> dict[str, str]:
+        """Return the types of some columns, without those that are not there.
+
+        A reader overrides it where it takes long to look at all columns, of which a file may have
+        thousands.
+
+        Args:
+            columns: Their names.
+        """
+        known = self.columns()
+        return {name: known[name] for name in columns if name in known}
 
     @abstractmethod
     def count(self) -> int:

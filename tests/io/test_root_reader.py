@@ -230,5 +230,5 @@ def test_fields_within_fields_are_those_that_uproot_finds(name, path):
         table = file[reader.tree]
         if hasattr(table, "branches"):
             pytest.skip("a TTree has no fields")
-        noted = [[inner.field_id for inner in field.fields] for field in reader._table.all_fields]
+        noted = [[inner.field_id for inner in field.fields] for field in reader._table.table.all_fields]
         assert noted == [[inner.field_id for inner in field.fields] for field in table.all_fields]
