@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self, cast
 
 from lumin_core import registry
 from lumin_core.errors import ConfigError
+from lumin_core.looks import look_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+READERS = {
+    "root": "io/root_reader",
+    "parquet": "io/parquet_reader",
+    "csv": "io/csv_reader",
+    "csv_gz": "io/csv_reader",
+}
+"""What reads a file by its look, see `lumin_core.looks`; nothing that is installed replaces it."""
 _WRITERS = {".root": "io/root_writer", ".parquet": "io/parquet_writer"}  # which nothing else that is installed replaces
 
 
@@ -191,6 +199,38 @@ class Writer(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Complete the file, or discard it if the block raised."""
+
+
+def open_tables(path: str | Path) -> Iterator[Reader]:
+    """Open all tables of a file, one after the other, by its look; each is closed before the next.
+
+    Args:
+        path: The file.
+
+    Yields:
+        A reader of each.
+
+    Raises:
+        UnknownComponent: If what reads such files is not installed; with what to install.
+        BrokenPlugin: If a package is missing that it needs.
+        ConfigError: If nothing reads such files.
+        DataError: If it is damaged.
+
+    Example:
+        >>> from lumin_core.data import open_tables
+        >>> [(table.tree, table.count()) for table in open_tables("events.root")]
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.ConfigError: events.root has no tables that can be read: it is not...
+    """
+    look = look_at(Path(path))
+    if look.kind not in READERS:
+        raise ConfigError(f"{path} has no tables that can be read: it is {look.told(path)}")
+    name = READERS[look.kind]
+    reader = registry.find("reader", name).load()
+    for tree in reader.tables(path):
+        with registry.build("reader", name, path=path, tree=tree) as table:
+            yield table
 
 
 def writer_of(path: str | Path, **given: object) -> Writer:
