@@ -250,7 +250,7 @@ def _look(recipe: Plan, sample: Sample, factor: float, given: Input, *, count: b
     first = None
     with given.open() as reader:
         maker = EventMaker(recipe, sample, factor, where=given.place(reader))
-        maker.check(reader.columns())
+        maker.types(reader)
         tally = Tally(given.name, sample.name, reader.count(), largest_piece=reader.largest_piece(maker.branches))
         for events in _events(maker, reader, tally.entries if count else min(tally.entries, MOST_ENTRIES)):
             tally.add(events)
