@@ -25,7 +25,7 @@ from lumin_core.errors import DataError, FoldFileError
 from lumin_core.files import refuse_existing
 from lumin_core.locks import locked
 from lumin_plugin_io.filling import MEMORY, Job
-from lumin_plugin_io.folds import FoldMaker
+from lumin_plugin_io.folds import FoldMaker, check_counts
 from lumin_plugin_io.normalisation import factor_of
 from lumin_plugin_io.scaling import check_scaling
 from lumin_plugin_io.sources import check_sources, key_of, sources_of
@@ -276,24 +276,9 @@ def _check_selected(recipe: Plan, sources: list[Source], filled: list[Filled]) -
 
 
 def _counts(recipe: Plan, filled: list[Filled]) -> np.ndarray:
-    """Return how many events each part has in each fold, shape ``(n_parts, n_folds)``.
-
-    Parts beside that of the training may have fewer folds: those that would be empty are left out.
-
-    Raises:
-        DataError: If a part has no event, or a fold of the training has none.
-    """
-    names = list(recipe.split.parts)
-    found = sum(of_input.counts(len(names) * recipe.n_folds) for of_input in filled)
-    counts = np.reshape(found, (len(names), recipe.n_folds))
-    for name, of_part in zip(names, counts, strict=True):
-        if not of_part.sum():
-            raise DataError(
-                f"the part {name!r} has none of {count(int(counts.sum()), 'selected event')}; give it a larger share"
-            )
-    if not counts[0].all():
-        raise DataError(
-            f"{count(int(counts[0].sum()), 'event')} of the part {names[0]!r} cannot fill {recipe.n_folds} folds: fold "
-            f"{int(counts[0].argmin())} has none; take a smaller n_folds, or loosen the selection"
-        )
+    """Return how many events each part has in each fold, shape ``(n_parts, n_folds)``."""
+    n_parts = len(recipe.split.parts)
+    found = sum(of_input.counts(n_parts * recipe.n_folds) for of_input in filled)
+    counts = np.reshape(found, (n_parts, recipe.n_folds))
+    check_counts(recipe, counts)
     return counts

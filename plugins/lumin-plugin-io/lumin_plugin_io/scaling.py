@@ -42,7 +42,6 @@ def check_scaling(scaling: str | Mapping[str, Any]) -> None:
         return
     name = scaling if isinstance(scaling, str) else scaling["name"]
     found = registry.find("transform", name)
-    found.load()
     if found.qualified != _STANDARD:
         raise ConfigError(
             f"scaling must be '{_STANDARD}' or '' for none, got {name!r}, which would have to see all events at once; "
