@@ -125,7 +125,7 @@ class DryRun(Displayed):
             yield name, listed(texts, _MOST_VALUES) or "none"
 
     def _events(self) -> Iterator[Row]:
-        """Show the first events, each with what is not missing; of objects the first of each table."""
+        """Show the first events, each with what is not missing; the first object of each table."""
         if self.first is None:
             return
         sample = next(tally.sample for tally in self.tallies if tally.selected)

@@ -127,6 +127,7 @@ class Placer:
         self._dealer = Dealer(recipe.n_folds, seed=recipe.seed, file=self._name)
 
     def __call__(self, events: Selected) -> np.ndarray:
+        """Return where the events of the next piece go, shape ``(n,)``."""
         keys = (hash_text(self._name), events.entry) if events.split_keys is None else events.split_keys.T
         parts = parts_of(hashed(self._split.salt, *keys), [*self._split.parts.values()])
         return parts * self._n_folds + self._dealer.deal(parts, events.strata, events.group)

@@ -52,6 +52,19 @@ def check_scaling(scaling: str | Mapping[str, Any]) -> None:
         raise ConfigError(f"scaling: {_STANDARD} takes {' and '.join(_OPTIONS)}, got {wrong[0]!r}")
 
 
+def load_scaling(scaling: str | Mapping[str, Any]) -> None:
+    """Import the transform, which takes seconds, and fails where a package of its own is missing.
+
+    Args:
+        scaling: As for `check_scaling`.
+
+    Raises:
+        BrokenPlugin: If it cannot be imported.
+    """
+    if scaling:
+        registry.find("transform", _STANDARD).load()
+
+
 @attrs.frozen
 class Scaling:
     """Transforms of the inputs, and of the matrix.
