@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lumin_core.display import folded
 from lumin_core.errors import options_as_flags
 
 if TYPE_CHECKING:
@@ -81,11 +82,12 @@ def convert(
 
 def _begin(recipe: Recipe, path: Path, what: str) -> int:
     """Say what is begun, before all the rest is imported; return how many inputs there are."""
-    from lumin_core.display import count, folded
+    from lumin_core.display import count
+    from lumin_core.training import announce
     from lumin_plugin_io.inputs import find_inputs
 
     n = sum(len(find_inputs(sample, recipe.tree, recipe.folder)) for sample in recipe.samples)
-    click.echo(folded(f"{what} {count(n, 'input')} of {path}", sys.stderr), err=True)
+    announce(f"{what} {count(n, 'input')} of {path}")
     return n
 
 
@@ -98,7 +100,8 @@ def _look_first(recipe: Recipe, output: Path, spool: Path | None, *, overwrite: 
     if not resume:
         refuse_existing_parts(paths, overwrite=overwrite)
     elif not main.exists() and not spool_of(main, spool).exists():
-        click.echo(f"nothing to go on with: there is no interrupted conversion to {output}; it begins anew", err=True)
+        said = f"nothing to go on with: there is no interrupted conversion to {output}; it begins anew"
+        click.echo(folded(said, sys.stderr), err=True)
 
 
 class _Bars(ExitStack):

@@ -139,16 +139,20 @@ class DryRun(Displayed):
     def _columns(self, events: Selected) -> Iterator[tuple[str, np.ndarray]]:
         yield from zip(self.recipe.cont_feats, events.flat.T, strict=True)
         yield from events.categories.items()
-        row, fields = 0, self.recipe.matrix_fields
-        for table in self.recipe.matrix if events.matrix is not None else ():
-            for name in table.fields:
-                yield f"{table.name}_0_{name}", events.matrix[:, row, fields.index(name)]
-            row += table.n
+        if events.matrix is not None:
+            yield from self._first_objects(events.matrix)
         if events.targets is not None:
             yield from zip(self.recipe.targ_feats, events.targets.T, strict=True)
         if events.weights is not None:
             yield "weight", events.weights
         yield from events.misc.items()
+
+    def _first_objects(self, matrix: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        row = 0
+        for table in self.recipe.matrix:
+            for name in table.fields:
+                yield f"{table.name}_0_{name}", matrix[:, row, self.recipe.matrix_fields.index(name)]
+            row += table.n
 
     def _warnings(self) -> Iterator[str]:
         for sample in self.recipe.samples:
@@ -187,7 +191,7 @@ def _is_truth(branches: Iterable[str], targets: set[str]) -> bool:
 
 def _shown(value: np.generic) -> str:
     """Write a value; nothing where it is missing."""
-    if value is np.ma.masked or (value.dtype.kind == "f" and np.isnan(value)):
+    if np.ma.is_masked(value) or (value.dtype.kind == "f" and np.isnan(value)):
         return ""
     return f"{value:.5g}" if value.dtype.kind == "f" else str(value)
 

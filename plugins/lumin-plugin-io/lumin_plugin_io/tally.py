@@ -170,9 +170,9 @@ def _values(recipe: Plan, events: Selected) -> Iterator[np.ndarray]:
     flat = np.hstack([events.flat, *others])
     if flat.shape[1]:
         yield flat
-    row = 0
-    for table in recipe.matrix if events.matrix is not None else ():
-        at = [recipe.matrix_fields.index(name) for name in table.fields]
-        objects = events.matrix[:, row : row + table.n][:, :, at]
-        yield objects.reshape(-1, len(at))
-        row += table.n
+    if events.matrix is not None:
+        row = 0
+        for table in recipe.matrix:
+            at = [recipe.matrix_fields.index(name) for name in table.fields]
+            yield events.matrix[:, row : row + table.n][:, :, at].reshape(-1, len(at))
+            row += table.n
