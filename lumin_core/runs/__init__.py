@@ -20,6 +20,7 @@ _HOMES = {
     "result": ["result_from_json"],
     "results": ["Results"],
     "scoring": ["opened_for", "score_files"],
+    "standing": ["holds_run", "refuse_earlier_run"],
     "submitting": ["Submitting"],
     "train": ["collect", "train_models", "train_one"],
 }

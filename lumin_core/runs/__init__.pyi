@@ -14,6 +14,8 @@ from lumin_core.runs.result import result_from_json as result_from_json
 from lumin_core.runs.results import Results as Results
 from lumin_core.runs.scoring import opened_for as opened_for
 from lumin_core.runs.scoring import score_files as score_files
+from lumin_core.runs.standing import holds_run as holds_run
+from lumin_core.runs.standing import refuse_earlier_run as refuse_earlier_run
 from lumin_core.runs.submitting import Submitting as Submitting
 from lumin_core.runs.train import collect as collect
 from lumin_core.runs.train import train_models as train_models
