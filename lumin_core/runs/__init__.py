@@ -23,6 +23,7 @@ _HOMES = {
     "run_view": ["Run"],
     "scored": ["Scored"],
     "scoring": ["opened_for", "score_files"],
+    "standing": ["holds_run", "refuse_earlier_run"],
     "submitting": ["Submitting"],
     "train": ["collect", "train_models", "train_one"],
 }

@@ -21,6 +21,8 @@ from lumin_core.runs.run_view import Run as Run
 from lumin_core.runs.scored import Scored as Scored
 from lumin_core.runs.scoring import opened_for as opened_for
 from lumin_core.runs.scoring import score_files as score_files
+from lumin_core.runs.standing import holds_run as holds_run
+from lumin_core.runs.standing import refuse_earlier_run as refuse_earlier_run
 from lumin_core.runs.submitting import Submitting as Submitting
 from lumin_core.runs.train import collect as collect
 from lumin_core.runs.train import train_models as train_models

@@ -42,6 +42,6 @@ _HOMES = {
     "passes": ["backward", "forward", "step"],
     "preparation": ["output_steps"],
     "prediction": ["predictions"],
-    "progress": ["line_width", "progress_bar", "say"],
+    "progress": ["announce", "line_width", "progress_bar", "say"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

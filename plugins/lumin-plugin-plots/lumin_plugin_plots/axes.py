@@ -141,6 +141,24 @@ def panels(settings: PlotSettings, heights: Sequence[float]) -> tuple[Figure, li
     return figure, rows
 
 
+def side_by_side(settings: PlotSettings) -> tuple[Figure, list[Axes]]:
+    """Make a figure with two panels beside each other, which share nothing.
+
+    Args:
+        settings: Whose size it has, but for the width: the panels are nearly square.
+
+    Example:
+        >>> from lumin_plugin_plots import PlotSettings
+        >>> from lumin_plugin_plots.axes import side_by_side
+        >>> figure, (left, right) = side_by_side(PlotSettings(size=(6, 4)))
+        >>> figure.get_size_inches().tolist()
+        [9.6, 4.0]
+    """
+    width, height = settings.size
+    figure = _figure(1.6 * width, height, settings)
+    return figure, list(figure.subplots(1, 2))
+
+
 def line(settings: PlotSettings, number: int) -> dict[str, Any]:
     """Return colour and dashes of a line by its number, which are told apart in grey too."""
     return {"color": settings.colour(number), "linestyle": LINES[number % len(LINES)]}

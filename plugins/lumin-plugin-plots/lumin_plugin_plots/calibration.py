@@ -179,7 +179,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     bands: set[str] = set()
     for i, (label, curve) in enumerate(numbers.curves.items()):
         bands |= _draw_curve(main, below, curve, settings, i, label)
-    main.set(xlim=(0, 1), ylim=(0, 1), ylabel="Rate of signal")
+    main.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Rate of signal")
     below.set(xlabel="Mean score", ylabel="Rate - score")
     limit = 1.15 * max(abs(value) for value in below.dataLim.intervaly)
     below.set_ylim(-limit, limit)

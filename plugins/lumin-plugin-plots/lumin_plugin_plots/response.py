@@ -201,7 +201,8 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     for panel, text in zip(panels, _labels(about, settings), strict=True):
         panel.set_ylabel(text)
     panels[0].axhline(1.0 if about["relative"] else 0.0, color="0.5", linewidth=1, linestyle=":", zorder=0)
-    panels[2].axhline(0.0, color="0.5", linewidth=1, linestyle=":", zorder=0)
+    for height in (0.0, 1.0) if about["of_uncertainty"] else (0.0,):
+        panels[2].axhline(height, color="0.5", linewidth=1, linestyle=":", zorder=0)
     panels[1].set_ylim(bottom=0.0)
     panels[-1].set_xlabel(settings.axis(about["by"]))
     panels[-1].set_xlim(float(curve["low"][0]), float(curve["high"][-1]))
