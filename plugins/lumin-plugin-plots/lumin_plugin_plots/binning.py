@@ -25,8 +25,6 @@ from lumin_plugin_plots.histograms import edges_of
 if TYPE_CHECKING:
     from lumin_plugin_plots.histograms import Bins
 
-    
-
 
 class Binned(NamedTuple):
     """Which bin each event is in.
@@ -128,7 +126,9 @@ def equal_bins(values: np.ndarray, weights: np.ndarray, n_bins: int) -> Binned:
     return into_bins(values, edges if len(distinct) > 1 else [distinct[0], np.nextafter(distinct[0], np.inf)])
 
 
-def efficiency(passed: np.ndarray, total: np.ndarray, passed2: np.ndarray, total2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def efficiency(
+    passed: np.ndarray, total: np.ndarray, passed2: np.ndarray, total2: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Compute efficiencies and their errors; see the module.
 
     Args:

@@ -29,7 +29,7 @@ import numpy as np
 from lumin_core.arguments import explained
 from lumin_core.errors import DataError
 from lumin_plugin_plots import axes as shared
-from lumin_plugin_plots.bands import N_REPLICAS, models_band, sample_band
+from lumin_plugin_plots.bands import N_REPLICAS, sample_band
 from lumin_plugin_plots.binning import Binned, efficiency, equal_bins, share_in_replicas
 from lumin_plugin_plots.events import Events, classifiers
 from lumin_plugin_plots.numbers import Numbers
@@ -215,7 +215,9 @@ def _curve(models: list[Scored], seed: int) -> dict[str, np.ndarray]:
     return curve
 
 
-def _draw_curve(main: Axes, below: Axes, curve: dict[str, np.ndarray], settings: PlotSettings, i: int, label: str) -> set[str]:
+def _draw_curve(
+    main: Axes, below: Axes, curve: dict[str, np.ndarray], settings: PlotSettings, i: int, label: str
+) -> set[str]:
     shown = np.isfinite(curve["rate"])
     x, bands = curve["score"][shown], {key: values[shown] for key, values in curve.items() if "_sample_" in key}
     how = {"yerr": curve["rate_error"][shown], "elinewidth": 1.1, **shared.points(settings, i)}

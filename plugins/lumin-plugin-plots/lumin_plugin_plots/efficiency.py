@@ -139,7 +139,9 @@ def _cuts(cut: float | Mapping[str, float] | None, at: float | None, labels: lis
 def _empty(curves: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, int]]:
     """Count the bins in which there is no efficiency, and those whose rejection is infinite."""
     return {
-        "without_sum": {label: int(np.isnan(curve["signal"] + curve["background"]).sum()) for label, curve in curves.items()},
+        "without_sum": {
+            label: int(np.isnan(curve["signal"] + curve["background"]).sum()) for label, curve in curves.items()
+        },
         "unbounded": {label: int(np.isinf(curve["rejection"]).sum()) for label, curve in curves.items()},
     }
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Histogram = hist.Hist[Any]
 
+
 def filled(edges: np.ndarray, values: np.ndarray, weights: np.ndarray, label: str = "") -> Histogram:
     """Fill a histogram; the last bin holds its upper edge too. What is missing is left out.
 
@@ -95,4 +96,6 @@ def not_shown(histograms: Mapping[str, Histogram]) -> dict[str, Any]:
         found["above"][label] = float(content.value[-1]) if content.variance[-1] else 0.0
         inside = histogram.view(flow=False)
         found["not_positive"][label] = int(((inside.variance > 0) & ~(inside.value > 0)).sum())
-    return {what: kept for what, of in found.items() if (kept := {label: value for label, value in of.items() if value})}
+    return {
+        what: kept for what, of in found.items() if (kept := {label: value for label, value in of.items() if value})
+    }
