@@ -229,7 +229,7 @@ def _lay_out(figure: Figure) -> None:
 
 
 def _place_legend(axes: Axes, handles: list[Any], names: list[str], title: str | None) -> None:
-    """Put it where it covers nothing; of several places the first, in two columns where they fit."""
+    """Put it where it covers nothing, in two columns if it is long and they fit."""
     columns = _columns(axes, handles, names, title)
     for _ in range(15):
         for place in ("upper right", "upper left", "lower left", "lower right", "center right", "upper center"):

@@ -90,7 +90,7 @@ def plot_roc(
         >>> score = np.random.default_rng(1).normal(truth)
         >>> plot = plot_roc({"pred": score, "gen_target": truth})
         >>> round(plot.numbers.about["areas"]["pred"], 3)
-        0.76
+        0.784
         >>> curve = plot.numbers.curves["pred"]
         >>> round(float(curve["efficiency"][49]), 2), round(float(curve["rejection"][49]), 2)
         (0.5, 7.69)

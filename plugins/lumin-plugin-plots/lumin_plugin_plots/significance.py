@@ -97,7 +97,7 @@ def plot_significance(
         >>> plot = plot_significance({"pred": score, "gen_target": truth, "gen_weight": weight})
         >>> best = plot.numbers.about["best"]["pred, without uncertainty"]
         >>> round(best["cut"], 2), round(best["significance"], 2)
-        (0.94, 0.29)
+        (1.23, 0.37)
 
     References:
         G. Cowan et al., https://arxiv.org/abs/1007.1727
