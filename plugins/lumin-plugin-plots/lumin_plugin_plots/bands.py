@@ -141,4 +141,4 @@ def _ranked_at(ranked: np.ndarray, counts: np.ndarray, at: float) -> np.ndarray:
     low, high = (np.take_along_axis(ranked, row[None], axis=0)[0] for row in (below, above))
     part, bounded = position - below, np.isfinite(low) & np.isfinite(high)
     start, end = np.where(bounded, low, 0.0), np.where(bounded, high, 0.0)
-    return np.where(bounded, start + part * (end - start), np.where(part > 0, high, low))
+    return np.asarray(np.where(bounded, start + part * (end - start), np.where(part > 0, high, low)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -95,7 +96,7 @@ class Events:
         self._df = as_frame(data, "data") if self._fy is None else _frame_of(self._fy)
         self._mask: np.ndarray | None = None
         if mask is not None:
-            self._mask = self._as_mask(mask)
+            self._mask = self.flags(mask)
         if not len(self):
             raise DataError(f"no event is left of {len(self._df)}; loosen the mask, or give data that have events")
 
@@ -206,6 +207,41 @@ class Events:
             return np.ones(len(self))
         return self.numbers(name, finite=True)
 
+    def flags(self, mask: str | ArrayLike) -> np.ndarray:
+        """Return which events pass a cut, shape ``(n,)``.
+
+        Args:
+            mask: The name of a column of Booleans, or an array, shape ``(n,)``.
+
+        Raises:
+            DataError: If the column is missing, or they are no Booleans.
+            ShapeError: If the array has another shape.
+        """
+        what = f"the column {mask!r}" if isinstance(mask, str) else "mask"
+        values: np.ndarray = np.asarray(self._column(mask) if isinstance(mask, str) else unmasked(mask, what))
+        if values.shape != (len(self),):
+            raise ShapeError(f"{what} must have one value an event, shape ({len(self)},), got shape {values.shape}")
+        if values.dtype != bool and not np.isin(values, (0, 1)).all():
+            raise DataError(f"{what} must hold Booleans, got {values.dtype}; give a comparison, such as df.pt > 30")
+        return values.astype(bool)
+
+    def only(self, mask: str | ArrayLike) -> Events:
+        """Return those of the events that pass a cut.
+
+        Args:
+            mask: The name of a column of Booleans, or an array, shape ``(n,)``.
+
+        Raises:
+            DataError: If no event is left, or as of `flags`.
+            ShapeError: If the array has another shape.
+        """
+        part = copy(self)
+        part._mask = np.ones(len(self._df), dtype=bool) if self._mask is None else self._mask.copy()
+        part._mask[part._mask] = self.flags(mask)
+        if not len(part):
+            raise DataError(f"no event is left of {len(self)}; loosen the cut, or give data that have events")
+        return part
+
     def _numbered(self, name: str) -> list[str]:
         if name in self:
             return [name]
@@ -224,15 +260,6 @@ class Events:
             stored = np.asarray(self._fy.get_column(name))
             return stored if self._mask is None else stored[self._mask]
         raise DataError(f"there is no column {name!r}{did_you_mean(name, self.names)}")
-
-    def _as_mask(self, mask: Mask) -> np.ndarray:
-        what = f"the column {mask!r}" if isinstance(mask, str) else "mask"
-        values: np.ndarray = np.asarray(self._column(mask) if isinstance(mask, str) else unmasked(mask, what))
-        if values.shape != (len(self._df),):
-            raise ShapeError(f"{what} must have one value an event, shape ({len(self._df)},), got shape {values.shape}")
-        if values.dtype != bool and not np.isin(values, (0, 1)).all():
-            raise DataError(f"{what} must hold Booleans, got {values.dtype}; give a comparison, such as df.pt > 30")
-        return values.astype(bool)
 
 
 def _frame_of(fy: FoldYielder) -> pd.DataFrame:

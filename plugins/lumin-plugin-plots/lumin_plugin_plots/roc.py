@@ -93,7 +93,7 @@ def plot_roc(
         0.784
         >>> curve = plot.numbers.curves["pred"]
         >>> round(float(curve["efficiency"][49]), 2), round(float(curve["rejection"][49]), 2)
-        (0.5, 7.69)
+        (0.5, 11.11)
 
     References:
         T. Fawcett, An introduction to ROC analysis, https://doi.org/10.1016/j.patrec.2005.10.010
