@@ -58,6 +58,20 @@ def classifiers(pred_name: PredName) -> dict[str, list[str]]:
     return found
 
 
+def class_label(number: int) -> str:
+    """Return what a class is called in the numbers of a figure; `PlotSettings.names` may name it.
+
+    Args:
+        number: Of the class, from 0 on.
+
+    Example:
+        >>> from lumin_plugin_plots.events import class_label
+        >>> class_label(2)
+        'class 2'
+    """
+    return f"class {number}"
+
+
 class Events:
     """Events with columns by name, all of one length.
 
@@ -159,6 +173,25 @@ class Events:
             )
         signal: np.ndarray = targets == 1
         return signal
+
+    def classes(self, n_classes: int, name: str = "gen_target") -> np.ndarray:
+        """Return the numbers of classes, by a column of the truth, shape ``(n,)``, integers.
+
+        Args:
+            n_classes: How many there are.
+            name: The column.
+
+        Raises:
+            DataError: If there are others than whole numbers from 0 to ``n_classes - 1``.
+        """
+        targets = self.targets(name)
+        others = np.setdiff1d(targets, range(n_classes))[:5].tolist()
+        if others:
+            raise DataError(
+                f"{name!r} must be numbers of classes from 0 to {n_classes - 1}, as many as there are columns of "
+                f"predictions, got {others} too"
+            )
+        return targets.astype(int)
 
     def weights(self, name: str | None = "gen_weight") -> np.ndarray:
         """Return event weights of either sign, shape ``(n,)``.
