@@ -74,7 +74,7 @@ def divergence_test(
     n_smaller, further = min(int(passing.sum()), int((~passing).sum())), 0
     for chosen in drawn_anew(len(bins), n_smaller, seed=seed):
         part = binned(bins[chosen], n_bins, weights[chosen])
-        further += _is_further(before, part if passing.mean() <= 0.5 else before - part, divergence)  # noqa: PLR2004
+        further += _is_further(before, part if passing.mean() <= 0.5 else before - part, divergence)
     return Divergence(divergence, (further + 1) / (N_PERMUTATIONS + 1), n_bins - len(together[0]))
 
 

@@ -30,22 +30,21 @@ if TYPE_CHECKING:
 _LEAST, _MOST = 0.1, 0.99  # that a panel of ratios reaches above and below one
 
 
-def add_label(axes: Axes, settings: PlotSettings) -> None:
+def add_label(axes: Axes, settings: PlotSettings, fontsize: float = 13) -> None:
     """Write the experiment's label above a panel: its name, what stands behind it, luminosity.
 
     Args:
-        axes: The panel.
+        axes: The panel, in its final place.
         settings: What is written; without any of it there is no label.
+        fontsize: Of the experiment's name.
     """
-    if not (settings.experiment or settings.label or settings.lumi or settings.energy):
-        return
-    if axes.figure is not None:
-        axes.figure.draw_without_rendering()  # mplhep places the label's parts by the panel's size
-    lumi = None if settings.lumi is None else f"{settings.lumi:g}"
-    energy = None if settings.energy is None else f"{settings.energy:g}"
-    mh.label.exp_label(
-        exp=settings.experiment, text=settings.label, data=True, lumi=lumi, com=energy, loc=0, fontsize=13, ax=axes
-    )
+    lumi = "" if settings.lumi is None else f"{settings.lumi:g} fb$^{{-1}}$"
+    energy = "" if settings.energy is None else f"{settings.energy:g} TeV"
+    right = f"{lumi} ({energy})" if lumi and energy else lumi or energy
+    if settings.experiment or settings.label or right:
+        mh.label.exp_label(
+            exp=settings.experiment, text=settings.label, data=True, rlabel=right, loc=0, fontsize=fontsize, ax=axes
+        )
 
 
 def stacked(
