@@ -127,8 +127,8 @@ def plot_samples(
     """
     check_tables(samples=samples)
     baseline = next(iter(samples), None) if baseline is None else baseline
-    if len(samples) < 2 or baseline not in samples:  # noqa: PLR2004
-        known = "" if len(samples) < 2 else f", there is no {baseline!r}{did_you_mean(baseline, samples)}"  # noqa: PLR2004
+    if len(samples) < 2 or baseline not in samples:
+        known = "" if len(samples) < 2 else f", there is no {baseline!r}{did_you_mean(baseline, samples)}"
         raise ConfigError(f"samples must be two or more data by label, the baseline among them{known}")
     parts = {}
     for label, data in samples.items():

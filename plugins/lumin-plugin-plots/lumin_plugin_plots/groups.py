@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lumin_plugin_plots.events import Events
 
 By: TypeAlias = "str | Mapping[str, str | ArrayLike] | None"
-"""A column whose values are the groups, or a cut for each label: a column of Booleans, or an array."""
+"""A column whose values are the groups; or by label cuts, columns of Booleans or arrays."""
 
 _MOST = 20
 BINARY = {0: "background", 1: "signal"}

@@ -73,7 +73,8 @@ def filled(edges: np.ndarray, values: np.ndarray, weights: np.ndarray, label: st
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_plots.histograms import filled
-        >>> histogram = filled(np.array([0.0, 0.5, 1.0]), np.array([0.2, 0.7, 1.0]), np.array([1.0, 2.0, -1.0]))
+        >>> values, weights = np.array([0.2, 0.7, 1.0]), np.array([1.0, 2.0, -1.0])
+        >>> histogram = filled(np.array([0.0, 0.5, 1.0]), values, weights)
         >>> histogram.values(), histogram.variances()
         (array([1., 1.]), array([1., 5.]))
     """
@@ -158,8 +159,8 @@ def notes_of(missing: Mapping[str, Mapping[str, float]]) -> list[str]:
 
     Example:
         >>> from lumin_plugin_plots.histograms import notes_of
-        >>> notes_of({"above": {"signal": 2.5}, "not_positive": {"signal": 1}})
-        ['Beyond the axis: signal: 2.5 above.', 'Bins left empty, without a positive sum: signal: 1.']
+        >>> notes_of({"below": {"signal": 1}, "above": {"signal": 2.5}})
+        ['Beyond the axis: signal: 1 below, 2.5 above.']
     """
     beyond: dict[str, list[str]] = {}
     for side in ("below", "above"):

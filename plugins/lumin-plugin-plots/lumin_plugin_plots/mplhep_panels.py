@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Histogram = hist.Hist[Any]
 
-_LEAST = 0.1  # that a panel of ratios reaches above and below one
+_LEAST, _MOST = 0.1, 0.99  # that a panel of ratios reaches above and below one
 
 
 def add_label(axes: Axes, settings: PlotSettings, fontsize: float = 13) -> None:
@@ -184,8 +184,9 @@ def _fit(axes: Axes, centers: np.ndarray, ratios: np.ndarray, half: float, colou
     """Let a panel of ratios reach as far as these do, from 0 to 2 at most."""
     known = np.isfinite(ratios)
     furthest = 1.25 * float(np.max(np.abs(ratios[known] - 1), initial=0.0))
-    half = min(1.0, max(half, furthest))
+    half = min(_MOST, max(half, furthest))
     axes.set_ylim(1 - half, 1 + half)
     for beyond, place, marker in ((ratios > 1 + half, 1 + half, "^"), (ratios < 1 - half, 1 - half, "v")):
-        x = centers[known & beyond]
-        axes.plot(x, np.full(len(x), place), marker, color=colour, clip_on=False, markersize=5)
+        if (known & beyond).any():
+            x = centers[known & beyond]
+            axes.plot(x, np.full(len(x), place), marker, color=colour, clip_on=False, markersize=5)

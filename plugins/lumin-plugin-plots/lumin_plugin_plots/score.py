@@ -1,8 +1,8 @@
-"""A classifier's score by class and process, stacked, with data beside it.
+r"""A classifier's score by class and process, stacked, with data beside it.
 
-Bins are sums of weights, with errors :math:`\\sqrt{\\sum w^2}`; data are counts, with Garwood's
-intervals. A lower panel has their ratio to the sum of what is stacked, or the difference in units of
-its error. Data of a blinded range are left out of the histogram, so that no file holds them.
+Bins are sums of weights, with errors :math:`\sqrt{\sum w^2}`; data are counts, with Garwood's
+intervals. A lower panel has their ratio to the sum of what is stacked, or the difference in units
+of its error. Data of a blinded range are left out of the histogram, so that no file holds them.
 
 References:
     F. Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936) 437.
@@ -168,7 +168,9 @@ def _compare(below: Axes, data: hist.Hist[Any], total: hist.Hist[Any], about: Ma
     if about["blind"]:
         low, high = about["blind"]
         below.axvspan(low, high, color="0.9", linewidth=0, zorder=0)
-        below.text((low + high) / 2, 0.5, "blinded", transform=below.get_xaxis_transform(), ha="center", va="center")
+        box = {"facecolor": "0.9", "edgecolor": "none", "pad": 1.5}
+        place = below.get_xaxis_transform()
+        below.text((low + high) / 2, 0.5, "blinded", transform=place, ha="center", va="center", bbox=box)
 
 
 def _scale(main: Axes, total: hist.Hist[Any], log: bool) -> None:
