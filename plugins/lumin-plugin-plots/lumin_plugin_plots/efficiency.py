@@ -157,7 +157,7 @@ def _limit(panel: Any, name: str) -> None:
     if name == "signal":
         panel.set_ylim(0, max(1.0, high) * 1.05)
     elif name == "rejection" and high > _WIDE * max(low, 1.0):
-        panel.set_yscale("log")
+        panel.set(yscale="log", ylim=(0.5 * max(low, 1.0), 2 * high))
     elif name == "rejection":
         panel.set_ylim(0, 1.1 * high)
 

@@ -120,6 +120,8 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     _scatter(right, curve, names, settings)
     for axis, share, set_label in zip("12", about["explained"], (right.set_xlabel, right.set_ylabel), strict=True):
         set_label(f"Principal component {axis} ({100 * share:.0f} % of the variance)")
+    if about["size"] == 1:
+        right.set(ylabel="", yticks=[])
     return shared.finish(figure, left, settings, legend=False)
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings
 
-_ETAS = (0.0, 1.0, 2.0, 3.0)
+_ETAS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _TRANSVERSE = re.compile(r"(.+)_(px|pt)", re.IGNORECASE)
 
 
@@ -130,6 +130,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     left.set_ylabel(r"$p_y$ [GeV]")
     right.set_ylabel(r"$\pm \, p_T \, \sin\theta$ [GeV]")
     figure.legend(loc="outside right upper")
+    figure.draw_without_rendering()  # the label of the experiment is as wide as the panel has become
     flat = [settings.name(str(name)) for name, z in zip(curve["name"], pz, strict=True) if np.isnan(z)]
     absent = [settings.name(name) for name in numbers.about["absent"]]
     notes = [
@@ -148,10 +149,10 @@ def _guides(panel: Axes, angle_of: str, limit: float) -> None:
         panel.axvline(0, **look)
         return
     panel.axhline(0, **look)
-    for eta in sorted({*_ETAS, *(-eta for eta in _ETAS)}):
+    for eta in _ETAS:
         z, r = limit * np.tanh(eta), limit / np.cosh(eta)
         panel.plot([-z, z], [-r, r], linestyle=":", **look)
-        panel.text(0.93 * z, 0.93 * r, f"η = {eta:g}", fontsize=7, color="0.5", ha="center", va="center")
+        panel.text(0.86 * z, 0.86 * r, f"η = {eta:g}", fontsize=7, color="0.5", ha="center", va="center")
 
 
 def _vectors(vectors: Sequence[str] | None, columns: list[str]) -> list[str]:
