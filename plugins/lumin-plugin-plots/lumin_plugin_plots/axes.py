@@ -240,9 +240,9 @@ def finish(
     Returns:
         The figure.
     """
-    add_label(main, settings)
-    if notes:
+    if notes:  # before the label, whose parts stand where they end in a panel of this size
         figure.supxlabel("\n".join(notes), fontsize=8, color="0.35", x=0.02, ha="left")
+    add_label(main, settings)
     handles, names = main.get_legend_handles_labels()
     entries = band_entries(bands)
     if legend and (handles or entries):

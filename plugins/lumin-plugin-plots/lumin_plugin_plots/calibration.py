@@ -182,7 +182,13 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     below.set(xlabel="Mean score", ylabel="Rate - score")
     limit = 1.15 * max(abs(value) for value in below.dataLim.intervaly)
     below.set_ylim(-limit, limit)
-    return shared.finish(figure, main, settings, notes=["ECE: expected calibration error", *empty_note(numbers.about["empty"])], bands=sorted(bands))
+    return shared.finish(
+        figure,
+        main,
+        settings,
+        notes=["ECE: expected calibration error", *empty_note(numbers.about["empty"])],
+        bands=sorted(bands),
+    )
 
 
 def _one_against_rest(
@@ -208,7 +214,7 @@ def _checked(scores: np.ndarray, name: str) -> np.ndarray:
 
 
 def _binned(scores: np.ndarray, signal: np.ndarray, weights: np.ndarray, n_bins: int) -> list[Scored]:
-    """Put the events of each model into bins; these are the same for all, of equal weights of the mean score."""
+    """Put the events of each model into the bins of all, which are those of the mean score."""
     edges = equal_bins(scores.mean(axis=0), weights, n_bins).edges
     edges[[0, -1]] = min(edges[0], scores.min()), max(edges[-1], scores.max())
     return [Scored(each, signal, weights, into_bins(each, edges)) for each in scores]
@@ -228,7 +234,9 @@ def _curve(models: list[Scored], seed: int) -> dict[str, np.ndarray]:
     return curve | {f"rate_{key}": values for key, values in bands.items()}
 
 
-def _draw_curve(main: Axes, below: Axes, curve: dict[str, np.ndarray], settings: PlotSettings, i: int, label: str) -> set[str]:
+def _draw_curve(
+    main: Axes, below: Axes, curve: dict[str, np.ndarray], settings: PlotSettings, i: int, label: str
+) -> set[str]:
     shown = np.isfinite(curve["rate"])
     x, bands = curve["score"][shown], {key: values[shown] for key, values in curve.items() if key.startswith("rate_")}
     how = {"yerr": curve["rate_error"][shown], "elinewidth": 1.1, **shared.points(settings, i)}

@@ -177,7 +177,9 @@ def _write(panel: Any, shown: np.ndarray, sums: np.ndarray, errors: np.ndarray, 
 
 def _notes(about: dict[str, Any]) -> list[str]:
     cut = [] if about["cut"] is None else [f"From a score of {about['cut']:g} on taken for {about['classes'][1]}"]
-    accuracy = [] if about["accuracy"] is None else [f"Accuracy {about['accuracy']:.4f} ± {about['accuracy_error']:.4f}"]
+    accuracy = (
+        [] if about["accuracy"] is None else [f"Accuracy {about['accuracy']:.4f} ± {about['accuracy_error']:.4f}"]
+    )
     n = about["not_positive"]
     return [*cut, *accuracy, *([f"{n} cells without a positive sum of weights are left empty"] if n else [])]
 
@@ -192,7 +194,7 @@ def _taken_for(scores: np.ndarray, cut: float) -> tuple[np.ndarray, int]:
 
 def _names(classes: Sequence[str] | None, n_classes: int) -> list[str]:
     if classes is None:
-        return ["background", "signal"] if n_classes == 2 else [str(i) for i in range(n_classes)]  # noqa: PLR2004
+        return ["background", "signal"] if n_classes == 2 else [str(i) for i in range(n_classes)]
     if len(classes) != n_classes:
         raise ConfigError(f"classes must name all {n_classes} of them, in the order of their numbers, got {classes!r}")
     return [str(name) for name in classes]

@@ -24,8 +24,8 @@ from lumin_plugin_plots.tagging import Tagged, curve_at_cut, curve_at_efficiency
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lumin_plugin_plots.events import Data, Mask, PredName
     from lumin_plugin_plots.binning import Bins
+    from lumin_plugin_plots.events import Data, Mask, PredName
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings
 
@@ -141,7 +141,9 @@ def _cuts(cut: float | Mapping[str, float] | None, at: float | None, labels: lis
 def _empty(curves: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, int]]:
     """Count the bins in which there is no efficiency, and those whose rejection is infinite."""
     return {
-        "without_sum": {label: int(np.isnan(curve["signal"] + curve["background"]).sum()) for label, curve in curves.items()},
+        "without_sum": {
+            label: int(np.isnan(curve["signal"] + curve["background"]).sum()) for label, curve in curves.items()
+        },
         "unbounded": {label: int(np.isinf(curve["rejection"]).sum()) for label, curve in curves.items()},
     }
 

@@ -13,7 +13,7 @@ momentum, lies in the transverse plane, and has no place in the other view.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def plot_event(
     """
     events = Events(data, mask)
     names = _vectors(vectors, events.names)
-    if isinstance(event, bool) or not isinstance(event, int) or not 0 <= event < len(events):
+    if event not in range(len(events)):
         raise ConfigError(f"event must be the number of a row, 0 to {len(events) - 1}, got {event!r}")
     momenta = {name: momentum(events, name, event) for name in names}
     there = {name: p for name, p in momenta.items() if np.hypot(p[0], p[1]) > 0}
@@ -130,7 +130,6 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     left.set_ylabel(r"$p_y$ [GeV]")
     right.set_ylabel(r"$\pm \, p_T \, \sin\theta$ [GeV]")
     figure.legend(loc="outside right upper")
-    figure.draw_without_rendering()  # the label of the experiment is as wide as the panel has become
     flat = [settings.name(str(name)) for name, z in zip(curve["name"], pz, strict=True) if np.isnan(z)]
     absent = [settings.name(name) for name in numbers.about["absent"]]
     notes = [
@@ -143,7 +142,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
 
 def _guides(panel: Axes, angle_of: str, limit: float) -> None:
     """Draw the axes and, along the beam, where pseudorapidities lie."""
-    look = {"color": "0.8", "linewidth": 0.8, "zorder": 0}
+    look: dict[str, Any] = {"color": "0.8", "linewidth": 0.8, "zorder": 0}
     if angle_of == "phi":
         panel.axhline(0, **look)
         panel.axvline(0, **look)

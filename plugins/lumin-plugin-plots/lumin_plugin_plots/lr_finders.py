@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -94,7 +94,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     for i, (label, curve) in enumerate(numbers.curves.items()):
         suggestion = numbers.about["suggestion"][label]
         if "repeats_low" in curve:
-            look = {"facecolor": settings.colour(i), "alpha": 0.22, "linewidth": 0, "zorder": 0}
+            look: dict[str, Any] = {"facecolor": settings.colour(i), "alpha": 0.22, "linewidth": 0, "zorder": 0}
             panel.fill_between(curve["lr"], curve["repeats_low"], curve["repeats_high"], **look)
         panel.plot(curve["lr"], curve["mean_loss"], color=settings.colour(i), linewidth=0.6, alpha=0.5)
         panel.plot(curve["lr"], curve["loss"], label=_entry(label, suggestion, numbers), **shared.line(settings, i))
