@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
-from lumin_core import Results
 from lumin_core.arguments import came, explained
 from lumin_core.checks import check_names, did_you_mean
 from lumin_core.errors import ConfigError, DataError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from lumin_core import Results
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings
 
@@ -126,7 +127,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     panels[-1].set_xlabel("Epoch" if any(about["best"].values()) else "Training fold")
     last = max(float(curve["epoch"][-1]) for curve in numbers.curves.values())
     panels[-1].set_xlim(1 - 0.02 * last, 1.02 * last)
-    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    panels[-1].xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     figure.align_ylabels(panels)
     return shared.finish(figure, panels[0], settings, notes=_notes(about), bands=sorted(bands))
 
@@ -152,7 +153,9 @@ def _draw_run(
         best = numbers.about["best"].get(label)
         if name == quantity and best is not None and best in curve["epoch"]:
             at = curve["epoch"] == best
-            panel.plot(curve["epoch"][at], curve["mean"][at], **shared.points(settings, number) | {"ms": 8, "mfc": "white"})
+            panel.plot(
+                curve["epoch"][at], curve["mean"][at], **shared.points(settings, number) | {"ms": 8, "mfc": "white"}
+            )
     return bands
 
 
