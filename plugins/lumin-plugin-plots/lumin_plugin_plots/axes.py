@@ -116,6 +116,49 @@ def two_panels(settings: PlotSettings) -> tuple[Figure, Axes, Axes]:
     return figure, main, below
 
 
+def panels(settings: PlotSettings, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """Make a figure with several panels one below the other, which share x.
+
+    Args:
+        settings: Whose size a panel of height 1 has.
+        heights: Of the panels.
+
+    Returns:
+        The figure and the panels, of which the last has labels at x.
+
+    Example:
+        >>> from lumin_plugin_plots import PlotSettings
+        >>> from lumin_plugin_plots.axes import panels
+        >>> figure, axes = panels(PlotSettings(size=(6, 4)), (1, 0.5))
+        >>> len(axes), figure.get_size_inches().tolist()
+        (2, [6.0, 6.0])
+    """
+    width, height = settings.size
+    figure = _figure(width, height * sum(heights), settings)
+    rows = list(figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0])
+    for each in rows[:-1]:
+        each.tick_params(axis="x", which="both", labelbottom=False)
+    return figure, rows
+
+
+def side_by_side(settings: PlotSettings) -> tuple[Figure, list[Axes]]:
+    """Make a figure with two panels beside each other, which share nothing.
+
+    Args:
+        settings: Whose size it has, but for the width: the panels are nearly square.
+
+    Example:
+        >>> from lumin_plugin_plots import PlotSettings
+        >>> from lumin_plugin_plots.axes import side_by_side
+        >>> figure, (left, right) = side_by_side(PlotSettings(size=(6, 4)))
+        >>> figure.get_size_inches().tolist()
+        [9.6, 4.0]
+    """
+    width, height = settings.size
+    figure = _figure(1.6 * width, height, settings)
+    return figure, list(figure.subplots(1, 2))
+
+
 def line(settings: PlotSettings, number: int) -> dict[str, Any]:
     """Return colour and dashes of a line by its number, which are told apart in grey too."""
     return {"color": settings.colour(number), "linestyle": LINES[number % len(LINES)]}

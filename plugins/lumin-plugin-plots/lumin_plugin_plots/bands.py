@@ -137,6 +137,6 @@ def _ranked_at(ranked: np.ndarray, counts: np.ndarray, at: float) -> np.ndarray:
     below = np.floor(position).astype(int)
     above = np.minimum(below + 1, len(ranked) - 1)
     low, high = (np.take_along_axis(ranked, row[None], axis=0)[0] for row in (below, above))
-    part = position - below
-    bounded = part * (np.where(np.isfinite(high), high, low) - low)
-    return np.where(np.isfinite(low), np.where((part > 0) & np.isinf(high), np.inf, low + bounded), low)
+    part, bounded = position - below, np.isfinite(low) & np.isfinite(high)
+    start, end = np.where(bounded, low, 0.0), np.where(bounded, high, 0.0)
+    return np.where(bounded, start + part * (end - start), np.where(part > 0, high, low))

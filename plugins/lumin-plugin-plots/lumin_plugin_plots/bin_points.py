@@ -49,7 +49,8 @@ def draw_points(
         **shared.points(settings, number),
     )
     edges = np.stack([low, high], axis=1).ravel()
-    steps = {key: np.repeat(column, 2) for key, column in curve.items() if key.startswith(f"{name}_")}
+    bands = {key: np.where(shown, column, np.nan) for key, column in curve.items() if key.startswith(f"{name}_")}
+    steps = {key: np.repeat(column, 2) for key, column in bands.items()}
     return set(shared.draw_bands(panel, edges, steps, settings, number, f"{name}_"))
 
 

@@ -12,20 +12,23 @@ whatever the signs of the weights. Where :math:`W` is not positive there is no e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from lumin_core.checks import is_positive
+from lumin_core.checks import positive
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_plots import weighted
 from lumin_plugin_plots.bands import N_REPLICAS, multiplicities
-from lumin_plugin_plots.histograms import edges_of
 
 if TYPE_CHECKING:
-    from lumin_plugin_plots.histograms import Bins
+    from collections.abc import Sequence
 
-    
+Bins: TypeAlias = "int | Sequence[float]"
+"""How many bins of one width, or their edges."""
+
+_MOST_WHOLE = 25  # as many different whole numbers have a bin each
+_TAIL = 0.005  # on either side, of the events, is beyond the axis
 
 
 class Binned(NamedTuple):
@@ -67,12 +70,50 @@ class Binned(NamedTuple):
         return {name: n for name, n in counts.items() if n}
 
 
+def edges_of(values: np.ndarray, bins: Bins, *, limits: tuple[float, float] | None = None) -> np.ndarray:
+    """Choose the edges of bins.
+
+    Args:
+        values: All values that are to be shown, NaN for what is missing, shape ``(n,)``.
+        bins: The edges, or how many bins of one width there are: from limit to limit, without them
+            over the central 99 % of the events. Up to 25 different whole numbers have a bin each.
+        limits: Of the axis, such as 0 and 1.
+
+    Returns:
+        The edges, rising, shape ``(n_bins + 1,)``.
+
+    Raises:
+        ConfigError: If ``bins`` are neither edges that rise nor a positive number.
+        DataError: If there are no finite values.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_plots.binning import edges_of
+        >>> edges_of(np.array([0.0, 1.0, 3.0]), 50)
+        array([-0.5,  0.5,  1.5,  2.5,  3.5])
+    """
+    if not isinstance(bins, int):
+        return _checked(bins)
+    n_bins = positive(bins, "bins")
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        raise DataError("there are no finite values to show; give a column, or a mask, that has some")
+    if limits is not None:
+        return np.linspace(*limits, n_bins + 1)
+    if (whole := _whole_edges(finite)) is not None:
+        return whole
+    low, high = np.quantile(finite, (_TAIL, 1 - _TAIL))
+    if low == high:
+        low, high = finite.min(), finite.max()
+    return np.linspace(low, high, n_bins + 1)
+
+
 def into_bins(values: np.ndarray, bins: Bins) -> Binned:
     """Put events into bins; the last bin has its upper edge, as numpy's histograms do.
 
     Args:
         values: Per event, shape ``(n,)``; NaN is in no bin.
-        bins: As `lumin_plugin_plots.histograms.edges_of` takes them.
+        bins: As `edges_of` takes them.
 
     Raises:
         ConfigError: If these are no bins.
@@ -114,8 +155,7 @@ def equal_bins(values: np.ndarray, weights: np.ndarray, n_bins: int) -> Binned:
         >>> equal_bins(np.array([0.1, 0.2, 0.6, 0.7]), np.array([1, -1, 1, 1]), 2).edges.round(3)
         array([0.1, 0.4, 0.7])
     """
-    if not is_positive(n_bins):
-        raise ConfigError(f"bins must be a positive number of bins of equal weight, got {n_bins!r}")
+    n_bins = positive(n_bins, "bins, the number of bins of equal weight,")
     distinct, inverse = np.unique(values, return_inverse=True)
     sizes = np.bincount(inverse, np.abs(weights), len(distinct))
     if not sizes.sum():
@@ -128,7 +168,9 @@ def equal_bins(values: np.ndarray, weights: np.ndarray, n_bins: int) -> Binned:
     return into_bins(values, edges if len(distinct) > 1 else [distinct[0], np.nextafter(distinct[0], np.inf)])
 
 
-def efficiency(passed: np.ndarray, total: np.ndarray, passed2: np.ndarray, total2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def efficiency(
+    passed: np.ndarray, total: np.ndarray, passed2: np.ndarray, total2: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Compute efficiencies and their errors; see the module.
 
     Args:
@@ -219,3 +261,17 @@ def share_with_prior(part: np.ndarray, total: np.ndarray, unit: np.ndarray, *, s
     """
     halves = np.random.default_rng([seed, 1]).gamma(0.5, size=(2, *part.shape)) * unit
     return weighted.share(part + halves[0], np.where(total > 0, total + halves.sum(axis=0), 0.0))
+
+
+def _whole_edges(finite: np.ndarray) -> np.ndarray | None:
+    low, high = finite.min(), finite.max()
+    if high - low >= _MOST_WHOLE or not np.array_equal(finite, np.round(finite)):
+        return None
+    return np.arange(low - 0.5, high + 1)
+
+
+def _checked(bins: Sequence[float]) -> np.ndarray:
+    edges = np.asarray(bins, dtype=np.float64)
+    if edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
+        raise ConfigError(f"bins must be their number, or at least two edges that rise, got {bins!r}")
+    return edges

@@ -30,6 +30,7 @@ from lumin_core.arguments import explained
 from lumin_core.errors import DataError
 from lumin_plugin_plots import axes as shared
 from lumin_plugin_plots.bands import N_REPLICAS, models_band, sample_band
+from lumin_plugin_plots.bin_points import empty_note
 from lumin_plugin_plots.binning import Binned, efficiency, equal_bins, share_in_replicas
 from lumin_plugin_plots.events import Events, classifiers
 from lumin_plugin_plots.numbers import Numbers
@@ -37,6 +38,9 @@ from lumin_plugin_plots.plot import drawn
 from lumin_plugin_plots.weighted import share
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from lumin_plugin_plots.events import Data, Mask, PredName
@@ -174,8 +178,8 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     below.axhline(0, color="0.5", linewidth=1, linestyle=":")
     bands: set[str] = set()
     for i, (label, curve) in enumerate(numbers.curves.items()):
-        bands |= _draw_curve(main, below, label, curve, numbers, settings, i)
-    main.set(xlim=(0, 1), ylim=(0, 1), ylabel="Rate of signal")
+        bands |= _draw_curve(main, below, curve, settings, i, label)
+    main.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Rate of signal")
     below.set(xlabel="Mean score", ylabel="Rate - score")
     limit = 1.15 * max(abs(value) for value in below.dataLim.intervaly)
     below.set_ylim(-limit, limit)
@@ -215,7 +219,9 @@ def _curve(models: list[Scored], seed: int) -> dict[str, np.ndarray]:
     return curve
 
 
-def _draw_curve(main: Axes, below: Axes, curve: dict[str, np.ndarray], settings: PlotSettings, i: int, label: str) -> set[str]:
+def _draw_curve(
+    main: Axes, below: Axes, curve: dict[str, np.ndarray], settings: PlotSettings, i: int, label: str
+) -> set[str]:
     shown = np.isfinite(curve["rate"])
     x, bands = curve["score"][shown], {key: values[shown] for key, values in curve.items() if "_sample_" in key}
     how = {"yerr": curve["rate_error"][shown], "elinewidth": 1.1, **shared.points(settings, i)}

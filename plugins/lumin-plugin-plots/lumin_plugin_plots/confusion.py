@@ -177,7 +177,9 @@ def _write(panel: Any, shown: np.ndarray, sums: np.ndarray, errors: np.ndarray, 
 
 def _notes(about: dict[str, Any]) -> list[str]:
     cut = [] if about["cut"] is None else [f"From a score of {about['cut']:g} on taken for {about['classes'][1]}"]
-    accuracy = [] if about["accuracy"] is None else [f"Accuracy {about['accuracy']:.4f} ± {about['accuracy_error']:.4f}"]
+    accuracy = (
+        [] if about["accuracy"] is None else [f"Accuracy {about['accuracy']:.4f} ± {about['accuracy_error']:.4f}"]
+    )
     n = about["not_positive"]
     return [*cut, *accuracy, *([f"{n} cells without a positive sum of weights are left empty"] if n else [])]
 

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lumin_plugin_plots.events import Data, Mask, PredName
-    from lumin_plugin_plots.histograms import Bins
+    from lumin_plugin_plots.binning import Bins
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings
+
+_WIDE = 20  # a range of rejections that takes a logarithmic axis
 
 
 @explained
@@ -102,7 +104,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     about = numbers.about
     at = about["efficiency"]
     shown = ("signal", "rejection") if at is None else ("rejection", "cut")
-    figure, panels = shared.panels(settings, (1.0, 0.7))
+    figure, panels = shared.panels(settings, (0.75, 0.6))
     bands: set[str] = set()
     for i, (label, curve) in enumerate(numbers.curves.items()):
         for panel, name in zip(panels, shown, strict=True):
@@ -139,7 +141,9 @@ def _cuts(cut: float | Mapping[str, float] | None, at: float | None, labels: lis
 def _empty(curves: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, int]]:
     """Count the bins in which there is no efficiency, and those whose rejection is infinite."""
     return {
-        "without_sum": {label: int(np.isnan(curve["signal"] + curve["background"]).sum()) for label, curve in curves.items()},
+        "without_sum": {
+            label: int(np.isnan(curve["signal"] + curve["background"]).sum()) for label, curve in curves.items()
+        },
         "unbounded": {label: int(np.isinf(curve["rejection"]).sum()) for label, curve in curves.items()},
     }
 
@@ -154,6 +158,8 @@ def _limit(panel: Any, name: str) -> None:
         return
     if name == "signal":
         panel.set_ylim(0, max(1.0, high) * 1.05)
+    elif name == "rejection" and high > _WIDE * max(low, 1.0):
+        panel.set_yscale("log")
     elif name == "rejection":
         panel.set_ylim(0, 1.1 * high)
 

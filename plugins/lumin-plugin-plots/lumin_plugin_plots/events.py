@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -57,6 +58,20 @@ def classifiers(pred_name: PredName) -> dict[str, list[str]]:
     return found
 
 
+def class_label(number: int) -> str:
+    """Return what a class is called in the numbers of a figure; `PlotSettings.names` may name it.
+
+    Args:
+        number: Of the class, from 0 on.
+
+    Example:
+        >>> from lumin_plugin_plots.events import class_label
+        >>> class_label(2)
+        'class 2'
+    """
+    return f"class {number}"
+
+
 class Events:
     """Events with columns by name, all of one length.
 
@@ -81,7 +96,7 @@ class Events:
         self._df = as_frame(data, "data") if self._fy is None else _frame_of(self._fy)
         self._mask: np.ndarray | None = None
         if mask is not None:
-            self._mask = self._as_mask(mask)
+            self._mask = self.flags(mask)
         if not len(self):
             raise DataError(f"no event is left of {len(self._df)}; loosen the mask, or give data that have events")
 
@@ -159,6 +174,25 @@ class Events:
         signal: np.ndarray = targets == 1
         return signal
 
+    def classes(self, n_classes: int, name: str = "gen_target") -> np.ndarray:
+        """Return the numbers of classes, by a column of the truth, shape ``(n,)``, integers.
+
+        Args:
+            n_classes: How many there are.
+            name: The column.
+
+        Raises:
+            DataError: If there are others than whole numbers from 0 to ``n_classes - 1``.
+        """
+        targets = self.targets(name)
+        others = np.setdiff1d(targets, range(n_classes))[:5].tolist()
+        if others:
+            raise DataError(
+                f"{name!r} must be numbers of classes from 0 to {n_classes - 1}, as many as there are columns of "
+                f"predictions, got {others} too"
+            )
+        return targets.astype(int)
+
     def weights(self, name: str | None = "gen_weight") -> np.ndarray:
         """Return event weights of either sign, shape ``(n,)``.
 
@@ -172,6 +206,41 @@ class Events:
         if name is None or (name == "gen_weight" and name not in self):
             return np.ones(len(self))
         return self.numbers(name, finite=True)
+
+    def flags(self, mask: str | ArrayLike) -> np.ndarray:
+        """Return which events pass a cut, shape ``(n,)``.
+
+        Args:
+            mask: The name of a column of Booleans, or an array, shape ``(n,)``.
+
+        Raises:
+            DataError: If the column is missing, or they are no Booleans.
+            ShapeError: If the array has another shape.
+        """
+        what = f"the column {mask!r}" if isinstance(mask, str) else "mask"
+        values: np.ndarray = np.asarray(self._column(mask) if isinstance(mask, str) else unmasked(mask, what))
+        if values.shape != (len(self),):
+            raise ShapeError(f"{what} must have one value an event, shape ({len(self)},), got shape {values.shape}")
+        if values.dtype != bool and not np.isin(values, (0, 1)).all():
+            raise DataError(f"{what} must hold Booleans, got {values.dtype}; give a comparison, such as df.pt > 30")
+        return values.astype(bool)
+
+    def only(self, mask: str | ArrayLike) -> Events:
+        """Return those of the events that pass a cut.
+
+        Args:
+            mask: The name of a column of Booleans, or an array, shape ``(n,)``.
+
+        Raises:
+            DataError: If no event is left, or as of `flags`.
+            ShapeError: If the array has another shape.
+        """
+        part = copy(self)
+        part._mask = np.ones(len(self._df), dtype=bool) if self._mask is None else self._mask.copy()
+        part._mask[part._mask] = self.flags(mask)
+        if not len(part):
+            raise DataError(f"no event is left of {len(self)}; loosen the cut, or give data that have events")
+        return part
 
     def _numbered(self, name: str) -> list[str]:
         if name in self:
@@ -191,15 +260,6 @@ class Events:
             stored = np.asarray(self._fy.get_column(name))
             return stored if self._mask is None else stored[self._mask]
         raise DataError(f"there is no column {name!r}{did_you_mean(name, self.names)}")
-
-    def _as_mask(self, mask: Mask) -> np.ndarray:
-        what = f"the column {mask!r}" if isinstance(mask, str) else "mask"
-        values: np.ndarray = np.asarray(self._column(mask) if isinstance(mask, str) else unmasked(mask, what))
-        if values.shape != (len(self._df),):
-            raise ShapeError(f"{what} must have one value an event, shape ({len(self._df)},), got shape {values.shape}")
-        if values.dtype != bool and not np.isin(values, (0, 1)).all():
-            raise DataError(f"{what} must hold Booleans, got {values.dtype}; give a comparison, such as df.pt > 30")
-        return values.astype(bool)
 
 
 def _frame_of(fy: FoldYielder) -> pd.DataFrame:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LEAST = 0.1  # that a panel of ratios reaches above and below one
 
+
 def add_label(axes: Axes, settings: PlotSettings) -> None:
     """Write the experiment's label above a panel: its name, what stands behind it, luminosity.
 

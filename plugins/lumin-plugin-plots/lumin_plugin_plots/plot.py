@@ -26,7 +26,24 @@ if TYPE_CHECKING:
 PICTURES = ("png", "pdf", "svg")
 _NO_DATE = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
-_DRAWN_BY: dict[str, str] = {}
+_DRAWN_BY: dict[str, str] = {
+    "calibration": "calibration",
+    "confusion": "confusion",
+    "correlation": "correlation",
+    "efficiency": "efficiency",
+    "embedding": "embedding",
+    "event": "event_display",
+    "feat": "feature",
+    "learning_curves": "learning_curves",
+    "lr_finders": "lr_finders",
+    "response": "response",
+    "roc": "roc",
+    "schedule": "schedule",
+    "score": "score",
+    "sculpting": "sculpting",
+    "significance": "significance",
+    "train_test": "train_test",
+}
 """The module of each sort of figure; its function ``draw(numbers, settings)`` draws it."""
 
 

@@ -84,9 +84,7 @@ class Tagged:
                     found[i] = cuts.cut[np.argmax((kept >= share - ROUNDING) & (left <= least))]
         return found
 
-    def in_replicas(
-        self, cut: np.ndarray, *, of_signal: bool, seed: int, n_replicas: int = N_REPLICAS
-    ) -> np.ndarray:
+    def in_replicas(self, cut: np.ndarray, *, of_signal: bool, seed: int, n_replicas: int = N_REPLICAS) -> np.ndarray:
         """Compute the efficiencies of a class in replicas of the sample, at the same cuts.
 
         Args:
@@ -185,7 +183,11 @@ def _curve(models: list[Tagged], cuts: list[np.ndarray], background_in_replicas:
 
 def _columns(name: str, of_models: list[tuple[np.ndarray, np.ndarray]], in_replicas: np.ndarray) -> Columns:
     values, errors = (np.stack(each) for each in zip(*of_models, strict=True))
-    columns = {name: values.mean(axis=0), f"{name}_error": errors.mean(axis=0), **_named(name, sample_band(in_replicas))}
+    columns = {
+        name: values.mean(axis=0),
+        f"{name}_error": errors.mean(axis=0),
+        **_named(name, sample_band(in_replicas)),
+    }
     if len(values) > 1:
         columns |= _named(name, models_band(values))
     return columns | _rejections(columns, values) if name == "background" else columns

@@ -119,6 +119,31 @@ def background_at(signal_efficiency: np.ndarray, background_efficiency: np.ndarr
     return np.reshape(rows, (*signal_efficiency.shape[:-1], len(at)))
 
 
+def cuts_at(signal_efficiency: np.ndarray, background_efficiency: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return which cuts `background_at` takes: of equal ones the highest.
+
+    Args:
+        signal_efficiency: At all cuts, from none passing to all, shape ``(C,)``.
+        background_efficiency: The same.
+        at: Signal efficiencies up to 1, shape ``(P,)``.
+
+    Returns:
+        Positions, shape ``(P,)``.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_plots.weighted import cuts_at
+        >>> cuts_at(np.array([0, 0.5, 1.0]), np.array([0, 0.1, 1.0]), np.array([0.5, 0.6]))
+        array([1, 2])
+    """
+    least = np.minimum.accumulate(background_efficiency[::-1])[::-1]
+    is_least = np.append(np.flatnonzero(background_efficiency[:-1] <= least[1:]), len(least) - 1)
+    reached = np.searchsorted(np.maximum.accumulate(signal_efficiency), at - ROUNDING)
+    first: np.ndarray = np.searchsorted(is_least, reached)
+    chosen: np.ndarray = is_least[first]
+    return chosen
+
+
 def rejection(background_efficiency: np.ndarray) -> np.ndarray:
     """Return 1/efficiency; infinite where no background is left, or a negative sum of weights.
 
