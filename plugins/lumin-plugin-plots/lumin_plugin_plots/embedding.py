@@ -133,7 +133,12 @@ def _scatter(panel: Axes, curve: Mapping[str, np.ndarray], names: list[str], set
     for i, name in enumerate(names if len(names) <= _MOST_NAMES else []):
         side = 1 if x[i] <= x.mean() else -1
         panel.annotate(
-            name, (x[i], y[i]), (5 * side, 3), textcoords="offset points", fontsize=9, ha="left" if side > 0 else "right"
+            name,
+            (x[i], y[i]),
+            (5 * side, 3),
+            textcoords="offset points",
+            fontsize=9,
+            ha="left" if side > 0 else "right",
         )
 
 
@@ -162,7 +167,9 @@ def _chosen(feature: str | None, known: list[str]) -> str:
 def _names(categories: Sequence[str] | None, embeddings: object, feature: str, n: int) -> list[str]:
     if categories is not None:
         if len(categories) != n:
-            raise ShapeError(f"categories must name all {n} of {feature!r}, in the order of their codes, got {len(categories)}")
+            raise ShapeError(
+                f"categories must name all {n} of {feature!r}, in the order of their codes, got {len(categories)}"
+            )
         return [str(name) for name in categories]
     codes = embeddings.record.cat_maps.get(feature, {}) if isinstance(embeddings, Model) else {}
     by_code = {str(code): str(value) for code, value in codes.items()}

@@ -152,7 +152,9 @@ def _draw_run(
         best = numbers.about["best"].get(label)
         if name == quantity and best is not None and best in curve["epoch"]:
             at = curve["epoch"] == best
-            panel.plot(curve["epoch"][at], curve["mean"][at], **shared.points(settings, number) | {"ms": 8, "mfc": "white"})
+            panel.plot(
+                curve["epoch"][at], curve["mean"][at], **shared.points(settings, number) | {"ms": 8, "mfc": "white"}
+            )
     return bands
 
 

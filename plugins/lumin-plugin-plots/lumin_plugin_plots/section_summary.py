@@ -180,7 +180,7 @@ def _command(run: Run) -> str:
         "",
         'again = pathlib.Path("again")',
         "again.mkdir()",
-        f'shutil.copy({str(folder / "run.json")!r}, again)',
+        f"shutil.copy({str(folder / 'run.json')!r}, again)",
         f"for number in range({run.n_models}):",
         "    train_one(again, number)",
         "results = collect(again)",
