@@ -7,6 +7,7 @@ thread draws at a time.
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 HATCHES = ("", "///", "\\\\\\", "...", "xxx", "+++", "---", "ooo")
 
 _LABEL = 13  # font size of the experiment's label
+_NOTE = 15  # characters per inch, of notes
 _BELOW = 0.38  # height of the panel below, of that of the main one
 _LOCK = threading.RLock()
 _KEEP = {"backend", "backend_fallback", "interactive", "toolbar", "timezone", "webagg.port"}  # not of the look
@@ -246,7 +248,8 @@ def finish(
     """
     main.set_title(" ", fontsize=_LABEL)  # room for the label, which mplhep writes where panels are in the end
     if notes:
-        figure.supxlabel("\n".join(notes), fontsize=8, color="0.35", x=0.02, ha="left")
+        wrapped = [textwrap.fill(note, int(_NOTE * figure.get_figwidth())) for note in notes]
+        figure.supxlabel("\n".join(wrapped), fontsize=8, color="0.35", x=0.02, ha="left")
     handles, names = main.get_legend_handles_labels()
     entries = band_entries(bands)
     if legend and (handles or entries):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import mplhep as mh
 import numpy as np
 
-from lumin_plugin_plots.histograms import without_empty
+from lumin_plugin_plots.histograms import contents, without_empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,9 +141,9 @@ def ratio(axes: Axes, above: Histogram, below: Histogram, *, counted: bool = Fal
     half = axes.get_ylim()[1] - 1 if axes.has_data() else _LEAST  # of the panel's height, before
     shown, exact = without_empty(above), without_empty(below)
     band = exact.copy()
-    band.view().variance = exact.variances() / np.square(exact.values())
-    band.view().value = np.where(exact.values() > 0, 1.0, np.nan)
-    exact.view().variance = 0.0
+    contents(band).variance = exact.variances() / np.square(exact.values())
+    contents(band).value = np.where(exact.values() > 0, 1.0, np.nan)
+    contents(exact).variance = 0.0
     _compare(axes, shown, exact, "ratio", counted=counted, markersize=4, linewidth=1, **look)
     uncertainty(axes, band, "")
     _fit(axes, exact.axes[0].centers, shown.values() / exact.values(), half, look["color"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core.arguments import explained
-from lumin_core.checks import is_number
+from lumin_core.checks import as_list, is_number
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_plots.axes import HATCHES, finish, one_panel, two_panels
 from lumin_plugin_plots.events import Events
@@ -150,7 +150,7 @@ def _hidden(edges: np.ndarray, blind: tuple[float, float] | None) -> tuple[np.nd
     """Return which bins a blinded range touches, and the range of these."""
     if blind is None:
         return np.zeros(len(edges) - 1, dtype=bool), None
-    if not (isinstance(blind, tuple | list) and len(blind) == 2 and all(map(is_number, blind)) and blind[0] < blind[1]):
+    if len(as_list(blind)) != 2 or not all(map(is_number, as_list(blind))) or not blind[0] < blind[1]:
         raise ConfigError(f"blind must be a range of the score, such as (0.6, 1), got {blind!r}")
     hidden = (edges[:-1] < blind[1]) & (edges[1:] > blind[0])
     if not hidden.any():
