@@ -7,6 +7,7 @@ light and on dark pages.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
@@ -27,6 +28,8 @@ Row = tuple[str, str]
 
 _NARROWEST, _USUAL, _WIDEST = 40, 80, 100
 _NO_BREAK = "\xa0"  # a blank that no line ends at
+_WORD = r"-\w [^\s;,)]+|--?\w[\w-]*|'[^']*'|[A-Z]{2,}[\w.]*|[^\s;,()]*[./=][^\s;,()]*"  # of a command
+_KEPT = re.compile(rf"\b(?:lumin|pip) [a-z-]+(?: (?:{_WORD}))*|(?<!\w)'[^']{{1,60}}'(?!\w)")
 _LEFT = ' style="text-align: left"'  # notebooks put the text of tables on the right
 
 
@@ -137,13 +140,16 @@ def width(stream: TextIO | None = None) -> int:
     Returns:
         The columns of the terminal, 40 to 100; 80 where there is none, as in pipes and notebooks.
     """
-    stream = sys.stdout if stream is None else stream
-    try:
-        is_terminal = stream.isatty()
-    except (AttributeError, ValueError):  # there is none, or it is closed
-        is_terminal = False
+    is_terminal = _is_terminal(sys.stdout if stream is None else stream)
     columns = shutil.get_terminal_size((_USUAL, 24)).columns if is_terminal else _USUAL
     return min(max(columns, _NARROWEST), _WIDEST)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except (AttributeError, ValueError):  # it is no file, or closed
+        return False
 
 
 def wrapped(text: str, columns: int, first: str = "", rest: str = "    ") -> list[str]:
@@ -162,6 +168,35 @@ def wrapped(text: str, columns: int, first: str = "", rest: str = "    ") -> lis
     """
     lines = textwrap.wrap(text, columns, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
     return [line.replace(_NO_BREAK, " ") for line in lines] or [first.rstrip()]
+
+
+def folded(text: str, stream: TextIO | None = None) -> str:
+    """Fold a message where it goes to a terminal; elsewhere a message stays one line.
+
+    Paths, commands to be copied and quoted names are not broken, nor are lines that begin with a
+    blank, such as those that point at something.
+
+    Args:
+        text: The message, of one line or more.
+        stream: Where it is to be shown, for the width; by default the standard output.
+
+    Example:
+        >>> from lumin_core.display import folded
+        >>> folded("there is no file a.root; did you mean 'b.root'?")
+        "there is no file a.root; did you mean 'b.root'?"
+    """
+    if not _is_terminal(sys.stdout if stream is None else stream):
+        return text.replace(_NO_BREAK, " ")
+    return "\n".join(part for line in text.split("\n") for part in _folded(line, width(stream)))
+
+
+def _folded(line: str, columns: int) -> list[str]:
+    """Fold a line, unless it is laid out already."""
+    if len(line) <= columns or line.startswith(" "):
+        return [line.replace(_NO_BREAK, " ")]
+    kept = _KEPT.sub(lambda found: whole(found[0]) if len(found[0]) < columns - 2 else found[0], line)
+    lines = textwrap.wrap(kept, columns, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+    return [part.replace(_NO_BREAK, " ") for part in lines]
 
 
 # How things are written

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import click
 
 from lumin_core import __version__
 from lumin_core.checks import nearest
+from lumin_core.display import folded
 from lumin_core.errors import BrokenPlugin, LuminError, UnknownComponent
 from lumin_core.registry import components, find
 from lumin_core.registry.names import first_party
@@ -159,16 +161,18 @@ def main(args: Sequence[str] | None = None) -> int:
         returned: object = lumin.main(arguments, prog_name="lumin", standalone_mode=False)
         return returned if isinstance(returned, int) else 0
     except click.ClickException as error:
-        (_explained(error) if isinstance(error, click.NoSuchOption) else error).show()
+        shown = StringIO()
+        (_explained(error) if isinstance(error, click.NoSuchOption) else error).show(shown)
+        click.echo(folded(shown.getvalue().rstrip("\n"), sys.stderr), err=True)
         return error.exit_code
     except click.Abort as stop:
         if message := str(stop.__cause__ or ""):  # how to go on, where there is something to go on with
-            click.echo(message, err=True)
+            click.echo(folded(message, sys.stderr), err=True)
         return _INTERRUPTED
     except Exception as error:
         if _wants_traceback(arguments):
             raise
-        click.echo(f"Error: {_message(error)}", err=True)
+        click.echo(folded(f"Error: {_message(error)}", sys.stderr), err=True)
         return 1
 
 

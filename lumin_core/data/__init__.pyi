@@ -14,6 +14,8 @@ from lumin_core.data.description import declare_zero_padding as declare_zero_pad
 from lumin_core.data.entries import matrix_entry as matrix_entry
 from lumin_core.data.entries import tensor_entry as tensor_entry
 from lumin_core.data.expression_function import ExpressionFunction as ExpressionFunction
+from lumin_core.data.file_names import name_to_write as name_to_write
+from lumin_core.data.file_names import with_suffix as with_suffix
 from lumin_core.data.file_rows import fold_rows as fold_rows
 from lumin_core.data.file_rows import recipe_text as recipe_text
 from lumin_core.data.fold_file import FoldFileWriter as FoldFileWriter
@@ -23,7 +25,6 @@ from lumin_core.data.folds import FoldData as FoldData
 from lumin_core.data.frames import df2foldfile as df2foldfile
 from lumin_core.data.frames import fold2foldfile as fold2foldfile
 from lumin_core.data.hdf5 import save_to_grp as save_to_grp
-from lumin_core.data.hdf5 import with_suffix as with_suffix
 from lumin_core.data.matrix import matrix_lookup as matrix_lookup
 from lumin_core.data.matrix import object_mask as object_mask
 from lumin_core.data.numbers import as_numbers as as_numbers

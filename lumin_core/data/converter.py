@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Inputs = np.ndarray | tuple[np.ndarray, np.ndarray]
     Ask = Callable[[Inputs], np.ndarray]
+    Scoring = Callable[[str, int, int, int], None]
 
 _OURS = {"name": "io/recipe"}
 
@@ -68,6 +69,7 @@ class Converter(ABC):
         tree: str | None = None,
         rntuple: bool = False,
         overwrite: bool = False,
+        progress: Scoring | None = None,
     ) -> list[Path]:
         """Write one score for each entry of files, in their order, NaN where none is selected.
 
@@ -81,6 +83,8 @@ class Converter(ABC):
             tree: Table of the input; by default the one that the recipe names.
             rntuple: Whether a ROOT file gets an RNTuple rather than a TTree.
             overwrite: Whether existing files may be replaced.
+            progress: Called before each file and after each piece of it, with its name, how many
+                entries are read, of how many, and how many of these were selected and scored.
 
         Returns:
             The files written.

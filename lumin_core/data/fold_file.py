@@ -25,7 +25,8 @@ from lumin_core.data import room
 from lumin_core.data.check_sums import IDENTITY, META, complete_sums
 from lumin_core.data.creation import new_file, new_group
 from lumin_core.data.description import describe
-from lumin_core.data.hdf5 import add_fitted, check_compression, fitting, with_suffix, write_column
+from lumin_core.data.file_names import name_to_write
+from lumin_core.data.hdf5 import add_fitted, check_compression, fitting, write_column
 from lumin_core.data.layout import Layout
 from lumin_core.data.meta import write_schema
 from lumin_core.data.structure import CHECKED, fold_name, fold_numbers
@@ -118,7 +119,7 @@ class FoldFileWriter:
         recipe: Mapping[str, object] | None = None,
         sources: Sequence[Mapping[str, object]] = (),
     ) -> None:
-        self.path = with_suffix(path)
+        self.path = name_to_write(path)
         schema = describe(
             cont_feats,
             cat_feats,

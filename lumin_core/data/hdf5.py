@@ -24,33 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-SUFFIX = ".hdf5"
-
-
-def with_suffix(path: str | Path) -> Path:
-    """Add ``.hdf5`` where it is missing; ``~`` is expanded and links are followed.
-
-    Args:
-        path: A name with or without suffix; ``.h5`` and ``.hdf`` are left alone.
-
-    Returns:
-        The absolute path.
-
-    Raises:
-        FoldFileError: If it cannot be the name of a file.
-
-    Example:
-        >>> from lumin_core.data.hdf5 import with_suffix
-        >>> [with_suffix(name).name for name in ("data/train", "train.v2", "train.h5")]
-        ['train.hdf5', 'train.v2.hdf5', 'train.h5']
-    """
-    with naming(path, FoldFileError):
-        path = Path(path).expanduser()
-        if path.suffix.lower() not in (SUFFIX, ".h5", ".hdf"):
-            path = path.with_name(path.name + SUFFIX)
-        return path.resolve()
-
-
 @contextmanager
 def rewriting(path: str | Path) -> Iterator[h5py.File]:
     """Change an existing HDF5 file: a copy is opened, and takes its place at the end.

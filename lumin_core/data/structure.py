@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from lumin_core.data.check_sums import names_in
-from lumin_core.data.hdf5 import with_suffix
+from lumin_core.data.file_names import with_suffix
 from lumin_core.data.values import RESERVED
 from lumin_core.errors import ConfigError, FoldFileError, LuminError
 from lumin_core.files import naming

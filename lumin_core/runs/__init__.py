@@ -17,9 +17,13 @@ _HOMES = {
     "members": ["WEIGHTINGS"],
     "plan": ["RunPlan"],
     "planning": ["plan_run"],
+    "report_section": ["Figure", "Part", "ReportSection", "Table", "Text"],
     "result": ["result_from_json"],
     "results": ["Results"],
+    "run_view": ["Run"],
+    "scored": ["Scored"],
     "scoring": ["opened_for", "score_files"],
+    "standing": ["holds_run", "refuse_earlier_run"],
     "submitting": ["Submitting"],
     "train": ["collect", "train_models", "train_one"],
 }

@@ -36,6 +36,7 @@ from lumin_core.locks import locked
 from lumin_core.looks import another
 from lumin_core.runs.result import result_from_json, result_to_json
 from lumin_core.runs.same_run import grown_to
+from lumin_core.runs.standing import holds_run, refuse_earlier_run
 from lumin_core.training import checkpoint
 
 if TYPE_CHECKING:
@@ -192,16 +193,13 @@ class RunFolder:
 
     def _begin(self, config: Record, *, overwrite: bool) -> None:
         """Write ``run.json`` of a new run."""
-        models, is_run = self._models(), any((self.path / name).exists() for name in ("run.json", "results.json"))
-        if models and not is_run:
+        models = self._models()
+        if models and not holds_run(self.path):
             raise ConfigError(
                 f"{self.path} holds model folders that belong to no run ({models[0].name}); choose another savepath"
             )
-        if is_run and not overwrite:
-            raise ConfigError(
-                f"{self.path} holds an earlier run; choose another savepath, pass {option('resume')} to go on with it, "
-                f"or pass {option('overwrite')} to replace it"
-            )
+        if not overwrite:
+            refuse_earlier_run(self.path)
         with self._training_all(int(folder.name.removeprefix("model_")) for folder in models), self._written_to():
             self._clear(models)
         write_json(self.path / "run.json", config)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lumin_core.data.converter import Inputs
+    from lumin_core.data.converter import Inputs, Scoring
     from lumin_core.data.fold_reader import FoldReader
     from lumin_core.data.schema import MatrixSchema
     from lumin_core.training.network import Network
@@ -50,6 +50,7 @@ def score_files(
     overwrite: bool = False,
     bs: int | None = None,
     augment: bool | None = None,
+    progress: Scoring | None = None,
 ) -> list[Path]:
     """Write a score for each entry of files of the sort that the training file was made of.
 
@@ -67,6 +68,7 @@ def score_files(
         overwrite: Whether existing files may be replaced.
         bs: Events in a batch.
         augment: As for `Model.predict`.
+        progress: As for `lumin_core.data.Converter.score`.
 
     Returns:
         The files written.
@@ -88,7 +90,7 @@ def score_files(
     asked = _Asked(ensemble, question)
     options: dict[str, Any] = {"name": name, "output": output, "keys": as_list(keys), "tree": tree}
     return recorded_converter(_recipe(ensemble)).score(
-        as_list(files), asked, **options, rntuple=rntuple, overwrite=overwrite
+        as_list(files), asked, **options, rntuple=rntuple, overwrite=overwrite, progress=progress
     )
 
 

@@ -34,6 +34,7 @@ _HOMES = {
     "hookspecs": ["LuminSpec", "POINTS", "hookimpl"],
     "inputs": ["InputReader"],
     "interrupt": ["stop_fits"],
+    "live_view": ["EpochRow", "LiveView"],
     "loop": ["fit_steps", "run_fit"],
     "metric": ["Direction", "EvalMetric", "is_better"],
     "model": ["Model"],
@@ -41,6 +42,6 @@ _HOMES = {
     "passes": ["backward", "forward", "step"],
     "preparation": ["output_steps"],
     "prediction": ["predictions"],
-    "progress": ["line_width", "progress_bar", "say"],
+    "progress": ["announce", "line_width", "progress_bar", "say"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from lumin_core.display import width
+from lumin_core.display import folded, width
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -32,6 +32,20 @@ def say(line: str) -> None:
         >>> say("model 1: loss 0.41")  # to the standard error
     """
     tqdm.write(line, file=_stream())
+
+
+def announce(line: str) -> None:
+    """Write to the standard error what is begun, as bars only where there is a terminal.
+
+    Args:
+        line: What is begun.
+
+    Example:
+        >>> from lumin_core.training import announce
+        >>> announce("reading the model run/ensemble.safetensors")  # in a pipe: nothing
+    """
+    if sys.stderr is not None and sys.stderr.isatty():
+        tqdm.write(folded(line, sys.stderr), file=sys.stderr)
 
 
 def line_width() -> int:

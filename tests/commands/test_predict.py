@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -234,7 +236,53 @@ def test_files_of_events_are_scored_by_the_recipe_of_the_model(lumin, made):
         None,
     )
     assert lumin("predict", "both", "a.root", "-o", "x.root", "--name", "mine", "--rntuple", "--overwrite")[0] == 0
-    assert [*Made.last.asked[1].values()] == ["mine", Path("x.root"), [], None, True, True]
+    *given, progress = Made.last.asked[1].values()
+    assert given == ["mine", Path("x.root"), [], None, True, True]
+    assert callable(progress)
+
+
+@pytest.mark.usefixtures("made")
+def test_how_many_entries_were_scored_is_said(lumin, monkeypatch):
+    score = Made.score
+
+    def told(self, files, ask, *, progress, **options):
+        for number, file in enumerate(files):
+            for done in (0, 600, 1000 + number):
+                progress(file, done, 1000 + number, 3 * done // 5)
+        return score(self, files, ask, **options)
+
+    monkeypatch.setattr(Made, "score", told)
+    _, out, _ = lumin("predict", "model", "a.root", "b.parquet")
+    assert re.fullmatch(
+        r"a.root: 1,000 entries, 600 scored, 400 not selected \(NaN\)\n"
+        r"b.parquet: 1,001 entries, 600 scored, 401 not selected \(NaN\)\n"
+        r"2,001 entries, 1,200 scored, 801 not selected \(NaN\); scores 'pred' in 1 file: scored, \d+\.\d s\n",
+        out,
+    )
+    assert lumin("predict", "model", "a.root")[1].startswith(
+        "1,000 entries, 600 scored, 400 not selected (NaN); scores"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["model", "none.hdf5"],
+        ["train.hdf5", "train.hdf5"],
+        ["model", "a.root", "-o", "train.hdf5"],
+        ["model", "train.hdf5", "--out-of-fold"],
+        ["none", "a.root"],
+    ],
+)
+@pytest.mark.usefixtures("made")
+def test_what_needs_no_torch_is_refused_before_it_is_imported(tmp_path, arguments):
+    code = (
+        f"import sys; from lumin_core.cli import main; code = main(['predict', *{arguments}])\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == "1 False\n"
+    assert done.stderr.startswith("Error: ")
 
 
 def test_predictions_of_a_fold_file_go_into_another_file(lumin, made, tmp_path):

@@ -1,6 +1,9 @@
 """``lumin train``: options, what it says at the end, Ctrl-C, and what is refused."""
 
+import io
 import signal
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -296,3 +299,44 @@ def test_an_unknown_option_may_be_a_key(capsys, option, hint):
 def test_an_unknown_option_is_told_by_what_others_call_it(capsys):
     assert main(["predict", "model", "train.hdf5", "--batch-size", "3"]) == 2
     assert "--bs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({}, [], "run holds an earlier run; choose another savepath, pass --resume"),
+        ({"train.hdf5": "other.hdf5"}, ["--overwrite"], "run.toml: there is no fold file"),
+        ({"train.hdf5": "run.toml"}, ["--overwrite"], "a run file"),
+        ({TEXT: "n_models ="}, [], "run.toml is no TOML: "),
+        ({TEXT: '[sample.a]\nfiles = "a.root"\n[variables]\nx = "x"'}, [], "run.toml is a recipe; lumin convert"),
+    ],
+)
+def test_what_needs_no_torch_is_refused_before_it_is_imported(folder, change, options, message):
+    (folder / "run").mkdir()
+    (folder / "run" / "run.json").write_text("{}")
+    for old, new in change.items():
+        (folder / "run.toml").write_text(TEXT.replace(old, new))
+    code = (
+        f"import sys; from lumin_core.cli import main; code = main(['train', 'run.toml', *{options}])\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert message in done.stderr
+    assert done.stdout == "1 False\n"
+
+
+def test_nothing_to_resume_is_said(lumin):
+    for is_told in (True, False):
+        code, _, err = lumin("train", "run.toml", "--resume", "--set", "n_models=1", "--set", "n_epochs=1")
+        assert (code, "nothing to go on with: run holds no run; it begins anew" in err) == (0, is_told)
+
+
+def test_what_is_begun_is_said_on_a_terminal(folder, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    (folder / "train.hdf5").unlink()
+    assert main(["train", "run.toml"]) == 1
+    assert sys.stderr.getvalue().startswith("training 2 models of run.toml\n")

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from lumin_core import display
-from lumin_core.display import Displayed, as_html, as_text, component, count, counted, name_of, width, wrapped
+from lumin_core.display import Displayed, as_html, as_text, component, count, counted, folded, name_of, width, wrapped
 
 
 class Thing(Displayed):
@@ -81,6 +81,17 @@ def test_without_a_terminal_there_are_80_columns(monkeypatch):
     assert width(io.StringIO()) == width(closed) == 80
     monkeypatch.setattr(sys, "stdout", None)
     assert width() == 80
+
+
+def test_messages_are_folded_on_a_terminal_alone():
+    command, path = "lumin predict run/ensemble.safetensors test.hdf5 -o b.root", "/a" * 60
+    text = f"there is no {path}, such words follow; did you mean 'some file'? say {command} for all of the samples"
+    assert folded(text, io.StringIO()) == text
+    lines = folded(f"{text}\n    laid out {'x' * 90}\n      ^", Terminal()).splitlines()
+    assert lines[-2:] == [f"    laid out {'x' * 90}", "      ^"]
+    assert " ".join(line.strip() for line in lines[:-2]) == text
+    assert max(len(line) for line in lines[:-2] if path not in line) <= 80
+    assert all(any(whole in line for line in lines) for whole in (command, path, "'some file'"))
 
 
 def test_a_text_of_nothing_is_its_beginning():

@@ -1,9 +1,12 @@
+import io
 import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+
+from lumin_core.cli import main
 
 uproot = pytest.importorskip("uproot")
 
@@ -57,6 +60,11 @@ def test_a_dry_run_writes_nothing(recipe, run):
         ([], 2, "Missing option '-o'"),
         (["--count", "-o", "x"], 2, "--count goes with --dry-run"),
         (["--dry-run", "--compression", "zip"], 2, "is not one of 'lzf', 'gzip'"),
+        (
+            ["-o", "train.root"],
+            1,
+            "train.root is to be a fold file, whose name ends in .hdf5, not in .root; give train.hdf5",
+        ),
     ],
 )
 def test_mistakes(recipe, run, options, code, message):
@@ -73,6 +81,8 @@ def test_a_mistake_in_the_recipe_is_its_message(recipe, run):
 
 
 def test_neither_help_nor_conversion_imports_torch(recipe):
+    scaled = recipe.with_name("scaled.toml")
+    scaled.write_text(RECIPE.replace('scaling = ""', ""))
     code = (
         "import sys; from lumin_core.cli import main\n"
         "def run(*arguments):\n"
@@ -81,9 +91,40 @@ def test_neither_help_nor_conversion_imports_torch(recipe):
         "    except SystemExit:\n"
         "        pass\n"
         "run('--help'); heavy = {'numpy', 'pandas', 'h5py', 'torch'} & set(sys.modules)\n"
-        f"run({str(recipe)!r}, '-o', {str(recipe.with_name('b.hdf5'))!r}); run({str(recipe)!r}, '--dry-run')\n"
-        "print(heavy, 'torch' in sys.modules)"
+        f"run({str(recipe)!r}, '-o', {str(recipe.with_name('b.hdf5'))!r}); run({str(scaled)!r}, '--dry-run')\n"
+        "print(heavy, {'torch', 'sklearn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "set() False"
+    assert done.stdout.splitlines()[-1] == "set() set()"
     assert recipe.with_name("b.hdf5").exists()
+
+
+def test_what_is_in_the_way_is_refused_before_anything_heavy_is_imported(recipe):
+    recipe.with_name("train.test.hdf5").touch()
+    code = (
+        "import sys; from lumin_core.cli import main\n"
+        f"code = main(['convert', {str(recipe)!r}, '-o', {str(recipe.with_name('train'))!r}])\n"
+        "print(code, {'pandas', 'h5py', 'uproot', 'sklearn', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "train.test.hdf5 exists; pass --overwrite" in done.stderr
+    assert done.stdout.splitlines()[-1] == "1 set()"
+
+
+def test_nothing_to_resume_is_said(recipe, run):
+    output = str(recipe.with_name("train.hdf5"))
+    words = "nothing to go on with: there is no interrupted conversion to"
+    for is_told in (True, False):
+        code, _, err = run("convert", str(recipe), "-o", output, "--resume")
+        assert (code, words in err) == (0, is_told)
+
+
+def test_what_is_begun_is_said_on_a_terminal(recipe, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for options, word in ((["-o", str(recipe.with_name("train"))], "converting"), (["--dry-run"], "reading")):
+        monkeypatch.setattr(sys, "stderr", Terminal())
+        assert main(["convert", str(recipe), *options]) == 0
+        assert " ".join(sys.stderr.getvalue().split()).startswith(f"{word} 1 input of {recipe}")

@@ -1,6 +1,9 @@
+import re
+
 import numpy as np
 import pytest
 
+from lumin_core import FoldYielder
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_io import Recipe
 
@@ -47,13 +50,15 @@ def test_all_is_read_of_small_files(folder):
         "yield of higgs 37 ± 6.1",
         "target 0 sum of weights 187.5",
         "target 1 sum of weights 37",
-        "entry 1, 2, 3, 5, 6",
-        "x 1, 2, 3, 1, 2",
-        "target 0, 0, 0, 0, 0",
-        "weight 0.5, 0.5, 0.5, 0.5, 0.5",
-        "event 1, 2, 3, 5, 6",
+        "of the events read mean spread smallest largest missing",
+        "x 2 0.817 1 3 0%",
+        "target 0.0898 0.286 0 1 0%",
     ):
         assert line in lines
+    assert re.search(
+        r"first events of tt, entry 1: x 1, m \S+, target 0, weight 0.5, event 1 entry 2: x 2, .* entry 3: x 3, ",
+        " ".join(lines),
+    )
     assert "among the inputs are truth, which new events do not have: m;" in " ".join(lines)
     assert max(map(len, repr(found).splitlines())) <= 80
     assert "<table>" in found._repr_html_()
@@ -114,3 +119,79 @@ def test_long_names_leave_room_for_values(folder):
     lines = repr(found).splitlines()
     assert max(map(len, lines)) <= 80
     assert len(lines) < 15
+
+
+def test_columns_are_described_over_all_samples(folder):
+    found = Recipe(**KEYS, folder=folder).dry_run()
+    x, (names, ranges) = np.array([1, 2, 3] * 137 + [1])[:412], found.contents.groups[0]
+    assert names == ["x", "m", "target", "weight"]
+    assert ranges.n == len(x)
+    np.testing.assert_allclose(ranges.moments.mean[[0, 2]], [x.mean(), 37 / 412])
+    np.testing.assert_allclose(np.sqrt(ranges.moments.variance[0]), x.std())
+    assert (ranges.smallest[0], ranges.largest[0]) == (1, 3)
+
+
+def test_what_is_missing_is_told_of_variables_and_objects(tmp_path):
+    ak = pytest.importorskip("awkward")
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file.mktree("Events", {"x": "float64", "pt": "var * float32"})
+        file["Events"].extend({"x": np.array([4.0, np.nan, 2.0, np.nan]), "pt": ak.Array([[5], [], [7, 3], []])})
+    keys = {"sample": {"a": {"files": "a.root"}}, "variables": ["x"], "n_folds": 1}
+    matrix = {"jets": {"fields": {"pt": "pt"}, "n": 2}}
+    lines = repr(Recipe(**keys, matrix=matrix, folder=tmp_path).dry_run()).splitlines()
+    found = [" ".join(line.split()) for line in lines]
+    assert "x 3 1 2 4 50.0%" in found
+    assert "jets: pt 5 1.63 3 7 62.5%" in found
+    assert found[-3:] == ["first events of a, entry 0: x 4, jets_0_pt 5", "entry 1", "entry 2: x 2, jets_0_pt 7"]
+
+
+def test_parts_have_events_and_weights(folder):
+    found = Recipe(**KEYS, split={"parts": {"train": 0.5, "test": 0.5}}, n_folds=2, folder=folder).dry_run()
+    sizes, sums = (sum(getattr(tally, name) for tally in found.tallies) for name in ("places", "of_parts"))
+    lines = [" ".join(line.split()) for line in repr(found).splitlines()]
+    for name, n, total in zip(("train", "test"), sizes.sum(axis=1), sums, strict=True):
+        assert f"part {name} {n} events, sum of weights {total:.6g}" in lines
+    made = Recipe(**KEYS, split={"parts": {"train": 0.5, "test": 0.5}}, n_folds=2, scaling="", folder=folder)
+    for n, total, path in zip(sizes.sum(axis=1), sums, made.convert(folder / "t.hdf5").values(), strict=True):
+        with FoldYielder(path) as fy:
+            assert fy.get_data_count() == n
+            np.testing.assert_allclose(fy.get_column("weights").sum(), total, rtol=1e-6)
+
+
+def test_categories_are_counted_and_checked_as_the_conversion_would(folder):
+    for categories, text in (
+        ({"x": {"value": "event % 4", "map": {"1": "low", "2": "low", "3": "high"}}}, "x low: 275, high: 137"),
+        ({"x": "event % 4"}, "x 1: 138, 2: 137, 3: 137"),
+    ):
+        keys = {**KEYS, "categories": {"k" + name: value for name, value in categories.items()}}
+        assert f"k{text}" in " ".join(repr(Recipe(**keys, folder=folder).dry_run()).split())
+    lacking = {**KEYS, "categories": {"k": {"value": "event % 4", "map": {"1": "low", "2": "high"}}}}
+    for call in (lambda recipe: recipe.dry_run(), lambda recipe: recipe.convert(folder / "t.hdf5")):
+        with pytest.raises(
+            DataError, match=r"tt_0.root, tree Events: \[categories\] k is 3, which its map lacks: 1, 2;"
+        ):
+            call(Recipe(**lacking, folder=folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"split": {"parts": {"train": 1 - 1e-9, "test": 1e-9}}}, "the part 'test' has none of 37 selected events"),
+        ({"n_folds": 50}, "37 events of the part 'train' cannot fill 50 folds"),
+        ({"scaling": "tabular/pca"}, "scaling must be 'tabular/standard_scaler'"),
+        ({"categories": {"k": "event"}, "split": {"parts": {"a": 0.5, "b": 0.5}}, "n_folds": 1}, "say unknown = true"),
+    ],
+)
+def test_what_the_conversion_refuses_in_the_end_is_refused_where_all_was_read(folder, changes, words):
+    keys = {**KEYS, "sample": {"higgs": KEYS["sample"]["higgs"]}, "lumi": None, **changes}
+    for call in (lambda recipe: recipe.dry_run(), lambda recipe: recipe.convert(folder / "t.hdf5")):
+        with pytest.raises((DataError, ConfigError), match=re.escape(words)):
+            call(Recipe(**keys, folder=folder))
+
+
+def test_files_are_shown_as_the_recipe_has_them(folder, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    sample = {"tt": {"files": str(folder / "tt_0.root")}, "b": {"files": f"../{folder.name}/tt_1.root"}}
+    (folder.parent / other.name).mkdir(exist_ok=True)
+    found = Recipe(sample=sample, variables=["x"], folder=folder.parent / other.name).dry_run()
+    assert [tally.name for tally in found.tallies] == [str(folder / "tt_0.root"), f"../{folder.name}/tt_1.root"]

@@ -84,6 +84,19 @@ def test_each_input_gets_a_friend(recipe, tmp_path, monkeypatch):
         recipe.score([tmp_path / "a.1.root"], ask)
 
 
+def test_what_is_read_and_scored_is_told(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(filling, "_MOST", 90)
+    given = {"a.root": columns(1), "none.root": columns(2, 0)}
+    for name, each in given.items():
+        write(tmp_path / name, each)
+    told = []
+    recipe.score([tmp_path / name for name in given], ask, progress=lambda *what: told.append(what))
+    chosen = np.cumsum(given["a.root"]["x"] > 0)
+    file = str(tmp_path / "a.root")
+    expected = [(file, 0, N, 0)] + [(file, n, N, chosen[n - 1]) for n in (90, 180, N)]
+    assert told == [*expected, (str(tmp_path / "none.root"), 0, 0, 0)]
+
+
 @pytest.mark.parametrize("rntuple", [False, True])
 def test_one_file_for_all_has_keys(recipe, tmp_path, rntuple):
     given = [columns(seed) for seed in range(2)]

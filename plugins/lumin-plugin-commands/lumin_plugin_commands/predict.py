@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lumin_core.checks import listed
-from lumin_core.display import count
-from lumin_core.errors import ConfigError, options_as_flags
+from lumin_core.display import count, folded
+from lumin_core.errors import ConfigError, SavedModelError, options_as_flags
 from lumin_core.files import refuse_existing
 from lumin_core.looks import look_at, nearby
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from lumin_core import Ensemble, Model
+    from lumin_plugin_commands.saved_header import SavedHeader
 
 _OF_FOLDS = ("raw", "spread", "out_of_fold", "other_preprocessing")  # options that are for fold files alone
 _OF_OTHERS = ("keys", "tree", "rntuple")  # for other files, read or written
+_FEW = 8  # files of which each is told
 _FOLDS_TOO = ("", ".hdf5", ".h5", ".hdf", ".safetensors")  # endings of what is taken for a fold file, missing or not
 
 
@@ -69,11 +72,10 @@ def predict(
     if others and len(others) < len(files):
         raise ConfigError(f"give fold files or files of events, not both: {others[0]} is no fold file")
     _refuse(how, _OF_FOLDS if others else () if how["output"] else _OF_OTHERS, others)
-    _check_paths(others, how["output"], overwrite=how["overwrite"])
-    loaded = _load(model, device=device, precision=precision, compile=compile)
-    if how["out_of_fold"]:
-        _check_ensemble(loaded, model)
+    _check_paths(files, others, how["output"], overwrite=how["overwrite"])
     start = perf_counter()
+    header = _look_first(model, files, others, out_of_fold=how["out_of_fold"])
+    loaded = _load(header, device=device, precision=precision, compile=compile)
     with options_as_flags():
         if others:
             said = _score(loaded, others, **{name: how[name] for name in how if name not in _OF_FOLDS})
@@ -81,7 +83,7 @@ def predict(
             said = _write(loaded, files, **how)
         else:
             said = "\n".join(_add_column(loaded, file, how) for file in files)
-    click.echo(f"{said}, {perf_counter() - start:.1f} s")
+    click.echo("\n".join(map(folded, f"{said}, {perf_counter() - start:.1f} s".split("\n"))))
 
 
 def _is_other(file: str) -> bool:
@@ -91,8 +93,10 @@ def _is_other(file: str) -> bool:
     return not is_one and path.suffix.lower() not in _FOLDS_TOO
 
 
-def _check_paths(others: Sequence[str], output: Path | None, *, overwrite: bool) -> None:
+def _check_paths(files: Sequence[str], others: Sequence[str], output: Path | None, *, overwrite: bool) -> None:
     """Refuse files that are not there, and one that is in the way, before torch is imported."""
+    if output is not None and not others and len(files) > 1:
+        raise ConfigError(f"-o takes the predictions of one fold file, got {len(files)}: call lumin predict for each")
     for file in others:
         path = Path(file).expanduser()
         is_pattern = "://" in file or any(sign in file for sign in "*?[")
@@ -119,16 +123,46 @@ def _score(loaded: Model | Ensemble, files: Sequence[str], **options: Any) -> st
     """Score files by the recipe that the model records."""
     from lumin_core.runs import score_files
 
-    written = score_files(loaded, files, **options)
-    return f"scores {options['name']!r} in {count(len(written), 'file')}: {listed(written)}"
+    with _Scored() as scored:
+        written = score_files(loaded, files, progress=scored, **options)
+    return f"{scored.said}scores {options['name']!r} in {count(len(written), 'file')}: {listed(written)}"
+
+
+class _Scored(ExitStack):
+    """Counts what is scored, with a bar for each file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def __call__(self, file: str, done: int, total: int, scored: int) -> None:
+        """Move the bar of a file, whose first call makes it."""
+        if file not in self._counts:
+            from lumin_core.training import progress_bar
+
+            self.close()
+            self._bar = self.enter_context(progress_bar(total=total, desc="Scoring", unit="entry"))
+        self._bar.update(done - self._bar.n)
+        self._counts[file] = total, scored
+
+    @property
+    def said(self) -> str:
+        """What was read, scored and left out: in all, and of each file where there are few."""
+        each = self._counts if 1 < len(self._counts) <= _FEW else {}
+        lines = [f"{file}: {_of(*counts)}" for file, counts in each.items()]
+        total, scored = (sum(column) for column in zip((0, 0), *self._counts.values(), strict=True))
+        return "\n".join([*lines, f"{_of(total, scored)}; " if self._counts else ""])
+
+
+def _of(total: int, scored: int) -> str:
+    left_out = f", {total - scored:,} not selected (NaN)" if scored < total else ""
+    return f"{total:,} {'entry' if total == 1 else 'entries'}, {scored:,} scored{left_out}"
 
 
 def _write(loaded: Model | Ensemble, files: Sequence[str], **options: Any) -> str:
     """Write the predictions for a fold file into another file."""
     from lumin_core.runs import opened_for, score_folds
 
-    if len(files) > 1:
-        raise ConfigError(f"-o takes the predictions of one fold file, got {len(files)}: call lumin predict for each")
     with opened_for(loaded, files[0]) as fy:
         return f"{fy.get_data_count():,} events predicted: {score_folds(loaded, fy, **options)}"
 
@@ -149,24 +183,27 @@ def _add_column(loaded: Model | Ensemble, file: str, how: Mapping[str, Any]) -> 
         return f"{fy.get_data_count():,} events predicted: {replaced}column {name!r} of {fy.foldfile}"
 
 
-def _load(path: Path, **where: Any) -> Model | Ensemble:
-    """Load a model or an ensemble, whichever the file's header names."""
-    from lumin_core.errors import SavedModelError
-    from lumin_core.runs import Ensemble
-    from lumin_core.training import Model
+def _look_first(path: Path, files: Sequence[str], others: Sequence[str], *, out_of_fold: bool) -> SavedHeader:
+    """Say what is begun, and look at model and fold files before torch is imported."""
+    from lumin_core.data import FoldReader
+    from lumin_core.training import announce
     from lumin_plugin_commands.saved_header import read_header
 
+    announce(f"reading the model {path} for {listed(files, 3)}")
     header = read_header(path)
-    if header.sort == "model":
-        return Model.from_save(header.path, **where)
-    if header.sort == "ensemble":
-        return Ensemble.from_save(header.path, **where)
-    raise SavedModelError(f"{header.path} holds a saved {header.sort}; predictions need a model or an ensemble")
-
-
-def _check_ensemble(loaded: Model | Ensemble, path: Path) -> None:
-    """Refuse a single model, of which there is none that was not trained on a fold."""
-    from lumin_core.runs import Ensemble
-
-    if not isinstance(loaded, Ensemble):
+    if header.sort not in ("model", "ensemble"):
+        raise SavedModelError(f"{header.path} holds a saved {header.sort}; predictions need a model or an ensemble")
+    if out_of_fold and header.sort == "model":
         raise ConfigError(f"--out-of-fold needs an ensemble, of models that leave out other folds; {path} is one model")
+    for file in files if not others else ():
+        FoldReader(file).close()
+    return header
+
+
+def _load(header: SavedHeader, **where: Any) -> Model | Ensemble:
+    """Load a model or an ensemble, whichever the file's header names."""
+    from lumin_core.runs import Ensemble
+    from lumin_core.training import Model
+
+    cls: type[Model | Ensemble] = Model if header.sort == "model" else Ensemble
+    return cls.from_save(header.path, **where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from lumin_core.checks import nearest
-from lumin_core.display import short_path
+from lumin_core.display import count, folded, short_path
 from lumin_core.errors import options_as_flags
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lumin_core.runs import Results
     from lumin_plugin_commands.run_file import RunFile
 
@@ -69,10 +72,11 @@ def train(
     --set to this folder.
     """
     parsed = dict(map(_parsed, changes))
-    from lumin_plugin_commands.run_file import RunFile
-
-    loaded = RunFile.load(run_file, parsed)
     with options_as_flags():
+        _look_first(run_file, parsed, resume=resume, overwrite=overwrite)
+        from lumin_plugin_commands.run_file import RunFile
+
+        loaded = RunFile.load(run_file, parsed)
         results = loaded.run(
             resume=resume,
             overwrite=overwrite,
@@ -80,7 +84,20 @@ def train(
             retry_failed=retry_failed,
             visible_bar=visible_bar,
         )
-    click.echo(f"{results!r}\n\n{_where(loaded, results)}")
+    click.echo(f"{results!r}\n\n{folded(_where(loaded, results))}")
+
+
+def _look_first(path: Path, changes: Mapping[str, object], *, resume: bool, overwrite: bool) -> None:
+    """Say what is begun, and refuse what can be told before torch is imported."""
+    from lumin_core.training import announce
+    from lumin_plugin_commands.beforehand import Beforehand
+
+    found = Beforehand(path, changes)
+    announce(f"training {count(found.n_models, 'model') if isinstance(found.n_models, int) else 'models'} of {path}")
+    found.check(resume=resume, overwrite=overwrite)
+    if resume and not found.is_begun:
+        said = f"nothing to go on with: {short_path(found.folder)} holds no run; it begins anew"
+        click.echo(folded(said, sys.stderr), err=True)
 
 
 def _parsed(change: str) -> tuple[str, object]:

@@ -20,7 +20,8 @@ import attrs
 from lumin_core.errors import FileError
 from lumin_core.files import read_json, write_json
 from lumin_core.locks import locked
-from lumin_plugin_io.conversion import convert, paths_of
+from lumin_plugin_io.conversion import convert
+from lumin_plugin_io.outputs import paths_of
 from lumin_plugin_io.sources import key_of, sources_of
 
 if TYPE_CHECKING:

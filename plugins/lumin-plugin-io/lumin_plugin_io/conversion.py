@@ -19,15 +19,15 @@ import numpy as np
 
 from lumin_core import FoldFileWriter
 from lumin_core.checks import check_flags, listed, positive
-from lumin_core.data import FoldReader, with_suffix
+from lumin_core.data import FoldReader
 from lumin_core.display import count
-from lumin_core.errors import DataError, FoldFileError
-from lumin_core.files import refuse_existing
+from lumin_core.errors import DataError
 from lumin_core.locks import locked
 from lumin_plugin_io.filling import MEMORY, Job
-from lumin_plugin_io.folds import FoldMaker
+from lumin_plugin_io.folds import FoldMaker, check_counts
 from lumin_plugin_io.normalisation import factor_of
-from lumin_plugin_io.scaling import check_scaling
+from lumin_plugin_io.outputs import paths_of, refuse_existing_parts, spool_of
+from lumin_plugin_io.scaling import check_scaling, load_scaling
 from lumin_plugin_io.sources import check_sources, key_of, sources_of
 from lumin_plugin_io.spool import Spool
 from lumin_plugin_io.workers import WorkerKilled, fill_all
@@ -94,7 +94,7 @@ def convert(
     paths = paths_of(recipe, savename)
     sources = sources_of(recipe)
     main = next(iter(paths.values()))
-    folder = (main.parent if spool is None else Path(spool).expanduser().resolve()) / f".{main.name}.spool"
+    folder = spool_of(main, None if spool is None else Path(spool))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         conversion = _Conversion(recipe, sources, paths, Spool(folder, key_of(recipe, sources)), progress)
@@ -111,21 +111,6 @@ def convert(
             raise
         conversion.spool.remove()
     return paths
-
-
-def paths_of(recipe: Plan, savename: str | Path) -> dict[str, Path]:
-    """Return the files of a recipe's parts.
-
-    Args:
-        recipe: What is wanted.
-        savename: Of the file for the training.
-
-    Raises:
-        FoldFileError: If it cannot be the name of a file.
-    """
-    main = with_suffix(savename)
-    first, *others = recipe.split.parts
-    return {first: main, **{part: main.with_name(f"{main.stem}.{part}{main.suffix}") for part in others}}
 
 
 @attrs.define
@@ -151,8 +136,7 @@ class _Conversion:
     def begin(self, *, overwrite: bool, resume: bool) -> None:
         """Refuse files that exist, and make the spool."""
         if not (resume and self.spool.is_written()):
-            for path in self.paths.values():
-                refuse_existing(path, overwrite=overwrite, error=FoldFileError)
+            refuse_existing_parts(self.paths, overwrite=overwrite)
         if self.spool.begin(resume=resume) and resume:
             _log.warning(
                 "%s was left by a conversion of another recipe, other files or another version: all is read anew",
@@ -163,6 +147,7 @@ class _Conversion:
         """Fill the spool from the inputs that are not in it."""
         n, jobs = len(self.sources), []
         check_sources(self.recipe, self.sources)
+        load_scaling(self.recipe.scaling)  # now, rather than after hours
         factors = {
             sample.name: factor_of(sample, self.recipe.lumi, [s.input.path for s in self.sources if s.sample is sample])
             for sample in self.recipe.samples
@@ -276,24 +261,9 @@ def _check_selected(recipe: Plan, sources: list[Source], filled: list[Filled]) -
 
 
 def _counts(recipe: Plan, filled: list[Filled]) -> np.ndarray:
-    """Return how many events each part has in each fold, shape ``(n_parts, n_folds)``.
-
-    Parts beside that of the training may have fewer folds: those that would be empty are left out.
-
-    Raises:
-        DataError: If a part has no event, or a fold of the training has none.
-    """
-    names = list(recipe.split.parts)
-    found = sum(of_input.counts(len(names) * recipe.n_folds) for of_input in filled)
-    counts = np.reshape(found, (len(names), recipe.n_folds))
-    for name, of_part in zip(names, counts, strict=True):
-        if not of_part.sum():
-            raise DataError(
-                f"the part {name!r} has none of {count(int(counts.sum()), 'selected event')}; give it a larger share"
-            )
-    if not counts[0].all():
-        raise DataError(
-            f"{count(int(counts[0].sum()), 'event')} of the part {names[0]!r} cannot fill {recipe.n_folds} folds: fold "
-            f"{int(counts[0].argmin())} has none; take a smaller n_folds, or loosen the selection"
-        )
+    """Return how many events each part has in each fold, shape ``(n_parts, n_folds)``."""
+    n_parts = len(recipe.split.parts)
+    found = sum(of_input.counts(n_parts * recipe.n_folds) for of_input in filled)
+    counts = np.reshape(found, (n_parts, recipe.n_folds))
+    check_counts(recipe, counts)
     return counts

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lumin_core.display import folded
 from lumin_core.errors import options_as_flags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lumin_plugin_io.recipe import Recipe
 
 
 @click.command("convert")
@@ -58,9 +62,12 @@ def convert(
 
     loaded = Recipe.load(recipe, {} if compression is None else {"compression": compression})
     if dry_run or output is None:
+        _begin(loaded, recipe, "reading")
         click.echo(repr(loaded.dry_run(count=count)))
         return
     with options_as_flags(), _Bars() as bars:
+        _look_first(loaded, output, spool, overwrite=overwrite, resume=resume)
+        bars("read", 0, _begin(loaded, recipe, "converting"))
         paths = loaded.convert(
             output,
             overwrite=overwrite,
@@ -71,6 +78,30 @@ def convert(
             progress=bars,
         )
     click.echo(_closing_words(paths, has_train_weight=loaded.train_weight is not None))
+
+
+def _begin(recipe: Recipe, path: Path, what: str) -> int:
+    """Say what is begun, before all the rest is imported; return how many inputs there are."""
+    from lumin_core.display import count
+    from lumin_core.training import announce
+    from lumin_plugin_io.inputs import find_inputs
+
+    n = sum(len(find_inputs(sample, recipe.tree, recipe.folder)) for sample in recipe.samples)
+    announce(f"{what} {count(n, 'input')} of {path}")
+    return n
+
+
+def _look_first(recipe: Recipe, output: Path, spool: Path | None, *, overwrite: bool, resume: bool) -> None:
+    """Refuse what is in the way, and say where there is nothing to go on with."""
+    from lumin_plugin_io.outputs import paths_of, refuse_existing_parts, spool_of
+
+    paths = paths_of(recipe, output)
+    main = next(iter(paths.values()))
+    if not resume:
+        refuse_existing_parts(paths, overwrite=overwrite)
+    elif not main.exists() and not spool_of(main, spool).exists():
+        said = f"nothing to go on with: there is no interrupted conversion to {output}; it begins anew"
+        click.echo(folded(said, sys.stderr), err=True)
 
 
 class _Bars(ExitStack):

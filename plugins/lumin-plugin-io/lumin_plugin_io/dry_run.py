@@ -11,18 +11,22 @@ import numpy as np
 from lumin_core.checks import listed
 from lumin_core.display import Displayed, count, whole
 from lumin_plugin_io.event_maker import EventMaker
-from lumin_plugin_io.inputs import find_inputs
+from lumin_plugin_io.filling import Placer
+from lumin_plugin_io.folds import check_counts
 from lumin_plugin_io.normalisation import factor_of
+from lumin_plugin_io.ranges import HEADINGS, in_columns
+from lumin_plugin_io.scaling import check_scaling
+from lumin_plugin_io.sources import check_sources, sources_of
+from lumin_plugin_io.tally import Contents, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lumin_core.data import Reader
     from lumin_core.display import Row
-    from lumin_plugin_io.description import Sample
-    from lumin_plugin_io.inputs import Input
     from lumin_plugin_io.plan import Plan
     from lumin_plugin_io.selected import Selected
+    from lumin_plugin_io.sources import Source
 
 MOST_ENTRIES = 20_000
 """That are read of a file, unless all are counted."""
@@ -31,61 +35,10 @@ LARGE_PIECE = 128 * 2**20
 """Bytes above which a cluster takes more memory than a conversion is meant to."""
 
 _STEP = 20_000
-_SHOWN = 5  # events
+_SHOWN = 3  # events
 _MOST_CLASSES = 20
+_MOST_VALUES = 8  # of a category
 _LONGEST = 28  # characters of a label; a longer name stands in the text
-
-
-@attrs.define
-class Tally:
-    """What was found in one input.
-
-    Attributes:
-        name: Of the input.
-        sample: Its sample.
-        entries: That the file has.
-        read: That were read of these.
-        selected: That were kept of these.
-        weights: Sum of the weights of these; without weights their number.
-        squares: Sum of their squares.
-        classes: Sum of weights by the target's value.
-        n_cut: Objects that did not fit into the matrix, by table.
-        largest_piece: Bytes that can only be read as a whole, see `Reader.largest_piece`.
-    """
-
-    name: str
-    sample: str
-    entries: int
-    read: int = 0
-    selected: int = 0
-    weights: float = 0.0
-    squares: float = 0.0
-    classes: Counter[float] = attrs.field(factory=Counter)
-    n_cut: Counter[str] = attrs.field(factory=Counter)
-    largest_piece: int = 0
-
-    @property
-    def scale(self) -> float:
-        """What sums are multiplied with where only a part was read."""
-        return self.entries / self.read if self.read else 1.0
-
-    def add(self, events: Selected) -> None:
-        """Count events.
-
-        Args:
-            events: Of the next piece.
-        """
-        weights = np.ones(len(events.entry)) if events.weights is None else events.weights
-        self.read += events.n_read
-        self.selected += len(events.entry)
-        self.weights += float(weights.sum())
-        self.squares += float((weights**2).sum())
-        self.n_cut.update(events.n_cut)
-        if events.targets is not None and events.targets.shape[1] == 1:
-            values, which = np.unique(events.targets[:, 0], return_inverse=True)
-            self.classes.update(
-                dict(zip(values.tolist(), np.bincount(which, weights, len(values)).tolist(), strict=True))
-            )
 
 
 @attrs.frozen(repr=False)
@@ -95,11 +48,13 @@ class DryRun(Displayed):
     Attributes:
         recipe: The recipe.
         tallies: What was found in each input.
+        contents: What was found in the events that were kept.
         first: The first events that were kept, or ``None``.
     """
 
     recipe: Plan
     tallies: tuple[Tally, ...]
+    contents: Contents
     first: Selected | None
 
     def _title(self) -> str:
@@ -108,7 +63,8 @@ class DryRun(Displayed):
         return f"Dry run: {samples}, {files}, {read:,} of {entries:,} entries read"
 
     def _rows(self) -> Iterator[Row]:
-        rows = [*self._inputs(), *self._yields(), *self._classes(), *self._objects_cut(), *self._events()]
+        rows = [*self._inputs(), *self._yields(), *self._parts(), *self._classes(), *self._objects_cut()]
+        rows += [*self._ranges(), *self._categories(), *self._events()]
         yield from ((label, text) if len(label) <= _LONGEST else ("", f"{label}: {text}") for label, text in rows)
         yield from (("warning", text) for text in self._warnings())
 
@@ -118,8 +74,8 @@ class DryRun(Displayed):
             part = "" if tally.read == tally.entries else f", {tally.read:,} read"
             entries = f"{tally.entries:,} {'entry' if tally.entries == 1 else 'entries'}"
             yield tally.sample, f"{tally.name}: {whole(entries)}{part}, {whole(share)}"
-        if piece := max(tally.largest_piece for tally in self.tallies):
-            yield "largest cluster", f"{piece / 2**20:,.0f} MB" if piece > 2**20 else "less than 1 MB"
+        if (piece := max(tally.largest_piece for tally in self.tallies)) > 2**20:
+            yield "largest cluster", f"{piece / 2**20:,.0f} MB"
 
     def _objects_cut(self) -> Iterator[Row]:
         cut = sum((tally.n_cut for tally in self.tallies), Counter[str]())
@@ -136,6 +92,14 @@ class DryRun(Displayed):
             text = f"{total:.6g} ± {error:.2g}" if has_weights else f"{total:,.0f} events"
             yield f"yield of {sample.name}", whole(text) + scaled
 
+    def _parts(self) -> Iterator[Row]:
+        """Count events and sum weights by part, where there are several; scaled up likewise."""
+        for number, name in enumerate(self.recipe.split.parts if len(self.recipe.split.parts) > 1 else ()):
+            n = sum(tally.scale * tally.places[number].sum() for tally in self.tallies)
+            total = sum(tally.scale * tally.of_parts[number] for tally in self.tallies)
+            weights = f", sum of weights {total:.6g}" if self.recipe.wgt_feat else ""
+            yield f"part {name}", whole(f"{n:,.0f} events{weights}")
+
     def _classes(self) -> Iterator[Row]:
         """Sum weights by class, where the target looks like one."""
         sums = Counter[float]()
@@ -148,34 +112,46 @@ class DryRun(Displayed):
                 for value, total in sorted(sums.items())
             )
 
+    def _ranges(self) -> Iterator[Row]:
+        """Show what each column is like, over all samples, each event counted once."""
+        if self.contents.groups:
+            yield "of the events read", in_columns(HEADINGS)
+        for names, ranges in self.contents.groups:
+            yield from ranges.rows(names)
+
+    def _categories(self) -> Iterator[Row]:
+        for name, counts in self.contents.categories.items():
+            texts = [whole(f"{value}: {n:,}") for value, n in counts.most_common()]
+            yield name, listed(texts, _MOST_VALUES) or "none"
+
     def _events(self) -> Iterator[Row]:
-        """Show the first events, a row for each column."""
+        """Show the first events, each with what is not missing; the first object of each table."""
         if self.first is None:
             return
-        name = next(tally.name for tally in self.tallies if tally.selected)
-        yield "first events", f"of {name}, a row per column"
-        yield "entry", _shown(self.first.entry)
-        for i, name in enumerate(self.recipe.cont_feats):
-            yield name, _shown(self.first.flat[:, i])
-        for name, values in self.first.categories.items():
-            yield name, _shown(values)
-        yield from self._objects()
-        for i, name in enumerate(self.recipe.targ_feats):
-            yield name, _shown(np.empty(0) if self.first.targets is None else self.first.targets[:, i])
-        if self.first.weights is not None:
-            yield "weight", _shown(self.first.weights)
-        for name, values in self.first.misc.items():
-            yield name, _shown(values)
+        sample = next(tally.sample for tally in self.tallies if tally.selected)
+        columns = dict(self._columns(self.first))
+        for number, entry in enumerate(self.first.entry.tolist()):
+            values = {name: _shown(column[number]) for name, column in columns.items()}
+            texts = [f"entry {entry}:", *(f"{name} {text}," for name, text in values.items() if text)]
+            start = ("", "") if number else ("first events", f"of {sample}, ")
+            yield start[0], start[1] + " ".join(map(whole, texts)).rstrip(",:")
 
-    def _objects(self) -> Iterator[Row]:
-        """Show the first object of each table."""
-        matrix = None if self.first is None else self.first.matrix
-        if matrix is None:
-            return
-        row, fields = 0, self.recipe.matrix_fields
+    def _columns(self, events: Selected) -> Iterator[tuple[str, np.ndarray]]:
+        yield from zip(self.recipe.cont_feats, events.flat.T, strict=True)
+        yield from events.categories.items()
+        if events.matrix is not None:
+            yield from self._first_objects(events.matrix)
+        if events.targets is not None:
+            yield from zip(self.recipe.targ_feats, events.targets.T, strict=True)
+        if events.weights is not None:
+            yield "weight", events.weights
+        yield from events.misc.items()
+
+    def _first_objects(self, matrix: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        row = 0
         for table in self.recipe.matrix:
             for name in table.fields:
-                yield f"{table.name}_0_{name}", _shown(matrix[:, row, fields.index(name)])
+                yield f"{table.name}_0_{name}", matrix[:, row, self.recipe.matrix_fields.index(name)]
             row += table.n
 
     def _warnings(self) -> Iterator[str]:
@@ -213,12 +189,11 @@ def _is_truth(branches: Iterable[str], targets: set[str]) -> bool:
     return any(branch in targets or branch.lower().startswith(("gen_", "genpart_", "genjet_")) for branch in branches)
 
 
-def _shown(values: np.ndarray) -> str:
-    """Write a few values, each in one piece."""
-    floats = values.dtype.kind == "f"
-    return (
-        ", ".join(f"{value:.5g}" if floats and value is not None else str(value) for value in values.tolist()) or "none"
-    )
+def _shown(value: np.generic) -> str:
+    """Write a value; nothing where it is missing."""
+    if np.ma.is_masked(value) or (value.dtype.kind == "f" and np.isnan(value)):
+        return ""
+    return f"{value:.5g}" if value.dtype.kind == "f" else str(value)
 
 
 def dry_run(recipe: Plan, *, count: bool = False) -> DryRun:
@@ -229,31 +204,43 @@ def dry_run(recipe: Plan, *, count: bool = False) -> DryRun:
         count: Whether all entries are read, rather than 20,000 of a file.
 
     Returns:
-        What was found; as text it is a table of inputs, yields and the first events.
+        What was found; as text it is a table of inputs, yields, columns and the first events.
 
     Raises:
-        LuminError: If the recipe does not fit the files, as a conversion would.
+        LuminError: If the recipe does not fit the files, as a conversion would of what was read.
     """
-    tallies, first = list[Tally](), None
+    check_scaling(recipe.scaling)
+    sources = sources_of(recipe)
+    check_sources(recipe, sources)
+    tallies, contents, first = list[Tally](), Contents(recipe), None
     for sample in recipe.samples:
-        inputs = find_inputs(sample, recipe.tree, recipe.folder)
-        factor = factor_of(sample, recipe.lumi, [given.path for given in inputs])
-        for given in inputs:
-            tally, events = _look(recipe, sample, factor, given, count=count)
+        its = [source for source in sources if source.sample is sample]
+        factor = factor_of(sample, recipe.lumi, [source.input.path for source in its])
+        for source in its:
+            tally, events = _look(recipe, source, factor, contents, count=count)
             tallies.append(tally)
             first = events if first is None else first
-    return DryRun(recipe, tuple(tallies), first)
+    if first is not None and all(tally.read == tally.entries for tally in tallies):
+        contents.check([source.input.shown for source in sources])
+        check_counts(recipe, np.sum([tally.places for tally in tallies], axis=0))
+    return DryRun(recipe, tuple(tallies), contents, first)
 
 
-def _look(recipe: Plan, sample: Sample, factor: float, given: Input, *, count: bool) -> tuple[Tally, Selected | None]:
+def _look(
+    recipe: Plan, source: Source, factor: float, contents: Contents, *, count: bool
+) -> tuple[Tally, Selected | None]:
     """Read an input, or its beginning; return what is in it, and its first events."""
-    first = None
+    first, given, placer = None, source.input, Placer(recipe, source.input)
     with given.open() as reader:
-        maker = EventMaker(recipe, sample, factor, where=given.place(reader))
-        maker.types(reader)
-        tally = Tally(given.name, sample.name, reader.count(), largest_piece=reader.largest_piece(maker.branches))
+        maker = EventMaker(recipe, source.sample, factor, where=given.place(reader))
+        shape = len(recipe.split.parts), recipe.n_folds
+        tally = Tally.of_nothing(given.shown, source.sample.name, reader.count(), shape)
+        tally.largest_piece = reader.largest_piece(maker.branches)
+        contents.begin(given.place(reader))
         for events in _events(maker, reader, tally.entries if count else min(tally.entries, MOST_ENTRIES)):
-            tally.add(events)
+            places = placer(events)
+            tally.add(events, places)
+            contents.add(events, places < recipe.n_folds)
             if first is None and len(events.entry):
                 first = _beginning(events)
     return tally, first

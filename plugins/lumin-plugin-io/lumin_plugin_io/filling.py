@@ -71,7 +71,7 @@ def fill(job: Job) -> None:
         LuminError: If it cannot be read, or values cannot be stored; with file, tree and branch.
     """
     recipe = job.recipe
-    placer = _Placer(recipe, job.input)
+    placer = Placer(recipe, job.input)
     n_places = len(recipe.split.parts) * recipe.n_folds
     with ExitStack() as stack:
         reader = stack.enter_context(job.input.open(job.memory * MEGABYTE))
@@ -103,8 +103,22 @@ def rows_of_a_flush(recipe: Plan) -> int:
     return max(1, FLUSH_BYTES // (4 * n_values + 8 * (2 + len(recipe.targ_feats) + len(recipe.roles))))
 
 
-class _Placer:
-    """Says where events go: part and fold as one number."""
+class Placer:
+    """Says where the events of an input go: part and fold as one number, ``part * n_folds + fold``.
+
+    Args:
+        recipe: What is wanted.
+        source: The input.
+
+    Example:
+        >>> import numpy as np
+        >>> from lumin_plugin_io import EventMaker, Input, Recipe
+        >>> from lumin_plugin_io.filling import Placer
+        >>> recipe = Recipe(sample={"a": {"files": "a.csv"}}, variables=["x"], n_folds=2)
+        >>> events = EventMaker(recipe)({"x": np.arange(4.0)}, first_entry=0, n=4)
+        >>> sorted(Placer(recipe, Input(path="a.csv", name="a.csv"))(events).tolist())
+        [0, 0, 1, 1]
+    """
 
     def __init__(self, recipe: Plan, source: Input) -> None:
         self._split = recipe.split
@@ -113,6 +127,7 @@ class _Placer:
         self._dealer = Dealer(recipe.n_folds, seed=recipe.seed, file=self._name)
 
     def __call__(self, events: Selected) -> np.ndarray:
+        """Return where the events of the next piece go, shape ``(n,)``."""
         keys = (hash_text(self._name), events.entry) if events.split_keys is None else events.split_keys.T
         parts = parts_of(hashed(self._split.salt, *keys), [*self._split.parts.values()])
         return parts * self._n_folds + self._dealer.deal(parts, events.strata, events.group)

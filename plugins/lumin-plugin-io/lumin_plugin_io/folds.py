@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 
 from lumin_core import seeds
+from lumin_core.display import count
 from lumin_core.errors import DataError
 from lumin_plugin_io.category_codes import code_of_number, map_of
 from lumin_plugin_io.file_columns import TRAIN_WEIGHT
@@ -45,6 +46,31 @@ class FoldArrays:
     weights: np.ndarray | None
     matrix_inputs: np.ndarray | None
     misc: dict[str, np.ndarray]
+
+
+def check_counts(recipe: Plan, counts: np.ndarray) -> None:
+    """Refuse too few events.
+
+    Parts beside that of the training may have fewer folds: those that would be empty are left out.
+
+    Args:
+        recipe: What is wanted.
+        counts: Events of each part in each fold, shape ``(n_parts, n_folds)``.
+
+    Raises:
+        DataError: If a part has no event, or a fold of the training has none.
+    """
+    names = list(recipe.split.parts)
+    for name, of_part in zip(names, counts, strict=True):
+        if not of_part.sum():
+            raise DataError(
+                f"the part {name!r} has none of {count(int(counts.sum()), 'selected event')}; give it a larger share"
+            )
+    if not counts[0].all():
+        raise DataError(
+            f"{count(int(counts[0].sum()), 'event')} of the part {names[0]!r} cannot fill {recipe.n_folds} folds: fold "
+            f"{int(counts[0].argmin())} has none; take a smaller n_folds, or loosen the selection"
+        )
 
 
 class FoldMaker:

@@ -36,6 +36,7 @@ class Input:
         tree: Its table; ``None`` for the only one.
         name: Of the file, relative to the recipe.
         friends: Files whose columns stand beside its own.
+        shown: The file as messages name it: by default its name.
 
     Example:
         >>> import pathlib, tempfile
@@ -51,6 +52,7 @@ class Input:
     tree: str | None = None
     name: str
     friends: tuple[Friends, ...] = ()
+    shown: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True), eq=False)
 
     def place(self, reader: Reader) -> str:
         """Return what to call it in messages: file and tree.
@@ -58,7 +60,7 @@ class Input:
         Args:
             reader: What `open` returned, which knows the only tree.
         """
-        return f"{self.name}, tree {reader.tree}" if reader.tree else self.name
+        return f"{self.shown}, tree {reader.tree}" if reader.tree else self.shown
 
     def open(self, memory: int = MEMORY) -> Reader:
         """Return a reader of it, with friends; close it, or use it in a ``with`` block.
@@ -99,7 +101,13 @@ def find_inputs(sample: Sample, tree: Sequence[str], folder: Path) -> list[Input
     tables = [(path, name) for path in files for name in trees]
     friends = [_of_tables(each, tables, folder, sample.name) for each in sample.friends]
     return [
-        Input(path=path, tree=name, name=_relative(path, folder), friends=tuple(each[number] for each in friends))
+        Input(
+            path=path,
+            tree=name,
+            name=_relative(path, folder),
+            friends=tuple(each[number] for each in friends),
+            shown=_as_written(path, folder),
+        )
         for number, (path, name) in enumerate(tables)
     ]
 
@@ -162,6 +170,11 @@ def _natural(name: str) -> tuple[list[tuple[str, int]], str]:
 
 def _relative(path: str, folder: Path) -> str:
     return path if "://" in path else Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _as_written(path: str, folder: Path) -> str:
+    """Return a path as the recipe has it: whole where it does not begin in the recipe's folder."""
+    return _relative(path, folder) if Path(path).is_relative_to(folder) else path
 
 
 def check_alike(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lumin_plugin_io.dry_run import DryRun
 
     Progress = Callable[[str, int, int], None]
+    Scoring = Callable[[str, int, int, int], None]
 
 
 class Recipe(Plan, Converter, Displayed):
@@ -215,6 +216,7 @@ class Recipe(Plan, Converter, Displayed):
         tree: str | None = None,
         rntuple: bool = False,
         overwrite: bool = False,
+        progress: Scoring | None = None,
     ) -> list[Path]:
         """Write one score for each entry of files, as `lumin_core.data.Converter` says.
 
@@ -227,6 +229,8 @@ class Recipe(Plan, Converter, Displayed):
             tree: Table of the input; by default the recipe's.
             rntuple: Whether a ROOT file gets an RNTuple rather than a TTree.
             overwrite: Whether existing files may be replaced.
+            progress: Called before each file and after each piece of it, with its name, how many
+                entries are read, of how many, and how many of these were selected and scored.
 
         Returns:
             The files written.
@@ -243,6 +247,7 @@ class Recipe(Plan, Converter, Displayed):
             tree=tree,
             rntuple=rntuple,
             overwrite=overwrite,
+            progress=progress,
         )
 
     def _title(self) -> str:

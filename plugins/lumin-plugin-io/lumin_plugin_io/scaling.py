@@ -42,7 +42,6 @@ def check_scaling(scaling: str | Mapping[str, Any]) -> None:
         return
     name = scaling if isinstance(scaling, str) else scaling["name"]
     found = registry.find("transform", name)
-    found.load()
     if found.qualified != _STANDARD:
         raise ConfigError(
             f"scaling must be '{_STANDARD}' or '' for none, got {name!r}, which would have to see all events at once; "
@@ -51,6 +50,19 @@ def check_scaling(scaling: str | Mapping[str, Any]) -> None:
     options = {} if isinstance(scaling, str) else {key: value for key, value in scaling.items() if key != "name"}
     if wrong := [key for key in options if key not in _OPTIONS]:
         raise ConfigError(f"scaling: {_STANDARD} takes {' and '.join(_OPTIONS)}, got {wrong[0]!r}")
+
+
+def load_scaling(scaling: str | Mapping[str, Any]) -> None:
+    """Import the transform, which takes seconds, and fails where a package of its own is missing.
+
+    Args:
+        scaling: As for `check_scaling`.
+
+    Raises:
+        BrokenPlugin: If it cannot be imported.
+    """
+    if scaling:
+        registry.find("transform", _STANDARD).load()
 
 
 @attrs.frozen

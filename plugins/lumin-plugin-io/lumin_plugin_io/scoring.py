@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     Inputs = np.ndarray | tuple[np.ndarray, np.ndarray]
     Ask = Callable[[Inputs], np.ndarray]
+    Scoring = Callable[[str, int, int, int], None]
 
 
 def score(
@@ -46,6 +47,7 @@ def score(
     tree: str | None = None,
     rntuple: bool = False,
     overwrite: bool = False,
+    progress: Scoring | None = None,
 ) -> list[Path]:
     """Write scores, see `lumin_core.data.Converter`.
 
@@ -61,7 +63,7 @@ def score(
     paths = _without_scores(paths, [*targets.values(), *([] if output is None else [Path(output).expanduser()])], name)
     if not paths:
         raise ConfigError(f"{output} is to be written, and the only file to score; give it another name")
-    scorer = _Scorer(recipe, ask, name, tuple(keys))
+    scorer = _Scorer(recipe, ask, name, tuple(keys), progress)
     jobs = [(Path(output).expanduser(), paths)] if output is not None else [(targets[path], [path]) for path in paths]
     if output is None:
         _check_beside(paths, targets, overwrite=overwrite)
@@ -138,6 +140,7 @@ class _Scorer:
     ask: Ask
     name: str
     keys: tuple[str, ...]
+    progress: Scoring | None
 
     def __attrs_post_init__(self) -> None:
         """Refuse a recipe whose categories have no codes."""
@@ -155,7 +158,9 @@ class _Scorer:
         self._check(maker, reader)
         tables = [CodeTable(category, where) for category in self.recipe.categories]
         branches = list(dict.fromkeys([*maker.branches, *self.keys]))
-        if not (n := reader.count()):
+        n, n_scored = reader.count(), 0
+        self._tell(path, 0, n, 0)
+        if not n:
             next(iter(reader.chunks(branches, 1, 0, 0)), None)  # refuses what is missing
             yield self._of_nothing(reader)
             return
@@ -167,6 +172,12 @@ class _Scorer:
             whole = np.full((size, scores.shape[1]), np.nan, dtype=scores.dtype)
             whole[events.entry - first] = scores
             yield {key: _key(chunk[key], key, where) for key in self.keys} | self._named(whole)
+            n_scored += len(scores)
+            self._tell(path, first + size, n, n_scored)
+
+    def _tell(self, path: str, done: int, total: int, scored: int) -> None:
+        if self.progress is not None:
+            self.progress(path, done, total, scored)
 
     def _check(self, maker: EventMaker, reader: Reader) -> None:
         try:

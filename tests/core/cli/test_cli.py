@@ -1,3 +1,4 @@
+import io
 import sys
 
 import click
@@ -157,3 +158,19 @@ def test_whose_an_error_is_is_said(run, install):
     code, _, err = run("noted")
     assert code == 1
     assert "Error: KeyError: 'pt', raised by the body 'mine' (lumin --debug" in err
+
+
+def test_errors_are_folded_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for arguments, code in ((["describe", "head", "x" * 30], 1), (["describe", "--wrong-option"], 2)):
+        shown = {}
+        for stream in (Terminal(), io.StringIO()):
+            monkeypatch.setattr(sys, "stderr", stream)
+            assert main(arguments) == code
+            shown[type(stream)] = stream.getvalue()
+        assert " ".join(shown[Terminal].split()) == " ".join(shown[io.StringIO].split())
+        assert max(map(len, shown[Terminal].splitlines())) <= 80
+        assert code == 2 or max(map(len, shown[io.StringIO].splitlines())) > 80

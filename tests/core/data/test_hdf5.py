@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lumin_core.data import room
-from lumin_core.data.hdf5 import add_fitted, check_compression, fitting, rewriting, save_to_grp, with_suffix
+from lumin_core.data.hdf5 import add_fitted, check_compression, fitting, rewriting, save_to_grp
 from lumin_core.data.storable import storable
 from lumin_core.errors import ConfigError, DataError, FoldFileError
 
@@ -33,12 +33,6 @@ def test_datasets_keep_values(values, compression):
 def file():
     with h5py.File("a", "w", driver="core", backing_store=False) as file:
         yield file
-
-
-@pytest.mark.parametrize("name", ["train", "train.v2", "train.hdf5", "train.H5", "train.hdf"])
-def test_the_suffix_is_added_where_there_is_none(tmp_path, name):
-    expected = name if name.lower().endswith((".hdf5", ".h5", ".hdf")) else name + ".hdf5"
-    assert with_suffix(tmp_path / name) == (tmp_path / expected).resolve()
 
 
 def extend_in_grp(file, column, values, axis):

@@ -129,9 +129,12 @@ def test_an_ensemble_gives_the_mean(tmp_path):
 def test_options_are_handed_on(tmp_path):
     Made().convert(tmp_path / "train.hdf5")
     model = train(tmp_path / "train.hdf5")
-    score_files(model, ["a.root", "b.root"], name="mine", output="x.root", keys="run", tree="T", rntuple=True)
+    score_files(
+        model, ["a.root", "b.root"], name="mine", output="x.root", keys="run", tree="T", rntuple=True, progress=print
+    )
     files, options = Made.last.asked
     expected = {"name": "mine", "output": "x.root", "keys": ["run"], "tree": "T", "rntuple": True, "overwrite": False}
+    expected["progress"] = print
     assert (files, options) == (["a.root", "b.root"], expected)
 
 
