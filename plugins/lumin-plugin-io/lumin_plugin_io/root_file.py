@@ -85,6 +85,16 @@ def _check_file(path: Path) -> None:
         )
 
 
+def table_names(file: Any) -> list[str]:
+    """Return the names of all TTrees and RNTuples of an open file, in folders, too.
+
+    Args:
+        file: The open file.
+    """
+    names = (name for name, kind in file.iterclassnames(recursive=True, cycle=False) if kind in _TABLES)
+    return list(dict.fromkeys(names))
+
+
 def find_table(file: Any, path: str, tree: str | None) -> tuple[str, Any]:
     """Find a TTree or an RNTuple.
 
@@ -100,12 +110,12 @@ def find_table(file: Any, path: str, tree: str | None) -> tuple[str, Any]:
         ConfigError: If there is no such table, or there are several, or none.
         DataError: If it cannot be read.
     """
-    there = dict.fromkeys(name for name, kind in file.iterclassnames(recursive=True, cycle=False) if kind in _TABLES)
-    name = tree or _only(list(there), path)
+    there = table_names(file)
+    name = tree or _only(there, path)
     if name.partition(";")[0] not in there:
         near = nearest(name, there)
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise ConfigError(f"there is no tree {name!r} in {path}{hint}; it has {_listed(list(there)) or 'none'}")
+        raise ConfigError(f"there is no tree {name!r} in {path}{hint}; it has {_listed(there) or 'none'}")
     try:
         return name, file[name]
     except DAMAGE as error:
