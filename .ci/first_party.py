@@ -22,15 +22,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "lumin_core" / "registry" / "first_party.json"
 
-PLANNED: dict[str, Contents] = {
-    "lumin-plugin-plots": {
-        "kinds": ["live_views", "report_sections"],
-        "components": {"command": ["report"]},
-        "helps": {},
-    },
-}
-"""What holds for a plugin until its folder is there: names that nobody else should take for something else."""
-
 MOVED = {"executor": {"core/processes": "farm/processes"}}
 """By kind, the qualified names that files of earlier versions may hold, with those that hold now."""
 
@@ -39,7 +30,7 @@ def first_party() -> FirstParty:
     """Collect what the plugins' metadata say."""
     projects = [tomllib.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("plugins/*/pyproject.toml")]
     built = {project["project"]["name"]: contents(project) for project in projects}
-    return {"plugins": dict(sorted({**PLANNED, **built}.items())), "moved": MOVED}
+    return {"plugins": dict(sorted(built.items())), "moved": MOVED}
 
 
 def contents(project: dict) -> Contents:

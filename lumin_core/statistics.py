@@ -247,11 +247,34 @@ def mean_as_text(values: ArrayLike) -> str:
     if len(finite) == 0:
         return "nan"
     moments = get_moments(finite)
-    mean, error = uncert_round(moments.mean, moments.mean_error)
-    if not error > 0:
-        return f"{mean:.5g}"
-    decimals = max(0, -int(f"{error:.0e}".partition("e")[2]))
-    return f"{mean:.{decimals}f} ± {error:.{decimals}f}"
+    return value_as_text(moments.mean, moments.mean_error)
+
+
+def value_as_text(value: float, *uncerts: float) -> str:
+    r"""Write a value with its uncertainties, rounded to the first of them.
+
+    Args:
+        value: The value.
+        *uncerts: Its uncertainties, in the same unit; those that are zero, infinite or NaN are left
+            out.
+
+    Returns:
+        ``"value ± error"``, and so on for more errors; the value alone where there are none.
+
+    Raises:
+        DataError: If an uncertainty is negative.
+
+    Example:
+        >>> from lumin_core.statistics import value_as_text
+        >>> value_as_text(0.87653, 0.00321), value_as_text(1234.5, 96.0, 51.2), value_as_text(0.5)
+        ('0.877 ± 0.003', '1200 ± 100 ± 51', '0.5')
+    """
+    known = [uncert for uncert in uncerts if np.isfinite(uncert) and uncert != 0]
+    if not known:
+        return f"{value:.5g}"
+    rounded, first = uncert_round(value, known[0])
+    decimals = max(0, -int(f"{first:.0e}".partition("e")[2]))
+    return " ± ".join(f"{number:.{decimals}f}" for number in (rounded, first, *known[1:]))
 
 
 def _events(values: ArrayLike, weights: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

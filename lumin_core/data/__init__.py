@@ -23,7 +23,7 @@ _HOMES = {
     "hdf5": ["save_to_grp"],
     "matrix": ["matrix_lookup", "object_mask"],
     "numbers": ["as_numbers", "unmasked"],
-    "reader": ["Column", "Reader", "Writer", "writer_of"],
+    "reader": ["READERS", "Column", "Reader", "Writer", "open_tables", "writer_of"],
     "schema": ["MatrixSchema", "Schema", "TensorSchema"],
     "splitting": ["split_events"],
     "tables": ["as_frame"],

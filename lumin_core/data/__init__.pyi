@@ -29,9 +29,11 @@ from lumin_core.data.matrix import matrix_lookup as matrix_lookup
 from lumin_core.data.matrix import object_mask as object_mask
 from lumin_core.data.numbers import as_numbers as as_numbers
 from lumin_core.data.numbers import unmasked as unmasked
+from lumin_core.data.reader import READERS as READERS
 from lumin_core.data.reader import Column as Column
 from lumin_core.data.reader import Reader as Reader
 from lumin_core.data.reader import Writer as Writer
+from lumin_core.data.reader import open_tables as open_tables
 from lumin_core.data.reader import writer_of as writer_of
 from lumin_core.data.schema import MatrixSchema as MatrixSchema
 from lumin_core.data.schema import Schema as Schema

@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self, cast
 
 from lumin_core import registry
 from lumin_core.errors import ConfigError
+from lumin_core.looks import look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import numpy as np
 
+READERS = {
+    "root": "io/root_reader",
+    "parquet": "io/parquet_reader",
+    "csv": "io/csv_reader",
+    "csv_gz": "io/csv_reader",
+}
+"""What reads a file by its look, see `lumin_core.looks`; nothing that is installed replaces it."""
 _WRITERS = {".root": "io/root_writer", ".parquet": "io/parquet_writer"}  # which nothing else that is installed replaces
 
 
@@ -67,12 +75,37 @@ class Reader(ABC):
         self.path = Path(path)
         self.tree = tree
 
+    @classmethod
+    def tables(cls, path: str | Path) -> list[str | None]:
+        """Return the names of a file's tables, ``[None]`` if it is a table itself.
+
+        Args:
+            path: The file.
+
+        Raises:
+            ConfigError: If it is not there, or not a file of this sort.
+            DataError: If it is damaged.
+        """
+        return [None]
+
     @abstractmethod
     def columns(self) -> dict[str, str]:
         """Return the columns by name, each with the type of its values, ``"float32[]"`` if jagged.
 
         What cannot be read has a type that says what it is, and is refused when it is asked for.
         """
+
+    def types(self, columns: Iterable[str]) -> dict[str, str]:
+        """Return the types of some columns, without those that are not there.
+
+        A reader overrides it where it takes long to look at all columns, of which a file may have
+        thousands.
+
+        Args:
+            columns: Their names.
+        """
+        known = self.columns()
+        return {name: known[name] for name in columns if name in known}
 
     @abstractmethod
     def count(self) -> int:
@@ -166,6 +199,38 @@ class Writer(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Complete the file, or discard it if the block raised."""
+
+
+def open_tables(path: str | Path) -> Iterator[Reader]:
+    """Open all tables of a file, one after the other, by its look; each is closed before the next.
+
+    Args:
+        path: The file.
+
+    Yields:
+        A reader of each.
+
+    Raises:
+        UnknownComponent: If what reads such files is not installed; with what to install.
+        BrokenPlugin: If a package is missing that it needs.
+        ConfigError: If nothing reads such files.
+        DataError: If it is damaged.
+
+    Example:
+        >>> from lumin_core.data import open_tables
+        >>> [(table.tree, table.count()) for table in open_tables("events.root")]
+        Traceback (most recent call last):
+        ...
+        lumin_core.errors.ConfigError: events.root has no tables that can be read: it is not...
+    """
+    look = look_at(Path(path))
+    if look.kind not in READERS:
+        raise ConfigError(f"{path} has no tables that can be read: it is {look.told(path)}")
+    name = READERS[look.kind]
+    reader = registry.find("reader", name).load()
+    for tree in reader.tables(path):
+        with registry.build("reader", name, path=path, tree=tree) as table:
+            yield table
 
 
 def writer_of(path: str | Path, **given: object) -> Writer:

@@ -10,8 +10,15 @@ from lumin_core.runs.greeting import introduce as introduce
 from lumin_core.runs.members import WEIGHTINGS as WEIGHTINGS
 from lumin_core.runs.plan import RunPlan as RunPlan
 from lumin_core.runs.planning import plan_run as plan_run
+from lumin_core.runs.report_section import Figure as Figure
+from lumin_core.runs.report_section import Part as Part
+from lumin_core.runs.report_section import ReportSection as ReportSection
+from lumin_core.runs.report_section import Table as Table
+from lumin_core.runs.report_section import Text as Text
 from lumin_core.runs.result import result_from_json as result_from_json
 from lumin_core.runs.results import Results as Results
+from lumin_core.runs.run_view import Run as Run
+from lumin_core.runs.scored import Scored as Scored
 from lumin_core.runs.scoring import opened_for as opened_for
 from lumin_core.runs.scoring import score_files as score_files
 from lumin_core.runs.standing import holds_run as holds_run

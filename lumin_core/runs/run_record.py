@@ -100,8 +100,7 @@ def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
         data = FoldYielder(record["foldfile"], ignore_feats=record["ignore_feats"], **record.get("opened", {}))
     else:
         data = fy
-    if fold_ids(data) != record["fold_ids"] or record.get("identity", data.identity) != data.identity:
-        raise ConfigError(f"{data.foldfile} has other data, or other folds, than {path} says; give fy= of that file")
+    check_data(record, data, path)
     now = recorded(data)
     if differ := differences({key: record[key] for key in now if key in record}, now):
         raise ConfigError(
@@ -116,6 +115,21 @@ def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
         record=record,
         **{name: record[name] for name in _AS_THEY_ARE},
     )
+
+
+def check_data(record: Record, fy: FoldYielder, path: str) -> None:
+    """Refuse a fold file that is not the one of a run, or holds other values by now.
+
+    Args:
+        record: What ``run.json`` says.
+        fy: The file.
+        path: Of ``run.json``, for the message.
+
+    Raises:
+        ConfigError: If it is another.
+    """
+    if fold_ids(fy) != record["fold_ids"] or record.get("identity", fy.identity) != fy.identity:
+        raise ConfigError(f"{fy.foldfile} has other data, or other folds, than {path} says; give fy= of that file")
 
 
 def _refuse_unnamed(record: Record, path: str, *, with_data: bool) -> None:

@@ -34,6 +34,7 @@ _HOMES = {
     "hookspecs": ["LuminSpec", "POINTS", "hookimpl"],
     "inputs": ["InputReader"],
     "interrupt": ["stop_fits"],
+    "live_view": ["EpochRow", "LiveView"],
     "loop": ["fit_steps", "run_fit"],
     "metric": ["Direction", "EvalMetric", "is_better"],
     "model": ["Model"],

@@ -30,6 +30,8 @@ from lumin_core.training.hookspecs import LuminSpec as LuminSpec
 from lumin_core.training.hookspecs import hookimpl as hookimpl
 from lumin_core.training.inputs import InputReader as InputReader
 from lumin_core.training.interrupt import stop_fits as stop_fits
+from lumin_core.training.live_view import EpochRow as EpochRow
+from lumin_core.training.live_view import LiveView as LiveView
 from lumin_core.training.loop import fit_steps as fit_steps
 from lumin_core.training.loop import run_fit as run_fit
 from lumin_core.training.metric import Direction as Direction

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lumin_core.model.tensor_file import State
-    from lumin_core.training.fit_params import FitParams
+    from lumin_core.training.fit_params import FitParams, History
 
 FOLDER = "checkpoint"
 _NAME = re.compile(r"epoch_(\d+)\.safetensors")
@@ -218,6 +218,36 @@ def last_epoch(folder: Path) -> int:
         folder: The fit's folder, ``cb_savepath``.
     """
     return max(_files(folder), default=0)
+
+
+def history_of(folder: Path) -> History | None:
+    """Read the history of a fit up to its last checkpoint, while it may be going on.
+
+    Args:
+        folder: The fit's folder, ``cb_savepath``.
+
+    Returns:
+        The history, or ``None`` where there is no checkpoint.
+
+    Raises:
+        SavedModelError: If it cannot be read.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_core.training.checkpoint import history_of
+        >>> history_of(pathlib.Path(tempfile.mkdtemp())) is None
+        True
+    """
+    while (path := newest(folder)) is not None:
+        try:
+            tensors, content = tensor_file.read_tensors(path, "checkpoint")
+        except SavedModelError:
+            if newest(folder) == path:
+                raise
+        else:
+            history: History = unpacked(content["history"], tensors)
+            return history
+    return None
 
 
 def remove(folder: Path) -> None:

@@ -142,6 +142,34 @@ def fold_batches(
         yield network.batches(fold["inputs"], bs, fold["targets"], fold["weights"], object_axis=fy.object_axis)
 
 
+def fold_answers(network: Network, fy: FoldYielder, folds: Sequence[int], question: Question) -> list[np.ndarray]:
+    """Ask one network about folds of a file as they are stored, those of its training too.
+
+    Args:
+        network: The network.
+        fy: The file.
+        folds: Numbers of the folds.
+        question: With what; its views and raw inputs are left aside.
+
+    Returns:
+        For each fold the answer, shape ``(n, n_out)``.
+
+    Raises:
+        ConfigError: If the file has other features or another preprocessing.
+    """
+    asker, answers = Asker(network, question), []
+    with evaluating(network):
+        _check_file(network, fy, other_preprocessing=question.other_preprocessing)
+        for number, fold in fy.training_folds(folds):
+            inputs = fold["inputs"]
+            check_codes(
+                network, inputs[0] if isinstance(inputs, tuple) else inputs, f"fold {number} of {fy.foldfile.name}"
+            )
+            answer = asker.ask(network.batches(inputs, question.bs, object_axis=fy.object_axis), fy)
+            answers.append(as_array(_in_unit(asker, answer)))
+    return answers
+
+
 def _look_at_file(network: Network, fy: FoldYielder) -> None:
     """Say whether a file that records no preprocessing lacks that of the training."""
     if network.record.preprocessing and not fy.get_pipes("inputs"):

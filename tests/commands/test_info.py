@@ -17,6 +17,7 @@ from lumin_core import (
     ModelBuilder,
     __version__,
     df2foldfile,
+    registry,
     train_models,
 )
 from lumin_core.cli import main
@@ -280,6 +281,62 @@ def test_files_of_others_are_told_by_their_look(info, tmp_path, content, what, w
     assert (code, err) == (0, "")
     assert title == f"odd.hdf5: {what}"
     assert rows["next"].startswith(way_out) or way_out in rows["next"]
+
+
+# Tables of other programs
+
+
+@pytest.fixture
+def root_file(tmp_path):
+    """A ROOT file of two trees, one of 25 columns."""
+    uproot = pytest.importorskip("uproot")
+    with uproot.recreate(tmp_path / "events.root") as file:
+        many = {f"x{i}": np.zeros(7, "f4") for i in range(24)}
+        file.mktree("Events", {**dict.fromkeys(many, "f4"), "n": "i8"}).extend({**many, "n": np.arange(7)})
+        file.mktree("more/Runs", {"sum": "f8"}).extend({"sum": np.ones(1)})
+    return tmp_path / "events.root"
+
+
+def test_trees_of_a_root_file_are_listed_with_their_columns(info, root_file):
+    code, title, rows, err = info(root_file.name)
+    assert (code, title, err) == (0, "events.root: a ROOT file", "")
+    assert rows["Events"].startswith("7 events, 25 columns: x0 float32, x1 float32, ")
+    assert rows["Events"].endswith("x19 float32 and 5 more (--all names each)")
+    assert rows["more/Runs"] == "1 event, 1 column: sum float64"
+    assert rows["next"].startswith("lumin convert RECIPE -o train")
+
+
+def test_all_gives_each_column_a_line(root_file, capsys, monkeypatch):
+    monkeypatch.chdir(root_file.parent)
+    assert main(["info", root_file.name, "--all"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1] == ["Events", "7", "events,", "25", "columns"]
+    assert ["x23", "float32"] in lines
+    assert lines[26:29] == [["n", "int64"], ["more/Runs", "1", "event,", "1", "column"], ["sum", "float64"]]
+
+
+def test_a_root_file_is_told_without_what_reads_it(info, root_file, monkeypatch):
+    with monkeypatch.context() as patch, registry.temporary():
+        patch.setenv("LUMIN_DISABLE_PLUGINS", "io")
+        registry.refresh()
+        _, title, rows, _ = info(root_file.name)
+    registry.refresh()
+    assert title == "events.root: a ROOT file"
+    assert rows["tables"].startswith("unknown: ")
+    assert "pip install lumin-plugin-io" in rows["tables"]
+
+
+def test_a_root_file_that_ends_early_is_told_with_that(info, root_file):
+    root_file.write_bytes(root_file.read_bytes()[:500])
+    code, title, rows, _ = info(root_file.name)
+    assert (code, title) == (0, "events.root: a ROOT file")
+    assert "ends early" in rows["tables"]
+
+
+def test_a_table_that_is_a_file_is_listed(info, tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "events.csv").write_text("pt,n\n30.5,2\n,3\n", encoding="utf-8")
+    assert info("events.csv")[2]["table"] == "2 events, 2 columns: pt float64, n int64"
 
 
 def test_hdf5_of_others_and_folders_are_told(info, tmp_path):

@@ -103,7 +103,7 @@ def test_every_value_of_others_is_kept(name, tmp_path):
     sorts = sorts_of(path, tree)
     found, schema = by_entry(recipe_of(path, tree, sorts).convert(tmp_path / "all.hdf5")["train"])
     with RootReader(path, tree) as reader:  # of which uproot's table is taken: for others uproot itself takes seconds
-        values = reader._table.arrays(library="ak", how=dict)
+        values = reader._table.table.arrays(library="ak", how=dict)
     for i, key in enumerate(sorts["inputs"]):
         np.testing.assert_array_equal(found["inputs"][:, i], ak.to_numpy(values[key]), err_msg=key)
     for i, key in enumerate(sorts["exact"]):

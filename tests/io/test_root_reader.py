@@ -1,5 +1,6 @@
 """ROOT files made here, and those that others wrote, in ../shared/data where it is there."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,42 @@ def test_identity_is_that_of_the_file(path):
         assert reader.identity() == str(file.file.uuid)
 
 
+def test_types_of_some_columns_are_those_of_all(path):
+    with RootReader(path) as reader:
+        found = reader.types(["jet_pt", "no_such", "event", "pt.x"])
+    with RootReader(path) as reader:
+        types = reader.columns()
+    assert found == {name: types[name] for name in ("jet_pt", "event")}
+
+
+def test_only_the_branches_that_are_asked_for_are_looked_at(path, data, monkeypatch):
+    looked = []
+    with RootReader(path) as reader:
+        original = reader._table.columns
+        monkeypatch.setattr(reader._table, "columns", lambda name: looked.append(name) or original(name))
+        assert reader.types(["pt", "event"]) == {"pt": "float32", "event": "int64"}
+        list(reader.chunks(["pt", "event"], 100))
+        assert looked == ["pt", "event"]
+        with pytest.raises(ConfigError, match=r"'jet_ptt'.*did you mean 'jet_pt'"):
+            reader.chunks(["jet_ptt"], 100)
+        assert set(looked) >= set(data)
+
+
+@pytest.mark.parametrize("name", ["uproot-leaflist.root", "uproot-stl_containers.root", "uproot-HZZ.root"])
+def test_types_of_values_within_branches_are_those_of_all(name):
+    with RootReader(public(name)) as reader:
+        types = reader.columns()
+    with RootReader(public(name)) as reader:
+        assert all(reader.types([each]) == {each: type_} for each, type_ in types.items())
+
+
+def test_threads_that_decompress_end_with_the_reader(path, data):
+    before = threading.active_count()
+    with RootReader(path) as reader:
+        next(reader.chunks(list(data), 100))
+    assert threading.active_count() == before
+
+
 def test_of_several_trees_one_is_named(tmp_path):
     path = tmp_path / "several.root"
     with uproot.recreate(path) as file:
@@ -110,6 +147,7 @@ def test_of_several_trees_one_is_named(tmp_path):
             file.mktree(name, {"x": "f4"}).extend({"x": np.zeros(len(name), "f4")})
     with pytest.raises(ConfigError, match=r"has several trees: 'Events', 'Runs', 'more/Events'; say which, tree = 'Ev"):
         RootReader(path)
+    assert RootReader.tables(path) == ["Events", "Runs", "more/Events"]
     with pytest.raises(ConfigError, match=r"there is no tree 'Evnts' in .*; did you mean 'Events'"):
         RootReader(path, "Evnts")
     with RootReader(path, "more/Events") as reader:
@@ -230,5 +268,5 @@ def test_fields_within_fields_are_those_that_uproot_finds(name, path):
         table = file[reader.tree]
         if hasattr(table, "branches"):
             pytest.skip("a TTree has no fields")
-        noted = [[inner.field_id for inner in field.fields] for field in reader._table.all_fields]
+        noted = [[inner.field_id for inner in field.fields] for field in reader._table.table.all_fields]
         assert noted == [[inner.field_id for inner in field.fields] for field in table.all_fields]

@@ -28,23 +28,26 @@ if TYPE_CHECKING:
 
 _SHOWN = 20  # names that are listed
 _OURS = ("model", "ensemble", "embeddings", "checkpoint")
+_TABLES = ("root", "parquet", "csv", "csv_gz")
 _ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError)
 
 
 @click.command("info")
 @click.argument("file", type=click.Path(path_type=Path))
-def info(file: Path) -> None:
+@click.option("--all", "every", is_flag=True, help="Name every column of a ROOT, Parquet or CSV file, one a line.")
+def info(file: Path, *, every: bool) -> None:
     """Show what a file or a folder is, and how to go on with it.
 
-    Of a fold file, of what lumin-core saved (.safetensors) and of the folder of a run it shows
-    what is in it. Any other FILE is told by its look, whatever its ending.
+    Of a fold file, of what lumin-core saved (.safetensors), of the folder of a run, and of a ROOT,
+    Parquet or CSV file it shows what is in it. Any other FILE is told by its look, whatever its
+    ending.
     """
     path = file.expanduser()
-    title, rows = _looked_at(path, look_at(path))
+    title, rows = _looked_at(path, look_at(path), every=every)
     click.echo(as_text(f"{path}: {title}", rows))
 
 
-def _looked_at(path: Path, look: Look) -> tuple[str, list[Row]]:
+def _looked_at(path: Path, look: Look, *, every: bool) -> tuple[str, list[Row]]:
     """Give title and rows by what a file looks like."""
     if look.kind == "missing":
         what = "give a fold file, a saved model or ensemble, or the folder of a run"
@@ -57,7 +60,14 @@ def _looked_at(path: Path, look: Look) -> tuple[str, list[Row]]:
         return _of_saved(path)
     if look.kind in ("empty", "broken", "unreadable", "device"):
         raise ConfigError(f"{path} is {look.told(path)}")
-    return look.what, [("next", look.told(path).removeprefix(f"{look.what}; "))]
+    tables = _tables(path, every=every) if look.kind in _TABLES else []
+    return look.what, [*tables, ("next", look.told(path).removeprefix(f"{look.what}; "))]
+
+
+def _tables(path: Path, *, every: bool) -> Iterator[Row]:
+    from lumin_plugin_commands.table_rows import table_rows
+
+    return table_rows(path, every=every)
 
 
 def _of_hdf5(path: Path) -> tuple[str, list[Row]]:

@@ -16,7 +16,7 @@ from lumin_plugin_io.truth import Truth
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from lumin_core.data import Column
+    from lumin_core.data import Column, Reader
     from lumin_plugin_io.description import Category, MatrixTable, Sample
     from lumin_plugin_io.plan import Plan
 
@@ -78,6 +78,20 @@ class EventMaker:
             yield from fields.values()
         if self._truth is not None:
             yield from self._truth.used()
+
+    def types(self, reader: Reader) -> dict[str, str]:
+        """Return the types of the branches; a file that lacks some is refused.
+
+        Args:
+            reader: Of the file; it is asked for all that it has only where a branch is missing.
+
+        Raises:
+            ConfigError: As `check` does.
+        """
+        found = reader.types(self.branches)
+        if len(found) < len(self.branches):
+            self.check(reader.columns())
+        return found
 
     def check(self, columns: Collection[str]) -> None:
         """Refuse a file that lacks branches.

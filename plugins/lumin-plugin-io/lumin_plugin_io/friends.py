@@ -57,7 +57,7 @@ def joined(table: Reader, friends: Sequence[Friends], memory: int = MEMORY) -> R
 
 def _friend(table: Reader, friends: Friends, memory: int) -> _Friend:
     if friends.by:
-        types = table.columns()
+        types = table.types(friends.by)
         for name in friends.by:
             if not types.get(name, "").lstrip("u").startswith("int") or "[" in types[name]:
                 came = f"it is {types[name]}" if name in types else "it has no such column"

@@ -83,7 +83,7 @@ class KeyedTable:
             with open_reader(file, self._tree) as reader:
                 next(iter(reader.chunks(self.by, 1, 0, 0)), None)  # refuses a key that is not there
                 self.types = self.types or reader.columns()
-                self._check_keys(file, reader.columns())
+                self._check_keys(file, reader.types(self.by))
                 counts.append(reader.count())
                 identities.append(reader.identity())
                 self.name = self._tree or reader.tree or Path(self._files[0]).stem

@@ -85,8 +85,8 @@ def _check_file(path: Path) -> None:
         )
 
 
-def table_names(file: Any) -> list[str]:
-    """Return the names of all TTrees and RNTuples of an open file, in folders, too.
+def tables_of(file: Any) -> list[str]:
+    """Return the names of the TTrees and RNTuples in a file, ``"folder/name"`` in folders.
 
     Args:
         file: The open file.
@@ -110,7 +110,7 @@ def find_table(file: Any, path: str, tree: str | None) -> tuple[str, Any]:
         ConfigError: If there is no such table, or there are several, or none.
         DataError: If it cannot be read.
     """
-    there = table_names(file)
+    there = tables_of(file)
     name = tree or _only(there, path)
     if name.partition(";")[0] not in there:
         near = nearest(name, there)

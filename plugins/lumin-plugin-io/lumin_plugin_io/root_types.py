@@ -56,6 +56,11 @@ class RootColumn:
     readable: bool = True
 
     @property
+    def name(self) -> str:
+        """What it is called."""
+        return ".".join((self.branch, *self.inner))
+
+    @property
     def plain(self) -> bool:
         """Whether it is a branch of one number in each event."""
         return self.readable and not self.inner and self.type in PLAIN

@@ -8,7 +8,7 @@ import numpy as np
 import uproot
 
 from lumin_core.errors import DataError, LuminError
-from lumin_plugin_io.root_file import find_table, open_file, table_names
+from lumin_plugin_io.root_file import find_table, open_file, tables_of
 from lumin_plugin_io.staged_writer import StagedWriter
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class RootWriter(StagedWriter):
     def _tables(self) -> dict[str, Collection[str]]:
         try:
             with open_file(str(self.path)) as file:
-                return {name: find_table(file, str(self.path), name)[1].keys() for name in table_names(file)}
+                return {name: find_table(file, str(self.path), name)[1].keys() for name in tables_of(file)}
         except LuminError:  # damaged, or no ROOT file at all: nothing is lost that could be read
             return {}
 

@@ -87,7 +87,7 @@ def _without_scores(paths: Sequence[str], written: Iterable[Path], name: str) ->
 def _has_scores(path: str, name: str) -> bool:
     try:
         with open_reader(path) as reader:
-            return not {name, f"{name}_0"}.isdisjoint(reader.columns())
+            return bool(reader.types([name, f"{name}_0"]))
     except LuminError:
         return False
 
@@ -181,7 +181,7 @@ class _Scorer:
 
     def _check(self, maker: EventMaker, reader: Reader) -> None:
         try:
-            maker.check(reader.columns())
+            maker.types(reader)
         except ConfigError as error:
             if not any(sample.friends for sample in self.recipe.samples):
                 raise
@@ -207,7 +207,7 @@ class _Scorer:
         flat = np.empty((0, len(self.recipe.cont_feats) + len(self.recipe.cat_feats)), dtype=np.float32)
         matrix = self.recipe.matrix_schema()
         inputs = flat if matrix is None else (flat, np.empty((0, *matrix.shape), dtype=np.float32))
-        types = reader.columns()
+        types = reader.types(self.keys)
         keys = {key: np.empty(0, dtype="U1" if types[key] == "text" else types[key]) for key in self.keys}
         return keys | self._named(self._asked(inputs))
 

@@ -75,9 +75,9 @@ def check_sources(recipe: Plan, sources: Iterable[Source]) -> None:
     first: dict[str, tuple[str, dict[str, str]]] = {}
     for source in sources:
         with source.input.open() as reader:
-            types, place = reader.columns(), source.input.place(reader)
-        maker = EventMaker(recipe, source.sample, where=place)
-        maker.check(types)
+            place = source.input.place(reader)
+            maker = EventMaker(recipe, source.sample, where=place)
+            types = maker.types(reader)
         check_alike(first.setdefault(source.sample.name, (place, types)), (place, types), maker.branches)
 
 

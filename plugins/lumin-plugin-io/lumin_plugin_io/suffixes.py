@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lumin_core.checks import listed
+from lumin_core.data import READERS
 from lumin_core.errors import AmbiguousComponent, BrokenPlugin, ConfigError
 from lumin_core.looks import another, look_at
 from lumin_core.registry import components
@@ -24,12 +25,6 @@ _OURS = {
     ".pq": "io/parquet_reader",
     ".csv": "io/csv_reader",
     ".csv.gz": "io/csv_reader",
-}
-_LOOKS = {
-    "root": "io/root_reader",
-    "parquet": "io/parquet_reader",
-    "csv": "io/csv_reader",
-    "csv_gz": "io/csv_reader",
 }
 _EXTRAS = {"root": "root", "parquet": "parquet", "csv": "parquet"}  # by the first word of a name
 
@@ -54,7 +49,7 @@ def reader_of(path: Path) -> str:
     found = sorted({qualified for suffix, qualified in others if name.endswith(suffix.lower())})
     if len(found) > 1:
         raise AmbiguousComponent(f"several readers have the ending of {path}: {listed(found)}; name one of them")
-    if not found and (look := _LOOKS.get(look_at(path).kind)):
+    if not found and (look := READERS.get(look_at(path).kind)):
         return look
     if not found:
         known = listed(sorted({*_OURS, *(suffix for suffix, _ in others)}))
@@ -78,7 +73,7 @@ def told(path: Path, look: Look) -> str:
         >>> told(Path("events.root"), LOOKS["parquet"])
         'a Parquet file; give it a name that ends in .parquet'
     """
-    if look.kind in _LOOKS:
+    if look.kind in READERS:
         return f"{look.what}; give it a name that ends in .{look.kind.replace('_', '.')}"
     return look.told(path)
 

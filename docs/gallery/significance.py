@@ -1,0 +1,18 @@
+"""The expected significance against the cut, without and with uncertainties of the background."""
+
+import numpy as np
+
+from lumin_plugin_plots import PlotSettings, plot_significance
+
+rng = np.random.default_rng(3)
+n = 40_000
+truth = rng.integers(2, size=n)
+weight = np.where(truth == 1, 0.004, 0.5) * rng.exponential(size=n)
+events = {
+    "pred": 1 / (1 + np.exp(-rng.normal(3 * truth - 1.5, 1.3))),
+    "gen_target": truth,
+    "gen_weight": weight * rng.choice([1, -1], size=n, p=[0.88, 0.12]),
+}
+
+settings = PlotSettings(experiment="LUMIN", label="Simulation", lumi=138, energy=13, names={"pred": "network"})
+plot = plot_significance(events, syst_unc_b=0.1, settings=settings)

@@ -1,0 +1,190 @@
+r"""What mplhep draws for us: stacks, steps, points, ratios, pulls and the experiment's label.
+
+This is the one module that knows mplhep. Histograms are `hist` objects that hold the sums of w and
+of w²; the error of a bin is :math:`\sqrt{\sum w^2}`. mplhep would take bins of weights ±1 for
+counts, and give Garwood intervals to their net counts: here only what was counted, data, has these.
+
+References:
+    A. Novak et al., mplhep, https://doi.org/10.5281/zenodo.3766157
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import mplhep as mh
+import numpy as np
+
+from lumin_plugin_plots.histograms import without_empty
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import hist
+    from matplotlib.axes import Axes
+
+    from lumin_plugin_plots.settings import PlotSettings
+
+    Histogram = hist.Hist[Any]
+
+_LEAST = 0.1  # that a panel of ratios reaches above and below one
+
+
+def add_label(axes: Axes, settings: PlotSettings) -> None:
+    """Write the experiment's label above a panel: its name, what stands behind it, luminosity.
+
+    Args:
+        axes: The panel.
+        settings: What is written; without any of it there is no label.
+    """
+    if not (settings.experiment or settings.label or settings.lumi or settings.energy):
+        return
+    lumi = None if settings.lumi is None else f"{settings.lumi:g}"
+    energy = None if settings.energy is None else f"{settings.energy:g}"
+    mh.label.exp_label(
+        exp=settings.experiment, text=settings.label, data=True, lumi=lumi, com=energy, loc=0, fontsize=13, ax=axes
+    )
+
+
+def stacked(
+    axes: Axes, histograms: Sequence[Histogram], labels: Sequence[str], colours: Sequence[str], hatches: Sequence[str]
+) -> None:
+    """Draw histograms upon each other, the first one lowest.
+
+    Args:
+        axes: The panel.
+        histograms: Of one axis. Bins without a positive sum are left empty.
+        labels: Of the legend.
+        colours: Of the areas.
+        hatches: By which they are told apart in grey.
+    """
+    _draw(
+        axes,
+        [without_empty(each, 0.0) for each in histograms],
+        stack=True,
+        histtype="fill",
+        yerr=False,
+        label=list(labels),
+        facecolor=list(colours),
+        hatch=list(hatches),
+        edgecolor="white",
+        linewidth=0.6,
+    )
+
+
+def steps(axes: Axes, histogram: Histogram, label: str, *, errors: bool = True, **look: Any) -> None:
+    """Draw a histogram as steps, with its errors.
+
+    Args:
+        axes: The panel.
+        histogram: What is drawn; bins without a positive sum are left empty.
+        label: Of the legend.
+        errors: Whether error bars are drawn.
+        look: Of the line: ``color``, ``linestyle``.
+    """
+    yerr = None if errors else False
+    shown = without_empty(histogram)
+    _draw(axes, shown, histtype="step", yerr=yerr, w2method="sqrt", label=label, linewidth=1.4, edges=False, **look)
+
+
+def area(axes: Axes, histogram: Histogram, colour: str) -> None:
+    """Fill the area below a histogram, lightly.
+
+    Args:
+        axes: The panel.
+        histogram: What is drawn; bins without a positive sum are left empty.
+        colour: Of the area.
+    """
+    _draw(axes, without_empty(histogram), histtype="fill", yerr=False, color=colour, alpha=0.2, linewidth=0)
+
+
+def points(axes: Axes, histogram: Histogram, label: str, *, counted: bool = False, **look: Any) -> None:
+    """Draw a histogram as points with errors.
+
+    Args:
+        axes: The panel.
+        histogram: What is drawn; bins without a positive sum are left empty.
+        label: Of the legend.
+        counted: Whether these are counts, with Garwood intervals, rather than sums of weights.
+        look: Of the points: ``color``, ``marker``.
+    """
+    method = "poisson" if counted else "sqrt"
+    _draw(axes, without_empty(histogram), histtype="errorbar", w2method=method, label=label, **look)
+
+
+def uncertainty(axes: Axes, histogram: Histogram, label: str) -> None:
+    """Hatch the band of a histogram's errors.
+
+    Args:
+        axes: The panel.
+        histogram: Whose errors are drawn, about its sums.
+        label: Of the legend.
+    """
+    look = {"facecolor": "none", "edgecolor": "#444444", "hatch": "//////", "alpha": 0.7, "linewidth": 0}
+    _draw(axes, without_empty(histogram), histtype="band", w2method="sqrt", label=label, **look)
+
+
+def ratio(axes: Axes, above: Histogram, below: Histogram, *, counted: bool = False, **look: Any) -> None:
+    """Draw the ratio of two histograms in a panel of its own, the errors of both apart.
+
+    Points carry the errors of the numerator, a hatched band about one those of the denominator.
+    Those beyond the panel, which reaches from 0 to 2 at most, are marked at its edge.
+
+    Args:
+        axes: The panel.
+        above: The numerator.
+        below: The denominator; where it is not positive the panel is empty.
+        counted: Whether the numerator holds counts.
+        look: Of the points: ``color``, ``marker``.
+    """
+    half = axes.get_ylim()[1] - 1 if axes.has_data() else _LEAST  # of the panel's height, before
+    shown, exact = without_empty(above), without_empty(below)
+    band = exact.copy()
+    band.view().variance = exact.variances() / np.square(exact.values())
+    band.view().value = np.where(exact.values() > 0, 1.0, np.nan)
+    exact.view().variance = 0.0
+    _compare(axes, shown, exact, "ratio", counted=counted, markersize=4, linewidth=1, **look)
+    uncertainty(axes, band, "")
+    _fit(axes, exact.axes[0].centers, shown.values() / exact.values(), half, look["color"])
+
+
+def pull(axes: Axes, above: Histogram, below: Histogram, *, counted: bool = False, **look: Any) -> None:
+    """Draw the difference of two histograms in units of its error, in a panel of its own.
+
+    Args:
+        axes: The panel.
+        above: What is compared.
+        below: What it is compared to.
+        counted: Whether the former holds counts.
+        look: Of the bars: ``color``.
+    """
+    shown, other = without_empty(above), without_empty(below)
+    _compare(axes, shown, other, "pull", counted=counted, **look)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pulls = mh.comp.get_pull(shown, other, "poisson" if counted else "sqrt")[0]
+    furthest = float(np.max(np.abs(pulls[np.isfinite(pulls)]), initial=3.0))
+    axes.set_ylim(-1.15 * furthest, 1.15 * furthest)
+
+
+def _draw(axes: Axes, histograms: Histogram | list[Histogram], **how: Any) -> None:
+    label = axes.get_xlabel()
+    mh.histplot(histograms, ax=axes, flow="none", **how)
+    axes.set_xlabel(label)  # mplhep writes "Axis 0" where there is none
+
+
+def _compare(axes: Axes, above: Histogram, below: Histogram, comparison: str, *, counted: bool, **how: Any) -> None:
+    method = "poisson" if counted else "sqrt"
+    labels = {"xlabel": axes.get_xlabel(), "comparison_ylabel": axes.get_ylabel()}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mh.comp.comparison(above, below, axes, comparison=comparison, h1_w2method=method, flow="none", **labels, **how)
+
+
+def _fit(axes: Axes, centers: np.ndarray, ratios: np.ndarray, half: float, colour: str) -> None:
+    """Let a panel of ratios reach as far as these do, from 0 to 2 at most."""
+    known = np.isfinite(ratios)
+    furthest = 1.25 * float(np.max(np.abs(ratios[known] - 1), initial=0.0))
+    half = min(1.0, max(half, furthest))
+    axes.set_ylim(1 - half, 1 + half)
+    for beyond, place, marker in ((ratios > 1 + half, 1 + half, "^"), (ratios < 1 - half, 1 - half, "v")):
+        x = centers[known & beyond]
+        axes.plot(x, np.full(len(x), place), marker, color=colour, clip_on=False, markersize=5)

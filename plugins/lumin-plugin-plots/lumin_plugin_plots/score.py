@@ -1,0 +1,181 @@
+"""A classifier's score by class and process, stacked, with data beside it.
+
+Bins are sums of weights, with errors :math:`\\sqrt{\\sum w^2}`; data are counts, with Garwood's
+intervals. A lower panel has their ratio to the sum of what is stacked, or the difference in units of
+its error. Data of a blinded range are left out of the histogram, so that no file holds them.
+
+References:
+    F. Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936) 437.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lumin_core.arguments import explained
+from lumin_core.checks import is_number
+from lumin_core.errors import ConfigError, DataError
+from lumin_plugin_plots.axes import HATCHES, finish, one_panel, two_panels
+from lumin_plugin_plots.events import Events
+from lumin_plugin_plots.groups import classes, processes
+from lumin_plugin_plots.histograms import added, edges_of, events_label, filled, not_shown, notes_of
+from lumin_plugin_plots.mplhep_panels import points, pull, ratio, stacked, uncertainty
+from lumin_plugin_plots.numbers import Numbers
+from lumin_plugin_plots.plot import Plot, drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import hist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from lumin_plugin_plots.events import Data, Mask
+    from lumin_plugin_plots.settings import PlotSettings
+
+PANELS = ("ratio", "pull")
+
+
+@explained
+def plot_score(
+    data: Data,
+    pred_name: str = "pred",
+    *,
+    observed: Data | None = None,
+    blind: tuple[float, float] | None = None,
+    targ_name: str = "gen_target",
+    wgt_name: str | None = "gen_weight",
+    by: str | None = None,
+    mask: Mask = None,
+    bins: int | Sequence[float] = 25,
+    panel: str = "ratio",
+    log: bool = False,
+    class_names: Mapping[int, str] | None = None,
+    settings: PlotSettings | None = None,
+) -> Plot:
+    """Show a score by class and process, stacked, and data on top of it.
+
+    Args:
+        data: Simulated events: a data frame, a mapping of arrays, or a fold file.
+        pred_name: The column of the score; of several classes that of one, such as ``"pred_2"``.
+        observed: Data, with the same column of the score; each event counts one.
+        blind: A range of the score in which data are not shown, such as ``(0.6, 1)``: no bin that
+            it touches.
+        targ_name: The column of classes, which are stacked in rising order.
+        wgt_name: The column of event weights, of either sign; ``None`` for one each.
+        by: A column of processes, such as ``"gen_sample"``, which divides the classes further.
+        mask: Which simulated events are taken: a column of Booleans, or an array.
+        bins: Their edges, or how many; over 0 to 1 where all scores lie there.
+        panel: What the lower panel has, where there are data: ``"ratio"`` or ``"pull"``.
+        log: Whether the axis of events is logarithmic.
+        class_names: Names of classes; 0 and 1 are background and signal.
+        settings: The look.
+
+    Returns:
+        The figure, whose numbers are the histograms of what is stacked, by label, and ``"data"``.
+
+    Raises:
+        ConfigError: If ``panel`` or ``blind`` is something else.
+        DataError: If a column is missing, a score is not finite, or there are too many groups.
+
+    Example:
+        >>> from lumin_plugin_plots import plot_score
+        >>> df = {"pred": [0.1, 0.3, 0.8], "gen_target": [0, 0, 1], "gen_weight": [1.0, -0.5, 2.0]}
+        >>> histograms = plot_score(df, bins=2).numbers.histograms
+        >>> {label: of.values().tolist() for label, of in histograms.items()}
+        {'background': [0.5, 0.0], 'signal': [0.0, 2.0]}
+    """
+    if panel not in PANELS:
+        raise ConfigError(f"panel must be 'ratio' or 'pull', got {panel!r}")
+    events = Events(data, mask)
+    scores, weights = events.numbers(pred_name, finite=True), events.weights(wgt_name)
+    groups = classes(events, targ_name, class_names)
+    groups = groups if by is None else processes(events, by, groups)
+    edges = score_edges(scores, bins)
+    histograms = {label: filled(edges, scores[of], weights[of], pred_name) for label, of in groups.items()}
+    about: dict[str, Any] = {"score": pred_name, "stack": [*groups], "panel": panel, "log": log}
+    if observed is not None:
+        if "data" in groups:
+            raise DataError("a process is called 'data': give its events as observed=, and mask= those of simulation")
+        seen = Events(observed).numbers(pred_name, finite=True)
+        hidden, about["blind"] = _hidden(edges, blind)
+        is_shown = ~hidden[np.clip(np.searchsorted(edges, seen, side="right") - 1, 0, len(hidden) - 1)]
+        histograms["data"] = filled(edges, seen[is_shown], np.ones(int(is_shown.sum())), pred_name)
+    about["not_shown"] = not_shown(histograms)
+    return drawn(Numbers(figure="score", histograms=histograms, about=about), settings)
+
+
+def score_edges(scores: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
+    """Return edges of bins of a score: over 0 to 1 where all lie there.
+
+    Args:
+        scores: Shape ``(n,)``.
+        bins: The edges, or how many.
+    """
+    return edges_of(scores, bins, limits=(0.0, 1.0) if scores.min() >= 0 and scores.max() <= 1 else None)
+
+
+def score_label(column: str, settings: PlotSettings) -> str:
+    """Return what is written at an axis of scores."""
+    return settings.axis(column) if column in settings.names else f"score ({column})"
+
+
+def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
+    """Draw the figure from its numbers."""
+    about, histograms = numbers.about, numbers.histograms
+    stack, data = [histograms[label] for label in about["stack"]], histograms.get("data")
+    figure, *panels = one_panel(settings) if data is None else two_panels(settings)
+    main, total = panels[0], added(stack)
+    colours = [settings.colour(i) for i in range(len(stack))]
+    stacked(main, stack, about["stack"], colours, [HATCHES[i % len(HATCHES)] for i in range(len(stack))])
+    uncertainty(main, total, "statistical uncertainty")
+    if data is not None:
+        points(main, data, "data", counted=True, color="black", marker="o")
+        _compare(panels[1], data, total, about)
+    _scale(main, total, about["log"])
+    edges = total.axes[0].edges
+    main.set_xlim(edges[0], edges[-1])
+    main.set_ylabel(events_label(edges))
+    panels[-1].set_xlabel(score_label(about["score"], settings))
+    notes = notes_of(about["not_shown"])
+    if about.get("blind"):
+        low, high = about["blind"]
+        notes.append(f"Data from {low:g} to {high:g} are blinded.")
+    return finish(figure, main, settings, notes=notes)
+
+
+def _hidden(edges: np.ndarray, blind: tuple[float, float] | None) -> tuple[np.ndarray, list[float] | None]:
+    """Return which bins a blinded range touches, and the range of these."""
+    if blind is None:
+        return np.zeros(len(edges) - 1, dtype=bool), None
+    if not (isinstance(blind, tuple | list) and len(blind) == 2 and all(map(is_number, blind)) and blind[0] < blind[1]):
+        raise ConfigError(f"blind must be a range of the score, such as (0.6, 1), got {blind!r}")
+    hidden = (edges[:-1] < blind[1]) & (edges[1:] > blind[0])
+    if not hidden.any():
+        raise ConfigError(f"blind must be a range within {edges[0]:g} to {edges[-1]:g}, got {blind!r}")
+    return hidden, [float(edges[:-1][hidden][0]), float(edges[1:][hidden][-1])]
+
+
+def _compare(below: Axes, data: hist.Hist[Any], total: hist.Hist[Any], about: Mapping[str, Any]) -> None:
+    if about["panel"] == "ratio":
+        below.set_ylabel("data / sim.")
+        ratio(below, data, total, counted=True, color="black", marker="o")
+    else:
+        below.set_ylabel("(data - sim.) / σ")
+        pull(below, data, total, counted=True, color="#717581")
+    if about["blind"]:
+        low, high = about["blind"]
+        below.axvspan(low, high, color="0.9", linewidth=0, zorder=0)
+        below.text((low + high) / 2, 0.5, "blinded", transform=below.get_xaxis_transform(), ha="center", va="center")
+
+
+def _scale(main: Axes, total: hist.Hist[Any], log: bool) -> None:
+    if not log:
+        main.set_ylim(bottom=0)
+        return
+    contents = total.values()
+    least = contents[contents > 0].min(initial=1.0)
+    main.set_yscale("log")
+    main.set_ylim(bottom=0.3 * least)

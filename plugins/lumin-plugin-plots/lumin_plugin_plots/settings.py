@@ -1,0 +1,66 @@
+"""How figures look: one object for all of them."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+"""Ten colours that colour-blind readers tell apart (M. A. Petroff, arXiv:2107.02270)."""
+
+
+def _frozen(units: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(units))
+
+
+@attrs.frozen(kw_only=True)
+class PlotSettings:
+    """The look of figures.
+
+    Attributes:
+        experiment: The experiment's name, top left in bold; "" for none.
+        label: What stands behind it, such as "Simulation".
+        lumi: Integrated luminosity [1/fb], top right, or ``None``.
+        energy: Energy of the collisions [TeV], top right, or ``None``.
+        names: What is written for columns, by their names: ``{"jet0_pt": r"$p_T^{j0}$"}``.
+        units: Units of columns, by their names: ``{"jet0_pt": "GeV"}``; without an entry the
+            column has none.
+        palette: Colours, in order of use.
+        size: Width and height of a figure with one panel [inch]. A second panel below adds to the
+            height.
+        dpi: Of PNG files.
+
+    Example:
+        >>> from lumin_plugin_plots import PlotSettings
+        >>> settings = PlotSettings(experiment="CMS", lumi=138, energy=13, units={"mass": "GeV"})
+        >>> settings.axis("mass"), settings.axis("n_jets")
+        ('mass [GeV]', 'n_jets')
+    """
+
+    experiment: str = ""
+    label: str = ""
+    lumi: float | None = None
+    energy: float | None = None
+    names: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen)
+    units: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen)
+    palette: tuple[str, ...] = attrs.field(default=PALETTE, converter=tuple)
+    size: tuple[float, float] = (6.4, 4.8)
+    dpi: int = 150
+
+    def name(self, column: str) -> str:
+        """Return what is written for a column, without its unit."""
+        return self.names.get(column, column)
+
+    def axis(self, column: str) -> str:
+        """Return what is written at an axis: the column's name, and its unit where it has one."""
+        unit = self.units.get(column, "")
+        return f"{self.name(column)} [{unit}]" if unit else self.name(column)
+
+    def colour(self, number: int) -> str:
+        """Return the colour of a curve by its number; after the last they begin anew."""
+        return self.palette[number % len(self.palette)]
