@@ -42,6 +42,7 @@ _HOMES = {
     "passes": ["backward", "forward", "step"],
     "preparation": ["output_steps"],
     "prediction": ["predictions"],
-    "progress": ["announce", "line_width", "progress_bar", "say"],
+    "progress": ["OutputArea", "announce", "line_width", "outlet", "progress_bar", "say"],
+    "rewritten": ["Rewritten"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -45,7 +45,10 @@ from lumin_core.training.passes import forward as forward
 from lumin_core.training.passes import step as step
 from lumin_core.training.prediction import predictions as predictions
 from lumin_core.training.preparation import output_steps as output_steps
+from lumin_core.training.progress import OutputArea as OutputArea
 from lumin_core.training.progress import announce as announce
 from lumin_core.training.progress import line_width as line_width
+from lumin_core.training.progress import outlet as outlet
 from lumin_core.training.progress import progress_bar as progress_bar
 from lumin_core.training.progress import say as say
+from lumin_core.training.rewritten import Rewritten as Rewritten

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import define, field
@@ -88,6 +89,8 @@ class FitParams:
         metric_weights: Event weights of the validation fold in ``by`` that metrics take, shape
             ``(n, 1)``, where those of ``by`` are for the loss alone; ``None`` for these. Forgotten
             after the fold.
+        at_end: What is done when a fit ends, also where it fails or Ctrl-C stops it:
+            ``fit_params.at_end.callback(file.close)`` in ``on_train_begin``.
         data: For callbacks to share what else they like; it is not part of a checkpoint.
 
     Example:
@@ -131,6 +134,7 @@ class FitParams:
     failed: str | None = None
     events: np.ndarray | None = None
     metric_weights: np.ndarray | None = None
+    at_end: ExitStack = field(factory=ExitStack)
     data: dict[str, Any] = field(factory=dict)
 
     @property

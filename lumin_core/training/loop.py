@@ -91,7 +91,7 @@ def fit_steps(fit: Fit, ctrl_c: CtrlC | None = None) -> Steps:
         was_training = network.model.training  # in a fit within a fit
         network.set_mode(training=True)
         try:
-            with loop.bar, kept, loop.ahead, _rates_given_back(fit.params):
+            with loop.bar, kept, loop.ahead, fit.params.at_end, _rates_given_back(fit.params):
                 yield from loop.run()
         finally:
             network.set_mode(training=was_training)

@@ -9,16 +9,21 @@ the bar is done, also in the notebook that is saved.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tqdm import tqdm
 
 from lumin_core.display import folded, width
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TextIO
+
+Outlet = Literal["notebook", "terminal", "lines"]
+"""Where it is shown how a training goes: a terminal moves its cursor, into a pipe go lines."""
 
 
 def say(line: str) -> None:
@@ -59,6 +64,20 @@ def line_width() -> int:
     return width(_stream())
 
 
+def outlet() -> Outlet:
+    """Return where it is shown how a training goes.
+
+    Example:
+        >>> from lumin_core.training import outlet
+        >>> outlet() in ("notebook", "terminal", "lines")
+        True
+    """
+    if _is_notebook():
+        return "notebook"
+    can_go_back = os.name == "posix" and os.environ.get("TERM", "dumb") != "dumb"
+    return "terminal" if can_go_back and sys.stderr.isatty() else "lines"
+
+
 def progress_bar(*, total: int, desc: str, unit: str, visible: bool = True) -> tqdm[Any]:
     """Make a progress bar, which is silent where there is neither a terminal nor a notebook.
 
@@ -79,7 +98,7 @@ def progress_bar(*, total: int, desc: str, unit: str, visible: bool = True) -> t
     is_notebook = _is_notebook()
     if not visible or not (is_notebook or sys.stderr.isatty()):
         return tqdm(total=total, disable=True)
-    where: dict[str, Any] = {"file": _OutputArea(), "ncols": width(), "ascii": False} if is_notebook else {}
+    where: dict[str, Any] = {"file": _BarArea(), "ncols": width(), "ascii": False} if is_notebook else {}
     return tqdm(total=total, desc=desc, unit=unit, leave=False, **where)
 
 
@@ -92,14 +111,36 @@ def _is_notebook() -> bool:
     return type(sys.stdout).__module__.startswith("ipykernel")
 
 
-class _OutputArea(io.StringIO):
-    """An output area of a notebook, which shows the line that was written last."""
+class OutputArea:
+    """An output area of a notebook, whose content can be replaced; the last one is saved with it.
+
+    Example:
+        >>> from lumin_core.training import OutputArea
+        >>> def show(picture):  # of PNG, as base64
+        ...     area = OutputArea()
+        ...     area.show({"text/plain": "epoch 3", "image/png": picture})
+    """
+
+    def __init__(self) -> None:
+        self._handle = import_module("IPython.display").display({"text/plain": ""}, raw=True, display_id=True)
+
+    def show(self, content: Mapping[str, str]) -> None:
+        """Show something in place of what was there.
+
+        Args:
+            content: The same thing in one or several forms, by their MIME types.
+        """
+        self._handle.update(dict(content), raw=True)
+
+
+class _BarArea(io.StringIO):
+    """An output area that shows the line that was written last."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._handle = import_module("IPython.display").display({"text/plain": ""}, raw=True, display_id=True)
+        self._area = OutputArea()
 
     def write(self, text: str) -> int:
         if line := text.strip("\r\n"):
-            self._handle.update({"text/plain": line.rstrip()}, raw=True)
+            self._area.show({"text/plain": line.rstrip()})
         return len(text)

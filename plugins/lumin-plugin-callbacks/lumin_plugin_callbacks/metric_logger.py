@@ -1,64 +1,70 @@
-"""Show how a training goes, a line an epoch."""
+"""Show how a training goes, an epoch at a time."""
 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from lumin_core import Callback, LossCallback, best_offer, is_better
-from lumin_core.display import wrapped
-from lumin_core.training import line_width, say
+from lumin_core import Callback, LossCallback, best_offer, is_better, registry
+from lumin_core.errors import UnknownComponent
+from lumin_core.training import EpochRow, LiveView, outlet
+from lumin_plugin_callbacks.live_text import Lines, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lumin_core import FitParams
 
-_LONGEST = 40  # of a column's title
-_TIME = 8  # columns
+_OURS: dict[object, type[LiveView]] = {"lines": Lines, "table": Table}
+_IN_NOTEBOOKS = "plots/live_curves"
 
 
 class MetricLogger(Callback):
-    """Writes a line for each epoch, with a star for the best so far.
+    """Shows training loss, validation loss, every metric, and seconds of each epoch.
 
-    It has training loss, validation loss, every metric, and seconds. The training loss is the mean
-    over the epoch's folds, while the model still changed. Where callbacks listed before offer other
-    models (averages over weights), the validation loss of each is shown too, ``-`` while it has
-    none. The star is for the best of the model and all that are offered, which is what `save_best`
-    keeps: by the main metric, else the loss. Lines go to the standard error, above a progress bar;
-    in a notebook to where `print` writes. Where a line would be too wide, a row takes two.
+    On a terminal they are a table of the last epochs and the best, which is written anew in place;
+    in a notebook curves, where lumin-plugin-plots is installed; elsewhere, such as in a file, a
+    line for each epoch, with a star for the best so far.
+
+    The training loss is the mean over the epoch's folds, while the model still changed. Where
+    callbacks listed before offer other models (averages over weights), the validation loss of each
+    is shown too, ``-`` while it has none. The star is for the best of the model and all that are
+    offered, which is what `save_best` keeps: by the main metric, else the loss. Lines go to the
+    standard error, above a progress bar; in a notebook to where `print` writes. Where a line would
+    be too wide, a row takes two.
 
     Args:
         extra_detail: Whether to add the change of the validation loss since the last epoch, and its
-            ratio to the training loss.
+            ratio to the training loss. Curves show both anyway.
+        view: How it is shown: ``"lines"``, ``"table"``, or a component of the kind ``live_views``;
+            by default what fits the place.
+
+    Raises:
+        UnknownComponent: If there is no such view.
 
     Example:
         >>> from lumin_plugin_callbacks import MetricLogger
-        >>> callbacks = [MetricLogger(extra_detail=True)]
+        >>> callbacks = [MetricLogger(extra_detail=True), MetricLogger(view="lines")]
     """
 
     _best: float | None
-    _widths: list[int]
 
-    def __init__(self, extra_detail: bool = False) -> None:
+    def __init__(self, extra_detail: bool = False, view: object = "auto") -> None:
         self.extra_detail = extra_detail
+        self.view = view
+        self._view = _built(view)
         self._reset()
 
     def on_train_begin(self, fit_params: FitParams) -> None:
-        """Write what is trained on what, and the header."""
+        """Show what is trained on what, and the columns."""
         self._reset()
-        validated = "" if fit_params.val_idx is None else f", validated on {fit_params.val_idx}"
-        trained = " ".join(map(str, fit_params.trn_idxs))
-        title = f"{fit_params.cb_savepath.name}: trained on folds {trained}{validated}"
-        say("\n".join(wrapped(title, line_width())))
         columns = ["train loss"]
         if fit_params.val_idx is not None:
             columns += ["valid loss", *(["change", "valid/train"] if self.extra_detail else [])]
             columns += [metric.label for metric in fit_params.metrics]
             columns += [f"{callback.label} loss" for callback in _offering(fit_params)]
-        columns = [column if len(column) <= _LONGEST else f"{column[: _LONGEST - 1]}…" for column in columns]
-        self._widths = _widths(columns)
-        self._write("epoch", [f"{c:>{width}}" for c, width in zip(columns, self._widths, strict=True)], "time")
+        fit_params.at_end.callback(self._view.end)
+        self._view.begin(fit_params, columns)
 
     def on_epoch_begin(self, fit_params: FitParams) -> None:
         """Start the clock."""
@@ -67,20 +73,21 @@ class MetricLogger(Callback):
             self._n_folds = len(fit_params.history["train"]["loss"])
 
     def on_epoch_end(self, fit_params: FitParams) -> None:
-        """Write the epoch's line, after its validation where there is one."""
+        """Show the epoch, after its validation where there is one."""
         if (fit_params.state == "valid") != (fit_params.val_idx is not None):
             return
         losses = fit_params.history["train"]["loss"][self._n_folds :]
         train = sum(losses) / len(losses)
         values: list[float | None] = [train]
-        mark = " "
+        is_best = False
         if fit_params.val_idx is not None:
             values += self._valid_values(fit_params, train)
             offer = best_offer(fit_params)
             if is_better(offer.value, self._best, offer.better):
-                self._best, mark = offer.value, "*"
-        cells = [_cell(value, width) for value, width in zip(values, self._widths, strict=True)]
-        self._write(f"{fit_params.epoch}{mark}", cells, f"{perf_counter() - self._start:.1f} s")
+                self._best, is_best = offer.value, True
+        seconds = perf_counter() - self._start
+        row = EpochRow(epoch=fit_params.epoch, values=tuple(values), is_best=is_best, seconds=seconds)
+        self._view.update(fit_params, row)
 
     def state_dict(self) -> dict[str, object]:
         """Give what a checkpoint keeps."""
@@ -103,36 +110,30 @@ class MetricLogger(Callback):
             *(None if offer is None else offer["loss"] for offer in offers),
         ]
 
-    def _write(self, epoch: str, cells: list[str], seconds: str) -> None:
-        """Write a row: in one line, or as many as it needs."""
-        lines = [[f"{epoch:>6}"]]
-        for cell in cells:
-            if len(" ".join([*lines[-1], cell, seconds.rjust(_TIME)])) > line_width():
-                lines.append([" " * 6])
-            lines[-1].append(cell)
-        lines[0].append(seconds.rjust(_TIME))
-        say("\n".join(map(" ".join, lines)))
-
     def _reset(self) -> None:
         self._best = None
-        self._widths = []
         self._start = 0.0
         self._n_folds = 0
 
 
-def _widths(columns: list[str]) -> list[int]:
-    """Return the widths of the columns, narrower ones where a line would not hold them all."""
-    for least in (11, 9):
-        widths = [max(least, len(column)) for column in columns]
-        if 6 + sum(width + 1 for width in widths) + 1 + _TIME <= line_width():
-            break
-    return widths
+def _built(view: object) -> LiveView:
+    """Make the view; an unknown one is refused."""
+    if view == "auto":
+        where = outlet()
+        if where == "notebook" and _is_installed(_IN_NOTEBOOKS):
+            return _built(_IN_NOTEBOOKS)
+        return Table() if where == "terminal" else Lines()
+    if isinstance(view, str) and view in _OURS:
+        return _OURS[view]()
+    return cast("LiveView", registry.build("live_view", view))
 
 
-def _cell(value: float | None, width: int) -> str:
-    """Write a number with the digits that there is room for, five at most."""
-    texts = ["-"] if value is None else [f"{value:.{digits}g}" for digits in (5, 4, 3, 2)]
-    return next((text for text in texts if len(text) <= width), texts[-1]).rjust(width)
+def _is_installed(view: str) -> bool:
+    try:
+        registry.find("live_view", view)
+    except UnknownComponent:
+        return False
+    return True
 
 
 def _offering(fit_params: FitParams) -> list[LossCallback]:

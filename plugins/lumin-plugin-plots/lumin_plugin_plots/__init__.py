@@ -13,6 +13,7 @@ _HOMES: dict[str, list[str]] = {
     "event_display": ["plot_event"],
     "feature": ["plot_feat", "plot_samples"],
     "learning_curves": ["plot_learning_curves"],
+    "live_curves": ["LiveCurves"],
     "lr_finders": ["plot_lr_finders"],
     "numbers": ["Numbers"],
     "plot": ["Plot", "redraw"],

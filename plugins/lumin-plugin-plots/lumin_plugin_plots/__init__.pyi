@@ -7,6 +7,7 @@ from lumin_plugin_plots.event_display import plot_event as plot_event
 from lumin_plugin_plots.feature import plot_feat as plot_feat
 from lumin_plugin_plots.feature import plot_samples as plot_samples
 from lumin_plugin_plots.learning_curves import plot_learning_curves as plot_learning_curves
+from lumin_plugin_plots.live_curves import LiveCurves as LiveCurves
 from lumin_plugin_plots.lr_finders import plot_lr_finders as plot_lr_finders
 from lumin_plugin_plots.numbers import Numbers as Numbers
 from lumin_plugin_plots.plot import Plot as Plot

@@ -164,6 +164,32 @@ def side_by_side(settings: PlotSettings) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(1, 2))
 
 
+def mosaic(
+    settings: PlotSettings, names: Sequence[Sequence[str]], heights: Sequence[float]
+) -> tuple[Figure, dict[str, Axes]]:
+    """Make a figure with panels in rows and columns, of which a panel may take several.
+
+    Args:
+        settings: Whose size a panel of height 1 has.
+        names: Of the panels, in rows.
+        heights: Of the rows.
+
+    Returns:
+        The figure, and the panels by name.
+
+    Example:
+        >>> from lumin_plugin_plots import PlotSettings
+        >>> from lumin_plugin_plots.axes import mosaic
+        >>> figure, axes = mosaic(PlotSettings(size=(6, 4)), [["a", "b"], ["a", "c"]], (1, 0.5))
+        >>> list(axes), figure.get_size_inches().tolist()
+        (['a', 'b', 'c'], [12.0, 6.0])
+    """
+    width, height = settings.size
+    heights = heights[: len(names)]
+    figure = _figure(width * len(names[0]), height * sum(heights), settings)
+    return figure, figure.subplot_mosaic([list(row) for row in names], height_ratios=heights)
+
+
 def line(settings: PlotSettings, number: int) -> dict[str, Any]:
     """Return colour and dashes of a line by its number, which are told apart in grey too."""
     return {"color": settings.colour(number), "linestyle": LINES[number % len(LINES)]}

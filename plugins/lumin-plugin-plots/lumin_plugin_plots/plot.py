@@ -35,6 +35,7 @@ _DRAWN_BY: dict[str, str] = {
     "event": "event_display",
     "feat": "feature",
     "learning_curves": "learning_curves",
+    "live_curves": "live_curves",
     "lr_finders": "lr_finders",
     "response": "response",
     "roc": "roc",

@@ -290,7 +290,8 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
         bands |= _draw_curve(main, curve, "rejection", settings, i, label=_label(numbers, name, settings))
         if below is not None:
             _draw_curve(below, curve, "ratio", settings, i)
-    main.set_yscale("log")
+    if any(np.isfinite(np.asarray(curve["rejection"], float)).any() for curve in numbers.curves.values()):
+        main.set_yscale("log")
     main.set_ylabel("Background rejection")
     (main if below is None else below).set_xlabel("Signal efficiency")
     main.set_xlim(0, 1)
