@@ -1,4 +1,4 @@
-"""Training against test events, of a classifier that knows its training events a little too well."""
+"""Training against test events, of a classifier that knows the former a little too well."""
 
 import numpy as np
 import pandas as pd

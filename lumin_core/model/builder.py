@@ -21,12 +21,12 @@ from lumin_core.checks import as_list, check_flags, check_keys, check_tables, po
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.model import features, lookups
 from lumin_core.model.builder_rows import BuilderRows
-from lumin_core.model.built import BuiltModel
+from lumin_core.model.built import BuiltModel, BuiltParts
 from lumin_core.model.config import PARTS, SPECIFICATIONS, has_bare_names, plain_config, read_config
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.model.loss import build_loss
 from lumin_core.model.objective import objective_of
-from lumin_core.model.optimiser import build_optimiser, optimiser_spec, with_rate
+from lumin_core.model.optimiser import build_optimiser, checked_optimiser, optimiser_spec, with_rate
 from lumin_core.model.options import copied, join
 from lumin_core.model.pretrained import load_pretrained
 from lumin_core.model.target_scale import with_target_scale
@@ -282,16 +282,27 @@ class ModelBuilder(BuilderRows):
             ``(model, opt, loss, input_mask, seed, components)``: the mask is ``None`` where all
             columns are used.
         """
+        model, *others = self.get_parts(device, input_mask)
+        return BuiltModel(model, build_optimiser(self.opt_args, model.parameters()), *others)
+
+    def get_parts(self, device: str | torch.device = "cpu", input_mask: Sequence[int] | None = None) -> BuiltParts:
+        """Build a model with its loss, for whoever may not train it: arguments as for `get_model`.
+
+        The optimiser is looked for, but not made, which takes seconds for the first one.
+
+        Returns:
+            ``(model, loss, input_mask, seed, components)``.
+        """
         seed = seeds.check(self.seed)
         mask = self._draw_mask(seed) if input_mask is None else np.asarray(input_mask, dtype=np.int64)
         feats = self.cont_feats if mask is None else [self.cont_feats[i] for i in mask if i < len(self.cont_feats)]
         with registry.recording() as used, seeds.torch_seeded(seeds.seed_of(seed, "initialisation")):
             model = self.build_model(feats).to(device)
             loss = build_loss(self.loss, self.objective)
-            opt = build_optimiser(self.opt_args, model.parameters())
+            checked_optimiser(self.opt_args, model.parameters())
         if isinstance(loss, nn.Module):
             loss.to(device)
-        return BuiltModel(model, opt, loss, mask, seed, list(used))
+        return BuiltParts(model, loss, mask, seed, list(used))
 
     def _build_blocks(self, cont_feats: Sequence[str] | None = None) -> nn.Sequential:
         head = self.get_head(cont_feats)

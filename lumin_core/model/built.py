@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     from lumin_core.registry import Component
 
 
+class BuiltParts(NamedTuple):
+    """What `ModelBuilder.get_parts` returns: a `BuiltModel` without its optimiser.
+
+    Attributes:
+        model: ``nn.Sequential(head, body, tail)``.
+        loss: The loss, per event or a `BatchLoss`.
+        input_mask: Columns of the inputs that the model is given; ``None`` for all.
+        seed: The seed that it was built from.
+        components: What it is built of, the optimiser included.
+    """
+
+    model: nn.Sequential
+    loss: Callable[..., Tensor]
+    input_mask: np.ndarray | None
+    seed: int
+    components: list[Component]
+
+
 class BuiltModel(NamedTuple):
     """What `ModelBuilder.get_model` returns.
 

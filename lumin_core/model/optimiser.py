@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from numbers import Real
 from typing import TYPE_CHECKING, TypeGuard, cast
 
@@ -20,7 +20,7 @@ from lumin_core.registry.signature import signature_of
 from lumin_core.synonyms import meant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from functools import partial
 
     from torch import nn
@@ -117,6 +117,26 @@ def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.P
         ... ).defaults["lr"]
         0.001
     """
+    found, params = checked_optimiser(opt_args, params)
+    with _naming(found):
+        return _made(found, params)
+
+
+def checked_optimiser(
+    opt_args: Mapping[str, object] | None, params: Iterable[nn.Parameter]
+) -> tuple[partial[Optimizer], list[nn.Parameter]]:
+    """Find an optimiser and look at its options, without making it: torch imports much for that.
+
+    Args:
+        opt_args: As in `optimiser_spec`.
+        params: The parameters.
+
+    Returns:
+        What makes it, and the parameters.
+
+    Raises:
+        ConfigError: As `build_optimiser`, as far as it can be told.
+    """
     found = registry.resolve("optimiser", copied(optimiser_spec(opt_args)))
     name = found.func.__name__
     if signature_of(cast("type[Optimizer]", found.func).step).required[1:]:  # beside self
@@ -128,11 +148,18 @@ def build_optimiser(opt_args: Mapping[str, object] | None, params: Iterable[nn.P
         raise ConfigError("the model has no parameter that could be trained; choose another body or tail")
     if any(map(is_lazy, params)):
         raise ConfigError("lazy layers, as LazyLinear, get their weights in a first batch; build them with their size")
-    try:
+    with _naming(found):
         _check_numbers(found.keywords)
-        return _made(found, params)
+    return found, params
+
+
+@contextmanager
+def _naming(found: partial[Optimizer]) -> Iterator[None]:
+    """Name the optimiser where its options are wrong."""
+    try:
+        yield
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"opt_args cannot be used for {name}: {error}") from error
+        raise ConfigError(f"opt_args cannot be used for {found.func.__name__}: {error}") from error
 
 
 def _check_numbers(options: Mapping[str, object]) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lumin_core import registry
 from lumin_core.arguments import expect, explained
 from lumin_core.checks import check_flags, is_number
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.errors import ConfigError
 from lumin_core.model.blocks import set_frozen
 from lumin_core.model.builder import ModelBuilder
+from lumin_core.model.optimiser import build_optimiser
 from lumin_core.model.record import ModelRecord, describe_components
 from lumin_core.model.tensor_file import load_state
 from lumin_core.training.device import DTYPES, check_precision, pick_device
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
+    from torch.optim import Optimizer
 
     from lumin_core.model.blocks import Block, Body, Head, Inputs, Tail
 
@@ -59,9 +62,8 @@ class Assembly:
         self.device = pick_device(device)
         self.objective = model_builder.objective
         self.n_out = model_builder.n_out
-        built = model_builder.get_model(self.device, input_mask)
+        built = model_builder.get_parts(self.device, input_mask)
         self.model = built.model
-        self.opt = built.opt
         self.loss = built.loss
         self.input_mask = built.input_mask
         self.is_new = record is None and model_builder.pretrain_file is None
@@ -75,6 +77,24 @@ class Assembly:
         self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if compile else self.model
         self.use = Use()
         self.set_mode(training=False)
+        self._opt: Optimizer | None = None
+        if record is None:  # a loaded model may never be trained
+            self._opt = self._make_opt()
+
+    @property
+    def opt(self) -> Optimizer:
+        """The optimiser, which a loaded model makes when it is first asked for."""
+        if self._opt is None:
+            self._opt = self._make_opt()
+        return self._opt
+
+    @opt.setter
+    def opt(self, opt: Optimizer) -> None:
+        self._opt = opt
+
+    def _make_opt(self) -> Optimizer:
+        with registry.pinned(self.record.pins()):
+            return build_optimiser(self.model_builder.opt_args, self.model.parameters())
 
     @property
     def head(self) -> Head:

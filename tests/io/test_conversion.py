@@ -188,13 +188,25 @@ def test_many_flushes_and_small_pieces_change_no_value(folder, whole, tmp_path, 
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-def test_two_workers_change_no_byte(folder, whole, tmp_path):
-    told = []
-    paths = convert(recipe(folder), tmp_path / "train.hdf5", workers=2, progress=lambda *what: told.append(what))
+def test_two_workers_of_which_this_process_is_one_change_no_byte(folder, whole, tmp_path):
+    told, others = [], []
+
+    def progress(*what):
+        told.append(what)
+        others.append(len(multiprocessing.active_children()))
+
+    paths = convert(recipe(folder), tmp_path / "train.hdf5", workers=2, progress=progress)
+    assert max(others) == 1
     assert sums(paths) == sums(whole)
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["train.hdf5", "train.test.hdf5"]
     assert told[:3] == [("read", 1, 3), ("read", 2, 3), ("read", 3, 3)]
     assert told[-1] == ("written", 8, 8)
+
+
+def test_of_several_faults_that_of_the_first_input_is_told(folder, tmp_path):
+    with pytest.raises(DataError, match=r"a\.root"):
+        convert(recipe(folder, variables={"x": "x / (x - x)"}), tmp_path / "train.hdf5", workers=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def interrupted(monkeypatch, folder, path, **options):

@@ -49,6 +49,12 @@ def test_messages_begin_with_the_file(path, text, message):
         Recipe.load(path)
 
 
+def test_a_run_file_is_told_to_be_one(path):
+    path.write_text("foldfile = 'train.hdf5'\nn_models = 2")
+    with pytest.raises(ConfigError, match=f"^{path} is not a recipe but a run file; lumin train {path} trains"):
+        Recipe.load(path)
+
+
 def test_what_is_not_toml_is_told(path):
     path.write_text("x = ")
     with pytest.raises(ConfigError, match=f"^{path} is no TOML file"):

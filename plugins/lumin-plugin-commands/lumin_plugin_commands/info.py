@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20  # names that are listed
 _OURS = ("model", "ensemble", "embeddings", "checkpoint")
-_TABLES = ("root", "parquet", "csv", "csv_gz")
 _ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError)
 
 
@@ -60,14 +59,14 @@ def _looked_at(path: Path, look: Look, *, every: bool) -> tuple[str, list[Row]]:
         return _of_saved(path)
     if look.kind in ("empty", "broken", "unreadable", "device"):
         raise ConfigError(f"{path} is {look.told(path)}")
-    tables = _tables(path, every=every) if look.kind in _TABLES else []
-    return look.what, [*tables, ("next", look.told(path).removeprefix(f"{look.what}; "))]
+    return look.what, [*_tables(path, look, every=every), ("next", look.told(path).removeprefix(f"{look.what}; "))]
 
 
-def _tables(path: Path, *, every: bool) -> Iterator[Row]:
+def _tables(path: Path, look: Look, *, every: bool) -> Iterable[Row]:
+    from lumin_core.data import READERS
     from lumin_plugin_commands.table_rows import table_rows
 
-    return table_rows(path, every=every)
+    return table_rows(path, every=every) if look.kind in READERS else ()
 
 
 def _of_hdf5(path: Path) -> tuple[str, list[Row]]:

@@ -12,6 +12,7 @@ from lumin_core.data import Converter
 from lumin_core.display import Displayed, count, counted
 from lumin_core.errors import ConfigError, LuminError
 from lumin_core.files import read_toml
+from lumin_core.looks import look_at
 from lumin_plugin_io.plan import Plan
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class Recipe(Plan, Converter, Displayed):
         """
         path = Path(path).expanduser()
         given: object = read_toml(path, "recipe")
+        if (look := look_at(path)).kind == "run_file":
+            raise ConfigError(f"{path} is not a recipe but {look.told(path)}")
         try:
             for name, value in (changes or {}).items():
                 given = _changed(given, name.split("."), value, name)

@@ -47,7 +47,7 @@ def asimov(s: np.ndarray, b: np.ndarray, sigma: np.ndarray | float = 0.0) -> np.
         >>> asimov(np.array([10.0, 10.0]), np.array([100.0, 0.0])).round(4)
         array([0.984,   nan])
         >>> asimov(np.array([10.0]), np.array([100.0]), sigma=10.0).round(4)
-        array([0.6899])
+        array([0.6902])
     """
     is_positive = b > 0
     b = np.where(is_positive, b, 1.0)

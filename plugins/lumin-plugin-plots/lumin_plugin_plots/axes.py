@@ -7,6 +7,7 @@ thread draws at a time.
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -32,10 +33,14 @@ LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8,
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 HATCHES = ("", "///", "\\\\\\", "...", "xxx", "+++", "---", "ooo")
 
+_LABEL = 13  # font size of the experiment's label
+_NOTE = 15  # characters per inch, of notes
 _BELOW = 0.38  # height of the panel below, of that of the main one
 _LOCK = threading.RLock()
 _KEEP = {"backend", "backend_fallback", "interactive", "toolbar", "timezone", "webagg.port"}  # not of the look
 _LOOK: dict[str, Any] = {
+    "figure.constrained_layout.h_pad": 0.04,
+    "figure.constrained_layout.w_pad": 0.06,
     "axes.formatter.useoffset": False,
     "axes.labelsize": 12,
     "axes.linewidth": 0.9,
@@ -220,8 +225,9 @@ def draw_bands(
     for name, how in looks.items():
         if f"{prefix}{name}_low" in curve:
             low, high = (np.asarray(curve[f"{prefix}{name}_{side}"], float) for side in ("low", "high"))
-            shown = np.isfinite(low) & np.isfinite(high)
-            drawn[name] = axes.fill_between(x, low, high, where=shown, **how)
+            shown = np.isfinite(low) & ~np.isnan(high)
+            end = np.where(np.isposinf(high), np.nanmax(high, where=np.isfinite(high), initial=0.0), high)
+            drawn[name] = axes.fill_between(x, low, np.maximum(low, end), where=shown, **how)
     return drawn
 
 
@@ -266,9 +272,10 @@ def finish(
     Returns:
         The figure.
     """
-    add_label(main, settings)
+    main.set_title(" ", fontsize=_LABEL)  # room for the label, which mplhep writes where panels are in the end
     if notes:
-        figure.supxlabel("\n".join(notes), fontsize=8, color="0.35", x=0.02, ha="left")
+        wrapped = [textwrap.fill(note, int(_NOTE * figure.get_figwidth())) for note in notes]
+        figure.supxlabel("\n".join(wrapped), fontsize=8, color="0.35", x=0.02, ha="left")
     handles, names = main.get_legend_handles_labels()
     entries = band_entries(bands)
     if legend and (handles or entries):
@@ -277,6 +284,8 @@ def finish(
         _place_legend(main, [*handles, *entries], names, title)
     _lay_out(figure)
     figure.set_layout_engine("none")  # else it is laid out anew, slowly, whenever it is written
+    main.set_title("")
+    add_label(main, settings, _LABEL)
     return figure
 
 
@@ -292,14 +301,22 @@ def _lay_out(figure: Figure) -> None:
 
 
 def _place_legend(axes: Axes, handles: list[Any], names: list[str], title: str | None) -> None:
-    columns = 1 if len(names) < 6 else 2
-    for _ in range(12):
+    """Put it where it covers nothing, in two columns if it is long and they fit."""
+    columns = _columns(axes, handles, names, title)
+    for _ in range(15):
         for place in ("upper right", "upper left", "lower left", "lower right", "center right", "upper center"):
             legend = axes.legend(handles, names, loc=place, ncols=columns, title=title)
             if not _is_covering(axes, legend):
                 return
         _heighten(axes)
     axes.legend(handles, names, loc="upper right", ncols=columns, title=title)
+
+
+def _columns(axes: Axes, handles: list[Any], names: list[str], title: str | None) -> int:
+    if len(names) < 5:
+        return 1
+    width = axes.legend(handles, names, ncols=2, title=title).get_window_extent().width
+    return 2 if width < axes.get_window_extent().width else 1
 
 
 def _heighten(axes: Axes) -> None:
@@ -310,11 +327,8 @@ def _heighten(axes: Axes) -> None:
 
 
 def _is_covering(axes: Axes, legend: Legend) -> bool:
-    """Tell whether a legend covers anything that is drawn, or leaves its panel."""
+    """Tell whether a legend covers anything that is drawn."""
     box = legend.get_window_extent().padded(2)
-    panel = axes.get_window_extent()
-    if box.height > panel.height or box.width > panel.width:
-        return False  # there is no place that would be better
     return any(_meets(artist, box) for artist in _drawn(axes) if artist is not legend)
 
 

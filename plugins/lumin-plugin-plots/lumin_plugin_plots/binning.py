@@ -4,7 +4,8 @@ With :math:`W = \sum w` of the events of a bin and :math:`P` that of those that 
 and the square of its error are
 
 .. math:: \epsilon = \frac{P}{W}, \qquad
-    \sigma^2 = \frac{(1 - \epsilon)^2 \sum_\mathrm{pass} w^2 + \epsilon^2 \sum_\mathrm{fail} w^2}{W^2}
+    \sigma^2 =
+    \frac{(1 - \epsilon)^2 \sum_\mathrm{pass} w^2 + \epsilon^2 \sum_\mathrm{fail} w^2}{W^2}
 
 which for weights of one is the binomial :math:`\epsilon (1 - \epsilon) / n`, and is not negative
 whatever the signs of the weights. Where :math:`W` is not positive there is no efficiency: NaN.
@@ -12,8 +13,9 @@ whatever the signs of the weights. Where :math:`W` is not positive there is no e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+import attrs
 import numpy as np
 
 from lumin_core.checks import positive
@@ -31,7 +33,8 @@ _MOST_WHOLE = 25  # as many different whole numbers have a bin each
 _TAIL = 0.005  # on either side, of the events, is beyond the axis
 
 
-class Binned(NamedTuple):
+@attrs.frozen(eq=False)
+class Binned:
     """Which bin each event is in.
 
     Attributes:
@@ -70,7 +73,7 @@ class Binned(NamedTuple):
         return {name: n for name, n in counts.items() if n}
 
 
-def edges_of(values: np.ndarray, bins: Bins, *, limits: tuple[float, float] | None = None) -> np.ndarray:
+def edges_of(values: np.ndarray, bins: Bins | np.ndarray, *, limits: tuple[float, float] | None = None) -> np.ndarray:
     """Choose the edges of bins.
 
     Args:
@@ -108,7 +111,7 @@ def edges_of(values: np.ndarray, bins: Bins, *, limits: tuple[float, float] | No
     return np.linspace(low, high, n_bins + 1)
 
 
-def into_bins(values: np.ndarray, bins: Bins) -> Binned:
+def into_bins(values: np.ndarray, bins: Bins | np.ndarray) -> Binned:
     """Put events into bins; the last bin has its upper edge, as numpy's histograms do.
 
     Args:
@@ -165,7 +168,9 @@ def equal_bins(values: np.ndarray, weights: np.ndarray, n_bins: int) -> Binned:
     last = last[last < len(distinct) - 1]
     inner = (distinct[last] + distinct[last + 1]) / 2
     edges = np.concatenate([distinct[:1], inner, distinct[-1:]])
-    return into_bins(values, edges if len(distinct) > 1 else [distinct[0], np.nextafter(distinct[0], np.inf)])
+    if len(distinct) == 1:
+        edges[-1] = np.nextafter(edges[0], np.inf)
+    return into_bins(values, edges)
 
 
 def efficiency(
@@ -270,7 +275,7 @@ def _whole_edges(finite: np.ndarray) -> np.ndarray | None:
     return np.arange(low - 0.5, high + 1)
 
 
-def _checked(bins: Sequence[float]) -> np.ndarray:
+def _checked(bins: Sequence[float] | np.ndarray) -> np.ndarray:
     edges = np.asarray(bins, dtype=np.float64)
     if edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
         raise ConfigError(f"bins must be their number, or at least two edges that rise, got {bins!r}")

@@ -31,7 +31,7 @@ from lumin_core.errors import DataError
 from lumin_plugin_plots import axes as shared
 from lumin_plugin_plots.bands import N_REPLICAS, models_band, sample_band
 from lumin_plugin_plots.bin_points import empty_note
-from lumin_plugin_plots.binning import Binned, efficiency, equal_bins, share_in_replicas
+from lumin_plugin_plots.binning import Binned, efficiency, equal_bins, into_bins, share_in_replicas
 from lumin_plugin_plots.events import Events, classifiers
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import drawn
@@ -94,9 +94,9 @@ def plot_calibration(
 
     Returns:
         The figure. Its numbers have a curve per classifier (and class), with a row per bin:
-        ``low``, ``high``, ``score`` (the mean), ``rate``, ``rate_error``, ``sum_w``, ``n``, bands
-        ``rate_sample_low``, ``rate_models_low``, and so on; of several models the bins are those of
-        their mean score. ``about["ece"]`` has the expected calibration errors.
+        ``low``, ``high``, ``score`` (the mean), ``rate``, ``rate_error``, ``residual``, ``sum_w``,
+        ``n``, bands ``rate_sample_low``, ``rate_models_low``, and so on; of several models the bins
+        are those of their mean score. ``about["ece"]`` has the expected calibration errors.
 
     Raises:
         DataError: If a column is missing or does not fit, or a score is not from 0 to 1.
@@ -115,8 +115,7 @@ def plot_calibration(
     curves = {}
     for label, columns in classifiers(pred_name).items():
         for name, scores, signal in _one_against_rest(events, label, columns, targ_name):
-            where = equal_bins(scores.mean(axis=0), weights, bins)
-            curves[name] = _curve([Scored(each, signal, weights, where) for each in scores], seed)
+            curves[name] = _curve(_binned(scores, signal, weights, bins), seed)
     about = {
         "seed": seed,
         "ece": {label: calibration_error(curve) for label, curve in curves.items()},
@@ -178,12 +177,18 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     below.axhline(0, color="0.5", linewidth=1, linestyle=":")
     bands: set[str] = set()
     for i, (label, curve) in enumerate(numbers.curves.items()):
-        bands |= _draw_curve(main, below, curve, settings, i, label)
+        bands |= _draw_curve(main, below, curve, settings, i, _entry(label, numbers))
     main.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Rate of signal")
     below.set(xlabel="Mean score", ylabel="Rate - score")
     limit = 1.15 * max(abs(value) for value in below.dataLim.intervaly)
     below.set_ylim(-limit, limit)
-    return shared.finish(figure, main, settings, notes=_notes(numbers), bands=sorted(bands))
+    return shared.finish(
+        figure,
+        main,
+        settings,
+        notes=["ECE: expected calibration error", *empty_note(numbers.about["empty"])],
+        bands=sorted(bands),
+    )
 
 
 def _one_against_rest(
@@ -191,9 +196,9 @@ def _one_against_rest(
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield name, scores of each model, shape ``(M, n)``, and which events are signal."""
     if len(columns) == 1 and columns[0] not in events and (of_classes := events.scores(columns[0])).shape[1] > 1:
-        targets = events.targets(targ_name)
+        targets, prefix = events.targets(targ_name), "" if label == columns[0] else f"{label}: "
         for k, scores in enumerate(of_classes.T):
-            yield f"{label}: class {k}", _checked(scores[None], f"{columns[0]}_{k}"), targets == k
+            yield f"{prefix}class {k}", _checked(scores[None], f"{columns[0]}_{k}"), targets == k
     else:
         scores = np.stack([events.numbers(column, finite=True) for column in columns])
         yield label, _checked(scores, ", ".join(columns)), events.is_signal(targ_name)
@@ -208,6 +213,13 @@ def _checked(scores: np.ndarray, name: str) -> np.ndarray:
     return scores
 
 
+def _binned(scores: np.ndarray, signal: np.ndarray, weights: np.ndarray, n_bins: int) -> list[Scored]:
+    """Put the events of each model into the bins of all, which are those of the mean score."""
+    edges = equal_bins(scores.mean(axis=0), weights, n_bins).edges
+    edges[[0, -1]] = min(edges[0], scores.min()), max(edges[-1], scores.max())
+    return [Scored(each, signal, weights, into_bins(each, edges)) for each in scores]
+
+
 def _curve(models: list[Scored], seed: int) -> dict[str, np.ndarray]:
     """Collect the columns; of several models the means, and their spread."""
     edges = models[0].bins.edges
@@ -215,15 +227,18 @@ def _curve(models: list[Scored], seed: int) -> dict[str, np.ndarray]:
     curve = {"low": edges[:-1], "high": edges[1:], "n": models[0].bins.sums(np.ones(len(models[0].scores)))}
     curve |= {name: np.mean([each[name] for each in of_models], axis=0) for name in of_models[0]}
     curve["residual"] = curve["rate"] - curve["score"]
-    curve |= {f"rate_{key}": values for key, values in sample_band(rates_in_replicas(models[0], seed=seed)).items()}
-    return curve
+    in_replicas = np.mean([rates_in_replicas(events, seed=seed) for events in models], axis=0)
+    bands = sample_band(in_replicas)
+    if len(models) > 1:
+        bands |= models_band(np.stack([each["rate"] for each in of_models]))
+    return curve | {f"rate_{key}": values for key, values in bands.items()}
 
 
 def _draw_curve(
     main: Axes, below: Axes, curve: dict[str, np.ndarray], settings: PlotSettings, i: int, label: str
 ) -> set[str]:
     shown = np.isfinite(curve["rate"])
-    x, bands = curve["score"][shown], {key: values[shown] for key, values in curve.items() if "_sample_" in key}
+    x, bands = curve["score"][shown], {key: values[shown] for key, values in curve.items() if key.startswith("rate_")}
     how = {"yerr": curve["rate_error"][shown], "elinewidth": 1.1, **shared.points(settings, i)}
     main.errorbar(x, curve["rate"][shown], label=label, **how)
     below.errorbar(x, curve["residual"][shown], **how)
@@ -231,6 +246,6 @@ def _draw_curve(
     return set(shared.draw_bands(main, x, bands, settings, i, "rate_"))
 
 
-def _notes(numbers: Numbers) -> list[str]:
-    errors = ", ".join(f"{value:.4f} of {label}" for label, value in numbers.about["ece"].items() if value is not None)
-    return [f"Expected calibration error: {errors}", *empty_note(numbers.about["empty"])]
+def _entry(label: str, numbers: Numbers) -> str:
+    error = numbers.about["ece"][label]
+    return label if error is None else f"{label}, ECE {error:.4f}"

@@ -194,7 +194,7 @@ def _taken_for(scores: np.ndarray, cut: float) -> tuple[np.ndarray, int]:
 
 def _names(classes: Sequence[str] | None, n_classes: int) -> list[str]:
     if classes is None:
-        return ["background", "signal"] if n_classes == 2 else [str(i) for i in range(n_classes)]  # noqa: PLR2004
+        return ["background", "signal"] if n_classes == 2 else [str(i) for i in range(n_classes)]
     if len(classes) != n_classes:
         raise ConfigError(f"classes must name all {n_classes} of them, in the order of their numbers, got {classes!r}")
     return [str(name) for name in classes]

@@ -52,8 +52,8 @@ def plot_correlation(
         settings: The look.
 
     Returns:
-        The figure, whose numbers are the curves ``"matrix"``, with the column ``"feat"`` and one for
-        each feature, and ``"tree"``; ``about["groups"]`` are those above the threshold, and
+        The figure, whose numbers are the curves ``"matrix"``, with a column ``"feat"`` and one
+        for each feature, and ``"tree"``; ``about["groups"]`` are those above the threshold, and
         ``about["empty"]`` counts pairs without a coefficient.
 
     Raises:
@@ -63,7 +63,7 @@ def plot_correlation(
 
     Example:
         >>> from lumin_plugin_plots import plot_correlation
-        >>> df = {"pt": [1.0, 2.0, 3.0, 4.0], "energy": [2.0, 3.0, 5.0, 9.0], "phi": [1.0, -1.0, -1.0, 1.0]}
+        >>> df = {"pt": [1, 2, 3, 4], "energy": [2, 3, 5, 9], "phi": [1, -1, -1, 1]}
         >>> plot_correlation(df, ["pt", "energy", "phi"]).numbers.about["groups"]
         [['pt', 'energy']]
 
@@ -75,7 +75,7 @@ def plot_correlation(
         raise ConfigError(f"method must be 'spearman' or 'pearson', got {method!r}")
     if not (is_number(threshold) and 0 <= threshold <= 1):
         raise ConfigError(f"threshold must be from 0 to 1, got {threshold!r}")
-    if len(feats) < 2:  # noqa: PLR2004
+    if len(feats) < 2:
         raise ConfigError(f"feats must be two columns or more, got {feats!r}")
     events = Events(data, mask)
     columns = np.stack([events.numbers(name) for name in feats], axis=1)
@@ -106,7 +106,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     cells.set_facecolor("0.85")
     _write(cells, found)
     names = [settings.name(name) for name in order]
-    cells.set_xticks(range(len(order)), names, rotation=90 if max(map(len, names)) > 3 else 0)  # noqa: PLR2004
+    cells.set_xticks(range(len(order)), names, rotation=90 if max(map(len, names)) > 3 else 0)
     cells.set_yticks(range(len(order)), names)
     cells.tick_params(which="both", length=0)
     cells.minorticks_off()
@@ -131,11 +131,11 @@ def _panels(n: int, settings: PlotSettings) -> tuple[Figure, Axes, Axes]:
 
 
 def _write(cells: Axes, found: np.ndarray) -> None:
-    """Write coefficients into the cells; of many columns a minus alone, as grey does not tell signs."""
+    """Write coefficients into cells; of many columns a minus alone, as grey does not tell signs."""
     n = len(found)
     for (i, j), value in np.ndenumerate(found):
-        dark = abs(value) > 0.6  # noqa: PLR2004
-        text = ("" if value > -0.05 else "−") if n > _MOST_WRITTEN else f"{value:.2f}".replace("-", "−")  # noqa: PLR2004
+        dark = abs(value) > 0.6
+        text = ("" if value > -0.05 else "−") if n > _MOST_WRITTEN else f"{value:.2f}".replace("-", "−")
         if np.isfinite(value) and text:
             size = min(9.0, 90 / n)
             cells.text(j, i, text, ha="center", va="center", fontsize=size, color="white" if dark else "black")

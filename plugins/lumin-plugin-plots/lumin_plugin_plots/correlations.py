@@ -114,8 +114,8 @@ def tree(correlations: np.ndarray) -> np.ndarray:
         correlations: Shape ``(F, F)``; NaN counts as none.
 
     Returns:
-        As of `scipy.cluster.hierarchy.linkage`, shape ``(F - 1, 4)``: the two that are joined, their
-        distance, and the number of columns in them.
+        As of `scipy.cluster.hierarchy.linkage`, shape ``(F - 1, 4)``: the two that are joined,
+        their distance, and the number of columns in them.
 
     Example:
         >>> import numpy as np

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lumin_plugin_plots.two_samples import N_PERMUTATIONS, permuted
+from lumin_plugin_plots.two_samples import N_PERMUTATIONS, drawn_anew
 from lumin_plugin_plots.weighted import binned
 
 _ROUNDING = 1e-12
@@ -71,9 +71,10 @@ def divergence_test(
     if together is None:
         return Divergence(float("nan"), float("nan"), 0)
     divergence = jensen_shannon(*together)
-    further = 0
-    for flags in permuted(passing, seed=seed):
-        further += sum(_is_further(before, each, divergence) for each in binned(bins, n_bins, weights * flags))
+    n_smaller, further = min(int(passing.sum()), int((~passing).sum())), 0
+    for chosen in drawn_anew(len(bins), n_smaller, seed=seed):
+        part = binned(bins[chosen], n_bins, weights[chosen])
+        further += _is_further(before, part if passing.mean() <= 0.5 else before - part, divergence)
     return Divergence(divergence, (further + 1) / (N_PERMUTATIONS + 1), n_bins - len(together[0]))
 
 
@@ -111,22 +112,23 @@ def merge(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray
         >>> merge(np.array([2.0, 1.0, 3.0]), np.array([1.0, -0.5, 2.0]))
         (array([2., 4.]), array([1. , 1.5]))
     """
-    both = np.stack((before, after), axis=1)
-    if (both > 0).all():
+    if (before > 0).all() and (after > 0).all():
         return before, after
-    if not (both.sum(axis=0) > 0).all():
+    if not (before.sum() > 0 and after.sum() > 0):
         return None
-    kept: list[np.ndarray] = []
-    open_bin = np.zeros(2)
-    for content in both:
-        open_bin = open_bin + content
-        if (open_bin > 0).all():
-            kept, open_bin = [*kept, open_bin], np.zeros(2)
-    while open_bin.any() and kept:
-        open_bin = kept.pop() + open_bin
-        if (open_bin > 0).all():
+    kept: list[tuple[float, float]] = []
+    p, q = 0.0, 0.0  # of the bin that is being merged
+    for of_before, of_after in zip(before.tolist(), after.tolist(), strict=True):
+        p, q = p + of_before, q + of_after
+        if p > 0 and q > 0:
+            kept.append((p, q))
+            p, q = 0.0, 0.0
+    while kept and (p, q) != (0.0, 0.0):  # what is left at the end joins those below
+        p, q = kept[-1][0] + p, kept[-1][1] + q
+        kept[-1:] = [(p, q)] if p > 0 and q > 0 else []
+        if p > 0 and q > 0:
             break
-    merged = np.array([*kept, open_bin] if open_bin.any() else kept)
+    merged = np.array(kept)
     return merged[:, 0], merged[:, 1]
 
 

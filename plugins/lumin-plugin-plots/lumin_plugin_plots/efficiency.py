@@ -24,8 +24,8 @@ from lumin_plugin_plots.tagging import Tagged, curve_at_cut, curve_at_efficiency
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lumin_plugin_plots.events import Data, Mask, PredName
     from lumin_plugin_plots.binning import Bins
+    from lumin_plugin_plots.events import Data, Mask, PredName
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings
 
@@ -159,7 +159,7 @@ def _limit(panel: Any, name: str) -> None:
     if name == "signal":
         panel.set_ylim(0, max(1.0, high) * 1.05)
     elif name == "rejection" and high > _WIDE * max(low, 1.0):
-        panel.set_yscale("log")
+        panel.set(yscale="log", ylim=(0.5 * max(low, 1.0), 2 * high))
     elif name == "rejection":
         panel.set_ylim(0, 1.1 * high)
 

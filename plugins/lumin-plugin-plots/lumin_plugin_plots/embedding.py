@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lumin_core import Model
 from lumin_core.arguments import came, explained
 from lumin_core.checks import did_you_mean, listed
 from lumin_core.data import as_numbers
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
+    from lumin_core import Model
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings
 
@@ -118,8 +118,10 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     left.set(xlabel="Dimension of the embedding", ylabel=settings.name(about["feature"]))
     figure.colorbar(image, ax=left, label="Value", pad=0.02)
     _scatter(right, curve, names, settings)
-    for axis, share, set_label in zip("12", about["explained"], (right.set_xlabel, right.set_ylabel), strict=True):
-        set_label(f"Principal component {axis} ({100 * share:.0f} % of the variance)")
+    names = [f"Principal component {i + 1} ({100 * share:.0f} %)" for i, share in enumerate(about["explained"])]
+    right.set(xlabel=names[0], ylabel=names[1])
+    if about["size"] == 1:
+        right.set(ylabel="", yticks=[])
     return shared.finish(figure, left, settings, legend=False)
 
 
@@ -133,20 +135,25 @@ def _scatter(panel: Axes, curve: Mapping[str, np.ndarray], names: list[str], set
     for i, name in enumerate(names if len(names) <= _MOST_NAMES else []):
         side = 1 if x[i] <= x.mean() else -1
         panel.annotate(
-            name, (x[i], y[i]), (5 * side, 3), textcoords="offset points", fontsize=9, ha="left" if side > 0 else "right"
+            name,
+            (x[i], y[i]),
+            (5 * side, 3),
+            textcoords="offset points",
+            fontsize=9,
+            ha="left" if side > 0 else "right",
         )
 
 
 def _tables(embeddings: Model | Mapping[str, ArrayLike]) -> dict[str, Any]:
     if isinstance(embeddings, Mapping):
         return dict(embeddings)
-    head = embeddings.head if isinstance(embeddings, Model) else None
-    if not hasattr(head, "get_embeds"):
+    get_embeds: Any = getattr(getattr(embeddings, "head", None), "get_embeds", None)
+    if get_embeds is None:
         raise ConfigError(
             f"a model with a head that has embeddings is needed, such as cat_emb_head, or tables by feature, "
             f"got {came(embeddings)}"
         )
-    tables: dict[str, Any] = head.get_embeds()
+    tables: dict[str, Any] = get_embeds()
     return tables
 
 
@@ -159,11 +166,15 @@ def _chosen(feature: str | None, known: list[str]) -> str:
     return str(feature)
 
 
-def _names(categories: Sequence[str] | None, embeddings: object, feature: str, n: int) -> list[str]:
+def _names(
+    categories: Sequence[str] | None, embeddings: Model | Mapping[str, ArrayLike], feature: str, n: int
+) -> list[str]:
     if categories is not None:
         if len(categories) != n:
-            raise ShapeError(f"categories must name all {n} of {feature!r}, in the order of their codes, got {len(categories)}")
+            raise ShapeError(
+                f"categories must name all {n} of {feature!r}, in the order of their codes, got {len(categories)}"
+            )
         return [str(name) for name in categories]
-    codes = embeddings.record.cat_maps.get(feature, {}) if isinstance(embeddings, Model) else {}
+    codes = {} if isinstance(embeddings, Mapping) else embeddings.record.cat_maps.get(feature, {})
     by_code = {str(code): str(value) for code, value in codes.items()}
     return [by_code.get(str(i), str(i)) for i in range(n)]

@@ -13,7 +13,7 @@ momentum, lies in the transverse plane, and has no place in the other view.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings
 
-_ETAS = (0.0, 1.0, 2.0, 3.0)
+_ETAS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _TRANSVERSE = re.compile(r"(.+)_(px|pt)", re.IGNORECASE)
 
 
@@ -75,7 +75,7 @@ def plot_event(
     """
     events = Events(data, mask)
     names = _vectors(vectors, events.names)
-    if isinstance(event, bool) or not isinstance(event, int) or not 0 <= event < len(events):
+    if event not in range(len(events)):
         raise ConfigError(f"event must be the number of a row, 0 to {len(events) - 1}, got {event!r}")
     momenta = {name: momentum(events, name, event) for name in names}
     there = {name: p for name, p in momenta.items() if np.hypot(p[0], p[1]) > 0}
@@ -142,16 +142,16 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
 
 def _guides(panel: Axes, angle_of: str, limit: float) -> None:
     """Draw the axes and, along the beam, where pseudorapidities lie."""
-    look = {"color": "0.8", "linewidth": 0.8, "zorder": 0}
+    look: dict[str, Any] = {"color": "0.8", "linewidth": 0.8, "zorder": 0}
     if angle_of == "phi":
         panel.axhline(0, **look)
         panel.axvline(0, **look)
         return
     panel.axhline(0, **look)
-    for eta in sorted({*_ETAS, *(-eta for eta in _ETAS)}):
+    for eta in _ETAS:
         z, r = limit * np.tanh(eta), limit / np.cosh(eta)
         panel.plot([-z, z], [-r, r], linestyle=":", **look)
-        panel.text(0.93 * z, 0.93 * r, f"η = {eta:g}", fontsize=7, color="0.5", ha="center", va="center")
+        panel.text(0.86 * z, 0.86 * r, f"η = {eta:g}", fontsize=7, color="0.5", ha="center", va="center")
 
 
 def _vectors(vectors: Sequence[str] | None, columns: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core.arguments import explained
-from lumin_core.checks import check_tables, did_you_mean
+from lumin_core.checks import check_tables, did_you_mean, listed
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.statistics import get_moments, uncert_round
 from lumin_plugin_plots.axes import LINES, MARKERS, finish, one_panel, two_panels
@@ -126,10 +126,11 @@ def plot_samples(
         0.333
     """
     check_tables(samples=samples)
-    baseline = next(iter(samples), None) if baseline is None else baseline
-    if len(samples) < 2 or baseline not in samples:  # noqa: PLR2004
-        known = "" if len(samples) < 2 else f", there is no {baseline!r}{did_you_mean(baseline, samples)}"  # noqa: PLR2004
-        raise ConfigError(f"samples must be two or more data by label, the baseline among them{known}")
+    if len(samples) < 2:
+        raise ConfigError(f"samples must be data by label, two or more, got {listed(samples) or 'none'}")
+    baseline = next(iter(samples)) if baseline is None else baseline
+    if baseline not in samples:
+        raise ConfigError(f"baseline must be one of the samples, got {baseline!r}{did_you_mean(baseline, samples)}")
     parts = {}
     for label, data in samples.items():
         events = Events(data, mask)

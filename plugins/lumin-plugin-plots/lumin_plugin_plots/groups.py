@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lumin_plugin_plots.events import Events
 
 By: TypeAlias = "str | Mapping[str, str | ArrayLike] | None"
-"""A column whose values are the groups, or a cut for each label: a column of Booleans, or an array."""
+"""A column whose values are the groups; or by label cuts, columns of Booleans or arrays."""
 
 _MOST = 20
 BINARY = {0: "background", 1: "signal"}
@@ -44,7 +44,8 @@ def classes(events: Events, targ_name: str, names: Mapping[int, str] | None = No
     targets = events.targets(targ_name)
     values = _few(targets, targ_name)
     usual = BINARY if {*values} <= {*BINARY} else {}
-    named = {value: {**usual, **(names or {})}.get(value, f"class {value:g}") for value in values}
+    given: dict[Any, str] = {**usual, **(names or {})}
+    named = {value: given.get(value, f"class {value:g}") for value in values}
     if len({*named.values()}) < len(named):
         raise DataError(f"classes must have names of their own, got {listed(named.values(), _MOST)}")
     return {name: targets == value for value, name in named.items()}

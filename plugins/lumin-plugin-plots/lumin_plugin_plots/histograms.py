@@ -73,7 +73,8 @@ def filled(edges: np.ndarray, values: np.ndarray, weights: np.ndarray, label: st
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_plots.histograms import filled
-        >>> histogram = filled(np.array([0.0, 0.5, 1.0]), np.array([0.2, 0.7, 1.0]), np.array([1.0, 2.0, -1.0]))
+        >>> values, weights = np.array([0.2, 0.7, 1.0]), np.array([1.0, 2.0, -1.0])
+        >>> histogram = filled(np.array([0.0, 0.5, 1.0]), values, weights)
         >>> histogram.values(), histogram.variances()
         (array([1., 1.]), array([1., 5.]))
     """
@@ -82,6 +83,16 @@ def filled(edges: np.ndarray, values: np.ndarray, weights: np.ndarray, label: st
     inside = np.where(values == edges[-1], np.nextafter(edges[-1], edges[0]), values)
     histogram.fill(inside[known], weight=weights[known])
     return histogram
+
+
+def contents(histogram: Histogram, *, flow: bool = False) -> Any:
+    """Return the sums of a histogram, ``.value`` of w and ``.variance`` of w², to be read or changed.
+
+    Args:
+        histogram: Of weighted events.
+        flow: Whether what is beyond the axis is part of it, first and last.
+    """
+    return histogram.view(flow=flow)
 
 
 def added(histograms: Sequence[Histogram]) -> Histogram:
@@ -106,7 +117,7 @@ def scaled(histogram: Histogram) -> Histogram:
     total = total if total > 0 else float("nan")
     view = histogram.copy()
     widths = np.concatenate(([1.0], np.diff(histogram.axes[0].edges), [1.0]))
-    content = view.view(flow=True)
+    content = contents(view, flow=True)
     content.value = content.value / (total * widths)
     content.variance = content.variance / np.square(total * widths)
     return view
@@ -120,7 +131,7 @@ def without_empty(histogram: Histogram, instead: float = np.nan) -> Histogram:
         instead: What they hold.
     """
     shown = histogram.copy()
-    content = shown.view(flow=False)
+    content = contents(shown)
     is_empty = ~(content.value > 0)
     content.value[is_empty] = instead
     content.variance[is_empty] = instead
@@ -140,10 +151,10 @@ def not_shown(histograms: Mapping[str, Histogram]) -> dict[str, Any]:
     """
     found: dict[str, dict[str, float]] = {"below": {}, "above": {}, "not_positive": {}}
     for label, histogram in histograms.items():
-        content = histogram.view(flow=True)
+        content = contents(histogram, flow=True)
         found["below"][label] = float(content.value[0]) if content.variance[0] else 0.0
         found["above"][label] = float(content.value[-1]) if content.variance[-1] else 0.0
-        inside = histogram.view(flow=False)
+        inside = contents(histogram)
         found["not_positive"][label] = int(((inside.variance > 0) & ~(inside.value > 0)).sum())
     return {
         what: kept for what, of in found.items() if (kept := {label: value for label, value in of.items() if value})
@@ -158,8 +169,8 @@ def notes_of(missing: Mapping[str, Mapping[str, float]]) -> list[str]:
 
     Example:
         >>> from lumin_plugin_plots.histograms import notes_of
-        >>> notes_of({"above": {"signal": 2.5}, "not_positive": {"signal": 1}})
-        ['Beyond the axis: signal: 2.5 above.', 'Bins left empty, without a positive sum: signal: 1.']
+        >>> notes_of({"below": {"signal": 1}, "above": {"signal": 2.5}})
+        ['Beyond the axis: signal: 1 below, 2.5 above.']
     """
     beyond: dict[str, list[str]] = {}
     for side in ("below", "above"):

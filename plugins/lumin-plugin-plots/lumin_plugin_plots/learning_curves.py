@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
-from lumin_core import Results
 from lumin_core.arguments import came, explained
 from lumin_core.checks import check_names, did_you_mean
 from lumin_core.errors import ConfigError, DataError
-from lumin_core.runs import RunFolder
+from lumin_core.runs import Run
 from lumin_plugin_plots import axes as shared
 from lumin_plugin_plots.bands import models_band
 from lumin_plugin_plots.numbers import Numbers
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from lumin_core import Results
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings
 
@@ -52,8 +53,8 @@ def plot_learning_curves(
     """Plot loss and metrics against the epoch, a thin line for each model and the mean over them.
 
     Args:
-        runs: The results of a run, its folder (while it goes on, too: of the models that are
-            finished), or a list of histories, as ``[fit_params.history]``; or several by label.
+        runs: The results of a run, its folder (while it goes on, too), or a list of histories, as
+            ``[fit_params.history]``; or several of these by label.
         metrics: Which metrics have a panel, beside the loss; by default all.
         settings: How it looks.
 
@@ -126,7 +127,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     panels[-1].set_xlabel("Epoch" if any(about["best"].values()) else "Training fold")
     last = max(float(curve["epoch"][-1]) for curve in numbers.curves.values())
     panels[-1].set_xlim(1 - 0.02 * last, 1.02 * last)
-    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    panels[-1].xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     figure.align_ylabels(panels)
     return shared.finish(figure, panels[0], settings, notes=_notes(about), bands=sorted(bands))
 
@@ -152,7 +153,9 @@ def _draw_run(
         best = numbers.about["best"].get(label)
         if name == quantity and best is not None and best in curve["epoch"]:
             at = curve["epoch"] == best
-            panel.plot(curve["epoch"][at], curve["mean"][at], **shared.points(settings, number) | {"ms": 8, "mfc": "white"})
+            panel.plot(
+                curve["epoch"][at], curve["mean"][at], **shared.points(settings, number) | {"ms": 8, "mfc": "white"}
+            )
     return bands
 
 
@@ -217,7 +220,7 @@ def _quantities(results: Mapping[str, Sequence[History]], metrics: Sequence[str]
 
 def _results_of(run: object) -> list[History]:
     if isinstance(run, str | Path):
-        run = _finished(RunFolder.at(run))
+        run = _of_folder(Run.open(run))
     elif isinstance(run, Mapping):
         run = [run]
     results = list(run) if isinstance(run, Sequence) else []
@@ -228,9 +231,9 @@ def _results_of(run: object) -> list[History]:
     return results
 
 
-def _finished(folder: RunFolder) -> list[History]:
-    n_models = int(folder.required()["n_models"])
-    numbers = [i for i in range(n_models) if folder.is_finished(i)]
-    if not numbers:
-        raise DataError(f"none of the {n_models} models of the run in {folder.path} is finished; wait for the first")
-    return [folder.result(i) for i in numbers]
+def _of_folder(run: Run) -> list[History]:
+    """Return what there is of the models of a run: results of those that are finished, else histories."""
+    histories = {number: history for number, history in run.histories.items() if history["train"]["loss"]}
+    if not histories:
+        raise DataError(f"none of the {run.n_models} models in {run.folder.path} has finished an epoch; wait for the first")
+    return [run.finished.get(number, {"history": history}) for number, history in histories.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -59,8 +59,8 @@ def plot_lr_finders(found: Found | Mapping[str, Found], *, settings: PlotSetting
 
     Returns:
         The figure. Its numbers have a curve per test: ``lr``, ``loss`` (smoothed), ``mean_loss``
-        and, of several repeats, ``models_low`` and ``models_high``; ``about["suggestion"]`` has the
-        suggested rates.
+        and, of several repeats, ``repeats_low`` and ``repeats_high``, less and plus their standard
+        deviation; ``about["suggestion"]`` has the suggested rates.
 
     Raises:
         DataError: If it is anything else, or a test diverged at once.
@@ -90,13 +90,14 @@ def plot_lr_finders(found: Found | Mapping[str, Found], *, settings: PlotSetting
 def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     """Draw the figure; see `plot_lr_finders`."""
     figure, panel = shared.one_panel(settings)
-    bands: set[str] = set()
     limits = []
     for i, (label, curve) in enumerate(numbers.curves.items()):
         suggestion = numbers.about["suggestion"][label]
+        if "repeats_low" in curve:
+            look: dict[str, Any] = {"facecolor": settings.colour(i), "alpha": 0.22, "linewidth": 0, "zorder": 0}
+            panel.fill_between(curve["lr"], curve["repeats_low"], curve["repeats_high"], **look)
         panel.plot(curve["lr"], curve["mean_loss"], color=settings.colour(i), linewidth=0.6, alpha=0.5)
         panel.plot(curve["lr"], curve["loss"], label=_entry(label, suggestion, numbers), **shared.line(settings, i))
-        bands |= set(shared.draw_bands(panel, curve["lr"], curve, settings, i))
         if suggestion is not None:
             at = np.interp(suggestion, curve["lr"], curve["loss"])
             panel.plot(suggestion, at, **shared.points(settings, i) | {"markersize": 8})
@@ -104,8 +105,8 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     panel.set(xscale="log", xlabel="Learning rate", ylabel="Training loss")
     panel.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     n_repeats = max(numbers.about["n_repeats"].values())
-    means = f"Mean of {n_repeats} repeats, smoothed (thin: not smoothed)" if n_repeats > 1 else "Smoothed (thin: not)"
-    return shared.finish(figure, panel, settings, notes=[f"{means}; marked: suggested"], bands=sorted(bands))
+    means = f"Mean of {n_repeats} repeats, smoothed; area: ± 1 σ of these" if n_repeats > 1 else "Thick: smoothed"
+    return shared.finish(figure, panel, settings, notes=[f"{means}; marked: suggested"])
 
 
 def _entry(label: str, suggestion: float | None, numbers: Numbers) -> str:
@@ -127,5 +128,5 @@ def _curve(test: Found) -> dict[str, np.ndarray]:
         raise DataError("the range test diverged at its first rate: there is nothing to show; begin at a lower rate")
     curve = {"lr": test.lr, "loss": test.smoothed_loss, "mean_loss": test.mean_loss}
     if len(test.losses) > 1:
-        curve |= {"models_low": test.mean_loss - test.spread, "models_high": test.mean_loss + test.spread}
+        curve |= {"repeats_low": test.mean_loss - test.spread, "repeats_high": test.mean_loss + test.spread}
     return curve

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import mplhep as mh
 import numpy as np
 
-from lumin_plugin_plots.histograms import without_empty
+from lumin_plugin_plots.histograms import contents, without_empty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,23 +27,24 @@ if TYPE_CHECKING:
 
     Histogram = hist.Hist[Any]
 
-_LEAST = 0.1  # that a panel of ratios reaches above and below one
+_LEAST, _MOST = 0.1, 0.99  # that a panel of ratios reaches above and below one
 
 
-def add_label(axes: Axes, settings: PlotSettings) -> None:
+def add_label(axes: Axes, settings: PlotSettings, fontsize: float = 13) -> None:
     """Write the experiment's label above a panel: its name, what stands behind it, luminosity.
 
     Args:
-        axes: The panel.
+        axes: The panel, in its final place.
         settings: What is written; without any of it there is no label.
+        fontsize: Of the experiment's name.
     """
-    if not (settings.experiment or settings.label or settings.lumi or settings.energy):
-        return
-    lumi = None if settings.lumi is None else f"{settings.lumi:g}"
-    energy = None if settings.energy is None else f"{settings.energy:g}"
-    mh.label.exp_label(
-        exp=settings.experiment, text=settings.label, data=True, lumi=lumi, com=energy, loc=0, fontsize=13, ax=axes
-    )
+    lumi = "" if settings.lumi is None else f"{settings.lumi:g} fb$^{{-1}}$"
+    energy = "" if settings.energy is None else f"{settings.energy:g} TeV"
+    right = f"{lumi} ({energy})" if lumi and energy else lumi or energy
+    if settings.experiment or settings.label or right:
+        mh.label.exp_label(
+            exp=settings.experiment, text=settings.label, data=True, rlabel=right, loc=0, fontsize=fontsize, ax=axes
+        )
 
 
 def stacked(
@@ -140,9 +141,9 @@ def ratio(axes: Axes, above: Histogram, below: Histogram, *, counted: bool = Fal
     half = axes.get_ylim()[1] - 1 if axes.has_data() else _LEAST  # of the panel's height, before
     shown, exact = without_empty(above), without_empty(below)
     band = exact.copy()
-    band.view().variance = exact.variances() / np.square(exact.values())
-    band.view().value = np.where(exact.values() > 0, 1.0, np.nan)
-    exact.view().variance = 0.0
+    contents(band).variance = exact.variances() / np.square(exact.values())
+    contents(band).value = np.where(exact.values() > 0, 1.0, np.nan)
+    contents(exact).variance = 0.0
     _compare(axes, shown, exact, "ratio", counted=counted, markersize=4, linewidth=1, **look)
     uncertainty(axes, band, "")
     _fit(axes, exact.axes[0].centers, shown.values() / exact.values(), half, look["color"])
@@ -183,8 +184,9 @@ def _fit(axes: Axes, centers: np.ndarray, ratios: np.ndarray, half: float, colou
     """Let a panel of ratios reach as far as these do, from 0 to 2 at most."""
     known = np.isfinite(ratios)
     furthest = 1.25 * float(np.max(np.abs(ratios[known] - 1), initial=0.0))
-    half = min(1.0, max(half, furthest))
+    half = min(_MOST, max(half, furthest))
     axes.set_ylim(1 - half, 1 + half)
     for beyond, place, marker in ((ratios > 1 + half, 1 + half, "^"), (ratios < 1 - half, 1 - half, "v")):
-        x = centers[known & beyond]
-        axes.plot(x, np.full(len(x), place), marker, color=colour, clip_on=False, markersize=5)
+        if (known & beyond).any():
+            x = centers[known & beyond]
+            axes.plot(x, np.full(len(x), place), marker, color=colour, clip_on=False, markersize=5)

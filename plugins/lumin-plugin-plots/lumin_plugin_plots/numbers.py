@@ -1,7 +1,8 @@
 """The numbers of a figure: histograms, curves, and what is said of them; as JSON and back.
 
 A histogram is written as UHI says (https://uhi.readthedocs.io), so that boost-histogram and hist
-read it; a curve as columns of equal length. What JSON lacks, NaN and infinities, is ``null``.
+read it; a curve as columns of equal length. NaN, which JSON lacks, is ``null``; infinities are
+``"inf"`` and ``"-inf"`` in curves, elsewhere ``null`` too.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Numbers:
             "lumin_plots": FORMAT,
             "figure": self.figure,
             "about": _plain(self.about),
-            "curves": _plain(self.curves),
+            "curves": {name: {key: _listed(of) for key, of in curve.items()} for name, curve in self.curves.items()},
             "histograms": {name: _plain(_uhi(histogram)) for name, histogram in self.histograms.items()},
         }
         return json.dumps(content, allow_nan=False) + "\n"
@@ -125,7 +126,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _listed(column: np.ndarray) -> list[Any]:
+    values: list[Any] = np.asarray(column).tolist()
+    return [str(value) if isinstance(value, float) and np.isinf(value) else _plain(value) for value in values]
+
+
 def _array(values: list[Any]) -> np.ndarray:
-    if any(isinstance(value, str) for value in values):
+    texts = {value for value in values if isinstance(value, str)}
+    if texts - {"inf", "-inf"}:
         return np.array(values, dtype=object)
-    return np.array([np.nan if value is None else value for value in values])
+    numbers = [np.nan if value is None else value for value in values]
+    return np.array(numbers, dtype=float) if texts else np.array(numbers)

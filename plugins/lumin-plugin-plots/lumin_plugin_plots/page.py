@@ -1,4 +1,4 @@
-"""A page of HTML of figures, tables and texts, which needs nothing else: neither network nor script."""
+"""A page of HTML with figures, tables and texts: it needs neither network nor script."""
 
 from __future__ import annotations
 
@@ -149,16 +149,17 @@ def _paragraph(text: str) -> str:
 
 def _of_table(table: Table) -> str:
     kind = "table" if table.header else "table labels"
-    caption = f"<caption><strong>{escape(table.title)}</strong>{_after(table.caption)}</caption>\n"
+    title = f'<p class="caption"><strong>{escape(table.title)}</strong>{_after(table.caption)}</p>\n'
     header = "".join(f"<th{_set(_is_of_numbers(table, i))}>{escape(of)}</th>" for i, of in enumerate(table.header))
     head = f"<thead><tr>{header}</tr></thead>\n" if table.header else ""
-    rows = "".join(f"<tr>{_cells(row)}</tr>\n" for row in table.rows)
-    return f'<div class="{kind}" tabindex="0"><table>\n{caption}{head}<tbody>\n{rows}</tbody></table></div>\n'
+    rows = "".join(f"<tr>{_cells(row, are_labelled=not table.header)}</tr>\n" for row in table.rows)
+    grid = f'<div class="{kind}" tabindex="0"><table>\n{head}<tbody>\n{rows}</tbody></table></div>'
+    return f'<div class="block">\n{title}{grid}</div>\n'
 
 
-def _cells(row: Sequence[str]) -> str:
+def _cells(row: Sequence[str], *, are_labelled: bool) -> str:
     label, *others = row
-    cells = [f"<td{_set(_NUMBER.fullmatch(of) is not None)}>{escape(of)}</td>" for of in others]
+    cells = [f"<td{_set(not are_labelled and _NUMBER.fullmatch(of))}>{escape(of)}</td>" for of in others]
     return f'<th scope="row">{escape(label)}</th>{"".join(cells)}'
 
 
@@ -167,7 +168,7 @@ def _is_of_numbers(table: Table, column: int) -> bool:
     return column > 0 and bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
 
 
-def _set(to_the_right: bool) -> str:  # noqa: FBT001
+def _set(to_the_right: object) -> str:
     return ' class="number"' if to_the_right else ""
 
 

@@ -185,9 +185,11 @@ def _row(roc: RocCurve, at: np.ndarray) -> dict[str, float]:
 
 
 def _errors(of_replicas: np.ndarray) -> np.ndarray:
-    """Return half the width of the band of 68 %, infinite where the rejection has no upper bound."""
+    """Return half the width of the band of 68 %, infinite where it has no upper bound."""
     band = sample_band(of_replicas)
-    return np.asarray((band["sample_high"] - band["sample_low"]) / 2)
+    low, high = band["sample_low"], band["sample_high"]
+    is_bounded = np.isfinite(high)
+    return np.where(is_bounded, (high - np.where(is_bounded, low, 0.0)) / 2, np.inf)
 
 
 def _as_efficiencies(efficiencies: float | Sequence[float]) -> np.ndarray:

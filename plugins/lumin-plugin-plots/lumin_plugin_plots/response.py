@@ -221,7 +221,10 @@ def _notes(about: Mapping[str, object], settings: PlotSettings) -> list[str]:
     response = "predicted / true" if about["relative"] else "predicted - true"
     notes = [
         f"Mean and standard deviation of {response}; lines: half the width of its central 68 %",
-        *(["Pull: mean, filled, and standard deviation, open, of residual / uncertainty"] * bool(about["of_uncertainty"])),
+        *(
+            ["Pull: mean, filled, and standard deviation, open, of residual / uncertainty"]
+            * bool(about["of_uncertainty"])
+        ),
     ]
     outside = outside_note(about["outside"], settings.name(str(about["by"])))  # type: ignore[arg-type]
     return [*notes, *outside, *empty_note(about["empty"], "with weights that give no resolution")]  # type: ignore[arg-type]

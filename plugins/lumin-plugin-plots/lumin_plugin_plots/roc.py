@@ -90,10 +90,10 @@ def plot_roc(
         >>> score = np.random.default_rng(1).normal(truth)
         >>> plot = plot_roc({"pred": score, "gen_target": truth})
         >>> round(plot.numbers.about["areas"]["pred"], 3)
-        0.76
+        0.784
         >>> curve = plot.numbers.curves["pred"]
         >>> round(float(curve["efficiency"][49]), 2), round(float(curve["rejection"][49]), 2)
-        (0.5, 7.69)
+        (0.5, 11.11)
 
     References:
         T. Fawcett, An introduction to ROC analysis, https://doi.org/10.1016/j.patrec.2005.10.010
@@ -183,8 +183,9 @@ def roc_curves(
     for name, tagger in found.items():
         _check_classes(tagger, weights, name)
     sorted_once = {name: [weighted.Cuts.of(score[each.used]) for score in each.scores] for name, each in found.items()}
+    thinned = {name: [each.thinned() for each in cuts] for name, cuts in sorted_once.items()}
     columns = replicas(
-        lambda w: np.stack([_mean_roc(sorted_once[name], each, w, at) for name, each in found.items()], axis=1),
+        lambda w: np.stack([_mean_roc(thinned[name], each, w, at) for name, each in found.items()], axis=1),
         weights,
         n_replicas,
         seed=seed,
@@ -197,7 +198,7 @@ def roc_curves(
 
 def _mean_roc(cuts: list[weighted.Cuts], tagger: Tagger, weights: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Return rejections and area, the means of the models, as ``(R, P + 1)``."""
-    signal, w = tagger.signal[tagger.used], weights[:, tagger.used]
+    signal, w = tagger.signal[tagger.used], weights if tagger.used.all() else weights[:, tagger.used]
     total = np.zeros((len(w), len(at) + 1))
     for each in cuts:
         of_signal, of_background = each.efficiencies(signal, w)
@@ -283,13 +284,14 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
         figure, main = axes.one_panel(settings)
     else:
         figure, main, below = axes.two_panels(settings)
-        below.set_ylabel(f"Ratio to\n{settings.name(baseline)}")
+        below.set_ylabel(f"Ratio to\n{settings.title(baseline)}")
     bands: set[str] = set()
     for i, (name, curve) in enumerate(numbers.curves.items()):
         bands |= _draw_curve(main, curve, "rejection", settings, i, label=_label(numbers, name, settings))
         if below is not None:
             _draw_curve(below, curve, "ratio", settings, i)
-    main.set_yscale("log")
+    if any(np.isfinite(np.asarray(curve["rejection"], float)).any() for curve in numbers.curves.values()):
+        main.set_yscale("log")
     main.set_ylabel("Background rejection")
     (main if below is None else below).set_xlabel("Signal efficiency")
     main.set_xlim(0, 1)
@@ -301,14 +303,15 @@ def _draw_curve(
 ) -> set[str]:
     x, y = np.asarray(curve["efficiency"], float), np.asarray(curve[column], float)
     shown = np.isfinite(y)
-    panel.plot(x, np.where(shown, y, np.nan), **axes.line(settings, i), **how)
-    return set(axes.draw_bands(panel, x, curve, settings, i, "" if column == "rejection" else "ratio_"))
+    panel.plot(x[shown], y[shown], **axes.line(settings, i), **how)
+    visible = {name: np.asarray(of, float)[shown] for name, of in curve.items()}
+    return set(axes.draw_bands(panel, x[shown], visible, settings, i, "" if column == "rejection" else "ratio_"))
 
 
 def _label(numbers: Numbers, name: str, settings: PlotSettings) -> str:
     errors = [numbers.about[key][name] for key in ("area_errors", "area_spreads")]
     area = value_as_text(numbers.about["areas"][name], *(error for error in errors if error is not None))
-    return f"{settings.name(name)} (AUC {area})"
+    return f"{settings.title(name)} (AUC {area})"
 
 
 def _notes(numbers: Numbers) -> list[str]:

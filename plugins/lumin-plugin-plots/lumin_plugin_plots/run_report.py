@@ -18,8 +18,6 @@ from lumin_core.runs import Run, Text
 from lumin_plugin_plots.page import Section, page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lumin_core.registry import Component
     from lumin_core.runs import ReportSection
 
@@ -69,7 +67,7 @@ def write_report(run: str | Path | Run, path: str | Path | None = None) -> Writt
     failed: dict[str, str] = {}
     sections = [_built(component, run, failed) for component in registry.components("report_section")]
     ordered = [section for _, section in sorted(sections, key=lambda pair: pair[0])]
-    write_text(target, page(run.folder.path.name, f"Report of {_state(run)}, {written_when()}", ordered))
+    write_text(target, page("/".join(run.folder.path.parts[-2:]), f"Report of {_state(run)}, {written_when()}", ordered))
     return Written(target, failed)
 
 
@@ -112,7 +110,7 @@ def _built(component: Component, run: Run, failed: dict[str, str]) -> tuple[tupl
         section: ReportSection = registry.build("report_section", component.qualified)
         place, title = (section.order, component.qualified), section.title
         return place, Section(title, section.build(run))
-    except Exception as error:  # a section is anybody's code, and the page is made without it
+    except Exception as error:  # noqa: BLE001  (a section is anybody's code, and the page is made without it)
         why = str(error) if isinstance(error, LuminError) else f"{type(error).__name__}: {error}"
         _log.debug("the section %s failed", component.qualified, exc_info=True)
         failed[title] = why

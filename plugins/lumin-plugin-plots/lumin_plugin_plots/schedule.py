@@ -80,7 +80,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
 
 
 def _curve(schedule: Any, n_batches: int, n_epochs: float | None) -> dict[str, np.ndarray]:
-    built = schedule if hasattr(schedule, "values_at") else registry.build("callback", schedule)
+    built: Any = schedule if hasattr(schedule, "values_at") else registry.build("callback", schedule)
     if not hasattr(built, "values_at"):
         raise ConfigError(
             f"{type(built).__name__} is not a schedule; known are cycle_lr, cycle_mom and one_cycle of "

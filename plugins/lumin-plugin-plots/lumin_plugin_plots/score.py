@@ -1,8 +1,8 @@
-"""A classifier's score by class and process, stacked, with data beside it.
+r"""A classifier's score by class and process, stacked, with data beside it.
 
-Bins are sums of weights, with errors :math:`\\sqrt{\\sum w^2}`; data are counts, with Garwood's
-intervals. A lower panel has their ratio to the sum of what is stacked, or the difference in units of
-its error. Data of a blinded range are left out of the histogram, so that no file holds them.
+Bins are sums of weights, with errors :math:`\sqrt{\sum w^2}`; data are counts, with Garwood's
+intervals. A lower panel has their ratio to the sum of what is stacked, or the difference in units
+of its error. Data of a blinded range are left out of the histogram, so that no file holds them.
 
 References:
     F. Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936) 437.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core.arguments import explained
-from lumin_core.checks import is_number
+from lumin_core.checks import as_list, is_number
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_plots.axes import HATCHES, finish, one_panel, two_panels
 from lumin_plugin_plots.events import Events
@@ -150,7 +150,7 @@ def _hidden(edges: np.ndarray, blind: tuple[float, float] | None) -> tuple[np.nd
     """Return which bins a blinded range touches, and the range of these."""
     if blind is None:
         return np.zeros(len(edges) - 1, dtype=bool), None
-    if not (isinstance(blind, tuple | list) and len(blind) == 2 and all(map(is_number, blind)) and blind[0] < blind[1]):
+    if len(as_list(blind)) != 2 or not all(map(is_number, as_list(blind))) or not blind[0] < blind[1]:
         raise ConfigError(f"blind must be a range of the score, such as (0.6, 1), got {blind!r}")
     hidden = (edges[:-1] < blind[1]) & (edges[1:] > blind[0])
     if not hidden.any():
@@ -168,7 +168,9 @@ def _compare(below: Axes, data: hist.Hist[Any], total: hist.Hist[Any], about: Ma
     if about["blind"]:
         low, high = about["blind"]
         below.axvspan(low, high, color="0.9", linewidth=0, zorder=0)
-        below.text((low + high) / 2, 0.5, "blinded", transform=below.get_xaxis_transform(), ha="center", va="center")
+        box = {"facecolor": "0.9", "edgecolor": "none", "pad": 1.5}
+        place = below.get_xaxis_transform()
+        below.text((low + high) / 2, 0.5, "blinded", transform=place, ha="center", va="center", bbox=box)
 
 
 def _scale(main: Axes, total: hist.Hist[Any], log: bool) -> None:

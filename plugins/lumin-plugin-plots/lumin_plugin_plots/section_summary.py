@@ -1,4 +1,4 @@
-"""Sections of a report that say in words what a run is: summary, configuration, how to repeat it."""
+"""Sections of a report in words: what a run is, its configuration, how to repeat it."""
 
 from __future__ import annotations
 
@@ -180,13 +180,13 @@ def _command(run: Run) -> str:
         "",
         'again = pathlib.Path("again")',
         "again.mkdir()",
-        f'shutil.copy({str(folder / "run.json")!r}, again)',
+        f"shutil.copy({str(folder / 'run.json')!r}, again)",
         f"for number in range({run.n_models}):",
         "    train_one(again, number)",
         "results = collect(again)",
     )
     code = "\n".join(f"    {line}" for line in lines)
-    return f"In Python, on the same machine, with as many threads, for weights that are the same to the last bit:\n\n{code}"
+    return f"On the same machine, with as many threads, the weights are the same to the last bit.\n\n{code}"
 
 
 def _named_parts(config: Mapping[str, Any]) -> Sequence[Any]:

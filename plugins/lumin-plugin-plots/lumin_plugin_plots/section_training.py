@@ -34,7 +34,9 @@ class Training(ReportSection):
             return []
         names = ["loss", *run.config["directions"]]
         rows = [(str(number), *_model(run, number, names)) for number in list(run.histories)[:_MOST]]
-        more = f" {count(len(run.histories) - _MOST, 'model')} more are not listed." if len(run.histories) > _MOST else ""
+        more = (
+            f" {count(len(run.histories) - _MOST, 'model')} more are not listed." if len(run.histories) > _MOST else ""
+        )
         table = Table(
             title="Models",
             header=("model", "state", "epochs", *names),

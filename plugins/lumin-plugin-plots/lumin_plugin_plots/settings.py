@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,22 @@ class PlotSettings:
     def name(self, column: str) -> str:
         """Return what is written for a column, without its unit."""
         return self.names.get(column, column)
+
+    def title(self, label: str) -> str:
+        """Return what is written for the label of a curve, whose parts may have names.
+
+        Args:
+            label: Such as ``"network, class 0 against class 1"``, or ``"n_jets = 2"``.
+
+        Example:
+            >>> from lumin_plugin_plots import PlotSettings
+            >>> settings = PlotSettings(names={"class 0": "QCD", "class 1": "top"})
+            >>> settings.title("network, class 0 against class 1")
+            'network, QCD against top'
+        """
+        if label in self.names:
+            return self.names[label]
+        return "".join(map(self.name, re.split("(, | = | against )", label)))
 
     def axis(self, column: str) -> str:
         """Return what is written at an axis: the column's name, and its unit where it has one."""

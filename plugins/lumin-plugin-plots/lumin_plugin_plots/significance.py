@@ -97,7 +97,7 @@ def plot_significance(
         >>> plot = plot_significance({"pred": score, "gen_target": truth, "gen_weight": weight})
         >>> best = plot.numbers.about["best"]["pred, without uncertainty"]
         >>> round(best["cut"], 2), round(best["significance"], 2)
-        (0.94, 0.29)
+        (1.23, 0.37)
 
     References:
         G. Cowan et al., https://arxiv.org/abs/1007.1727
@@ -266,6 +266,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
             main.plot([best["cut"]], [best["significance"]], **how)
     main.set_xlabel("Cut on the prediction")
     main.set_ylabel("Expected significance [σ]")
+    main.margins(x=0.03)
     main.set_ylim(bottom=0)
     return axes.finish(figure, main, settings, notes=_notes(numbers), bands=sorted(bands))
 
@@ -273,12 +274,12 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
 def _label(numbers: Numbers, name: str, settings: PlotSettings) -> str:
     classifier, _, kind = name.rpartition(", ")
     about = numbers.about
-    parts = [f"{about['syst_unc_b']:.0%} of background"] if about["syst_unc_b"] else []
-    parts += ["simulated events"] if about["use_stat_unc"] else []
-    uncertainty = f" ({' and '.join(parts)})" if kind == _WITH else ""
+    parts = [f"{100 * about['syst_unc_b']:g} %"] if about["syst_unc_b"] else []
+    parts += ["statistical"] if about["use_stat_unc"] else []
+    uncertainty = f"{' ⊕ '.join(parts)} uncertainty" if kind == _WITH else "no uncertainty"
     best: dict[str, Any] = about["best"].get(name, {})
-    found = f"\nbest {best['significance']:.3g} σ at {best['cut']:.3g}" if best else ""
-    return f"{settings.name(classifier)}, {kind}{uncertainty}{found}"
+    found = f": {best['significance']:.3g} σ at {best['cut']:.3g}" if best else ""
+    return f"{settings.title(classifier)}, {uncertainty} of background{found}"
 
 
 def _notes(numbers: Numbers) -> list[str]:

@@ -71,8 +71,8 @@ def plot_train_test(
         settings: The look.
 
     Returns:
-        The figure, whose numbers are histograms ``"signal: training"``, ``"signal: test"``, ..., and
-        in ``about["distances"]`` the distance and p-value of each class.
+        The figure, whose numbers are histograms ``"signal: training"``, ``"signal: test"``, ...,
+        and in ``about["distances"]`` the distance and p-value of each class.
 
     Raises:
         ConfigError: If a mask that is an array would be of two samples.

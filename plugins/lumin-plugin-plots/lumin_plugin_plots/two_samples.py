@@ -11,8 +11,8 @@ weights of a sample are first divided by their mean: a sample that was scaled as
 sample. With r of n permutations that are as far apart or further, :math:`p = (r + 1) / (n + 1)`.
 
 References:
-    B. Phipson and G. Smyth, Permutation p-values should never be zero, Stat. Appl. Genet. Mol. Biol.
-    9 (2010) 39, https://doi.org/10.2202/1544-6115.1585
+    B. Phipson and G. Smyth, Permutation p-values should never be zero, Stat. Appl. Genet. Mol.
+    Biol. 9 (2010) 39, https://doi.org/10.2202/1544-6115.1585
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 N_PERMUTATIONS = 1000
-_BLOCK = 1_000_000  # labels in memory at a time
 _ROUNDING = 1e-9
 
 
@@ -63,37 +62,40 @@ def distance_test(values: np.ndarray, weights: np.ndarray, is_second: np.ndarray
     if scaled is None:
         return Distance(float("nan"), float("nan"))
     last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)  # of each group of equal values
-    distance = float(_distances(scaled, second[None], last)[0])
-    further = sum(
-        int((_distances(scaled, labels, last) >= distance - _ROUNDING).sum()) for labels in permuted(second, seed=seed)
-    )
+    both = np.cumsum(scaled)[last]
+    distance = _apart(scaled * second, both, last)
+    n_smaller, further = min(int(second.sum()), int((~second).sum())), 0
+    smaller = np.zeros(len(scaled))
+    for chosen in drawn_anew(len(scaled), n_smaller, seed=seed):
+        smaller[chosen] = scaled[chosen]
+        further += _apart(smaller, both, last) >= distance - _ROUNDING
+        smaller[chosen] = 0
     return Distance(distance, (further + 1) / (N_PERMUTATIONS + 1))
 
 
-def permuted(labels: np.ndarray, *, seed: int) -> Iterator[np.ndarray]:
-    """Draw anew which events carry a label, as many as before.
+def drawn_anew(n_events: int, n_chosen: int, *, seed: int) -> Iterator[np.ndarray]:
+    """Draw a thousand times which events are of a sample, each set with the same probability.
 
     Args:
-        labels: Booleans, shape ``(n,)``.
-        seed: Of the permutations.
+        n_events: Number of events.
+        n_chosen: How many of them are of the sample.
+        seed: The seed.
 
     Yields:
-        Blocks of the thousand permutations, shape ``(R, n)``.
+        Their numbers, shape ``(n_chosen,)``.
 
     Example:
-        >>> import numpy as np
-        >>> from lumin_plugin_plots.two_samples import permuted
-        >>> next(permuted(np.array([True, False, False]), seed=1)).sum(axis=1).tolist()[:4]
-        [1, 1, 1, 1]
+        >>> from lumin_plugin_plots.two_samples import drawn_anew
+        >>> [len(set(chosen.tolist())) for chosen in drawn_anew(5, 3, seed=1)][:4]
+        [3, 3, 3, 3]
     """
     rng = np.random.default_rng(seed)
-    size = max(1, _BLOCK // len(labels))
-    for first in range(0, N_PERMUTATIONS, size):
-        rows = min(size, N_PERMUTATIONS - first)
-        yield rng.permuted(np.tile(labels, (rows, 1)), axis=1)
+    for _ in range(N_PERMUTATIONS):
+        yield rng.choice(n_events, n_chosen, replace=False, shuffle=False)
 
 
 def _of_mean_one(weights: np.ndarray, second: np.ndarray) -> np.ndarray | None:
+    """Divide the weights of both samples by their mean; ``None`` where one has no positive sum."""
     scaled = weights.astype(np.float64)
     for kind in (second, ~second):
         total = float(weights[kind].sum())
@@ -103,12 +105,25 @@ def _of_mean_one(weights: np.ndarray, second: np.ndarray) -> np.ndarray | None:
     return scaled
 
 
-def _distances(weights: np.ndarray, labels: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Return the distance for each way to label the events, shape ``(R, n)``; infinite without one."""
-    both = np.cumsum(weights)
-    second = np.cumsum(weights * labels, axis=1)
-    total = second[:, -1:]
-    is_known = (total > 0) & (both[-1] - total > 0)
-    safe = np.where(is_known, total, both[-1] / 2)
-    apart = second[:, last] * (1 / safe + 1 / (both[-1] - safe)) - both[last] / (both[-1] - safe)
-    return np.where(is_known[:, 0], np.abs(apart).max(axis=1), np.inf)
+def _apart(part: np.ndarray, both: np.ndarray, last: np.ndarray) -> float:
+    r"""Return the largest distance of some events from the others.
+
+    With sums A of the former and C of all, up to each value, A_n and C_n of all values, it is
+    :math:`\max |A \, C_n / A_n - C| / (C_n - A_n)`.
+
+    Args:
+        part: Weights of the former, 0 for the others, by rising value, shape ``(n,)``.
+        both: C, up to the end of each group of equal values, shape ``(G,)``.
+        last: Where these groups end, shape ``(G,)``.
+
+    Returns:
+        Infinite where the weights of either have no positive sum.
+    """
+    sums = np.cumsum(part)
+    total, rest = float(sums[-1]), float(both[-1] - sums[-1])
+    if not (total > 0 and rest > 0):
+        return float("inf")
+    apart = sums if len(last) == len(sums) else sums[last]
+    apart *= both[-1] / total
+    apart -= both
+    return float(max(apart.max(), -apart.min())) / rest

@@ -48,20 +48,29 @@ class Cuts:
     """
 
     cut: np.ndarray
-    _order: np.ndarray
-    _last: np.ndarray
+    _group: np.ndarray  # of each event, the number of the first cut that it passes, less one
 
     @classmethod
     def of(cls, scores: np.ndarray) -> Cuts:
         """Sort events by their scores, shape ``(n,)``."""
-        order = np.argsort(scores, kind="stable")[::-1]
-        ranked = scores[order]
-        last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)  # of each group of equal scores
-        return cls(np.append(np.inf, ranked[last]), order, last)
+        different, group = np.unique(scores, return_inverse=True)
+        return cls(np.append(np.inf, different[::-1]), len(different) - 1 - group)
+
+    def thinned(self, most: int = 4000) -> Cuts:
+        """Return at most so many of the cuts, closest where fewest events pass.
+
+        Args:
+            most: Number of cuts; with fewer they are all kept.
+        """
+        last = len(self.cut) - 1
+        if last <= most:
+            return self
+        kept = np.unique(np.ceil(last * np.square(np.arange(1, most + 1) / most)).astype(int))
+        return Cuts(self.cut[np.append(0, kept)], np.searchsorted(kept, self._group + 1))
 
     def passing(self, weights: np.ndarray) -> np.ndarray:
         """Sum weights that pass at every cut; ``(n,)`` gives ``(C,)``, ``(R, n)`` ``(R, C)``."""
-        sums = np.cumsum(weights[..., self._order], axis=-1)[..., self._last]
+        sums = np.cumsum(binned(self._group, len(self.cut) - 1, weights), axis=-1)
         return np.concatenate((np.zeros((*sums.shape[:-1], 1)), sums), axis=-1)
 
     def efficiencies(self, signal: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,9 +83,12 @@ class Cuts:
         Returns:
             Shape ``(C,)`` or ``(R, C)`` each; NaN where the weights of a class sum to zero or less.
         """
-        passing = (self.passing(np.where(kind, weights, 0.0)) for kind in (signal, ~signal))
-        of_signal, of_background = (share(above, above[..., -1:]) for above in passing)
-        return of_signal, of_background
+        n_groups = len(self.cut) - 1
+        sums = binned(np.where(signal, self._group, self._group + n_groups), 2 * n_groups, weights)
+        above = np.cumsum(sums.reshape(*sums.shape[:-1], 2, n_groups), axis=-1)
+        shares = share(above, above[..., -1:])
+        shares = np.concatenate((np.where(np.isnan(shares[..., :1]), np.nan, 0.0), shares), axis=-1)
+        return shares[..., 0, :], shares[..., 1, :]
 
 
 def share(part: np.ndarray, total: np.ndarray) -> np.ndarray:
@@ -258,8 +270,8 @@ def binned(bins: np.ndarray, n_bins: int, weights: np.ndarray) -> np.ndarray:
         array([1. , 1.5])
     """
     rows = np.atleast_2d(weights)
-    inside = (bins >= 0) & (bins < n_bins)
-    place = np.where(inside, bins, n_bins) + np.arange(len(rows))[:, None] * (n_bins + 1)
+    inside = np.where((bins >= 0) & (bins < n_bins), bins, n_bins)
+    place = inside + np.arange(len(rows))[:, None] * (n_bins + 1)
     sums = np.bincount(place.ravel(), rows.ravel(), minlength=len(rows) * (n_bins + 1))
     return sums.reshape(*weights.shape[:-1], n_bins + 1)[..., :n_bins]
 

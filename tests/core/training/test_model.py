@@ -319,3 +319,21 @@ def test_the_last_fold_is_let_go_before_the_next_is_read(make_builder, fy, share
     Model(make_builder(fy)).fit(2, FoldYielder(shared_path, batch_yielder_type=Watching), 8, val_idx=2, seed=1)
     gc.collect()
     assert not alive
+
+
+def test_a_loaded_model_makes_its_optimiser_when_it_is_first_asked_for(fy, make_builder, tmp_path, monkeypatch):
+    """The first one costs seconds of imports, which who predicts has no use for."""
+    from lumin_core.training import assembly
+
+    made = []
+    real = assembly.build_optimiser
+    monkeypatch.setattr(assembly, "build_optimiser", lambda *args: made.append(args) or real(*args))
+    path = Model(make_builder(fy)).save(tmp_path / "model")
+    assert len(made) == 1
+    model = Model.from_save(path)
+    model.predict(fy.get_fold(0)["inputs"])
+    assert len(made) == 1
+    model.set_lr(0.5)
+    assert model.opt is model.opt
+    assert model.get_lr() == 0.5
+    assert len(made) == 2

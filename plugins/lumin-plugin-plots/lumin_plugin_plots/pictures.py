@@ -1,0 +1,53 @@
+"""Figures as parts of a page: small ones as SVG, others as PNG."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lumin_core.errors import LuminError
+from lumin_core.runs import Figure, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lumin_core.runs import Part
+    from lumin_plugin_plots.plot import Plot
+
+LARGEST_SVG = 60_000
+"""Bytes, up to which a figure is put on a page as SVG."""
+
+_SVG_OF = 1_200  # points of lines and areas, above which it is not tried
+
+
+def picture(title: str, draw: Callable[[], Plot], caption: str = "") -> Part:
+    """Return a figure as a part of a page, or why it cannot be drawn.
+
+    Args:
+        title: Its title.
+        draw: Draws it.
+        caption: What is to be known of it.
+
+    Example:
+        >>> from lumin_plugin_plots import plot_calibration
+        >>> from lumin_plugin_plots.pictures import picture
+        >>> picture("Calibration", lambda: plot_calibration({"pred": [0.5], "gen_target": [2]}))
+        Text(title='Calibration', text="This is not shown: 'gen_target' must be 0 ...
+    """
+    try:
+        plot = draw()
+    except LuminError as error:
+        return Text(title=title, text=f"This is not shown: {error}")
+    if _n_points(plot) <= _SVG_OF and len(image := plot.picture("svg")) <= LARGEST_SVG:
+        return Figure(title=title, image=image, format="svg", caption=caption)
+    return Figure(title=title, image=plot.picture("png"), format="png", caption=caption)
+
+
+def _n_points(plot: Plot) -> int:
+    """Count the points that a figure is drawn of, as far as that is quickly told."""
+    return sum(
+        len(path.vertices)
+        for axes in plot.figure.axes
+        for artists in (axes.lines, axes.collections, axes.patches)
+        for artist in artists
+        for path in (artist.get_paths() if hasattr(artist, "get_paths") else [artist.get_path()])
+    )
