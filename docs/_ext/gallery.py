@@ -1,4 +1,4 @@
-"""The gallery: what the files of ``docs/gallery`` show when they are run, on the site beside their code.
+"""The gallery: what the files of ``docs/gallery`` show when they are run, beside their code.
 
 The page ``docs/gallery.md`` has a line for each, ``[roc.py](gallery/roc.py)``, which leads to the
 file on a code host, and is replaced by picture and code on the site.
