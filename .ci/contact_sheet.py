@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
 import gallery  # noqa: E402
 
-CELL = 560, 460  # of the sheet, in pixels
-COLUMNS = 5
+CELL = 640, 540  # of the sheet, in pixels
+COLUMNS = 4
 TALLEST = 24_000  # of a page
 DITAU = ROOT / "examples" / "ditau"
 
