@@ -94,7 +94,8 @@ def test_cuts_with_too_little_background_are_empty_counted_and_said():
     n = int(np.isnan(curve["significance"]).sum())
     assert n > 0
     assert plot.numbers.about["not_shown"]["net_0, without uncertainty"] == n
-    assert f"{2 * n} points with fewer than 20 effective background events" in " ".join(plot.figure.get_supxlabel().split())
+    note = " ".join(plot.figure.get_supxlabel().split())
+    assert f"{2 * n} points with fewer than 20 effective background events" in note
     assert not np.isnan(curve["significance"][0])
 
 
