@@ -26,6 +26,7 @@ def observed(n=500, seed=2):
     return {"pred": np.random.default_rng(seed).beta(3, 3, n)}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_stacked_sums_are_those_of_numpy():
     df = events()
     histograms = plot_score(df, by="process", bins=10, settings=SMALL).numbers.histograms
@@ -96,6 +97,7 @@ def test_the_figure_is_that_of_its_numbers_and_is_labelled(tmp_path):
         assert text in written
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_class_of_several_and_scores_beyond_one():
     rng = np.random.default_rng(1)
     df = {"logit": rng.normal(0, 3, 90), "gen_target": np.arange(90) % 3}
@@ -104,6 +106,7 @@ def test_one_class_of_several_and_scores_beyond_one():
     assert not plot.numbers.histograms["b jets"].axes[0].edges[0] >= 0
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("how", "error", "words"),
     [
@@ -121,6 +124,7 @@ def test_what_cannot_be_shown_is_refused(how, error, words):
         plot_score(events(), settings=SMALL, **how)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_process_called_data_is_refused():
     df = {"pred": [0.1, 0.2], "gen_target": [0, 1], "process": ["data", "top"]}
     with pytest.raises(DataError, match="observed="):

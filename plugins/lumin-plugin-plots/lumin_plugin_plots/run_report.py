@@ -67,7 +67,9 @@ def write_report(run: str | Path | Run, path: str | Path | None = None) -> Writt
     failed: dict[str, str] = {}
     sections = [_built(component, run, failed) for component in registry.components("report_section")]
     ordered = [section for _, section in sorted(sections, key=lambda pair: pair[0])]
-    write_text(target, page("/".join(run.folder.path.parts[-2:]), f"Report of {_state(run)}, {written_when()}", ordered))
+    write_text(
+        target, page("/".join(run.folder.path.parts[-2:]), f"Report of {_state(run)}, {written_when()}", ordered)
+    )
     return Written(target, failed)
 
 
