@@ -202,7 +202,10 @@ def events_label(edges: np.ndarray, unit: str = "") -> str:
     """
     widths = np.diff(edges)
     is_equal = np.allclose(widths, widths[0], rtol=1e-6)
-    return f"Events / {f'{widths[0]:.3g} {unit}'.strip()}" if is_equal else "Events / bin"
+    if not is_equal:
+        return "Events / bin"
+    width = f"{widths[0]:.3g} {unit}".strip()
+    return "Events" if width == "1" else f"Events / {width}"
 
 
 def density_label(unit: str = "") -> str:

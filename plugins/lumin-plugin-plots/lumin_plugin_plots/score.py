@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lumin_plugin_plots.events import Data, Mask
+    from lumin_plugin_plots.mplhep_panels import Range
     from lumin_plugin_plots.settings import PlotSettings
 
 PANELS = ("ratio", "pull")
@@ -132,8 +133,9 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     stacked(main, stack, about["stack"], colours, [HATCHES[i % len(HATCHES)] for i in range(len(stack))])
     uncertainty(main, total, "statistical uncertainty")
     if data is not None:
-        points(main, data, "data", counted=True, color="black", marker="o")
-        _compare(panels[1], data, total, about)
+        blind = tuple(about["blind"]) if about["blind"] else None
+        points(main, data, "data", counted=True, blind=blind, color="black", marker="o")
+        _compare(panels[1], data, total, about["panel"], blind)
     _scale(main, total, about["log"])
     edges = total.axes[0].edges
     main.set_xlim(edges[0], edges[-1])
@@ -158,19 +160,18 @@ def _hidden(edges: np.ndarray, blind: tuple[float, float] | None) -> tuple[np.nd
     return hidden, [float(edges[:-1][hidden][0]), float(edges[1:][hidden][-1])]
 
 
-def _compare(below: Axes, data: hist.Hist[Any], total: hist.Hist[Any], about: Mapping[str, Any]) -> None:
-    if about["panel"] == "ratio":
+def _compare(below: Axes, data: hist.Hist[Any], total: hist.Hist[Any], panel: str, blind: Range) -> None:
+    if panel == "ratio":
         below.set_ylabel("data / sim.")
-        ratio(below, data, total, counted=True, color="black", marker="o")
+        ratio(below, data, total, counted=True, blind=blind, color="black", marker="o")
     else:
         below.set_ylabel("(data - sim.) / σ")
-        pull(below, data, total, counted=True, color="#717581")
-    if about["blind"]:
-        low, high = about["blind"]
-        below.axvspan(low, high, color="0.9", linewidth=0, zorder=0)
+        pull(below, data, total, counted=True, blind=blind, color="#717581")
+    if blind:
+        below.axvspan(*blind, color="0.9", linewidth=0, zorder=0)
         box = {"facecolor": "0.9", "edgecolor": "none", "pad": 1.5}
         place = below.get_xaxis_transform()
-        below.text((low + high) / 2, 0.5, "blinded", transform=place, ha="center", va="center", bbox=box)
+        below.text(sum(blind) / 2, 0.5, "blinded", transform=place, ha="center", va="center", bbox=box)
 
 
 def _scale(main: Axes, total: hist.Hist[Any], log: bool) -> None:
