@@ -2,7 +2,8 @@
 
 ``python benchmarks/kills.py [kills [seed]]``: so many of each. A conversion is resumed, by one process and by two in
 turns, and must end with the same bytes; a fold file that is predicted into must keep all its columns and open, whatever
-the moment. The script says so, or exits with 1. The tests run a shortened form.
+the moment; a ROOT file of scores is the one from before (in turns there is none), or whole, and what was begun is gone
+after the next. The script says so, or exits with 1. The tests run a shortened form.
 """
 
 from __future__ import annotations
@@ -46,6 +47,18 @@ def predict(foldfile: Path) -> None:
     model = Model(ModelBuilder.from_fy(fy, "classification", seed=1))
     print("begun", flush=True)
     model.predict(fy)
+
+
+def score(foldfile: Path, events: Path, output: Path) -> None:
+    """Predict the events of a ROOT file into another one."""
+    from lumin_core import FoldYielder, Model, ModelBuilder
+    from lumin_core.runs import score_files
+
+    with FoldYielder(foldfile) as fy:
+        model = Model(ModelBuilder.from_fy(fy, "classification", seed=1))
+        model.fit(1, fy, 5000, trn_idxs=[0], visible_bar=False, seed=1)  # which records the recipe
+    print("begun", flush=True)
+    score_files(model, events, output=output, overwrite=True)
 
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:
@@ -117,27 +130,66 @@ def damage_of_predictions(foldfile: Path, kills: int, rng: random.Random) -> tup
     return n_killed, wrong
 
 
+def damage_of_scores(foldfile: Path, kills: int, rng: random.Random) -> tuple[int, list[str]]:
+    """Kill predictions of a ROOT file into another; return how many kills came in time, and what was wrong."""
+    import numpy as np
+
+    arguments = "--score", foldfile, foldfile.with_name("events_0.root"), foldfile.with_name("scores.root")
+    output, n_killed, n_done, wrong = arguments[-1], 0, 0, []
+    seconds = finish(start(*arguments))
+    old, whole = output.read_bytes(), scores_of(output)
+    for number in range(kills):
+        output.unlink(missing_ok=True)
+        if number % 2:
+            output.write_bytes(old)
+        n_killed += killed(start(*arguments), rng.uniform(0, 1) * seconds)
+        if output.exists() and output.read_bytes() != old:
+            n_done += 1
+            if not np.array_equal(scores_of(output), whole):
+                wrong.append(f"after kill {number} there are other scores")
+        elif output.exists() != bool(number % 2):
+            wrong.append(f"after kill {number} the file from before is gone, or back")
+    finish(start(*arguments))
+    if not np.array_equal(scores_of(output), whole):
+        wrong.append("the last call gives other scores")
+    if left := [path.name for path in output.parent.iterdir() if ".part" in path.suffixes and path.suffix != ".lock"]:
+        wrong.append(f"after the last call there is left: {', '.join(left)}")
+    print(f"scores: {n_killed} killed in {seconds:.1f} s each, {n_done} files complete in spite of that")
+    return n_killed, wrong
+
+
+def scores_of(path: Path) -> object:
+    """Read a file of scores to its end."""
+    import uproot
+
+    with uproot.open(path) as file:
+        return file["Events_pred"]["pred"].array(library="np")
+
+
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def main(kills: int, seed: int) -> int:
-    """Kill both."""
+    """Kill all three."""
     rng = random.Random(seed)  # noqa: S311  (moments, no secrets)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         n_conversions, wrong = damage_of_conversions(folder, kills, rng)
         n_predictions, others = damage_of_predictions(folder / "whole.hdf5", kills, rng)
-    for line in [*wrong, *others]:
+        n_scores, of_scores = damage_of_scores(folder / "whole.hdf5", kills, rng)
+    wrong += [*others, *of_scores]
+    for line in wrong:
         print(line)
-    print("WRONG" if wrong or others else "no file was damaged, no column lost, all bytes are the same")
-    return 0 if n_conversions and n_predictions and not wrong and not others else 1
+    print("WRONG" if wrong else "no file was damaged, no column lost, all bytes are the same")
+    return 0 if n_conversions and n_predictions and n_scores and not wrong else 1
 
 
 DO: dict[str, Callable[..., None]] = {
     "--convert": lambda folder, name, workers: convert(Path(folder), name, int(workers)),
     "--predict": lambda foldfile: predict(Path(foldfile)),
+    "--score": lambda *paths: score(*map(Path, paths)),
 }
 
 if __name__ == "__main__":

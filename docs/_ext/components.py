@@ -55,6 +55,7 @@ USES = {
     "executors": "train_models(..., executor={})",
     "augmentations": "FoldYielder(path, augmentations=[{}])",
     "transforms": "fit_input_pipe(df, features, steps=[{}])",
+    "live_views": 'train_models(..., cb_partials=[{{"name": "metric_logger", "view": {}}}])',
     "exporters": "model.export(path, format={})",
 }
 """By kind, where a component is chosen."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import components
 import faces
+import gallery
 from docutils import nodes
 from docutils.utils.math import MathError, latex2mathml
 from sphinx.util import logging
@@ -30,13 +31,21 @@ def write_pages(app: Sphinx) -> None:
     pages = components.pages() | faces.pages(f"{components.GENERATED}/python")
     root = Path(app.srcdir)
     for old in (root / components.GENERATED).rglob("*.*"):
-        if old.relative_to(root).as_posix() not in pages:
+        if old.suffix != ".png" and old.relative_to(root).as_posix() not in pages:
             old.unlink()
     for name, text in pages.items():
         path = root / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+
+
+def show_gallery(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put pictures into the gallery, when its page is read."""
+    if docname == "docs/gallery":
+        for name in gallery.names():
+            app.env.note_dependency(str(gallery.FOLDER / f"{name}.py"))
+        source[0] = "".join(gallery.with_pictures(source[0], Path(app.srcdir) / "docs"))
 
 
 def find_page(env: BuildEnvironment, name: str) -> tuple[str, str, str] | None:
@@ -106,6 +115,7 @@ def as_mathml(node: nodes.Node, *, as_block: bool = False) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Take part in the build."""
     app.connect("builder-inited", write_pages)
+    app.connect("source-read", show_gallery)
     app.connect("missing-reference", link_name)
     app.connect("doctree-resolved", link_code)
     app.connect("html-page-context", shorten_navigation, priority=100)  # before the theme asks for it

@@ -10,7 +10,7 @@ import numpy as np
 from lumin_core.arguments import explained
 from lumin_core.checks import as_list, check_keys
 from lumin_core.data.reader import writer_of
-from lumin_core.errors import ConfigError
+from lumin_core.errors import ConfigError, FileError
 from lumin_core.runs.scoring import as_ensemble
 from lumin_core.training.asking import Question, as_array
 
@@ -63,6 +63,7 @@ def score_folds(
 
     Raises:
         ConfigError: If the fold file lacks a key, or what tells its events apart.
+        FileError: If the output is there and may not be replaced, as a file of events may never be.
 
     Example:
         >>> import numpy as np, tempfile
@@ -78,6 +79,7 @@ def score_folds(
     """
     ensemble = as_ensemble(model)
     columns = _keys_of(fy, as_list(keys))
+    _refuse_sources(fy, Path(output).expanduser())
     writer = writer_of(output, tree=tree, overwrite=overwrite, rntuple=rntuple)
     found = ensemble._predict(fy, Question(**how), None, out_of_fold=out_of_fold, spread=spread)
     folds = [[as_array(values) for values in of_fold[1 : 2 + spread]] for of_fold in found]
@@ -93,6 +95,16 @@ def score_folds(
             piece = order[start : start + _PIECE]
             writer.append({column: values[piece] for column, values in columns.items()})
     return Path(output)
+
+
+def _refuse_sources(fy: FoldYielder, output: Path) -> None:
+    """Refuse to replace a file that the fold file was made of, told by its name alone."""
+    for source in fy.file_schema.sources:
+        if output.exists() and Path(str(source.get("name"))).name == output.name:
+            raise FileError(
+                f"{output} has the name of {source['name']}, of which {fy.foldfile.name} was made; give the "
+                "predictions another name"
+            )
 
 
 def _keys_of(fy: FoldYielder, keys: Sequence[str]) -> dict[str, np.ndarray]:

@@ -7,9 +7,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from lumin_core import Callback, Ensemble, Model, registry
+from lumin_core import Callback, Ensemble, FoldFileWriter, Model, registry
 from lumin_core.cli import main
 from lumin_core.errors import ConfigError
 from lumin_core.runs import Results
@@ -340,3 +341,14 @@ def test_what_is_begun_is_said_on_a_terminal(folder, monkeypatch):
     (folder / "train.hdf5").unlink()
     assert main(["train", "run.toml"]) == 1
     assert sys.stderr.getvalue().startswith("training 2 models of run.toml\n")
+
+
+def test_a_training_weight_that_nothing_uses_is_told(lumin, folder):
+    with FoldFileWriter(folder / "train.hdf5", cont_feats=["x"], targ_feats="y", overwrite=True) as file:
+        for fold in range(2):
+            misc = {"train_weight": np.ones(16)}
+            file.append(fold, inputs=np.ones((16, 1)), targets=np.arange(16) % 2, misc=misc)
+    used = 'cb_partials=[{name = "balance_classes", column = "train_weight"}]'
+    for options, is_told in (([], True), (["--set", used], False)):
+        code, _, err = lumin("train", "run.toml", "--set", "n_models=1", "--set", "n_epochs=1", "--overwrite", *options)
+        assert (code, "has the column train_weight, which nothing uses; cb_partials = [{ name" in err) == (0, is_told)

@@ -34,6 +34,28 @@ def test_links_lead_to_files_of_the_repository(page):
     assert [str(path) for path in paths if not path.is_file() or "reference" in path.parts] == []
 
 
+def test_the_gallery_has_a_line_for_every_file():
+    import gallery
+
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    assert sorted(gallery.LINE.findall(text)) == gallery.names()
+
+
+def test_a_line_of_the_gallery_becomes_what_its_file_shows_and_its_code(tmp_path, monkeypatch):
+    pytest.importorskip("lumin_plugin_plots")
+    import gallery
+
+    monkeypatch.setattr(gallery, "FOLDER", tmp_path)
+    code = """from lumin_plugin_plots import working_points
+
+table = working_points({"pred": [0.1, 0.6, 0.4, 0.9], "gen_target": [0, 0, 1, 1]}, efficiencies=0.5)
+"""
+    (tmp_path / "points.py").write_text(f'"""A table."""\n\n{code}', encoding="utf-8")
+    page = "".join(gallery.with_pictures("# Title\n\n[points.py](gallery/points.py)\n\nEnd\n", tmp_path))
+    assert page.startswith("# Title\n\nA table.\n\n| ")
+    assert page.endswith(f"```python\n{code}```\n\nEnd\n")
+
+
 def test_a_docstring_is_cut_into_its_sections():
     from docstrings import parse
 
@@ -77,7 +99,7 @@ def test_every_kind_of_the_core_has_its_contract():
     from components import contracts, example_of, kinds
 
     declared_by_plugins = {"graph_extractors", "graph_collapsers", "conv_layers", "run_tables"}
-    declared_by_plugins |= {"converters", "expression_functions", "readers", "writers"}
+    declared_by_plugins |= {"converters", "expression_functions", "readers", "writers", "live_views", "report_sections"}
     assert {kind.plural for kind in kinds()} - declared_by_plugins == set(contracts())
     assert {kind.plural: example_of(kind) for kind in kinds()}["norms"] == ("optimisers-activations-norms-initialisers")
 

@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("pyarrow")
 
 from lumin_core import build
-from lumin_core.errors import ConfigError, DataError
-from lumin_plugin_io import ParquetReader
+from lumin_core.errors import ConfigError, DataError, FileError
+from lumin_plugin_io import ParquetReader, ParquetWriter
 
 COLUMNS = {
     "pred": np.array([0.5, np.nan, 1.0], "f4"),
@@ -41,3 +41,16 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="begun with the columns"):
         write(tmp_path / "a.parquet", {"x": np.zeros(1)}, {"y": np.zeros(1)})
     assert list(tmp_path.glob("*.parquet")) == []
+
+
+def test_events_are_not_replaced_by_scores(tmp_path):
+    write(tmp_path / "a.parquet", COLUMNS)
+    content = (tmp_path / "a.parquet").read_bytes()
+    words = "a.parquet holds events without 'score', which would be lost: give another name"
+    with pytest.raises(FileError, match=words), ParquetWriter(tmp_path / "a.parquet", overwrite=True) as writer:
+        writer.append({"event": np.arange(3), "score": np.ones(3)})
+    assert (tmp_path / "a.parquet").read_bytes() == content
+    with ParquetWriter(tmp_path / "a.parquet", overwrite=True) as writer:
+        writer.append({"event": np.arange(3), "pred": np.ones(3)})
+    with ParquetReader(tmp_path / "a.parquet") as reader:
+        assert list(reader.columns()) == ["event", "pred"]

@@ -85,3 +85,25 @@ def test_text_is_refused_and_so_is_a_folder_that_is_not_there(tmp_path):
         write(tmp_path / "a.root", {"s": np.array(["a"])})
     with pytest.raises(ConfigError, match=r"there is no folder .*none; make it first"):
         RootWriter(tmp_path / "none" / "a.root")
+
+
+def test_what_is_not_an_earlier_file_of_scores_is_not_replaced(tmp_path):
+    path, scores = tmp_path / "a.root", {"run": np.arange(3), "pred": np.ones(3, "f4")}
+    for before, words in (
+        ({"Events": {"x": np.ones(3)}}, "a.root also holds Events, which would be lost"),
+        ({"scores": {"run": np.ones(3)}}, "a.root holds events without 'pred', which would be lost"),
+        ({"scores": scores, "deep/Events": {"x": np.ones(3)}}, "also holds deep/Events"),
+    ):
+        with uproot.recreate(path) as file:
+            for tree, columns in before.items():
+                file.mktree(tree, {name: values.dtype for name, values in columns.items()}).extend(columns)
+        content = path.read_bytes()
+        with pytest.raises(FileError, match=words), RootWriter(path, "scores", overwrite=True) as writer:
+            writer.append(scores)
+        assert path.read_bytes() == content
+        path.unlink()
+    path.write_bytes(b"root, but damaged")
+    for keys in (["run", "pred"], ["pred"]):
+        with RootWriter(path, "scores", overwrite=True) as writer:
+            writer.append({key: scores[key] for key in keys})
+    assert [each.name for each in tmp_path.iterdir() if not each.name.endswith(".lock")] == ["a.root"]

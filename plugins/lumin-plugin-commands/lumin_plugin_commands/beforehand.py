@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lumin_core.data import FoldReader
+from lumin_core.display import short_path, whole
 from lumin_core.errors import ConfigError, LuminError
 from lumin_core.files import read_toml
 from lumin_core.looks import look_at
 from lumin_core.runs import holds_run, refuse_earlier_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _GROUPS = ("data", "model", "train")  # tables whose keys may also stand at the top level
+_WEIGHT = "train_weight"  # the column that a recipe's table of that name makes
 _FOLDER = "train_weights"  # of train_models, where nothing else is said
 
 
@@ -34,8 +37,8 @@ class Beforehand:
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.toml"
         >>> _ = path.write_text("n_models = 3")
         >>> seen = Beforehand(path, {"savepath": "nothere"})
-        >>> seen.n_models, seen.folder.name, seen.is_begun
-        (3, 'nothere', False)
+        >>> seen.n_models, seen.folder.name, [*seen.remarks(resume=False)]
+        (3, 'nothere', [])
     """
 
     def __init__(self, path: Path, changes: Mapping[str, object]) -> None:
@@ -45,6 +48,7 @@ class Beforehand:
             raise ConfigError(f"{self.path} is {look.told(self.path)}")
         groups = [table for name in _GROUPS if isinstance(table := given.get(name), dict)]
         self._values = {key: value for table in (given, *groups) for key, value in table.items()}
+        self._columns: list[str] = []
         self._changes = {name.removeprefix("data.").removeprefix("train."): value for name, value in changes.items()}
 
     @property
@@ -56,11 +60,6 @@ class Beforehand:
     def folder(self) -> Path:
         """The run's folder."""
         return self._place("savepath") or self.path.parent.resolve() / _FOLDER
-
-    @property
-    def is_begun(self) -> bool:
-        """Whether the folder holds a run."""
-        return holds_run(self.folder)
 
     def check(self, *, resume: bool, overwrite: bool) -> None:
         """Refuse a fold file that is not there, and a folder that holds an earlier run.
@@ -74,11 +73,25 @@ class Beforehand:
         """
         if (foldfile := self._place("foldfile")) is not None:
             try:
-                FoldReader(foldfile).close()
+                with closing(FoldReader(foldfile)) as reader:
+                    self._columns = reader.columns
             except LuminError as error:
                 raise type(error)(f"{self.path}: {error}") from error
         if not resume and not overwrite:
             refuse_earlier_run(self.folder)
+
+    def remarks(self, *, resume: bool) -> Iterator[str]:
+        """Yield what is likely not meant, after `check`.
+
+        Args:
+            resume: Whether a run goes on.
+        """
+        if resume and not holds_run(self.folder):
+            yield f"nothing to go on with: {short_path(self.folder)} holds no run; it begins anew"
+        callbacks = [value for key, value in [*self._values.items(), *self._changes.items()] if "cb_partials" in key]
+        if _WEIGHT in self._columns and _WEIGHT not in str(callbacks):
+            way_out = whole(f'cb_partials = [{{ name = "balance_classes", column = "{_WEIGHT}" }}]')
+            yield f"the fold file has the column {_WEIGHT}, which nothing uses; {way_out} weights the losses by it"
 
     def _place(self, key: str) -> Path | None:
         """Return a path, relative to the file, or of the changes to the current folder."""

@@ -95,9 +95,8 @@ def _look_first(path: Path, changes: Mapping[str, object], *, resume: bool, over
     found = Beforehand(path, changes)
     announce(f"training {count(found.n_models, 'model') if isinstance(found.n_models, int) else 'models'} of {path}")
     found.check(resume=resume, overwrite=overwrite)
-    if resume and not found.is_begun:
-        said = f"nothing to go on with: {short_path(found.folder)} holds no run; it begins anew"
-        click.echo(folded(said, sys.stderr), err=True)
+    for remark in found.remarks(resume=resume):
+        click.echo(folded(remark, sys.stderr), err=True)
 
 
 def _parsed(change: str) -> tuple[str, object]:

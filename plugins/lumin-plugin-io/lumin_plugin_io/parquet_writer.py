@@ -12,7 +12,7 @@ from lumin_core.errors import DataError
 from lumin_plugin_io.staged_writer import StagedWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from lumin_plugin_io.staged_writer import Types
@@ -49,6 +49,12 @@ class ParquetWriter(StagedWriter):
     def __init__(self, path: str | Path, tree: str | None = None, *, overwrite: bool = False) -> None:
         super().__init__(path, overwrite=overwrite)
         self._file: pq.ParquetWriter | None = None
+
+    def _tables(self) -> dict[str, Collection[str]]:
+        try:
+            return {"": pq.read_schema(self.path).names}
+        except pa.ArrowException:  # damaged, or no Parquet file at all: nothing is lost that could be read
+            return {}
 
     def _begin(self, types: Types) -> None:
         fields = []

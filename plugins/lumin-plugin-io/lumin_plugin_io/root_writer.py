@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import uproot
 
-from lumin_core.errors import DataError
+from lumin_core.errors import DataError, LuminError
+from lumin_plugin_io.root_file import find_table, open_file, tables_of
 from lumin_plugin_io.staged_writer import StagedWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from lumin_plugin_io.staged_writer import Types
@@ -53,11 +54,17 @@ class RootWriter(StagedWriter):
     def __init__(
         self, path: str | Path, tree: str | None = None, *, overwrite: bool = False, rntuple: bool = False
     ) -> None:
-        super().__init__(path, overwrite=overwrite)
-        self.tree = tree or "Events"
+        super().__init__(path, tree or "Events", overwrite=overwrite)
         self.rntuple = rntuple
         self._file: Any = None
         self._table: Any = None
+
+    def _tables(self) -> dict[str, Collection[str]]:
+        try:
+            with open_file(str(self.path)) as file:
+                return {name: find_table(file, str(self.path), name)[1].keys() for name in tables_of(file)}
+        except LuminError:  # damaged, or no ROOT file at all: nothing is lost that could be read
+            return {}
 
     def _begin(self, types: Types) -> None:
         for name, (dtype, _) in types.items():

@@ -7,7 +7,7 @@ import pytest
 from converters import JsonWriter, Made, NumberWriter, ShiftAndScale
 
 from lumin_core import Ensemble, FoldYielder, Model, ModelBuilder, registry
-from lumin_core.errors import ConfigError, UnknownComponent
+from lumin_core.errors import ConfigError, FileError, UnknownComponent
 from lumin_core.runs import fold_scores, score_folds
 
 
@@ -47,6 +47,14 @@ def test_events_are_in_the_order_in_which_they_were_read(fy, tmp_path, monkeypat
     model.predict(fy)
     expected = fy.get_column("pred")[np.argsort(fy.get_column("run"))]
     np.testing.assert_array_equal(np.float32(found["mine"]), expected)
+
+
+def test_no_file_of_the_events_is_replaced(fy, tmp_path):
+    path = tmp_path / "one.root"
+    path.write_text("events")
+    with pytest.raises(FileError, match=r"one.root has the name of one.root, of which train.hdf5 was made; give"):
+        score_folds(build(fy), fy, path, overwrite=True)
+    assert path.read_text() == "events"
 
 
 def test_who_takes_no_text_gets_the_number_of_the_file(fy, tmp_path):
