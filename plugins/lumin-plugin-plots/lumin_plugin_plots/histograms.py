@@ -109,6 +109,19 @@ def added(histograms: Sequence[Histogram]) -> Histogram:
     return total
 
 
+def averaged(histograms: Sequence[Histogram]) -> Histogram:
+    """Return the mean of histograms of the same events, with the mean of their variances.
+
+    Args:
+        histograms: At least one, of one axis.
+    """
+    mean = added(histograms)
+    content = contents(mean, flow=True)
+    content.value = content.value / len(histograms)
+    content.variance = content.variance / len(histograms)
+    return mean
+
+
 def scaled(histogram: Histogram) -> Histogram:
     """Return the density of a histogram: per unit of the axis, of integral one with what is beyond.
 
