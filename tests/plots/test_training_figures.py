@@ -28,7 +28,9 @@ def test_range_tests_show_what_they_found(tmp_path):
     plot = plot_lr_finders(tests, settings=SMALL)
     curve = plot.numbers.curves["bs 64"]
     np.testing.assert_array_equal(curve["loss"], tests["bs 64"].smoothed_loss)
-    np.testing.assert_allclose(curve["repeats_high"] - curve["mean_loss"], np.where(np.isnan(curve["loss"]), np.nan, 0.01))
+    np.testing.assert_allclose(
+        curve["repeats_high"] - curve["mean_loss"], np.where(np.isnan(curve["loss"]), np.nan, 0.01)
+    )
     assert "repeats_high" not in plot.numbers.curves["bs 256"]
     assert plot.numbers.about["suggestion"] == {name: test.suggestion for name, test in tests.items()}
     assert f"bs 64: suggested {tests['bs 64'].suggestion:.2g}" in texts(plot)
