@@ -20,6 +20,7 @@ _HOMES: dict[str, list[str]] = {
     "point_table": ["WorkingPoints", "working_points"],
     "response": ["plot_response"],
     "roc": ["plot_roc"],
+    "run_comparison": ["write_comparison"],
     "run_report": ["write_report"],
     "schedule": ["plot_schedule"],
     "score": ["plot_score"],

@@ -16,6 +16,7 @@ from lumin_plugin_plots.point_table import WorkingPoints as WorkingPoints
 from lumin_plugin_plots.point_table import working_points as working_points
 from lumin_plugin_plots.response import plot_response as plot_response
 from lumin_plugin_plots.roc import plot_roc as plot_roc
+from lumin_plugin_plots.run_comparison import write_comparison as write_comparison
 from lumin_plugin_plots.run_report import write_report as write_report
 from lumin_plugin_plots.schedule import plot_schedule as plot_schedule
 from lumin_plugin_plots.score import plot_score as plot_score

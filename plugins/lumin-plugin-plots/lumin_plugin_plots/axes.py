@@ -278,11 +278,13 @@ def finish(
         figure.supxlabel("\n".join(wrapped), fontsize=8, color="0.35", x=0.02, ha="left")
     handles, names = main.get_legend_handles_labels()
     entries = band_entries(bands)
-    if legend and (handles or entries):
-        names = [*names, *(str(each.get_label()) for each in entries)]
-        _lay_out(figure)
-        _place_legend(main, [*handles, *entries], names, title)
     _lay_out(figure)
+    if legend and (handles or entries):
+        limits = main.get_ylim()
+        names = [*names, *(str(each.get_label()) for each in entries)]
+        _place_legend(main, [*handles, *entries], names, title)
+        if main.get_ylim() != limits:  # the numbers at the axis may be wider
+            _lay_out(figure)
     figure.set_layout_engine("none")  # else it is laid out anew, slowly, whenever it is written
     main.set_title("")
     add_label(main, settings, _LABEL)

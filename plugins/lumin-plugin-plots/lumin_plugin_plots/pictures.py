@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LARGEST_SVG = 60_000
 """Bytes, up to which a figure is put on a page as SVG."""
 
-_SVG_OF = 1_200  # points of lines and areas, above which it is not tried
+_SVG_OF = 350  # points of lines and areas, above which it is not tried: it would be larger
 
 
 def picture(title: str, draw: Callable[[], Plot], caption: str = "") -> Part:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,14 @@ from lumin_core.arguments import explained
 from lumin_core.display import count
 from lumin_core.errors import ConfigError, LuminError
 from lumin_core.files import naming, write_text
-from lumin_core.runs import Run, Text
+from lumin_core.runs import Figure, Run, Table, Text
 from lumin_plugin_plots.page import Section, page
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from lumin_core.registry import Component
-    from lumin_core.runs import ReportSection
+    from lumin_core.runs import Part, ReportSection
 
 NAME = "report.html"
 """Of the file in the run's folder."""
@@ -67,7 +70,9 @@ def write_report(run: str | Path | Run, path: str | Path | None = None) -> Writt
     failed: dict[str, str] = {}
     sections = [_built(component, run, failed) for component in registry.components("report_section")]
     ordered = [section for _, section in sorted(sections, key=lambda pair: pair[0])]
-    write_text(target, page("/".join(run.folder.path.parts[-2:]), f"Report of {_state(run)}, {written_when()}", ordered))
+    write_text(
+        target, page("/".join(run.folder.path.parts[-2:]), f"Report of {_state(run)}, {written_when()}", ordered)
+    )
     return Written(target, failed)
 
 
@@ -109,9 +114,35 @@ def _built(component: Component, run: Run, failed: dict[str, str]) -> tuple[tupl
     try:
         section: ReportSection = registry.build("report_section", component.qualified)
         place, title = (section.order, component.qualified), section.title
-        return place, Section(title, section.build(run))
+    except Exception as error:  # noqa: BLE001  (a plugin is anybody's code, and the page is made without it)
+        return place, _without(title, error, failed)
+    return place, attempted(title, partial(section.build, run), failed)
+
+
+def attempted(title: str, build: Callable[[], Sequence[Part]], failed: dict[str, str]) -> Section:
+    """Build a section; one that fails says so in its place.
+
+    Args:
+        title: Its heading.
+        build: Builds its parts.
+        failed: Where it is noted why it failed.
+
+    Example:
+        >>> from lumin_plugin_plots.run_report import attempted
+        >>> failed = {}
+        >>> attempted("Loss", lambda: [1 / 0], failed).parts, failed
+        ([Text(title='', text='This is not shown: ZeroDivisionError: ...')], {'Loss': 'ZeroDiv...
+    """
+    try:
+        parts = build()
+        if wrong := [part for part in parts if not isinstance(part, Figure | Table | Text)]:
+            raise TypeError(f"a section has figures, tables and texts, got {wrong[0]!r}")
+        return Section(title, parts)
     except Exception as error:  # noqa: BLE001  (a section is anybody's code, and the page is made without it)
-        why = str(error) if isinstance(error, LuminError) else f"{type(error).__name__}: {error}"
-        _log.debug("the section %s failed", component.qualified, exc_info=True)
-        failed[title] = why
-        return place, Section(title, [Text(text=f"This is not shown: {why}")])
+        return _without(title, error, failed)
+
+
+def _without(title: str, error: Exception, failed: dict[str, str]) -> Section:
+    _log.debug("the section %s failed", title, exc_info=error)
+    failed[title] = str(error) if isinstance(error, LuminError) else f"{type(error).__name__}: {error}"
+    return Section(title, [Text(text=f"This is not shown: {failed[title]}")])

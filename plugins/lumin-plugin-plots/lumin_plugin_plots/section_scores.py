@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lumin_core.runs import Part, Run, Scored
 
 _MOST = 4  # classes, or targets, that have figures of their own
+_MOST_PERMUTED = 10_000  # events of each sample whose labels are permuted, a thousand times
+_N_REPLICAS = 50  # for the uncertainty of a number
 _PROCESS = "gen_sample"  # the column of the process, by its usual name
 
 
@@ -91,13 +93,15 @@ def points(new: Scored, names: Mapping[str, str | list[str]]) -> Table:
         new: The events.
         names: Columns by label, as from `predictions`.
     """
-    table = working_points(new.df, names)
+    table = working_points(new.df, names, n_replicas=_N_REPLICAS)
     return Table(title="Working points", header=table.header, rows=table.rows, caption=CAPTION)
 
 
 def _train_test(run: Run, new: Scored, name: str, title: str) -> Part:
-    seen = run.seen
-    return picture(title, lambda: plot_train_test(seen.df, new.df, name), f"Training: {seen.text}.")
+    seen, most = run.seen, _MOST_PERMUTED
+    train, test = (df if len(df) <= most else df.sample(most, random_state=0) for df in (seen.df, new.df))
+    taken = f"{len(train):,} of the {seen.text}; beside {len(test):,} of the events that are new"
+    return picture(title, lambda: plot_train_test(train, test, name), f"Training: {taken}.")
 
 
 def _all_events(run: Run, df: pd.DataFrame) -> tuple[float, str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lumin_core.display import count
 from lumin_core.runs import ReportSection, Table
+from lumin_plugin_plots import plot_learning_curves
+from lumin_plugin_plots.pictures import picture
 
 if TYPE_CHECKING:
     from lumin_core.runs import Part, Run
@@ -67,4 +69,16 @@ def _number(value: Any) -> str:
 
 
 def _curves(run: Run) -> list[Part]:
-    return []
+    models = trained(run)
+    if not any(history["train"]["loss"] for history in run.histories.values()):
+        return []
+    return [picture("Learning curves", lambda: plot_learning_curves(models))]
+
+
+def trained(run: Run) -> list[Any]:
+    """Return for each model that has begun its result, or its history so far.
+
+    Args:
+        run: The run.
+    """
+    return [run.finished.get(number, history) for number, history in run.histories.items()]
