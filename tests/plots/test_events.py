@@ -19,7 +19,7 @@ def test_fold_files_have_their_columns_and_predictions(tmp_path):
         for i in range(2):
             fy.save_fold_pred(fy[i]["inputs"][:, 0] / 100, i)
     events = Events(fy)
-    assert events.numbers("pt").tolist() == events.numbers("pred").round(4).tolist() or len(events) == 4
+    assert sorted(events.numbers("pt")) == COLUMNS["pt"]
     np.testing.assert_allclose(events.numbers("pred"), events.numbers("pt") / 100, rtol=1e-6)
     assert sorted(events.weights()) == [-2.0, 0.0, 0.5, 1.0]
     assert events.is_signal().sum() == 2
@@ -55,7 +55,7 @@ def test_scores_of_classes_are_in_order_of_their_numbers():
 
 def test_classes_are_whole_numbers():
     assert Events({"gen_target": [2.0, 0.0]}).classes(3).tolist() == [2, 0]
-    with pytest.raises(DataError, match="numbers of classes from 0 to 1.* got \\[0.5, 2.0\\] too"):
+    with pytest.raises(DataError, match=r"numbers of classes from 0 to 1.* got \[0.5, 2.0\] too"):
         Events({"gen_target": [2, 0.5, 1]}).classes(2)
 
 

@@ -57,7 +57,7 @@ def test_other_files_are_refused(text, message):
 
 def test_unknown_figure_is_refused(tmp_path):
     Numbers(figure="pie").save(tmp_path / "pie.json")
-    with pytest.raises(DataError, match="of the figure 'pie', which is not known here; known are .*roc"):
+    with pytest.raises(DataError, match=r"of the figure 'pie', which is not known here; known are .*roc"):
         redraw(tmp_path / "pie.json")
 
 

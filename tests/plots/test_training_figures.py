@@ -99,4 +99,4 @@ def test_tables_that_are_none_are_refused():
     with pytest.raises(ShapeError, match=r"\(cardinality, size\)"):
         plot_embedding({"channel": [0.5]})
     with pytest.raises(ConfigError, match="a head that has embeddings"):
-        plot_embedding(Model(ModelBuilder("regression", 1, cont_feats=["pt"], head="ident_head"), device="cpu"))
+        plot_embedding("model.safetensors")

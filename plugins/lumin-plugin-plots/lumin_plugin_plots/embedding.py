@@ -147,7 +147,8 @@ def _scatter(panel: Axes, curve: Mapping[str, np.ndarray], names: list[str], set
 def _tables(embeddings: Model | Mapping[str, ArrayLike]) -> dict[str, Any]:
     if isinstance(embeddings, Mapping):
         return dict(embeddings)
-    get_embeds: Any = getattr(getattr(embeddings, "head", None), "get_embeds", None)
+    head = getattr(embeddings, "head", None)
+    get_embeds: Any = getattr(getattr(head, "flat_head", head), "get_embeds", None)  # of a multi_head, its flat part
     if get_embeds is None:
         raise ConfigError(
             f"a model with a head that has embeddings is needed, such as cat_emb_head, or tables by feature, "

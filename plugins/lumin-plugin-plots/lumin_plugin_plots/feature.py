@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lumin_core.arguments import explained
-from lumin_core.checks import check_tables, did_you_mean, listed
+from lumin_core.arguments import expect, explained
+from lumin_core.checks import did_you_mean, listed
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.statistics import get_moments, uncert_round
 from lumin_plugin_plots.axes import LINES, MARKERS, finish, one_panel, two_panels
@@ -20,7 +21,7 @@ from lumin_plugin_plots.plot import Plot, drawn
 from lumin_plugin_plots.two_samples import distance_test
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.figure import Figure
 
@@ -125,7 +126,7 @@ def plot_samples(
         >>> round(plot.numbers.about["distances"]["new"]["distance"], 3)
         0.333
     """
-    check_tables(samples=samples)
+    expect(samples, Mapping, "samples")
     if len(samples) < 2:
         raise ConfigError(f"samples must be data by label, two or more, got {listed(samples) or 'none'}")
     baseline = next(iter(samples)) if baseline is None else baseline

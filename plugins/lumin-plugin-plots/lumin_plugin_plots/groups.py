@@ -106,7 +106,7 @@ def groups(events: Events, by: By) -> dict[str, np.ndarray]:
     if isinstance(by, Mapping):
         found = {str(label): events.flags(cut) for label, cut in by.items()}
         if empty := [label for label, of in found.items() if not of.any()]:
-            raise DataError(f"no event passes the cut {listed(empty)}; loosen it, or leave it out")
+            raise DataError(f"no event passes the cut {empty[0]!r}; loosen it, or leave it out")
         return found
     if not isinstance(by, str):
         raise ArgumentError(f"by must be the name of a column, or cuts by label, got {came(by)}")

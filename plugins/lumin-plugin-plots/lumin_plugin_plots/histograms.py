@@ -45,9 +45,9 @@ def edges_of(values: np.ndarray, bins: Bins, *, limits: tuple[float, float] | No
         >>> edges_of(np.array([0.0, 1.0, 3.0]), 50)
         array([-0.5,  0.5,  1.5,  2.5,  3.5])
     """
-    if not isinstance(bins, int):
+    if np.ndim(bins) > 0:
         return _checked(bins)
-    n_bins = positive(bins, "bins")
+    n_bins = positive(bins, "bins, where they are not edges,")
     finite = values[np.isfinite(values)]
     if not len(finite):
         raise DataError("there are no finite values to show; give a column, or a mask, that has some")
@@ -58,6 +58,8 @@ def edges_of(values: np.ndarray, bins: Bins, *, limits: tuple[float, float] | No
     low, high = np.quantile(finite, (_TAIL, 1 - _TAIL))
     if low == high:
         low, high = finite.min(), finite.max()
+    if low == high:
+        low, high = low - 0.5, high + 0.5
     return np.linspace(low, high, n_bins + 1)
 
 
@@ -86,7 +88,7 @@ def filled(edges: np.ndarray, values: np.ndarray, weights: np.ndarray, label: st
 
 
 def contents(histogram: Histogram, *, flow: bool = False) -> Any:
-    """Return the sums of a histogram, ``.value`` of w and ``.variance`` of w², to be read or changed.
+    """Return the sums of a histogram, ``.value`` of w and ``.variance`` of w², to read or change.
 
     Args:
         histogram: Of weighted events.
@@ -215,8 +217,9 @@ def _whole_edges(finite: np.ndarray) -> np.ndarray | None:
     return np.arange(low - 0.5, high + 1)
 
 
-def _checked(bins: Sequence[float]) -> np.ndarray:
-    edges = np.asarray(bins, dtype=np.float64)
-    if edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
+def _checked(bins: Bins) -> np.ndarray:
+    edges = np.asarray(bins)
+    is_row = edges.ndim == 1 and len(edges) > 1 and edges.dtype.kind in "iuf"
+    if not (is_row and np.isfinite(edges).all() and (np.diff(edges) > 0).all()):
         raise ConfigError(f"bins must be their number, or at least two edges that rise, got {bins!r}")
-    return edges
+    return edges.astype(np.float64)

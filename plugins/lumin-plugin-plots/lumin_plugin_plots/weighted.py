@@ -85,10 +85,10 @@ class Cuts:
         """
         n_groups = len(self.cut) - 1
         sums = binned(np.where(signal, self._group, self._group + n_groups), 2 * n_groups, weights)
-        above = np.cumsum(sums.reshape(*sums.shape[:-1], 2, n_groups), axis=-1)
-        shares = share(above, above[..., -1:])
-        shares = np.concatenate((np.where(np.isnan(shares[..., :1]), np.nan, 0.0), shares), axis=-1)
-        return shares[..., 0, :], shares[..., 1, :]
+        above = np.zeros((*sums.shape[:-1], 2, n_groups + 1))
+        np.cumsum(sums.reshape(*sums.shape[:-1], 2, n_groups), axis=-1, out=above[..., 1:])
+        above *= share(np.ones(1), above[..., -1:])
+        return above[..., 0, :], above[..., 1, :]
 
 
 def share(part: np.ndarray, total: np.ndarray) -> np.ndarray:

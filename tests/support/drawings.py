@@ -1,0 +1,34 @@
+"""What stands in a figure, and figures drawn again from their files."""
+
+import numpy as np
+from matplotlib.container import ErrorbarContainer
+from matplotlib.text import Text
+
+from lumin_plugin_plots import PlotSettings, redraw
+
+SMALL = PlotSettings(dpi=40, size=(4, 3))
+
+
+def texts(plot):
+    """Return all that is written in a figure."""
+    return [text.get_text() for text in plot.figure.findobj(Text) if text.get_text()]
+
+
+def error_bars(axes):
+    """Return centres and lengths of the error bars of a panel, ``(x, y, down, up)`` of each."""
+    found = []
+    for bars in (each for each in axes.containers if isinstance(each, ErrorbarContainer) and len(each[2])):
+        segments = [line for line in bars[2][-1].get_segments() if len(line) == 2]
+        x, y = (np.asarray(of, float) for of in bars[0].get_data())
+        ends = np.array([[line[0][1], line[1][1]] for line in segments]) if segments else np.empty((0, 2))
+        if len(ends) == len(y):
+            found.append((x, y, y - ends[:, 0], ends[:, 1] - y))
+    return found
+
+
+def check_redrawn(plot, tmp_path):
+    """See that the files of a figure hold all of it: numbers, and thus the picture."""
+    *_, numbers = plot.save(tmp_path / "figure", formats=["png"])
+    again = redraw(numbers, plot.settings)
+    assert again.numbers.to_text() == plot.numbers.to_text()
+    assert again.picture() == plot.picture()
