@@ -106,10 +106,14 @@ def whole(page: Path, width: int, browser: str) -> Image.Image:
 
 
 def section(page: Path, name: str, browser: str) -> Image.Image:
-    """Return a picture of a section of a page in few colours, for the README."""
-    picture = photograph(f"{page.as_uri()}#{name}", (1280, 1000), browser)
+    """Return a picture of how a section of a page begins, in few colours, for the README."""
+    alone = page.with_name("section.html")
+    style = f"<style>section:not(:has(#{name})), nav {{ display: none }}</style></head>"
+    alone.write_text(page.read_text(encoding="utf-8").replace("</head>", style), encoding="utf-8")
+    picture = photograph(alone.as_uri(), (1280, 1000), browser)
+    alone.unlink()
     picture.thumbnail((960, 960), Image.Resampling.LANCZOS)
-    return picture.quantize(48, dither=Image.Dither.NONE)
+    return picture.quantize(128, dither=Image.Dither.NONE)
 
 
 def main() -> None:
