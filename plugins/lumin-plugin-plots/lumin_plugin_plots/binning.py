@@ -249,7 +249,9 @@ def unit_weight(bins: Binned, weights: np.ndarray) -> np.ndarray:
     Returns:
         Shape ``(n_bins,)``; zero where there is no positive sum.
     """
-    return np.nan_to_num(weighted.share(bins.sums(weights**2), bins.sums(weights)))
+    totals = bins.sums(weights)
+    units: np.ndarray = np.where(totals > 0, weighted.share(bins.sums(weights**2), totals), 0.0)
+    return units
 
 
 def share_with_prior(part: np.ndarray, total: np.ndarray, unit: np.ndarray, *, seed: int) -> np.ndarray:
