@@ -74,18 +74,10 @@ def test_bands_enclose_the_values_and_no_error_is_negative(undrawn, working_poin
     curve = plot_efficiency(sample(), "pt", **working_point, bins=EDGES, settings=SMALL).numbers.curves["pred"]
     for name in ("background", "rejection"):
         low95, low, high, high95 = (curve[f"{name}_sample_{side}"] for side in ("low95", "low", "high", "high95"))
-        assert (
-            (low95 < low).all()
-        )
-        assert (
-            (low < curve[name]).all()
-        )
-        assert (
-            (curve[name] < high).all()
-        )
-        assert (
-            (high <= high95).all()
-        )
+        assert (low95 < low).all()
+        assert (low < curve[name]).all()
+        assert (curve[name] < high).all()
+        assert (high <= high95).all()
         assert (curve[f"{name}_error"] >= 0).all()
 
 

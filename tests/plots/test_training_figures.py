@@ -28,7 +28,9 @@ def test_range_tests_show_what_they_found(tmp_path):
     plot = plot_lr_finders(tests, settings=SMALL)
     curve = plot.numbers.curves["bs 64"]
     np.testing.assert_array_equal(curve["loss"], tests["bs 64"].smoothed_loss)
-    np.testing.assert_allclose(curve["repeats_high"] - curve["mean_loss"], np.where(np.isnan(curve["loss"]), np.nan, 0.01))
+    np.testing.assert_allclose(
+        curve["repeats_high"] - curve["mean_loss"], np.where(np.isnan(curve["loss"]), np.nan, 0.01)
+    )
     assert "repeats_high" not in plot.numbers.curves["bs 256"]
     assert plot.numbers.about["suggestion"] == {name: test.suggestion for name, test in tests.items()}
     assert f"bs 64: suggested {tests['bs 64'].suggestion:.2g}" in texts(plot)
@@ -47,8 +49,8 @@ def test_range_tests_that_show_nothing_are_refused():
 
 def test_schedules_come_by_name_and_as_objects(tmp_path):
     one_cycle = {"name": "one_cycle", "lengths": (1, 2), "lr_range": (0.1, 1.0)}
-    plot = plot_schedule({"cycle": one_cycle, "SGDR": {"name": "cycle_lr", "lr_range": (0, 1)}}, n_batches=4, n_epochs=2,
-                         settings=SMALL)  # fmt: skip
+    schedules = {"cycle": one_cycle, "SGDR": {"name": "cycle_lr", "lr_range": (0, 1)}}
+    plot = plot_schedule(schedules, n_batches=4, n_epochs=2, settings=SMALL)
     np.testing.assert_array_equal(plot.numbers.curves["SGDR"]["lr"], CycleLR((0, 1)).values(4, 2)["lr"])
     assert "mom" in plot.numbers.curves["cycle"]
     assert plot.numbers.curves["cycle"]["epoch"].tolist() == [i / 4 for i in range(8)]
@@ -71,7 +73,7 @@ def test_embeddings_of_a_model_are_its_heads():
     table = model.head.get_embeds()["n_jets"].numpy()
     np.testing.assert_allclose(plot.numbers.curves["table"]["dim_1"], table[:, 1])
     assert plot.numbers.curves["table"]["category"].tolist() == [str(i) for i in range(6)]
-    with pytest.raises(ConfigError, match="feature must be .* there are channel, n_jets"):
+    with pytest.raises(ConfigError, match=r"feature must be .* there are channel, n_jets"):
         plot_embedding(model)
 
 

@@ -155,9 +155,9 @@ def side_by_side(settings: PlotSettings) -> tuple[Figure, list[Axes]]:
     Example:
         >>> from lumin_plugin_plots import PlotSettings
         >>> from lumin_plugin_plots.axes import side_by_side
-        >>> figure, (left, right) = side_by_side(PlotSettings(size=(6, 4)))
+        >>> figure, (left, right) = side_by_side(PlotSettings(size=(5, 4)))
         >>> figure.get_size_inches().tolist()
-        [9.6, 4.0]
+        [8.0, 4.0]
     """
     width, height = settings.size
     figure = _figure(1.6 * width, height, settings)
