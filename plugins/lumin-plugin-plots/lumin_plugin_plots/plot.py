@@ -56,6 +56,12 @@ class Plot:
         figure: The figure, of matplotlib; it belongs to no window.
         numbers: What it shows.
         settings: How it looks.
+
+    Example:
+        >>> from lumin_plugin_plots import plot_roc
+        >>> plot = plot_roc({"pred": [0.2, 0.4, 0.3, 0.9], "gen_target": [0, 0, 1, 1]})
+        >>> plot.numbers.about["areas"], plot.picture("svg")[:5]
+        ({'pred': 0.75}, b'<?xml')
     """
 
     figure: Figure
@@ -135,6 +141,14 @@ def redraw(path: str | Path, settings: PlotSettings | None = None) -> Plot:
 
     Raises:
         DataError: If the file does not hold the numbers of a figure.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_plugin_plots import PlotSettings, plot_roc, redraw
+        >>> plot = plot_roc({"pred": [0.2, 0.4, 0.3, 0.9], "gen_target": [0, 0, 1, 1]})
+        >>> *_, numbers = plot.save(pathlib.Path(tempfile.mkdtemp()) / "roc", formats=[])
+        >>> redraw(numbers, PlotSettings(experiment="CMS")).numbers.about["areas"]
+        {'pred': 0.75}
     """
     with naming(path, ConfigError):
         text = Path(path).expanduser().read_text(encoding="utf-8")
