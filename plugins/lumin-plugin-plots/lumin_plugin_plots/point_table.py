@@ -38,7 +38,7 @@ class WorkingPoints:
     Example:
         >>> import pandas as pd
         >>> from lumin_plugin_plots import WorkingPoints
-        >>> row = {"auc": 0.8765, "auc_error": 0.0032, "auc_spread": 0.0012, "models": 3}
+        >>> row = {"auc": 0.8766, "auc_error": 0.0032, "auc_spread": 0.0012, "models": 3}
         >>> table = WorkingPoints(pd.DataFrame([row], index=["network"]))
         >>> print(table.to_markdown().splitlines()[2])
         | network | 0.877 ± 0.003 ± 0.001 | 3 |
