@@ -1,9 +1,12 @@
-"""Figures that tests of numbers do without."""
+"""The small fold files of tests/support, and figures that tests of numbers do without."""
 
 from types import SimpleNamespace
 
 import pytest
+from folds import make_builder, make_fy, quiet_machine
 from matplotlib.figure import Figure
+
+__all__ = ["make_builder", "make_fy", "quiet_machine"]
 
 
 @pytest.fixture
