@@ -4,8 +4,8 @@
 
 FOLDER gets every figure of `docs/gallery` as a picture, `sheet.png` with all of them, the pages `report.html` of the
 first RUN and `compare.html` of all, and pictures of both at the widths of a desk and of a phone, where there is
-`chromium`. Without a RUN two are trained: the example `ditau`, with five epochs. `report.png` and `compare.png` are the
-beginnings of the pages, small enough for the README: they become `docs/pictures/`.
+`chromium`. Without a RUN two are trained: the example `ditau`, with five epochs. `report_training.png` and
+`report_predictions.png` are two sections of the report, small enough for the README: they become `docs/pictures/`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -34,15 +34,8 @@ TALLEST = 24_000  # of a page
 DITAU = ROOT / "examples" / "ditau"
 
 
-class Screen(NamedTuple):
-    """How wide a page is shown, and how much of it is its beginning."""
-
-    name: str
-    width: int
-    height: int
-
-
-SCREENS = (Screen("desk", 1280, 900), Screen("phone", 390, 844))
+SCREENS = {"desk": 1280, "phone": 390}
+SECTIONS = ("training", "predictions")
 
 
 def draw(folder: Path) -> dict[str, Image.Image]:
@@ -95,23 +88,32 @@ def call(*arguments: str) -> None:
         sys.exit(code)
 
 
-def photograph(page: Path, screen: Screen, browser: str) -> Image.Image:
-    """Return a picture of a whole page."""
-    target = page.with_name("whole.png")
-    size = f"--window-size={screen.width},{TALLEST}"
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", size, f"--screenshot={target}"]
-    subprocess.run([browser, *options, page.as_uri()], check=True, capture_output=True, timeout=120)  # noqa: S603
-    picture = Image.open(target).convert("RGB")
-    target.unlink()
+def photograph(address: str, size: tuple[int, int], browser: str) -> Image.Image:
+    """Return a picture of a page in a window."""
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "page.png"
+        window = f"--window-size={size[0]},{size[1]}"
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", window, f"--screenshot={target}"]
+        subprocess.run([browser, *options, address], check=True, capture_output=True, timeout=120)  # noqa: S603
+        return Image.open(target).convert("RGB")
+
+
+def whole(page: Path, width: int, browser: str) -> Image.Image:
+    """Return a picture of a whole page, without what is empty below."""
+    picture = photograph(page.as_uri(), (width, TALLEST), browser)
     used = np.flatnonzero((np.asarray(picture) != picture.getpixel((0, picture.height - 1))).any(axis=(1, 2)))
     return picture.crop((0, 0, picture.width, int(used[-1]) + 20))
 
 
-def beginning(picture: Image.Image, height: int) -> Image.Image:
-    """Return the beginning of a page in few colours, for the README."""
-    top = picture.crop((0, 0, picture.width, min(height, picture.height)))
-    top.thumbnail((960, height), Image.Resampling.LANCZOS)
-    return top.quantize(64, dither=Image.Dither.NONE)
+def section(page: Path, name: str, browser: str) -> Image.Image:
+    """Return a picture of how a section of a page begins, in few colours, for the README."""
+    alone = page.with_name("section.html")
+    style = f"<style>section:not(:has(#{name})), nav {{ display: none }}</style></head>"
+    alone.write_text(page.read_text(encoding="utf-8").replace("</head>", style), encoding="utf-8")
+    picture = photograph(alone.as_uri(), (1280, 1000), browser)
+    alone.unlink()
+    picture.thumbnail((960, 960), Image.Resampling.LANCZOS)
+    return picture.quantize(128, dither=Image.Dither.NONE)
 
 
 def main() -> None:
@@ -127,11 +129,10 @@ def main() -> None:
     if browser is None:
         sys.exit("there is no chromium, so the pages are not photographed")
     for name, page in pages.items():
-        for screen in SCREENS:
-            picture = photograph(page, screen, browser)
-            picture.save(folder / f"{name}_{screen.name}.png")
-            if screen.name == "desk":
-                beginning(picture, 2 * screen.height).save(folder / f"{name}.png", optimize=True)
+        for screen, width in SCREENS.items():
+            whole(page, width, browser).save(folder / f"{name}_{screen}.png")
+    for name in SECTIONS:
+        section(pages["report"], name, browser).save(folder / f"report_{name}.png", optimize=True)
     print("all is in", folder)
 
 

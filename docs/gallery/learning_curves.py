@@ -7,12 +7,16 @@ from lumin_plugin_plots import plot_learning_curves
 rng = np.random.default_rng(7)
 
 
-def history(n_epochs, lowest, overtraining):
+def history(n_epochs: int, lowest: float, overtraining: float) -> dict[str, dict[str, list[float]]]:
+    """Make up the history of a model."""
     epochs = np.arange(n_epochs)
     fall = 0.28 * np.exp(-epochs / 4) + rng.normal(scale=0.004)
     valid = lowest + fall + overtraining * epochs + rng.normal(scale=0.002, size=n_epochs)
     train = np.repeat(lowest - 0.02 + fall - overtraining * epochs, 9) + rng.normal(scale=0.01, size=9 * n_epochs)
-    return {"train": {"loss": train.tolist()}, "valid": {"loss": valid.tolist(), "ROC AUC": (1.02 - valid / 2).tolist()}}
+    return {
+        "train": {"loss": train.tolist()},
+        "valid": {"loss": valid.tolist(), "ROC AUC": (1.02 - valid / 2).tolist()},
+    }
 
 
 runs = {

@@ -11,6 +11,7 @@ from lumin_core.statistics import bootstrap
 from lumin_plugin_hep import ams_scan
 from lumin_plugin_io import Recipe
 from lumin_plugin_metrics import roc_auc_score
+from lumin_plugin_plots import write_report
 
 SEED = 2026
 here, folder = Path(__file__).parent, Path(tempfile.mkdtemp(prefix="ditau_"))
@@ -77,4 +78,8 @@ for name in ("model_0", "model_1", "model_2", "ensemble"):
     loss = f"{results[int(name[-1])]['loss']:.4f}" if name != "ensemble" else ""
     print(f"{name:>10} {loss:>12} {auc:>14.4f} ± {error:.4f} {ams:>9.2f} {cut:>7.3f}", flush=True)
 print("\nROC AUC tells how well signal and background are told apart, AMS the significance of the best cut, in sigma.")
+
+# 6. All that can be seen of the run, on one page.
+page = write_report(folder / "run").path
 print(f"Fold files, run and ensemble lie in {folder}; next: lumin info {folder / 'run'}")
+print(f"The run on one page, with its figures: {page}")

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lumin_core import FoldYielder, Model, ModelBuilder
+from lumin_core import FoldYielder, Model, ModelBuilder, train_models
 from lumin_core.statistics import bootstrap
 from lumin_plugin_io import Recipe
 from lumin_plugin_metrics import background_rejection, roc_auc_score
+from lumin_plugin_plots import write_comparison
 
 SEED = 2026
 folder = Path(tempfile.mkdtemp(prefix="jets_"))
@@ -50,8 +51,8 @@ networks = {  # what is read, head, epochs, learning rate
     "particle_transformer": (OBJECTS, graph(transformer, "class_attention"), 6, 1e-3),
 }
 
-# 3. Each is trained under one cycle of the learning rate, and ends with its best epoch, by the loss on the first fold.
-#    Predictions become columns of the test file.
+# 3. Each is a run of one model, which is trained under one cycle of the learning rate, and ends with its best epoch, by
+#    the loss on the first fold. Predictions become columns of the test file.
 parameters, seconds = {}, {}
 for name, (what_is_read, head, n_epochs, lr) in networks.items():
     fy = FoldYielder(train_file, **what_is_read)
@@ -63,13 +64,13 @@ for name, (what_is_read, head, n_epochs, lr) in networks.items():
         opt_args={"opt": "adamw", "lr": lr},
         seed=SEED,
     )
-    model = Model(builder)
     cycle = {"name": "one_cycle", "lengths": (0.3 * n_epochs, 0.7 * n_epochs), "lr_range": (lr / 20, lr)}
     print(f"{name}: {n_epochs} epochs", flush=True)
     began = time.perf_counter()
-    model.fit(
-        n_epochs, fy, bs=100, val_idx=0, cbs=["save_best", cycle], cb_savepath=folder / name, seed=SEED,
+    results = train_models(
+        fy, 1, bs=100, model_builder=builder, n_epochs=n_epochs, cb_partials=cycle, savepath=folder / name, seed=SEED,
     )  # fmt: skip
+    model = Model.from_save(results[0]["path"])
     seconds[name], parameters[name] = time.perf_counter() - began, model.get_param_count()
     model.predict(FoldYielder(test_file, **what_is_read), pred_name=name)
 
@@ -91,4 +92,8 @@ for name in networks:
         row += f"{statistic(pred, target):.{digits}f} ± {(high - low) / 2:.{digits}f}".rjust(15)
     print(f"{name:21}{row}{parameters[name]:>8,}{seconds[name]:>6.0f}", flush=True)
 print("\nOf QCD jets one in 1/eff_b passes; 'flat' shows how much mass and number of constituents tell by themselves.")
-print(f"Fold files and models lie in {folder}; next: lumin info {folder / 'test.hdf5'}")
+
+# 5. All that can be seen of the four: what differs, how they learned, and their curves, on one page.
+page = write_comparison([folder / name for name in networks], folder / "compare.html").path
+print(f"Fold files and runs lie in {folder}; next: lumin report {folder / 'deep_sets'}")
+print(f"The four networks on one page: {page}")

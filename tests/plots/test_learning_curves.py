@@ -62,7 +62,7 @@ def test_without_validation_each_training_fold_is_shown():
 
 def test_a_folder_of_a_run_that_goes_on_is_read(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"schema": 1, "seed": 1, "n_models": 2, "directions": {}}))
-    with pytest.raises(DataError, match="none of the 2 models .* has finished an epoch"):
+    with pytest.raises(DataError, match=r"none of the 2 models .* has finished an epoch"):
         plot_learning_curves(tmp_path)
     (tmp_path / "model_1").mkdir()
     result = {"loss": None, "path": None, "history": history(3), "cycle_losses": [], "failed": "diverged"}

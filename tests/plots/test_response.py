@@ -95,7 +95,7 @@ def test_figure_says_what_it_shows(tmp_path):
 
 
 def test_what_cannot_be_divided_by_is_refused():
-    with pytest.raises(DataError, match="is zero in 1 events, .* relative=False"):
+    with pytest.raises(DataError, match=r"is zero in 1 events, .* relative=False"):
         plot_response({"pred": [1.0, 2.0], "gen_target": [0.0, 2.0]})
     with pytest.raises(DataError, match="uncertainties, 'u', must be positive, got -1"):
         plot_response({"pred": [1.0, 2.0], "gen_target": [1.0, 2.0], "u": [1.0, -1.0]}, uncert_name="u")

@@ -49,8 +49,8 @@ def test_range_tests_that_show_nothing_are_refused():
 
 def test_schedules_come_by_name_and_as_objects(tmp_path):
     one_cycle = {"name": "one_cycle", "lengths": (1, 2), "lr_range": (0.1, 1.0)}
-    plot = plot_schedule({"cycle": one_cycle, "SGDR": {"name": "cycle_lr", "lr_range": (0, 1)}}, n_batches=4, n_epochs=2,
-                         settings=SMALL)  # fmt: skip
+    schedules = {"cycle": one_cycle, "SGDR": {"name": "cycle_lr", "lr_range": (0, 1)}}
+    plot = plot_schedule(schedules, n_batches=4, n_epochs=2, settings=SMALL)
     np.testing.assert_array_equal(plot.numbers.curves["SGDR"]["lr"], CycleLR((0, 1)).values(4, 2)["lr"])
     assert "mom" in plot.numbers.curves["cycle"]
     assert plot.numbers.curves["cycle"]["epoch"].tolist() == [i / 4 for i in range(8)]
@@ -73,7 +73,7 @@ def test_embeddings_of_a_model_are_its_heads():
     table = model.head.get_embeds()["n_jets"].numpy()
     np.testing.assert_allclose(plot.numbers.curves["table"]["dim_1"], table[:, 1])
     assert plot.numbers.curves["table"]["category"].tolist() == [str(i) for i in range(6)]
-    with pytest.raises(ConfigError, match="feature must be .* there are channel, n_jets"):
+    with pytest.raises(ConfigError, match=r"feature must be .* there are channel, n_jets"):
         plot_embedding(model)
 
 

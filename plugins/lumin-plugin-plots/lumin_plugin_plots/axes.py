@@ -155,9 +155,9 @@ def side_by_side(settings: PlotSettings) -> tuple[Figure, list[Axes]]:
     Example:
         >>> from lumin_plugin_plots import PlotSettings
         >>> from lumin_plugin_plots.axes import side_by_side
-        >>> figure, (left, right) = side_by_side(PlotSettings(size=(6, 4)))
+        >>> figure, (left, right) = side_by_side(PlotSettings(size=(5, 4)))
         >>> figure.get_size_inches().tolist()
-        [9.6, 4.0]
+        [8.0, 4.0]
     """
     width, height = settings.size
     figure = _figure(1.6 * width, height, settings)
@@ -348,9 +348,9 @@ def _meets(artist: Any, box: Bbox) -> bool:
         paths, offsets = artist.get_paths(), artist.get_offset_transform().transform(artist.get_offsets())
         if hasattr(artist, "get_sizes") and len(artist.get_sizes()):
             return bool(box.count_contains(offsets))
-        filled = artist.get_fill() if hasattr(artist, "get_fill") else False
+        filled = len(artist.get_facecolor()) > 0
     else:
-        paths, filled = [artist.get_path()], hasattr(artist, "get_facecolor")
+        paths, filled = [artist.get_path()], hasattr(artist, "get_fill") and artist.get_fill()
     transform = artist.get_transform()
     with np.errstate(invalid="ignore"):
         return any(

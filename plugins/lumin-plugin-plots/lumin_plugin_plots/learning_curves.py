@@ -232,8 +232,10 @@ def _results_of(run: object) -> list[History]:
 
 
 def _of_folder(run: Run) -> list[History]:
-    """Return what there is of the models of a run: results of those that are finished, else histories."""
+    """Return what there is of the models of a run: results, or histories as far as they go."""
     histories = {number: history for number, history in run.histories.items() if history["train"]["loss"]}
     if not histories:
-        raise DataError(f"none of the {run.n_models} models in {run.folder.path} has finished an epoch; wait for the first")
+        raise DataError(
+            f"none of the {run.n_models} models in {run.folder.path} has finished an epoch; wait for the first"
+        )
     return [run.finished.get(number, {"history": history}) for number, history in histories.items()]
