@@ -12,7 +12,7 @@ from lumin_plugin_plots.pictures import picture
 if TYPE_CHECKING:
     from lumin_core.runs import Part, Run
 
-_MOST_FEATURES = 3  # that have a figure each: a page is looked at, not searched
+_MOST_FEATURES = 2  # that have a figure each: a page is looked at, not searched
 _MOST_CORRELATED = 30
 
 
