@@ -14,4 +14,4 @@ events = {
 }
 
 settings = PlotSettings(names={"mass": r"$m_{\tau\tau}$"}, units={"mass": "GeV"})
-plot = plot_feat(events, "mass", settings=settings)
+plot = plot_feat(events, "mass", bins=30, settings=settings)

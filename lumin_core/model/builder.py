@@ -282,8 +282,8 @@ class ModelBuilder(BuilderRows):
             ``(model, opt, loss, input_mask, seed, components)``: the mask is ``None`` where all
             columns are used.
         """
-        model, *others = self.get_parts(device, input_mask)
-        return BuiltModel(model, build_optimiser(self.opt_args, model.parameters()), *others)
+        model, loss, mask, seed, components = self.get_parts(device, input_mask)
+        return BuiltModel(model, build_optimiser(self.opt_args, model.parameters()), loss, mask, seed, components)
 
     def get_parts(self, device: str | torch.device = "cpu", input_mask: Sequence[int] | None = None) -> BuiltParts:
         """Build a model with its loss, for whoever may not train it: arguments as for `get_model`.

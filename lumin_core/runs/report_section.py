@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from attrs import define, field
 
+from lumin_core.errors import ShapeError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,12 +41,21 @@ class Table:
         header: A title for each column; empty for a table of labels and what is said of them.
         rows: The rows, each with a text for each column.
         caption: What is to be known of it.
+
+    Raises:
+        ShapeError: If rows are not of one length.
     """
 
     title: str
     header: Sequence[str] = ()
     rows: Sequence[Sequence[str]]
     caption: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse rows that do not fit."""
+        lengths = {len(row) for row in self.rows} | ({len(self.header)} if self.header else set())
+        if len(lengths) > 1:
+            raise ShapeError(f"rows of the table {self.title!r} must have a text for each column, got {lengths}")
 
 
 @define(frozen=True, kw_only=True)

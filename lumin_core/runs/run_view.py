@@ -143,10 +143,11 @@ class Run:
                 were trained on all of it.
         """
         if self.held_back is not None:
-            what = f"of {self.held_back.foldfile.name}, which no model was trained on"
+            by = "the model" if len(self.models) == 1 else f"the mean of {len(self.models)} models"
+            what = f"of {self.held_back.foldfile.name}, new to all models, scored by {by}"
             return score(self.models, self.held_back, dict.fromkeys(self.models, ()), what)
         trained_on = {number: self.config["folds"][number]["train"] for number in self.models}
-        return self._score(trained_on, "that were not trained on")
+        return self._score(trained_on, "out of fold, each scored by the models that were not trained on it")
 
     @cached_property
     def seen(self) -> Scored:
@@ -157,7 +158,7 @@ class Run:
         """
         folds = range(len(self.fy))
         new = {i: [fold for fold in folds if fold not in self.config["folds"][i]["train"]] for i in self.models}
-        return self._score(new, "that were trained on")
+        return self._score(new, "of the training, each scored by the models that were trained on it")
 
     def _score(self, left_out: dict[int, list[int]], what: str) -> Scored:
         return score(self.models, opened_for(self.ensemble, self.fy.foldfile), left_out, what)

@@ -34,7 +34,7 @@ class Scored:
             ``pred``, the mean over the models that were asked about the event, and ``model_<i>`` of
             each that was asked about all. Of several outputs they are ``pred_0``, ``pred_1``, ...
         models: Numbers of the models that have a column.
-        text: Which events they are, and which models were asked, in a phrase.
+        text: Which events they are, and which models were asked, as a phrase.
     """
 
     df: pd.DataFrame = field(repr=False)
@@ -71,8 +71,8 @@ def score(models: Mapping[int, Model], fy: FoldYielder, left_out: Mapping[int, C
     everywhere = [i for i in models if all(i in asked[fold] for fold in taken)] if len(models) > 1 else []
     for i in everywhere:
         columns |= _columns(f"model_{i}", np.concatenate([answers[i][fold] for fold in taken]))
-    of_all = "" if len(taken) == len(folds) else f", of the first {len(taken)} of {len(folds)} folds"
-    text = f"{count(len(df), 'event')} {what}{of_all}, {_by(models, [asked[fold] for fold in taken])}"
+    of_all = "" if len(taken) == len(folds) else f"; those of the first {len(taken)} of {len(folds)} folds"
+    text = f"{count(len(df), 'event')} {what}{of_all}"
     return Scored(df=df.assign(**columns), models=everywhere, text=text)
 
 
@@ -101,13 +101,3 @@ def _columns(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     if values.shape[1] == 1:
         return {name: values[:, 0]}
     return {f"{name}_{k}": values[:, k] for k in range(values.shape[1])}
-
-
-def _by(models: Mapping[int, Model], asked: Sequence[Sequence[int]]) -> str:
-    """Say which models were asked."""
-    if len(models) == 1:
-        return f"by model {next(iter(models))}"
-    numbers = {len(those) for those in asked}
-    if numbers == {len(models)}:
-        return f"by the mean of {len(models)} models"
-    return "each by the model" if numbers == {1} else "each by the mean of the models"

@@ -15,6 +15,7 @@ from lumin_core.statistics import (
     mean_as_text,
     total_weight,
     uncert_round,
+    value_as_text,
 )
 
 
@@ -235,6 +236,14 @@ def test_resamples_and_means_leave_out_what_a_mask_covers():
     values = bootstrap(lambda x: np.isnan(x).sum(), np.ma.masked_array([1, 9], [False, True]), n=20, seed=1)
     assert set(values) == {0, 1, 2}
     assert bootstrap(len, ["signal", "background"], n=2, seed=1).tolist() == [2, 2]
+
+
+def test_value_is_written_with_the_uncertainties_that_there_are():
+    assert value_as_text(0.87653, 0.00321, float("nan"), 0.0012) == "0.877 ± 0.003 ± 0.001"
+    assert value_as_text(5321.0, 96.0) == "5300 ± 100"
+    assert value_as_text(0.5, 0.0, float("inf")) == "0.5"
+    with pytest.raises(DataError, match="must not be negative, got -1"):
+        value_as_text(0.5, -1)
 
 
 @pytest.mark.parametrize("values", [[0.0, None, 1.0], np.array([0, None, 1], dtype=object), pd.array([0, None, 1])])

@@ -15,6 +15,7 @@ def events(n=120, n_feats=4, seed=1):
     return pd.DataFrame(x, columns=[f"x{i}" for i in range(n_feats)])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_numbers_are_those_of_pandas():
     df = events()
     plot = plot_correlation(df, list(df), method="pearson", settings=SMALL)

@@ -21,6 +21,7 @@ def events(n=300, seed=1):
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_sums_and_moments_are_those_of_numpy():
     df, edges = events(), [50, 90, 110, 160]
     numbers = plot_feat(df, "mass", bins=edges, settings=SMALL).numbers
@@ -34,6 +35,7 @@ def test_sums_and_moments_are_those_of_numpy():
         assert found == pytest.approx(list(get_moments(x, w)))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_compared_is_a_column_cuts_or_nothing():
     df = events()
     assert list(plot_feat(df, "mass", by="n_jets", settings=SMALL).numbers.histograms) == [
@@ -46,6 +48,7 @@ def test_what_is_compared_is_a_column_cuts_or_nothing():
     assert list(plot_feat(df, "mass", None, settings=SMALL).numbers.histograms) == ["events"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_whole_numbers_have_a_bin_each():
     histogram = plot_feat(events(), "n_jets", settings=SMALL).numbers.histograms["signal"]
     assert histogram.axes[0].edges.tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5]

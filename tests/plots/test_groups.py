@@ -1,6 +1,7 @@
 """Classes, processes and cuts: every event is in its group, and in one only where groups are a column."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lumin_core.errors import ArgumentError, DataError, ShapeError
@@ -43,3 +44,12 @@ def test_groups_that_are_none_are_refused():
         groups(events, {"soft": [True]})
     with pytest.raises(ArgumentError, match="cuts by label"):
         groups(events, ["pt"])
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_events_without_a_group_are_not_dropped_silently(missing):
+    events = Events(pd.DataFrame({"gen_target": [0, 1, 1], "process": ["W", missing, "Z"]}))
+    with pytest.raises(DataError, match="missing for 1 events"):
+        processes(events, "process", classes(events, "gen_target"))
+    with pytest.raises(DataError, match="missing for 1 events"):
+        groups(events, "process")

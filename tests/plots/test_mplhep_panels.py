@@ -72,10 +72,11 @@ def test_bins_without_a_positive_sum_are_not_drawn(axes):
     full = filled(EDGES, EDGES[:-1] + 0.01, np.ones(8))
     points(axes, empty, "points", color="black")
     ratio(axes, full, empty, color="black", marker="o")
-    for _, y, down, up in error_bars(axes):
-        assert np.isfinite(y).sum() == 1
-        assert not (down < 0).any()
-        assert not (up < 0).any()
+    drawn = error_bars(axes)
+    assert len(drawn) == 2
+    for _, y, down, up in drawn:
+        assert np.isfinite(y).sum() == np.isfinite(down).sum() == 1
+        assert np.nanmin((down, up)) >= 0
 
 
 def test_stacks_add_up(axes):
@@ -84,3 +85,21 @@ def test_stacks_add_up(axes):
     tops = {patch.get_label(): patch.get_data().values.max() for patch in axes.patches}
     assert tops == {"low": 2, "high": 5}
     assert not axes.get_xlabel()
+
+
+def test_counts_of_zero_are_numbers_and_blinded_ones_are_not_drawn(axes):
+    expected = filled(EDGES, EDGES[:-1] + 0.01, np.full(8, 4.0))
+    counts = filled(EDGES, np.full(5, 0.3), np.ones(5))
+    points(axes, counts, "data", counted=True, blind=(0.5, 1), color="black")
+    (_, y, down, up), *_ = error_bars(axes)
+    np.testing.assert_array_equal(y, [0, 0, 5, 0, *[np.nan] * 4])
+    assert up[0] == pytest.approx(-np.log(0.158655), rel=1e-5)
+    assert down[0] == 0
+    below, pulls = Figure().add_subplot(), Figure().add_subplot()
+    ratio(below, counts, expected, counted=True, blind=(0.5, 1), color="black", marker="o")
+    marked = [line.get_xdata() for line in below.lines if line.get_marker() == "v"]
+    np.testing.assert_allclose(marked, [[0.0625, 0.1875, 0.4375]])
+    pull(pulls, counts, expected, counted=True, blind=(0.5, 1), color="0.5")
+    drawn = pulls.patches[0].get_data().values
+    np.testing.assert_allclose(drawn[0], -4 / np.sqrt(np.log(0.158655) ** 2 + 16), rtol=1e-5)
+    assert np.isnan(drawn[4:]).all()

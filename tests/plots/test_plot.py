@@ -115,6 +115,16 @@ def test_legend_covers_nothing(scale, n_curves):
         assert not box.count_contains(points)
 
 
+def test_legend_is_not_put_into_an_area():
+    with axes.look():
+        figure, main = axes.one_panel(SMALL)
+        main.fill_between([0, 1], [0, 0], [1, 1], label="all of it")
+        main.set_ylim(0, 1)
+        axes.finish(figure, main, SMALL)
+        box = main.get_legend().get_window_extent()
+    assert box.y0 > main.transData.transform((0, 1))[1]
+
+
 def test_lines_are_told_apart_in_grey():
     looks = [axes.line(SMALL, i) for i in range(6)]
     assert len({str(look["linestyle"]) for look in looks}) == 6

@@ -26,6 +26,7 @@ def observed(n=500, seed=2):
     return {"pred": np.random.default_rng(seed).beta(3, 3, n)}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_stacked_sums_are_those_of_numpy():
     df = events()
     histograms = plot_score(df, by="process", bins=10, settings=SMALL).numbers.histograms
@@ -92,10 +93,11 @@ def test_the_figure_is_that_of_its_numbers_and_is_labelled(tmp_path):
     plot = plot_score(events(), observed=observed(), by="process", blind=(0.7, 1), log=True, settings=SMALL)
     check_redrawn(plot, tmp_path)
     written = texts(plot)
-    for text in ("score (pred)", "Events / 0.04", "data / sim.", "data", "W", "statistical uncertainty"):
+    for text in ("score (pred)", "Events / 0.04", "data / sim.", "data", "W", "sample (± 1 σ)"):
         assert text in written
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_class_of_several_and_scores_beyond_one():
     rng = np.random.default_rng(1)
     df = {"logit": rng.normal(0, 3, 90), "gen_target": np.arange(90) % 3}
@@ -104,6 +106,7 @@ def test_one_class_of_several_and_scores_beyond_one():
     assert not plot.numbers.histograms["b jets"].axes[0].edges[0] >= 0
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("how", "error", "words"),
     [
@@ -121,7 +124,28 @@ def test_what_cannot_be_shown_is_refused(how, error, words):
         plot_score(events(), settings=SMALL, **how)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_process_called_data_is_refused():
     df = {"pred": [0.1, 0.2], "gen_target": [0, 1], "process": ["data", "top"]}
     with pytest.raises(DataError, match="observed="):
         plot_score(df, by="process", observed={"pred": [0.1]}, settings=SMALL)
+
+
+def test_several_models_have_a_mean_and_a_band(tmp_path):
+    df = events()
+    rng = np.random.default_rng(3)
+    names = [f"pred_{i}" for i in range(3)]
+    df |= {name: np.clip(df["pred"] + rng.normal(0, 0.1, 800), 0, 1) for name in names}
+    plot = plot_score(df, names, bins=6, settings=SMALL)
+    alone = [plot_score(df, name, bins=6, settings=SMALL).numbers.histograms for name in names]
+    for label in ("background", "signal"):
+        expected = np.mean([of[label].values() for of in alone], axis=0)
+        np.testing.assert_allclose(plot.numbers.histograms[label].values(), expected)
+    totals = np.array([of["background"].values() + of["signal"].values() for of in alone])
+    band = plot.numbers.curves["models"]
+    np.testing.assert_allclose(band["high"] - band["low"], 2 * totals.std(axis=0, ddof=1))
+    np.testing.assert_allclose(band["high"] + band["low"], 2 * totals.mean(axis=0))
+    assert {"sample (± 1 σ)", "models (± 1 σ)", "score (3 models)"} <= set(texts(plot))
+    check_redrawn(plot, tmp_path)
+    with pytest.raises(ConfigError, match="one pred_name"):
+        plot_score(df, names, observed=observed(), settings=SMALL)

@@ -20,6 +20,7 @@ def events(n=500, seed=1):
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_numbers_are_those_of_numpy_and_scipy():
     df, edges = events(), [60, 80, 110, 400]
     plot = plot_sculpting(df, "mass", 0.4, bins=edges, settings=SMALL)

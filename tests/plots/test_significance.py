@@ -50,6 +50,29 @@ def test_best_cut_is_that_of_heps_scan(negative, stat):
         assert found["cut"] == cut
 
 
+def test_events_of_equal_scores_are_selected_together():
+    data = {"pred": [0.9, 0.5, 0.5, 0.5], "gen_target": [1, 1, 0, 1], "gen_weight": [1.0, 2.0, 3.0, 4.0]}
+    best = plot_significance(data, min_events=0, **NEW).numbers.about["best"]["pred, without uncertainty"]
+    assert (best["cut"], best["signal"], best["background"]) == (0.5, 7, 3)
+
+
+def test_best_cut_is_not_where_background_is_gone():
+    data = {"pred": np.arange(40.0), "gen_target": np.arange(40) >= 20}
+    for least in (0, 5):
+        best = plot_significance(data, min_events=least, **NEW).numbers.about["best"]["pred, without uncertainty"]
+        assert best["background"] == max(least, 1)
+    assert plot_significance(data, min_events=99, **NEW).numbers.about["best"] == {
+        "pred, without uncertainty": {},
+        "pred, with uncertainty": {},
+    }
+
+
+def test_constant_background_is_uncertain_too():
+    data = {"pred": [0.5] * 4, "gen_target": [0, 1, 0, 1]}
+    plot = plot_significance(data, br=8, syst_unc_b=0.5, use_stat_unc=False, min_events=0, **NEW)
+    assert plot.numbers.curves["pred, with uncertainty"]["uncertainty"][0] == 5
+
+
 def test_curve_is_the_written_out_sums():
     data = events()
     plot = plot_significance(data, "net_0", wgt_factor=2, br=1, syst_unc_b=0.2, **NEW)
@@ -71,7 +94,8 @@ def test_cuts_with_too_little_background_are_empty_counted_and_said():
     n = int(np.isnan(curve["significance"]).sum())
     assert n > 0
     assert plot.numbers.about["not_shown"]["net_0, without uncertainty"] == n
-    assert f"{2 * n} points with fewer than 20 effective background events" in plot.figure.get_supxlabel()
+    note = " ".join(plot.figure.get_supxlabel().split())
+    assert f"{2 * n} points with fewer than 20 effective background events" in note
     assert not np.isnan(curve["significance"][0])
 
 

@@ -15,13 +15,15 @@ def texts(plot):
 
 
 def error_bars(axes):
-    """Return centres and lengths of the error bars of a panel, ``(x, y, down, up)`` of each."""
+    """Return ``(x, y, down, up)`` of the error bars of a panel; the lengths of those not drawn are NaN."""
     found = []
     for bars in (each for each in axes.containers if isinstance(each, ErrorbarContainer) and len(each[2])):
-        segments = [line for line in bars[2][-1].get_segments() if len(line) == 2]
         x, y = (np.asarray(of, float) for of in bars[0].get_data())
-        ends = np.array([[line[0][1], line[1][1]] for line in segments]) if segments else np.empty((0, 2))
-        if len(ends) == len(y):
+        ends = np.full((len(x), 2), np.nan)
+        for line in bars[2][-1].get_segments():
+            if len(line) == 2:
+                ends[np.argmin(np.abs(x - line[0][0]))] = line[:, 1]
+        if len(x):
             found.append((x, y, y - ends[:, 0], ends[:, 1] - y))
     return found
 

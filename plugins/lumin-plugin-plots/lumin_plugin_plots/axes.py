@@ -348,9 +348,9 @@ def _meets(artist: Any, box: Bbox) -> bool:
         paths, offsets = artist.get_paths(), artist.get_offset_transform().transform(artist.get_offsets())
         if hasattr(artist, "get_sizes") and len(artist.get_sizes()):
             return bool(box.count_contains(offsets))
-        filled = artist.get_fill() if hasattr(artist, "get_fill") else False
+        filled = len(artist.get_facecolor()) > 0
     else:
-        paths, filled = [artist.get_path()], hasattr(artist, "get_facecolor")
+        paths, filled = [artist.get_path()], hasattr(artist, "get_fill") and artist.get_fill()
     transform = artist.get_transform()
     with np.errstate(invalid="ignore"):
         return any(

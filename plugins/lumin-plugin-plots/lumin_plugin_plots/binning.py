@@ -236,7 +236,9 @@ def share_in_replicas(
     draws = multiplicities(len(w), n_replicas, seed=seed)
     sums = np.concatenate([weighted.binned(cells, 2 * bins.n_bins, times * w) for times in draws])
     others, of_chosen = np.moveaxis(sums.reshape(n_replicas, -1, 2), 2, 0)
-    return share_with_prior(of_chosen, of_chosen + others, unit_weight(bins, weights), seed=seed)
+    halves = np.random.default_rng([seed, 1]).gamma(0.5, size=(2, *others.shape)) * unit_weight(bins, weights)
+    total = of_chosen + others
+    return weighted.share(of_chosen + halves[0], np.where(total > 0, total + halves.sum(axis=0), 0.0))
 
 
 def unit_weight(bins: Binned, weights: np.ndarray) -> np.ndarray:
@@ -252,22 +254,6 @@ def unit_weight(bins: Binned, weights: np.ndarray) -> np.ndarray:
     totals = bins.sums(weights)
     units: np.ndarray = np.where(totals > 0, weighted.share(bins.sums(weights**2), totals), 0.0)
     return units
-
-
-def share_with_prior(part: np.ndarray, total: np.ndarray, unit: np.ndarray, *, seed: int) -> np.ndarray:
-    """Divide sums of weights of replicas, half an event added to either side.
-
-    Args:
-        part: Shape ``(R, n_bins)``.
-        total: Likewise.
-        unit: What an event weighs, shape ``(n_bins,)``.
-        seed: Of the halves.
-
-    Returns:
-        The shares, shape ``(R, n_bins)``; NaN where there is no positive sum.
-    """
-    halves = np.random.default_rng([seed, 1]).gamma(0.5, size=(2, *part.shape)) * unit
-    return weighted.share(part + halves[0], np.where(total > 0, total + halves.sum(axis=0), 0.0))
 
 
 def _whole_edges(finite: np.ndarray) -> np.ndarray | None:

@@ -70,30 +70,31 @@ def divergence_test(
     together = merge(before, after)
     if together is None:
         return Divergence(float("nan"), float("nan"), 0)
-    divergence = jensen_shannon(*together)
-    n_smaller, further = min(int(passing.sum()), int((~passing).sum())), 0
-    for chosen in drawn_anew(len(bins), n_smaller, seed=seed):
-        part = binned(bins[chosen], n_bins, weights[chosen])
-        further += _is_further(before, part if passing.mean() <= 0.5 else before - part, divergence)
-    return Divergence(divergence, (further + 1) / (N_PERMUTATIONS + 1), n_bins - len(together[0]))
+    divergence = float(jensen_shannon(*together))
+    further = (_anew(bins, n_bins, weights, passing, seed) >= divergence - _ROUNDING).sum()
+    return Divergence(divergence, float(further + 1) / (N_PERMUTATIONS + 1), n_bins - len(together[0]))
 
 
-def jensen_shannon(before: np.ndarray, after: np.ndarray) -> float:
+def jensen_shannon(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Return the divergence of two histograms, in bits.
 
     Args:
         before: Contents of bins, positive, shape ``(n,)``.
-        after: The same.
+        after: The same, or those of several histograms, shape ``(*, n)``.
+
+    Returns:
+        Shape ``(*)``.
 
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_plots.divergence import jensen_shannon
-        >>> jensen_shannon(np.array([1.0, 1.0]), np.array([3.0, 3.0]))
-        0.0
+        >>> jensen_shannon(np.array([1.0, 1.0]), np.array([[3.0, 3.0], [1.0, 3.0]])).round(3)
+        array([0.   , 0.049])
     """
-    p, q = before / before.sum(), after / after.sum()
+    p, q = before / before.sum(), after / after.sum(axis=-1, keepdims=True)
     mean = (p + q) / 2
-    return float((p * np.log2(p / mean) + q * np.log2(q / mean)).sum() / 2)
+    bits: np.ndarray = (p * np.log2(p / mean) + q * np.log2(q / mean)).sum(axis=-1) / 2
+    return bits
 
 
 def merge(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -132,6 +133,19 @@ def merge(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return merged[:, 0], merged[:, 1]
 
 
-def _is_further(before: np.ndarray, after: np.ndarray, divergence: float) -> bool:
-    together = merge(before, after)
-    return together is None or jensen_shannon(*together) >= divergence - _ROUNDING
+def _anew(bins: np.ndarray, n_bins: int, weights: np.ndarray, passing: np.ndarray, seed: int) -> np.ndarray:
+    """Return the divergences of as many events as pass, drawn out of all; infinite without one."""
+    inside = (bins >= 0) & (bins < n_bins)
+    places, contents = np.where(inside, bins, n_bins), np.where(inside, weights, 0.0)
+    before = np.bincount(places, contents, n_bins + 1)[:-1]
+    n_passing = int(passing.sum())
+    draws = drawn_anew(len(bins), min(n_passing, len(bins) - n_passing), seed=seed)
+    smaller = np.array([np.bincount(places[of], contents[of], n_bins + 1)[:-1] for of in draws])
+    after = smaller if 2 * n_passing <= len(bins) else before - smaller
+    found = np.full(len(after), np.inf)
+    is_whole = (before > 0).all() & (after > 0).all(axis=1)
+    found[is_whole] = jensen_shannon(before, after[is_whole])
+    for i in np.flatnonzero(~is_whole):
+        if (together := merge(before, after[i])) is not None:
+            found[i] = jensen_shannon(*together)
+    return found

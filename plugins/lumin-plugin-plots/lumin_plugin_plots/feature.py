@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Parts = dict[str, tuple[np.ndarray, np.ndarray]]
     """Values and weights, by label."""
 
+_MOST_LONG = 4  # groups whose entries in the legend have several lines
+
 
 @explained
 def plot_feat(
@@ -194,7 +196,10 @@ def _distance(baseline: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, 
 def _label(label: str, about: Mapping[str, Any], settings: PlotSettings) -> str:
     mean, mean_error, sigma, sigma_error = (np.nan if each is None else each for each in about["moments"][label])
     unit = settings.units.get(about["feat"], "")
-    lines = [label, f"mean {_rounded(mean, mean_error, unit)}, σ {_rounded(sigma, sigma_error, unit)}"]
+    moments = f"mean {_rounded(mean, mean_error, unit)}, σ {_rounded(sigma, sigma_error, unit)}"
+    if len(about["moments"]) > _MOST_LONG:
+        return f"{label}: {moments}"
+    lines = [label, moments]
     of = about.get("distances", {}).get(label)
     if of and of["distance"] is not None and np.isfinite(of["distance"]):
         lines.append(f"D = {of['distance']:.3f}, p = {of['p_value']:.2g}")

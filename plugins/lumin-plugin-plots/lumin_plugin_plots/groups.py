@@ -78,6 +78,7 @@ def processes(events: Events, by: str, of_class: Mapping[str, np.ndarray]) -> di
         parts = {name: is_of & of for name, of in of_class.items() if (is_of & of).any()}
         for name, of in parts.items():
             found[name, f"{value} ({name})" if len(parts) > 1 else str(value)] = of
+    _check_all({label: of for (_, label), of in found.items()}, by)
     ranked = sorted(found, key=lambda key: [*of_class].index(key[0]))
     return {label: found[name, label] for name, label in ranked}
 
@@ -114,7 +115,15 @@ def groups(events: Events, by: By) -> dict[str, np.ndarray]:
     values = _few(labels, by)
     if labels.dtype.kind in "biuf" and {*values} <= {*BINARY}:
         return classes(events, by)
-    return {f"{by} = {value:g}" if isinstance(value, float | int) else str(value): labels == value for value in values}
+    found = {f"{by} = {value:g}" if isinstance(value, float | int) else str(value): labels == value for value in values}
+    _check_all(found, by)
+    return found
+
+
+def _check_all(found: Mapping[str, np.ndarray], by: str) -> None:
+    """Refuse a column that says nothing of some events, which would be missing from the figure."""
+    if n_missing := int((~np.any(list(found.values()), axis=0)).sum()):
+        raise DataError(f"the column {by!r} is missing for {n_missing} events; leave them out with mask=")
 
 
 def _few(labels: np.ndarray, name: str) -> list[float] | list[str]:

@@ -109,6 +109,19 @@ def added(histograms: Sequence[Histogram]) -> Histogram:
     return total
 
 
+def averaged(histograms: Sequence[Histogram]) -> Histogram:
+    """Return the mean of histograms of the same events, with the mean of their variances.
+
+    Args:
+        histograms: At least one, of one axis.
+    """
+    mean = added(histograms)
+    content = contents(mean, flow=True)
+    content.value = content.value / len(histograms)
+    content.variance = content.variance / len(histograms)
+    return mean
+
+
 def scaled(histogram: Histogram) -> Histogram:
     """Return the density of a histogram: per unit of the axis, of integral one with what is beyond.
 
@@ -202,7 +215,10 @@ def events_label(edges: np.ndarray, unit: str = "") -> str:
     """
     widths = np.diff(edges)
     is_equal = np.allclose(widths, widths[0], rtol=1e-6)
-    return f"Events / {f'{widths[0]:.3g} {unit}'.strip()}" if is_equal else "Events / bin"
+    if not is_equal:
+        return "Events / bin"
+    width = f"{widths[0]:.3g} {unit}".strip()
+    return "Events" if width == "1" else f"Events / {width}"
 
 
 def density_label(unit: str = "") -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lumin_plugin_plots.settings import PlotSettings
 
     Histogram = hist.Hist[Any]
+    Range = tuple[float, float] | None
 
 _LEAST, _MOST = 0.1, 0.99  # that a panel of ratios reaches above and below one
 
@@ -99,18 +100,22 @@ def area(axes: Axes, histogram: Histogram, colour: str) -> None:
     _draw(axes, without_empty(histogram), histtype="fill", yerr=False, color=colour, alpha=0.2, linewidth=0)
 
 
-def points(axes: Axes, histogram: Histogram, label: str, *, counted: bool = False, **look: Any) -> None:
+def points(
+    axes: Axes, histogram: Histogram, label: str, *, counted: bool = False, blind: Range = None, **look: Any
+) -> None:
     """Draw a histogram as points with errors.
 
     Args:
         axes: The panel.
-        histogram: What is drawn; bins without a positive sum are left empty.
+        histogram: What is drawn; bins without a positive sum of weights are left empty.
         label: Of the legend.
-        counted: Whether these are counts, with Garwood intervals, rather than sums of weights.
+        counted: Whether these are counts, with Garwood intervals; there zero is a number as others.
+        blind: A range in which nothing is drawn.
         look: Of the points: ``color``, ``marker``.
     """
     method = "poisson" if counted else "sqrt"
-    _draw(axes, without_empty(histogram), histtype="errorbar", w2method=method, label=label, **look)
+    shown = _shown(histogram, counted)
+    _draw(axes, shown, histtype="errorbar", w2method=method, label=label, blind=blind, **look)
 
 
 def uncertainty(axes: Axes, histogram: Histogram, label: str) -> None:
@@ -125,7 +130,9 @@ def uncertainty(axes: Axes, histogram: Histogram, label: str) -> None:
     _draw(axes, without_empty(histogram), histtype="band", w2method="sqrt", label=label, **look)
 
 
-def ratio(axes: Axes, above: Histogram, below: Histogram, *, counted: bool = False, **look: Any) -> None:
+def ratio(
+    axes: Axes, above: Histogram, below: Histogram, *, counted: bool = False, blind: Range = None, **look: Any
+) -> None:
     """Draw the ratio of two histograms in a panel of its own, the errors of both apart.
 
     Points carry the errors of the numerator, a hatched band about one those of the denominator.
@@ -136,35 +143,51 @@ def ratio(axes: Axes, above: Histogram, below: Histogram, *, counted: bool = Fal
         above: The numerator.
         below: The denominator; where it is not positive the panel is empty.
         counted: Whether the numerator holds counts.
+        blind: A range in which nothing is drawn.
         look: Of the points: ``color``, ``marker``.
     """
     half = axes.get_ylim()[1] - 1 if axes.has_data() else _LEAST  # of the panel's height, before
-    shown, exact = without_empty(above), without_empty(below)
+    shown, exact = _shown(above, counted), without_empty(below)
     band = exact.copy()
     contents(band).variance = exact.variances() / np.square(exact.values())
     contents(band).value = np.where(exact.values() > 0, 1.0, np.nan)
     contents(exact).variance = 0.0
-    _compare(axes, shown, exact, "ratio", counted=counted, markersize=4, linewidth=1, **look)
+    _compare(axes, shown, exact, "ratio", counted=counted, blind=blind, markersize=4, linewidth=1, **look)
     uncertainty(axes, band, "")
-    _fit(axes, exact.axes[0].centers, shown.values() / exact.values(), half, look["color"])
+    ratios = np.where(_is_hidden(above, blind), np.nan, shown.values() / exact.values())
+    _fit(axes, exact.axes[0].centers, ratios, half, look["color"])
 
 
-def pull(axes: Axes, above: Histogram, below: Histogram, *, counted: bool = False, **look: Any) -> None:
+def pull(
+    axes: Axes, above: Histogram, below: Histogram, *, counted: bool = False, blind: Range = None, **look: Any
+) -> None:
     """Draw the difference of two histograms in units of its error, in a panel of its own.
 
     Args:
         axes: The panel.
         above: What is compared.
-        below: What it is compared to.
+        below: What it is compared to; where it is not positive the panel is empty.
         counted: Whether the former holds counts.
+        blind: A range in which nothing is drawn.
         look: Of the bars: ``color``.
     """
-    shown, other = without_empty(above), without_empty(below)
-    _compare(axes, shown, other, "pull", counted=counted, **look)
+    shown, other = _shown(above, counted), without_empty(below)
+    _compare(axes, shown, other, "pull", counted=counted, blind=blind, **look)
     with np.errstate(divide="ignore", invalid="ignore"):
         pulls = mh.comp.get_pull(shown, other, "poisson" if counted else "sqrt")[0]
-    furthest = float(np.max(np.abs(pulls[np.isfinite(pulls)]), initial=3.0))
+    furthest = float(np.max(np.abs(pulls[np.isfinite(pulls) & ~_is_hidden(above, blind)]), initial=3.0))
     axes.set_ylim(-1.15 * furthest, 1.15 * furthest)
+
+
+def _shown(histogram: Histogram, counted: bool) -> Histogram:
+    return histogram if counted else without_empty(histogram)
+
+
+def _is_hidden(histogram: Histogram, blind: Range) -> np.ndarray:
+    edges = histogram.axes[0].edges
+    low, high = blind or (np.inf, -np.inf)
+    hidden: np.ndarray = (edges[:-1] < high) & (edges[1:] > low)
+    return hidden
 
 
 def _draw(axes: Axes, histograms: Histogram | list[Histogram], **how: Any) -> None:

@@ -6,6 +6,7 @@ import base64
 import re
 from html import escape
 from importlib import resources
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -150,16 +151,17 @@ def _paragraph(text: str) -> str:
 def _of_table(table: Table) -> str:
     kind = "table" if table.header else "table labels"
     title = f'<p class="caption"><strong>{escape(table.title)}</strong>{_after(table.caption)}</p>\n'
-    header = "".join(f"<th{_set(_is_of_numbers(table, i))}>{escape(of)}</th>" for i, of in enumerate(table.header))
+    sets = [_set(_is_of_numbers(table, i)) for i in range(len(table.header))]
+    header = "".join(f"<th{how}>{escape(of)}</th>" for of, how in zip(table.header, sets, strict=True))
     head = f"<thead><tr>{header}</tr></thead>\n" if table.header else ""
-    rows = "".join(f"<tr>{_cells(row, are_labelled=not table.header)}</tr>\n" for row in table.rows)
+    rows = "".join(f"<tr>{_cells(row, sets)}</tr>\n" for row in table.rows)
     grid = f'<div class="{kind}" tabindex="0"><table>\n{head}<tbody>\n{rows}</tbody></table></div>'
     return f'<div class="block">\n{title}{grid}</div>\n'
 
 
-def _cells(row: Sequence[str], *, are_labelled: bool) -> str:
+def _cells(row: Sequence[str], sets: Sequence[str]) -> str:
     label, *others = row
-    cells = [f"<td{_set(not are_labelled and _NUMBER.fullmatch(of))}>{escape(of)}</td>" for of in others]
+    cells = [f"<td{how}>{escape(of)}</td>" for of, how in zip_longest(others, sets[1:], fillvalue="")]
     return f'<th scope="row">{escape(label)}</th>{"".join(cells)}'
 
 
@@ -168,7 +170,7 @@ def _is_of_numbers(table: Table, column: int) -> bool:
     return column > 0 and bool(cells) and all(_NUMBER.fullmatch(cell) for cell in cells)
 
 
-def _set(to_the_right: object) -> str:
+def _set(to_the_right: bool) -> str:
     return ' class="number"' if to_the_right else ""
 
 

@@ -156,7 +156,8 @@ class RocCurve:
     @property
     def area_error(self) -> float:
         """Its standard error, of the sample."""
-        return float(np.nanstd(self.areas_of_replicas))
+        error = float(np.nanstd(self.areas_of_replicas))
+        return error if error > weighted.ROUNDING else 0.0
 
     @property
     def area_spread(self) -> float:

@@ -1,6 +1,7 @@
 r"""A classifier's score by class and process, stacked, with data beside it.
 
-Bins are sums of weights, with errors :math:`\sqrt{\sum w^2}`; data are counts, with Garwood's
+Bins are sums of weights, with errors :math:`\sqrt{\sum w^2}`, which is the spread of samples in
+which each event comes a Poisson number of times; data are counts, with Garwood's
 intervals. A lower panel has their ratio to the sum of what is stacked, or the difference in units
 of its error. Data of a blinded range are left out of the histogram, so that no file holds them.
 
@@ -15,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lumin_core.arguments import explained
-from lumin_core.checks import as_list, is_number
+from lumin_core.checks import as_list, is_number, listed
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_plots.axes import HATCHES, finish, one_panel, two_panels
-from lumin_plugin_plots.events import Events
+from lumin_plugin_plots.events import Events, classifiers
 from lumin_plugin_plots.groups import classes, processes
-from lumin_plugin_plots.histograms import added, edges_of, events_label, filled, not_shown, notes_of
+from lumin_plugin_plots.histograms import added, averaged, edges_of, events_label, filled, not_shown, notes_of
 from lumin_plugin_plots.mplhep_panels import points, pull, ratio, stacked, uncertainty
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import Plot, drawn
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lumin_plugin_plots.events import Data, Mask
+    from lumin_plugin_plots.mplhep_panels import Range
     from lumin_plugin_plots.settings import PlotSettings
 
 PANELS = ("ratio", "pull")
@@ -41,7 +43,7 @@ PANELS = ("ratio", "pull")
 @explained
 def plot_score(
     data: Data,
-    pred_name: str = "pred",
+    pred_name: str | Sequence[str] = "pred",
     *,
     observed: Data | None = None,
     blind: tuple[float, float] | None = None,
@@ -60,7 +62,8 @@ def plot_score(
     Args:
         data: Simulated events: a data frame, a mapping of arrays, or a fold file.
         pred_name: The column of the score; of several classes that of one, such as ``"pred_2"``.
-        observed: Data, with the same column of the score; each event counts one.
+            Or those of several models: their mean is shown, and their spread as a band.
+        observed: Data, with the same column of the score, which is one; each event counts one.
         blind: A range of the score in which data are not shown, such as ``(0.6, 1)``: no bin that
             it touches.
         targ_name: The column of classes, which are stacked in rising order.
@@ -74,10 +77,13 @@ def plot_score(
         settings: The look.
 
     Returns:
-        The figure, whose numbers are the histograms of what is stacked, by label, and ``"data"``.
+        The figure, whose numbers are the histograms of what is stacked, by label, and ``"data"``;
+        of several models also the curve ``"models"``, with ``low`` and ``high`` of the sum of each
+        bin, mean and standard deviation of the models apart.
 
     Raises:
-        ConfigError: If ``panel`` or ``blind`` is something else.
+        ConfigError: If ``panel`` or ``blind`` is something else, or data are given to several
+            models.
         DataError: If a column is missing, a score is not finite, or there are too many groups.
 
     Example:
@@ -89,22 +95,29 @@ def plot_score(
     """
     if panel not in PANELS:
         raise ConfigError(f"panel must be 'ratio' or 'pull', got {panel!r}")
+    ((name, columns),) = classifiers(as_list(pred_name)).items()
     events = Events(data, mask)
-    scores, weights = events.numbers(pred_name, finite=True), events.weights(wgt_name)
     groups = classes(events, targ_name, class_names)
     groups = groups if by is None else processes(events, by, groups)
-    edges = score_edges(scores, bins)
-    histograms = {label: filled(edges, scores[of], weights[of], pred_name) for label, of in groups.items()}
-    about: dict[str, Any] = {"score": pred_name, "stack": [*groups], "panel": panel, "log": log}
+    scores, weights = [events.numbers(column, finite=True) for column in columns], events.weights(wgt_name)
+    edges = score_edges(np.concatenate(scores), bins)
+    models = [
+        {label: filled(edges, of_model[of], weights[of], name) for label, of in groups.items()} for of_model in scores
+    ]
+    histograms = {label: averaged([of_model[label] for of_model in models]) for label in groups}
+    about: dict[str, Any] = {"score": name, "stack": [*groups], "panel": panel, "log": log}
     if observed is not None:
+        if len(columns) > 1:
+            raise ConfigError(f"observed data are compared to one model, got {listed(columns)}; give one pred_name")
         if "data" in groups:
             raise DataError("a process is called 'data': give its events as observed=, and mask= those of simulation")
-        seen = Events(observed).numbers(pred_name, finite=True)
+        seen = Events(observed).numbers(name, finite=True)
         hidden, about["blind"] = _hidden(edges, blind)
         is_shown = ~hidden[np.clip(np.searchsorted(edges, seen, side="right") - 1, 0, len(hidden) - 1)]
-        histograms["data"] = filled(edges, seen[is_shown], np.ones(int(is_shown.sum())), pred_name)
+        histograms["data"] = filled(edges, seen[is_shown], np.ones(int(is_shown.sum())), name)
     about["not_shown"] = not_shown(histograms)
-    return drawn(Numbers(figure="score", histograms=histograms, about=about), settings)
+    curves = {"models": _spread([added([*of_model.values()]) for of_model in models])} if len(columns) > 1 else {}
+    return drawn(Numbers(figure="score", histograms=histograms, curves=curves, about=about), settings)
 
 
 def score_edges(scores: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
@@ -130,10 +143,16 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     main, total = panels[0], added(stack)
     colours = [settings.colour(i) for i in range(len(stack))]
     stacked(main, stack, about["stack"], colours, [HATCHES[i % len(HATCHES)] for i in range(len(stack))])
-    uncertainty(main, total, "statistical uncertainty")
+    uncertainty(main, total, "sample (± 1 σ)")
+    if models := numbers.curves.get("models"):
+        look = {"facecolor": "none", "edgecolor": "black", "hatch": HATCHES[2], "linewidth": 0}
+        main.stairs(
+            models["high"], total.axes[0].edges, baseline=models["low"], fill=True, label="models (± 1 σ)", **look
+        )
     if data is not None:
-        points(main, data, "data", counted=True, color="black", marker="o")
-        _compare(panels[1], data, total, about)
+        blind = tuple(about["blind"]) if about["blind"] else None
+        points(main, data, "data", counted=True, blind=blind, color="black", marker="o")
+        _compare(panels[1], data, total, about["panel"], blind)
     _scale(main, total, about["log"])
     edges = total.axes[0].edges
     main.set_xlim(edges[0], edges[-1])
@@ -144,6 +163,13 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
         low, high = about["blind"]
         notes.append(f"Data from {low:g} to {high:g} are blinded.")
     return finish(figure, main, settings, notes=notes)
+
+
+def _spread(totals: Sequence[hist.Hist[Any]]) -> dict[str, np.ndarray]:
+    """Return the mean of several models, less and plus their standard deviation."""
+    sums = np.stack([total.values() for total in totals])
+    mean, spread = sums.mean(axis=0), sums.std(axis=0, ddof=1)
+    return {"low": mean - spread, "high": mean + spread}
 
 
 def _hidden(edges: np.ndarray, blind: tuple[float, float] | None) -> tuple[np.ndarray, list[float] | None]:
@@ -158,19 +184,18 @@ def _hidden(edges: np.ndarray, blind: tuple[float, float] | None) -> tuple[np.nd
     return hidden, [float(edges[:-1][hidden][0]), float(edges[1:][hidden][-1])]
 
 
-def _compare(below: Axes, data: hist.Hist[Any], total: hist.Hist[Any], about: Mapping[str, Any]) -> None:
-    if about["panel"] == "ratio":
+def _compare(below: Axes, data: hist.Hist[Any], total: hist.Hist[Any], panel: str, blind: Range) -> None:
+    if panel == "ratio":
         below.set_ylabel("data / sim.")
-        ratio(below, data, total, counted=True, color="black", marker="o")
+        ratio(below, data, total, counted=True, blind=blind, color="black", marker="o")
     else:
         below.set_ylabel("(data - sim.) / σ")
-        pull(below, data, total, counted=True, color="#717581")
-    if about["blind"]:
-        low, high = about["blind"]
-        below.axvspan(low, high, color="0.9", linewidth=0, zorder=0)
+        pull(below, data, total, counted=True, blind=blind, color="#717581")
+    if blind:
+        below.axvspan(*blind, color="0.9", linewidth=0, zorder=0)
         box = {"facecolor": "0.9", "edgecolor": "none", "pad": 1.5}
         place = below.get_xaxis_transform()
-        below.text((low + high) / 2, 0.5, "blinded", transform=place, ha="center", va="center", bbox=box)
+        below.text(sum(blind) / 2, 0.5, "blinded", transform=place, ha="center", va="center", bbox=box)
 
 
 def _scale(main: Axes, total: hist.Hist[Any], log: bool) -> None:

@@ -61,20 +61,20 @@ def _of_views(run: Run) -> str:
     return ", without test-time augmentation" if run.config["augmentations"] else ""
 
 
-def predictions(scored: Scored, name: str = "pred") -> Mapping[str, str | list[str]]:
-    """Return the columns of predictions by label: that of the ensemble, and those of its models.
+def predictions(run: Run, scored: Scored) -> Mapping[str, str | list[str]]:
+    """Return the columns of predictions by label: of all models, and of each for their spread.
 
     Args:
-        scored: The events.
-        name: What the label of the first is for.
+        run: The run.
+        scored: Events of it.
     """
     if len(scored.models) < 2:
-        return {name: "pred"}
+        return {"model" if len(run.models) == 1 else "models": "pred"}
     return {"ensemble": "pred", f"{len(scored.models)} models": [f"model_{i}" for i in scored.models]}
 
 
 def _of_signal(run: Run, new: Scored) -> Iterator[Part]:
-    df, names = new.df, predictions(new)
+    df, names = new.df, predictions(run, new)
     by = _PROCESS if _PROCESS in df and df[_PROCESS].nunique() > 1 else None
     yield points(new, names)
     yield picture("ROC curve", partial(plot_roc, df, names, baseline=next(iter(names)) if len(names) > 1 else None))
@@ -100,7 +100,7 @@ def points(new: Scored, names: Mapping[str, str | list[str]]) -> Table:
 def _train_test(run: Run, new: Scored, name: str, title: str) -> Part:
     seen, most = run.seen, _MOST_PERMUTED
     train, test = (df if len(df) <= most else df.sample(most, random_state=0) for df in (seen.df, new.df))
-    taken = f"{len(train):,} of the {seen.text}; beside {len(test):,} of the events that are new"
+    taken = f"{len(train):,} of the {seen.text}; beside {len(test):,} of the new ones"
     return picture(title, lambda: plot_train_test(train, test, name), f"Training: {taken}.")
 
 

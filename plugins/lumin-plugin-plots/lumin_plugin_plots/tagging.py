@@ -17,8 +17,8 @@ import attrs
 import numpy as np
 
 from lumin_plugin_plots.bands import N_REPLICAS, models_band, multiplicities, sample_band
-from lumin_plugin_plots.binning import Binned, efficiency, share_in_replicas, share_with_prior, unit_weight
-from lumin_plugin_plots.weighted import ROUNDING, Cuts, background_at, rejection
+from lumin_plugin_plots.binning import Binned, efficiency, share_in_replicas, unit_weight
+from lumin_plugin_plots.weighted import ROUNDING, Cuts, background_at, rejection, share
 
 Columns = dict[str, np.ndarray]
 
@@ -64,11 +64,11 @@ class Tagged:
         shares, errors = efficiency(*(self.bins.sums(each) for each in (w * passed, w, w**2 * passed, w**2)))
         return np.where(np.isnan(cut), np.nan, shares), np.where(np.isnan(cut), np.nan, errors)
 
-    def cuts_at(self, share: float) -> np.ndarray:
+    def cuts_at(self, at: float) -> np.ndarray:
         """Find the cut of each bin at a signal efficiency; see the module.
 
         Args:
-            share: The signal efficiency.
+            at: The signal efficiency.
 
         Returns:
             The cuts, shape ``(n_bins,)``; NaN where the weights of a class have no positive sum.
@@ -79,9 +79,9 @@ class Tagged:
             if inside.any():
                 cuts = Cuts.of(self.scores[inside])
                 kept, left = cuts.efficiencies(self.signal[inside], self.weights[inside])
-                least = background_at(kept, left, np.array([share]))[0]
+                least = background_at(kept, left, np.array([at]))[0]
                 if np.isfinite(least):
-                    found[i] = cuts.cut[np.argmax((kept >= share - ROUNDING) & (left <= least))]
+                    found[i] = cuts.cut[np.argmax((kept >= at - ROUNDING) & (left <= least))]
         return found
 
     def in_replicas(self, cut: np.ndarray, *, of_signal: bool, seed: int, n_replicas: int = N_REPLICAS) -> np.ndarray:
@@ -100,13 +100,14 @@ class Tagged:
         found = share_in_replicas(self.bins, self._passed(cut), w, seed=seed, n_replicas=n_replicas)
         return np.where(np.isnan(cut), np.nan, found)
 
-    def background_in_replicas(self, share: float, *, seed: int, n_replicas: int = N_REPLICAS) -> np.ndarray:
+    def background_in_replicas(self, at: float, *, seed: int, n_replicas: int = N_REPLICAS) -> np.ndarray:
         """Compute what background passes at a signal efficiency in replicas of the sample.
 
-        The cuts are found anew in each.
+        The cuts are found anew in each. Where nothing passes in a replica, half an event of mean
+        weight does, in each a Gamma-distributed number of this mean, as Jeffreys' prior has it.
 
         Args:
-            share: The signal efficiency.
+            at: The signal efficiency.
             seed: Of the replicas.
             n_replicas: Number of replicas.
 
@@ -119,11 +120,12 @@ class Tagged:
             if len(inside):
                 cuts, signal, w = Cuts.of(self.scores[inside]), self.signal[inside], self.weights[inside]
                 draws = multiplicities(len(w), n_replicas, seed=seed + i)
-                found = [background_at(*cuts.efficiencies(signal, times * w), np.array([share])) for times in draws]
+                found = [background_at(*cuts.efficiencies(signal, times * w), np.array([at])) for times in draws]
                 left[:, i] = np.concatenate(found)[:, 0]
         w = self._weights_of(signal=False)
         total = self.bins.sums(w)
-        return share_with_prior(left * total, np.broadcast_to(total, left.shape), unit_weight(self.bins, w), seed=seed)
+        half = np.random.default_rng([seed, 1]).gamma(0.5, size=left.shape) * unit_weight(self.bins, w)
+        return share(np.where(left > 0, left * total, half), np.where(np.isnan(left), 0.0, total))
 
     def _weights_of(self, signal: bool) -> np.ndarray:
         return np.where(self.signal == signal, self.weights, 0.0)
@@ -149,19 +151,19 @@ def curve_at_cut(models: list[Tagged], cut: float, seed: int) -> Columns:
     return _curve(models, cuts, np.mean(left, axis=0), seed)
 
 
-def curve_at_efficiency(models: list[Tagged], share: float, seed: int) -> Columns:
+def curve_at_efficiency(models: list[Tagged], at: float, seed: int) -> Columns:
     """Compute the rejection in all bins at a signal efficiency.
 
     Args:
         models: The events with the scores of each model.
-        share: The signal efficiency.
+        at: The signal efficiency.
         seed: Of the replicas.
 
     Returns:
         Columns as `plot_efficiency` has them.
     """
-    cuts = [events.cuts_at(share) for events in models]
-    left = [events.background_in_replicas(share, seed=seed) for events in models]
+    cuts = [events.cuts_at(at) for events in models]
+    left = [events.background_in_replicas(at, seed=seed) for events in models]
     return _curve(models, cuts, np.mean(left, axis=0), seed)
 
 

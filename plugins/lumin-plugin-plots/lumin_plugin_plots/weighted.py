@@ -122,13 +122,15 @@ def background_at(signal_efficiency: np.ndarray, background_efficiency: np.ndarr
         >>> background_at(np.array([0, 0.5, 1.0]), np.array([0, 0.1, 1.0]), np.array([0.5, 0.6]))
         array([0.1, 1. ])
     """
-    reached = np.maximum.accumulate(signal_efficiency, axis=-1)
-    least = np.minimum.accumulate(background_efficiency[..., ::-1], axis=-1)[..., ::-1]
-    rows = [
-        np.append(low, np.nan)[np.searchsorted(high, at - ROUNDING)]
-        for high, low in zip(np.atleast_2d(reached), np.atleast_2d(least), strict=True)
-    ]
-    return np.reshape(rows, (*signal_efficiency.shape[:-1], len(at)))
+    reached = np.maximum.accumulate(np.atleast_2d(signal_efficiency), axis=-1)
+    least = np.minimum.accumulate(np.atleast_2d(background_efficiency)[:, ::-1], axis=-1)[:, ::-1]
+    is_defined = ~np.isnan(reached[:, :1])
+    reached = np.where(is_defined, reached, 0.0)
+    n_rows, n_cuts = reached.shape
+    begins = np.arange(n_rows)[:, None] * (reached.max() + 1)  # of one long rising row, so that one search will do
+    first = np.searchsorted((reached + begins).ravel(), at - ROUNDING + begins) - np.arange(n_rows)[:, None] * n_cuts
+    found = np.take_along_axis(least, np.minimum(first, n_cuts - 1), axis=1)
+    return np.where(is_defined & (first < n_cuts), found, np.nan).reshape(*signal_efficiency.shape[:-1], len(at))
 
 
 def cuts_at(signal_efficiency: np.ndarray, background_efficiency: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ def test_unseen_events_are_predicted_by_models_that_were_not_trained_on_them(tra
     np.testing.assert_array_equal(scored.df["event"], np.arange(32))
     assert {"a", "b", "c", "d", "gen_target", "gen_weight"} <= {*scored.df.columns}
     assert scored.models == []
-    assert scored.text == "32 events that were not trained on, each by the model"
+    assert scored.text == "32 events out of fold, each scored by the models that were not trained on it"
 
 
 def test_seen_events_are_predicted_by_models_that_were_trained_on_them(trained):
@@ -57,7 +57,7 @@ def test_seen_events_are_predicted_by_models_that_were_trained_on_them(trained):
         np.mean([models[i].predict(fold["inputs"]) for i in those], 0) for those, fold in zip(asked, fy, strict=False)
     ]
     np.testing.assert_allclose(scored.df["pred"], np.concatenate(expected)[:, 0], rtol=1e-5)
-    assert scored.text == "64 events that were trained on, each by the mean of the models"
+    assert scored.text == "64 events of the training, each scored by the models that were trained on it"
 
 
 def test_events_held_back_are_predicted_by_all_models(trained, make_fy, tmp_path, make_builder):
@@ -72,7 +72,7 @@ def test_events_held_back_are_predicted_by_all_models(trained, make_fy, tmp_path
     for i in (0, 1):
         np.testing.assert_allclose(scored.df[f"model_{i}"], both[i], rtol=1e-5)
     np.testing.assert_allclose(scored.df["pred"], np.mean(both, 0), rtol=1e-5)
-    assert scored.text == "32 events of train.test.hdf5, which no model was trained on, by the mean of 2 models"
+    assert scored.text == "32 events of train.test.hdf5, new to all models, scored by the mean of 2 models"
 
 
 def test_no_model_is_asked_twice_about_a_fold(trained, monkeypatch):
@@ -95,7 +95,7 @@ def test_of_many_events_the_first_folds_are_taken(trained, monkeypatch):
     monkeypatch.setattr("lumin_core.runs.scored.MOST", 17)
     scored = Run.open(trained[0] / "run").seen
     assert len(scored.df) == 32
-    assert scored.text.startswith("32 events that were trained on, of the first 2 of 4 folds")
+    assert scored.text.endswith("trained on it; those of the first 2 of 4 folds")
 
 
 def test_a_run_in_training_shows_what_is_finished_and_how_far_the_others_are(make_fy, make_builder, tmp_path):
