@@ -135,7 +135,11 @@ def _write(cells: Axes, found: np.ndarray) -> None:
     n = len(found)
     for (i, j), value in np.ndenumerate(found):
         dark = abs(value) > 0.6
-        text = ("" if value > -0.05 else "−") if n > _MOST_WRITTEN else f"{value:.2f}".replace("-", "−")
+        text = (
+            ("" if value > -0.05 else "−")
+            if n > _MOST_WRITTEN
+            else f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+        )
         if np.isfinite(value) and text:
             size = min(9.0, (90 if n <= _MOST_WRITTEN else 250) / n)
             cells.text(j, i, text, ha="center", va="center", fontsize=size, color="white" if dark else "black")

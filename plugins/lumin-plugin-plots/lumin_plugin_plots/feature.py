@@ -18,7 +18,7 @@ from lumin_plugin_plots.histograms import density_label, edges_of, events_label,
 from lumin_plugin_plots.mplhep_panels import area, ratio, steps
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import Plot, drawn
-from lumin_plugin_plots.two_samples import distance_test
+from lumin_plugin_plots.two_samples import distance_test, p_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -202,7 +202,7 @@ def _label(label: str, about: Mapping[str, Any], settings: PlotSettings) -> str:
     lines = [label, moments]
     of = about.get("distances", {}).get(label)
     if of and of["distance"] is not None and np.isfinite(of["distance"]):
-        lines.append(f"D = {of['distance']:.3f}, p = {of['p_value']:.2g}")
+        lines.append(f"D = {of['distance']:.3f}, {p_text(of['p_value'])}")
     return "\n".join(lines)
 
 

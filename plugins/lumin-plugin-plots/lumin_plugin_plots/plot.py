@@ -58,10 +58,13 @@ class Plot:
         settings: How it looks.
 
     Example:
-        >>> from lumin_plugin_plots import plot_roc
-        >>> plot = plot_roc({"pred": [0.2, 0.4, 0.3, 0.9], "gen_target": [0, 0, 1, 1]})
-        >>> plot.numbers.about["areas"], plot.picture("svg")[:5]
-        ({'pred': 0.75}, b'<?xml')
+        >>> import tempfile
+        >>> from lumin_plugin_plots import plot_learning_curves
+        >>> history = {"train": {"loss": [0.9, 0.7]}, "valid": {"loss": [0.8, 0.6]}}
+        >>> plot = plot_learning_curves([history])
+        >>> files = plot.save(tempfile.mkdtemp() + "/curves", formats=["svg"])
+        >>> [file.name for file in files]
+        ['curves.svg', 'curves.json']
     """
 
     figure: Figure
@@ -143,12 +146,13 @@ def redraw(path: str | Path, settings: PlotSettings | None = None) -> Plot:
         DataError: If the file does not hold the numbers of a figure.
 
     Example:
-        >>> import pathlib, tempfile
-        >>> from lumin_plugin_plots import PlotSettings, plot_roc, redraw
-        >>> plot = plot_roc({"pred": [0.2, 0.4, 0.3, 0.9], "gen_target": [0, 0, 1, 1]})
-        >>> *_, numbers = plot.save(pathlib.Path(tempfile.mkdtemp()) / "roc", formats=[])
-        >>> redraw(numbers, PlotSettings(experiment="CMS")).numbers.about["areas"]
-        {'pred': 0.75}
+        >>> import tempfile
+        >>> from lumin_plugin_plots import plot_learning_curves, redraw
+        >>> history = {"train": {"loss": [0.9, 0.7]}, "valid": {"loss": [0.8, 0.6]}}
+        >>> plot = plot_learning_curves([history])
+        >>> *_, numbers = plot.save(tempfile.mkdtemp() + "/curves", formats=["svg"])
+        >>> redraw(numbers).numbers.figure
+        'learning_curves'
     """
     with naming(path, ConfigError):
         text = Path(path).expanduser().read_text(encoding="utf-8")

@@ -36,12 +36,10 @@ class WorkingPoints:
             ``seconds``.
 
     Example:
-        >>> import pandas as pd
-        >>> from lumin_plugin_plots import WorkingPoints
-        >>> row = {"auc": 0.8766, "auc_error": 0.0032, "auc_spread": 0.0012, "models": 3}
-        >>> table = WorkingPoints(pd.DataFrame([row], index=["network"]))
-        >>> print(table.to_markdown().splitlines()[2])
-        | network | 0.877 ± 0.003 ± 0.001 | 3 |
+        >>> from lumin_plugin_plots import working_points
+        >>> df = {"pred": [0.1, 0.6, 0.4, 0.9], "gen_target": [0, 0, 1, 1]}
+        >>> working_points(df, efficiencies=0.5).df["auc"].tolist()
+        [0.75]
     """
 
     df: pd.DataFrame

@@ -21,6 +21,7 @@ from lumin_plugin_plots.histograms import density_label, filled, not_shown, note
 from lumin_plugin_plots.mplhep_panels import area, ratio, steps
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import Plot, drawn
+from lumin_plugin_plots.two_samples import N_PERMUTATIONS, p_text
 from lumin_plugin_plots.weighted import share
 
 if TYPE_CHECKING:
@@ -133,11 +134,12 @@ def _background(
 def _label(label: str, of: dict[str, Any]) -> str:
     if of["divergence"] is None or np.isnan(of["divergence"]):
         return f"{label} (weights have no positive sum)"
-    return f"{label} (ε = {of['efficiency']:.2g}): JSD = {of['divergence']:.2g}, p = {of['p_value']:.2g}"
+    efficiency = np.nan if of["efficiency"] is None else of["efficiency"]
+    return f"{label} (ε = {efficiency:.2g}): JSD = {of['divergence']:.2g}, {p_text(of['p_value'])}"
 
 
 def _notes(about: dict[str, Any]) -> list[str]:
-    notes = ["JSD: Jensen-Shannon divergence [bit]; p of 1,000 permutations."]
+    notes = [f"JSD: Jensen-Shannon divergence [bit]; p of {N_PERMUTATIONS:,} permutations."]
     merged = {label: of["merged"] for label, of in about["cuts"].items() if of["merged"]}
     if merged:
         counts = "; ".join(f"{label}: {count}" for label, count in merged.items())

@@ -21,7 +21,7 @@ from lumin_plugin_plots.mplhep_panels import area, points, ratio, steps
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import Plot, drawn
 from lumin_plugin_plots.score import score_edges, score_label
-from lumin_plugin_plots.two_samples import N_PERMUTATIONS, distance_test
+from lumin_plugin_plots.two_samples import N_PERMUTATIONS, distance_test, p_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,4 +160,4 @@ def _with_test(name: str, about: Mapping[str, Any]) -> str:
     of = about["distances"][name]
     if of["distance"] is None or np.isnan(of["distance"]):
         return f"{name}, test (weights have no positive sum)"
-    return f"{name}, test: D = {of['distance']:.3f}, p = {of['p_value']:.2g}"
+    return f"{name}, test: D = {of['distance']:.3f}, {p_text(of['p_value'])}"

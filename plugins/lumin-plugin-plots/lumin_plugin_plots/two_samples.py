@@ -73,6 +73,21 @@ def distance_test(values: np.ndarray, weights: np.ndarray, is_second: np.ndarray
     return Distance(distance, (further + 1) / (N_PERMUTATIONS + 1))
 
 
+def p_text(p_value: float) -> str:
+    """Write a p-value; the least that a thousand permutations can tell is an upper limit.
+
+    Args:
+        p_value: From a permutation test.
+
+    Example:
+        >>> from lumin_plugin_plots.two_samples import p_text
+        >>> p_text(0.0421), p_text(1 / 1001)
+        ('p = 0.042', 'p ≤ 0.001')
+    """
+    is_least = p_value <= 1 / (N_PERMUTATIONS + 1)
+    return f"p {'≤' if is_least else '='} {p_value:.2g}"
+
+
 def drawn_anew(n_events: int, n_chosen: int, *, seed: int) -> Iterator[np.ndarray]:
     """Draw a thousand times which events are of a sample, each set with the same probability.
 
