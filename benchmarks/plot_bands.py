@@ -161,7 +161,7 @@ def _rows(means: np.ndarray) -> list[dict[str, Any]]:
 
 
 def misses(table: Table, goals: dict[str, float]) -> list[str]:
-    """Name what is not covered as it should be, in the mean; where there are few events it may be covered more often."""
+    """Name what is not covered as it should be; where there are few events it may be covered more often."""
     found = []
     for name, (few, many, both) in table.items():
         for row, (level, aim) in product((few, both), LEVELS.items()):
