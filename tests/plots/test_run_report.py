@@ -10,8 +10,15 @@ import pytest
 
 from lumin_core import FoldYielder, build, register, registry, train_models
 from lumin_core.errors import ConfigError
-from lumin_core.runs import ReportSection, Run, Text
-from lumin_plugin_plots import write_comparison, write_report
+from lumin_core.runs import Figure, ReportSection, Run, Text
+from lumin_plugin_plots import (
+    run_comparison,
+    section_inputs,
+    section_scores,
+    section_training,
+    write_comparison,
+    write_report,
+)
 from lumin_plugin_plots.section_metrics import on_events
 
 
@@ -56,6 +63,13 @@ def train(make_fy, make_builder):
 @pytest.fixture(scope="module")
 def binary(train, tmp_path_factory):
     return train(tmp_path_factory.mktemp("binary"), metrics=["roc_auc_score"])
+
+
+@pytest.fixture
+def no_drawing(monkeypatch):
+    """Have pages without drawing: figures are titles alone."""
+    for module in (section_inputs, section_scores, section_training, run_comparison):
+        monkeypatch.setattr(module, "picture", lambda title, *_: Figure(title=title, image=b"", format="png"))
 
 
 def text_of(path):
@@ -122,6 +136,7 @@ def test_events_held_back_are_shown_with_the_spread_of_models(train, tmp_path):
     assert "Held back" in page
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_without_its_file_a_report_says_so_and_shows_the_rest(binary, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(binary, folder)
@@ -134,6 +149,7 @@ def test_without_its_file_a_report_says_so_and_shows_the_rest(binary, tmp_path):
     assert "This is not shown: there is no fold file" in text_of(written.path)
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_a_run_of_which_nothing_is_finished_has_a_report(binary, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -150,6 +166,7 @@ def test_a_run_of_which_nothing_is_finished_has_a_report(binary, tmp_path):
     assert "64 events out of fold" in text_of(written.path)
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_models_that_failed_are_named(binary, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(binary, folder)
@@ -163,6 +180,7 @@ def test_models_that_failed_are_named(binary, tmp_path):
     assert "2 of which failed" in text_of(written.path)
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_others_add_sections_and_one_that_fails_says_so(binary, tmp_path):
     class Mine(ReportSection):
         title, order = "Mine", 1
@@ -220,6 +238,7 @@ def test_what_cannot_be_compared_is_refused(binary, tmp_path):
         write_report(tmp_path / "nothing")
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_commands_write_pages_and_say_what_is_not_shown(binary, tmp_path, run):
     code, out, err = run("report", str(binary), "-o", str(tmp_path / "a.html"))
     assert (code, err) == (0, "")

@@ -136,7 +136,7 @@ def _of_words(part: Table | Text) -> str:
     if isinstance(part, Table):
         return _of_table(part)
     title = f"<h3>{escape(part.title)}</h3>\n" if part.title else ""
-    paragraphs = [piece for piece in re.split(r"\n\s*?\n", part.text.strip("\n")) if piece.strip()]
+    paragraphs = [piece for piece in re.split(r"\n\n+", part.text.strip("\n")) if piece.strip()]
     return f'<div class="text">{title}{"".join(map(_paragraph, paragraphs))}</div>\n'
 
 

@@ -175,7 +175,9 @@ def _predictions(runs: Runs) -> list[Part]:
 def _on_common_events(runs: Runs) -> pd.DataFrame | None:
     """Return a frame with the predictions of all runs by label; ``None`` if events differ."""
     frames = [run.unseen.df for run in runs.values()]
-    shared = [name for name in frames[0] if name.startswith(("gen_target", "gen_weight")) or name in _inputs(runs)]
+    shared = [
+        name for name in map(str, frames[0]) if name.startswith(("gen_target", "gen_weight")) or name in _inputs(runs)
+    ]
     for frame in frames[1:]:
         if len(frame) != len(frames[0]) or not {*shared} <= {*frame}:
             return None
@@ -184,7 +186,7 @@ def _on_common_events(runs: Runs) -> pd.DataFrame | None:
     columns = {
         f"{label}{name.removeprefix('pred')}": frame[name]
         for label, frame in zip(runs, frames, strict=True)
-        for name in frame
+        for name in map(str, frame)
         if name == "pred" or name.startswith("pred_")
     }
     return frames[0].filter(regex=r"^gen_(target|weight)").assign(**columns)

@@ -134,10 +134,11 @@ def attempted(title: str, build: Callable[[], Sequence[Part]], failed: dict[str,
         ([Text(title='', text='This is not shown: ZeroDivisionError: ...')], {'Loss': 'ZeroDiv...
     """
     try:
-        parts = build()
-        if wrong := [part for part in parts if not isinstance(part, Figure | Table | Text)]:
-            raise TypeError(f"a section has figures, tables and texts, got {wrong[0]!r}")
-        return Section(title, parts)
+        parts: Sequence[object] = build()
+        known = [part for part in parts if isinstance(part, Figure | Table | Text)]
+        if len(known) < len(parts):
+            raise TypeError(f"a section has figures, tables and texts, got {parts!r}")
+        return Section(title, known)
     except Exception as error:  # noqa: BLE001  (a section is anybody's code, and the page is made without it)
         return _without(title, error, failed)
 

@@ -12,7 +12,7 @@ from lumin_plugin_plots.pictures import picture
 if TYPE_CHECKING:
     from lumin_core.runs import Part, Run
 
-_MOST_FEATURES = 3  # that have a figure each: a page is looked at, not searched
+_MOST_FEATURES = 2  # that have a figure each: a page is looked at, not searched
 _MOST_CORRELATED = 30
 
 
@@ -37,10 +37,10 @@ class Inputs(ReportSection):
         parts: list[Part] = []
         if len(feats) > 1:
             shown = feats[:_MOST_CORRELATED]
-            parts.append(picture("Correlation", partial(plot_correlation, new.df, shown), f"Of {new.text}."))
+            draw = partial(plot_correlation, new.df, shown)
+            parts.append(picture("Correlation", draw, f"Of {len(shown)} of {len(feats)} inputs."))
         if model.objective != "regression" and "gen_target" in new.df:
             parts += [picture(feat, partial(plot_feat, new.df, feat)) for feat in feats[:_MOST_FEATURES]]
-        if parts and len(feats) > _MOST_FEATURES:
-            shown_too = f"The first {_MOST_FEATURES} of {len(feats)} inputs are shown by class; plot_feat draws any."
-            parts.append(Text(text=shown_too))
+            if len(feats) > _MOST_FEATURES:
+                parts.append(Text(text=f"These are {_MOST_FEATURES} of {len(feats)} inputs; plot_feat draws any."))
         return parts

@@ -80,10 +80,17 @@ def _of_signal(run: Run, new: Scored) -> Iterator[Part]:
     yield picture("ROC curve", partial(plot_roc, df, names, baseline=next(iter(names)) if len(names) > 1 else None))
     yield picture("Score", partial(plot_score, df, by=by))
     yield _train_test(run, new, "pred", "Training and new events")
-    yield picture("Calibration", partial(plot_calibration, df))
+    yield picture("Calibration", partial(plot_calibration, df), _of_balance(run))
     if "gen_weight" in df:
         factor, caption = _all_events(run, df)
         yield picture("Significance", partial(plot_significance, df, wgt_factor=factor), caption)
+
+
+def _of_balance(run: Run) -> str:
+    """Say where the training saw other shares of the classes than the weights have."""
+    names = [spec["name"] if isinstance(spec, dict) and "name" in spec else spec for spec in run.config["callbacks"]]
+    is_balanced = "callbacks/balance_classes" in names
+    return "The classes were balanced in the training, so that scores are not rates." if is_balanced else ""
 
 
 def points(new: Scored, names: Mapping[str, str | list[str]]) -> Table:
