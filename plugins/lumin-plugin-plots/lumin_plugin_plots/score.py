@@ -145,7 +145,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     stacked(main, stack, about["stack"], colours, [HATCHES[i % len(HATCHES)] for i in range(len(stack))])
     uncertainty(main, total, "sample (± 1 σ)")
     if models := numbers.curves.get("models"):
-        look = {"facecolor": "none", "edgecolor": "black", "hatch": HATCHES[2], "linewidth": 0}
+        look: dict[str, Any] = {"facecolor": "none", "edgecolor": "black", "hatch": HATCHES[2], "linewidth": 0}
         main.stairs(
             models["high"], total.axes[0].edges, baseline=models["low"], fill=True, label="models (± 1 σ)", **look
         )
