@@ -29,9 +29,9 @@ def test_the_table_says_what_lumin_check_says(train, make_fy, tmp_path, run):
     assert training.caption == str(tmp_path / "train.hdf5")
 
 
-def test_of_a_file_without_weights_there_is_no_row_of_them(train):
+def test_of_a_file_without_weights_it_says_so(train):
     [training] = Data().build(train(weights=False))
-    assert "weights" not in dict(training.rows)
+    assert dict(training.rows)["weights"] == "none"
 
 
 def test_the_section_is_found_where_the_kind_is_declared():
