@@ -2,7 +2,7 @@
 
 A fixed classifier scores signal and background, normally distributed at 1.5 and 0; a column falls exponentially;
 probabilities p are uniform, of which p² are signal. Each toy is another sample, of a Poisson number of events of mean
-2,000: of weight one, and of exponentially distributed weights of which 12 % are negative. Coverage is averaged over the
+1,400: of weight one, and of exponentially distributed weights of which 12 % are negative. Coverage is averaged over the
 points of a figure that have more than 20 effective events, in the mean of the toys.
 """
 
@@ -30,14 +30,14 @@ from lumin_plugin_plots.taggers import Tagger
 from lumin_plugin_plots.tagging import Tagged, curve_at_cut, curve_at_efficiency
 from lumin_plugin_plots.weighted import effective
 
-N_TOYS, N_EVENTS = 4000, 2000
+N_TOYS, N_EVENTS = 4000, 1400
 LEVELS = {"": 0.68, "95": 0.95}
 GOALS = {"": 0.03, "95": 0.015}
 MOST_OVER, LEAST_EVENTS, MANY_EVENTS = 0.06, 20, 100
 WEIGHTS = ("one", "12 % negative")
 EFFICIENCIES = np.linspace(0.05, 0.95, 19)
-EDGES = np.array([0.0, 0.2, 0.45, 0.8, 1.4, 5.0])
-DISTANCE, CUT, SHARE = 1.5, 0.9, 0.8
+EDGES = np.array([0.0, 0.4, 1.0, 5.0])
+DISTANCE, CUT, SHARE = 1.5, 0.9, 0.9
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +107,7 @@ FIGURES: dict[str, Callable[[Sample], Points]] = {
     "ROC curve: rejection": of_roc,
     "efficiency of signal at a cut": partial(of_cut, of="signal"),
     "efficiency of background at a cut": partial(of_cut, of="background"),
-    "rejection at an efficiency of 0.8 per bin": of_efficiency,
+    "rejection at an efficiency of 0.9 per bin": of_efficiency,
     "calibration: rate of signal": of_calibration,
 }
 

@@ -4,7 +4,7 @@ import pytest
 
 from lumin_core import registry, train_models
 from lumin_core.runs import Run
-from lumin_plugin_commands.data_section import Data
+from lumin_plugin_commands.data_section import DataTable
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def train(make_fy, make_builder, tmp_path):
 
 def test_the_table_says_what_lumin_check_says(train, make_fy, tmp_path, run):
     make_fy(tmp_path / "train.test.hdf5", n=12, seed=4).close()
-    training, held_back = Data().build(train())
+    training, held_back = DataTable().build(train())
     assert [training.title, held_back.title] == ["Training", "Held back"]
     _, said, _ = run("check", str(tmp_path / "train.hdf5"))
     rows = {label: text for label, text in training.rows if label not in ("targets", "weights")}
@@ -30,10 +30,10 @@ def test_the_table_says_what_lumin_check_says(train, make_fy, tmp_path, run):
 
 
 def test_of_a_file_without_weights_it_says_so(train):
-    [training] = Data().build(train(weights=False))
+    [training] = DataTable().build(train(weights=False))
     assert dict(training.rows)["weights"] == "none"
 
 
 def test_the_section_is_found_where_the_kind_is_declared():
-    found = registry.find("report_section", "commands/data")
-    assert found.load() is Data
+    found = registry.find("report_section", "commands/data_table")
+    assert found.load() is DataTable

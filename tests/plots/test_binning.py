@@ -31,6 +31,13 @@ def test_a_number_of_bins_spans_the_central_events():
     np.testing.assert_allclose(edges, np.linspace(0.005, 0.995, 5))
 
 
+@pytest.mark.parametrize("value", [0.3, -1e20])
+def test_a_single_value_lies_within_the_bins(value):
+    bins = into_bins(np.full(3, value), 5)
+    assert bins.sums(np.ones(3)).sum() == 3
+    assert (np.diff(bins.edges) > 0).all()
+
+
 @pytest.mark.parametrize("bins", [0, [1.0], [1, 1], [2, 1], [0, np.nan]])
 def test_what_are_no_bins_is_refused(bins):
     with pytest.raises(ConfigError, match="bins must be"):

@@ -103,3 +103,9 @@ def test_figure_is_drawn_again_from_its_file(tmp_path):
 def test_scores_that_are_no_probabilities_are_refused():
     with pytest.raises(DataError, match="must be probabilities, from 0 to 1, got -1 to 2"):
         plot_calibration({"pred": [-1.0, 2.0], "gen_target": [0, 1]})
+
+
+@pytest.mark.parametrize("weight", [-1.0, 1.0])
+def test_one_event_is_drawn_whatever_its_weight(weight):
+    plot = plot_calibration({"pred": [0.3], "gen_target": [1], "gen_weight": [weight]}, settings=SMALL)
+    assert plot.numbers.about["empty"] == {"pred": int(weight < 0)}

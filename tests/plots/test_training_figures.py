@@ -73,6 +73,9 @@ def test_embeddings_of_a_model_are_its_heads():
     table = model.head.get_embeds()["n_jets"].numpy()
     np.testing.assert_allclose(plot.numbers.curves["table"]["dim_1"], table[:, 1])
     assert plot.numbers.curves["table"]["category"].tolist() == [str(i) for i in range(6)]
+    model.record.cat_maps["n_jets"] = {str(i): f"{i} jets" for i in range(6)}
+    named = plot_embedding(model, "n_jets", settings=SMALL)
+    assert named.numbers.curves["table"]["category"].tolist() == [f"{i} jets" for i in range(6)]
     with pytest.raises(ConfigError, match=r"feature must be .* there are channel, n_jets"):
         plot_embedding(model)
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _SHOWN = 40  # names that are listed
 
 
-class Data(ReportSection):
+class DataTable(ReportSection):
     """Shows what is in the fold files of a run, as ``lumin check`` does: balance, weights, ranges.
 
     Example:
-        >>> from lumin_plugin_commands.data_section import Data
-        >>> Data.order
+        >>> from lumin_plugin_commands.data_section import DataTable
+        >>> DataTable.order
         10
     """
 

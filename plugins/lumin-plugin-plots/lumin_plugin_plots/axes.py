@@ -304,14 +304,14 @@ def _lay_out(figure: Figure) -> None:
 
 def _place_legend(axes: Axes, handles: list[Any], names: list[str], title: str | None) -> None:
     """Put it where it covers nothing, in two columns if it is long and they fit."""
-    columns = _columns(axes, handles, names, title)
+    legend = axes.legend(handles, names, ncols=_columns(axes, handles, names, title), title=title)
     for _ in range(15):
         for place in ("upper right", "upper left", "lower left", "lower right", "center right", "upper center"):
-            legend = axes.legend(handles, names, loc=place, ncols=columns, title=title)
+            legend.set_loc(place)
             if not _is_covering(axes, legend):
                 return
         _heighten(axes)
-    axes.legend(handles, names, loc="upper right", ncols=columns, title=title)
+    legend.set_loc("upper right")
 
 
 def _columns(axes: Axes, handles: list[Any], names: list[str], title: str | None) -> int:

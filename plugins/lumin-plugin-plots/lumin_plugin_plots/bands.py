@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 N_REPLICAS = 200
-_BLOCK = 2**18  # multiplicities at a time, which fit into a processor's cache
+_BLOCK = 2**16  # multiplicities at a time, which fit into a processor's cache
 _SHARES = np.cumsum([math.exp(-1) / math.factorial(k) for k in range(12)])  # of Poisson numbers up to k
 _THRESHOLDS = np.floor(2**32 * _SHARES).astype(np.uint32)
 _LEVELS = {"": 0.68, "95": 0.95}

@@ -108,6 +108,8 @@ def edges_of(values: np.ndarray, bins: Bins | np.ndarray, *, limits: tuple[float
     low, high = np.quantile(finite, (_TAIL, 1 - _TAIL))
     if low == high:
         low, high = finite.min(), finite.max()
+    if low == high:
+        low, high = low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2)
     return np.linspace(low, high, n_bins + 1)
 
 
@@ -258,7 +260,8 @@ def unit_weight(bins: Binned, weights: np.ndarray) -> np.ndarray:
 
 def _whole_edges(finite: np.ndarray) -> np.ndarray | None:
     low, high = finite.min(), finite.max()
-    if high - low >= _MOST_WHOLE or not np.array_equal(finite, np.round(finite)):
+    is_wide = high - low >= _MOST_WHOLE or max(-low, high) > 2**50  # beyond which halves are lost to rounding
+    if is_wide or not np.array_equal(finite, np.round(finite)):
         return None
     return np.arange(low - 0.5, high + 1)
 

@@ -180,7 +180,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
         bands |= _draw_curve(main, below, curve, settings, i, _entry(label, numbers))
     main.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="Rate of signal")
     below.set(xlabel="Mean score", ylabel="Rate - score")
-    limit = 1.15 * max(abs(value) for value in below.dataLim.intervaly)
+    limit = 1.15 * max(abs(value) for value in below.dataLim.intervaly) or 1.0
     below.set_ylim(-limit, limit)
     return shared.finish(
         figure,

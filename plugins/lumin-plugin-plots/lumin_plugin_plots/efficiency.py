@@ -132,10 +132,10 @@ def _cuts(cut: float | Mapping[str, float] | None, at: float | None, labels: lis
         if not is_number(at) or not 0 < at <= 1:
             raise ConfigError(f"efficiency must be a share, above 0 and up to 1, got {at!r}")
         return {}
-    cuts = cut if isinstance(cut, Mapping) else dict.fromkeys(labels, cut)
+    cuts: Mapping[str, Any] = cut if isinstance(cut, Mapping) else dict.fromkeys(labels, cut)
     if missing := [label for label in labels if not is_number(cuts.get(label))]:
         raise ConfigError(f"cut must be a number, or one for each of {', '.join(labels)}; {missing[0]!r} has none")
-    return {label: float(cuts[label]) for label in labels}  # type: ignore[arg-type]
+    return {label: float(cuts[label]) for label in labels}
 
 
 def _empty(curves: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, int]]:

@@ -136,27 +136,42 @@ def _draw_run(
     panel: Axes, numbers: Numbers, label: str, quantity: str, settings: PlotSettings, number: int
 ) -> set[str]:
     """Draw validation, and in the panel of the loss training too; return the bands."""
-    bands: set[str] = set()
     alone = len(numbers.about["runs"]) == 1
-    for name, dashes in ((quantity, "-"), *(((TRAINING, "--"),) if quantity == "loss" else ())):
-        curve = numbers.curves.get(f"{label}: {name}")
-        if curve is None:
-            continue
-        what = "training" if name == TRAINING else "validation"
-        colour = number + (1 if alone and name == TRAINING else 0)
-        models = [column for column in curve if column.startswith("model_")]
-        for model in models if len(models) > 1 else ():
-            panel.plot(curve["epoch"], curve[model], color=settings.colour(colour), linestyle=dashes, lw=0.6, alpha=0.6)
-        text = what if alone else f"{label}, {what}"
-        panel.plot(curve["epoch"], curve["mean"], color=settings.colour(colour), linestyle=dashes, lw=2, label=text)
-        bands |= set(shared.draw_bands(panel, curve["epoch"], curve, settings, colour))
-        best = numbers.about["best"].get(label)
-        if name == quantity and best is not None and best in curve["epoch"]:
-            at = curve["epoch"] == best
-            panel.plot(
-                curve["epoch"][at], curve["mean"][at], **shared.points(settings, number) | {"ms": 8, "mfc": "white"}
+    names = {"validation": f"{label}: {quantity}", "training": f"{label}: {TRAINING}"}
+    bands: set[str] = set()
+    for what, name in names.items() if quantity == "loss" else [("validation", names["validation"])]:
+        if name in numbers.curves:
+            colour = number + int(alone and what == "training")
+            look: dict[str, Any] = {
+                "color": settings.colour(colour),
+                "linestyle": "-" if what == "validation" else "--",
+            }
+            if not alone:
+                look |= {
+                    "marker": shared.MARKERS[number % len(shared.MARKERS)],
+                    "mfc": "white" if what == "training" else None,
+                }
+            _draw_models(panel, numbers.curves[name], what if alone else f"{label}, {what}", look)
+            bands |= set(
+                shared.draw_bands(panel, numbers.curves[name]["epoch"], numbers.curves[name], settings, colour)
             )
+    _mark(panel, numbers.curves.get(names["validation"]), numbers.about["best"][label], settings.colour(number))
     return bands
+
+
+def _draw_models(panel: Axes, curve: Columns, label: str, look: Mapping[str, Any]) -> None:
+    """Draw a thin line for each of several models, and their mean."""
+    models = [column for column in curve if column.startswith("model_")]
+    for model in models if len(models) > 1 else ():
+        panel.plot(curve["epoch"], curve[model], **{**look, "marker": None}, lw=0.6, alpha=0.6)
+    panel.plot(curve["epoch"], curve["mean"], **look, lw=2, markevery=max(1, len(curve["epoch"]) // 6), label=label)
+
+
+def _mark(panel: Axes, curve: Columns | None, epoch: int | None, colour: str) -> None:
+    """Mark an epoch with a star."""
+    if curve is not None and epoch in curve["epoch"]:
+        at = curve["epoch"] == epoch
+        panel.plot(curve["epoch"][at], curve["mean"][at], "*", ms=13, mfc=colour, mec="white", zorder=5)
 
 
 def _notes(about: Mapping[str, Any]) -> list[str]:
@@ -164,7 +179,7 @@ def _notes(about: Mapping[str, Any]) -> list[str]:
     for label in about["runs"]:
         n, failed, best = about["n_models"][label], about["failed"][label], about["best"][label]
         models = f"{n} model{'s' if n > 1 else ''}" + (f", {failed} of which failed, not in the mean" if failed else "")
-        lowest = "" if best is None else f"; lowest {'mean ' if n > 1 else ''}validation loss in epoch {best}, marked"
+        lowest = "" if best is None else f"; lowest {'mean ' if n > 1 else ''}validation loss in epoch {best}, starred"
         notes.append(f"{'' if len(about['runs']) == 1 else f'{label}: '}{models}{lowest}")
     return notes
 

@@ -56,6 +56,15 @@ class Plot:
         figure: The figure, of matplotlib; it belongs to no window.
         numbers: What it shows.
         settings: How it looks.
+
+    Example:
+        >>> import tempfile
+        >>> from lumin_plugin_plots import plot_learning_curves
+        >>> history = {"train": {"loss": [0.9, 0.7]}, "valid": {"loss": [0.8, 0.6]}}
+        >>> plot = plot_learning_curves([history])
+        >>> files = plot.save(tempfile.mkdtemp() + "/curves", formats=["svg"])
+        >>> [file.name for file in files]
+        ['curves.svg', 'curves.json']
     """
 
     figure: Figure
@@ -135,6 +144,15 @@ def redraw(path: str | Path, settings: PlotSettings | None = None) -> Plot:
 
     Raises:
         DataError: If the file does not hold the numbers of a figure.
+
+    Example:
+        >>> import tempfile
+        >>> from lumin_plugin_plots import plot_learning_curves, redraw
+        >>> history = {"train": {"loss": [0.9, 0.7]}, "valid": {"loss": [0.8, 0.6]}}
+        >>> plot = plot_learning_curves([history])
+        >>> *_, numbers = plot.save(tempfile.mkdtemp() + "/curves", formats=["svg"])
+        >>> redraw(numbers).numbers.figure
+        'learning_curves'
     """
     with naming(path, ConfigError):
         text = Path(path).expanduser().read_text(encoding="utf-8")

@@ -36,7 +36,10 @@ class WorkingPoints:
             ``seconds``.
 
     Example:
-        See `working_points`.
+        >>> from lumin_plugin_plots import working_points
+        >>> df = {"pred": [0.1, 0.6, 0.4, 0.9], "gen_target": [0, 0, 1, 1]}
+        >>> working_points(df, efficiencies=0.5).df["auc"].tolist()
+        [0.75]
     """
 
     df: pd.DataFrame

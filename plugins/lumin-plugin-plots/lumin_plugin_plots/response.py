@@ -21,7 +21,7 @@ Where the truth may be zero or of either sign, residuals take the place of ratio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -210,14 +210,14 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     return shared.finish(figure, panels[0], settings, notes=_notes(about, settings))
 
 
-def _labels(about: Mapping[str, object], settings: PlotSettings) -> tuple[str, str, str]:
+def _labels(about: Mapping[str, Any], settings: PlotSettings) -> tuple[str, str, str]:
     unit = settings.units.get(str(about["target"]), "")
     unit = f" [{unit}]" if unit and not about["relative"] else ""
     pull = "Pull" if about["of_uncertainty"] else "Bias / resolution"
     return (("Response" if about["relative"] else "Bias") + unit, f"Resolution{unit}", pull)
 
 
-def _notes(about: Mapping[str, object], settings: PlotSettings) -> list[str]:
+def _notes(about: Mapping[str, Any], settings: PlotSettings) -> list[str]:
     response = "predicted / true" if about["relative"] else "predicted - true"
     notes = [
         f"Mean and standard deviation of {response}; lines: half the width of its central 68 %",
@@ -226,8 +226,8 @@ def _notes(about: Mapping[str, object], settings: PlotSettings) -> list[str]:
             * bool(about["of_uncertainty"])
         ),
     ]
-    outside = outside_note(about["outside"], settings.name(str(about["by"])))  # type: ignore[arg-type]
-    return [*notes, *outside, *empty_note(about["empty"], "with weights that give no resolution")]  # type: ignore[arg-type]
+    outside = outside_note(about["outside"], settings.name(str(about["by"])))
+    return [*notes, *outside, *empty_note(about["empty"], "with weights that give no resolution")]
 
 
 def _central_widths(values: np.ndarray, weights: np.ndarray, bins: Binned) -> np.ndarray:

@@ -134,7 +134,8 @@ def _background(
 def _label(label: str, of: dict[str, Any]) -> str:
     if of["divergence"] is None or np.isnan(of["divergence"]):
         return f"{label} (weights have no positive sum)"
-    return f"{label} (ε = {of['efficiency']:.2g}): JSD = {of['divergence']:.2g}, {p_text(of['p_value'])}"
+    efficiency = np.nan if of["efficiency"] is None else of["efficiency"]
+    return f"{label} (ε = {efficiency:.2g}): JSD = {of['divergence']:.2g}, {p_text(of['p_value'])}"
 
 
 def _notes(about: dict[str, Any]) -> list[str]:
