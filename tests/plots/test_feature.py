@@ -98,3 +98,11 @@ def test_samples_that_are_none_are_refused():
         plot_samples({"old": {"pt": [1.0]}, "new": {"pt": [2.0]}}, "pt", baseline="odl", settings=SMALL)
     with pytest.raises(ArgumentError, match="samples must be a"):
         plot_samples([{"pt": [1.0]}], "pt", settings=SMALL)
+
+
+def test_where_nothing_is_positive_there_is_an_empty_figure_that_says_so():
+    df = events() | {"gen_weight": np.full(300, -1.0)}
+    plot = plot_feat(df, "mass", bins=[80, 100, 120], log=True, density=False, settings=SMALL)
+    assert plot.numbers.about["not_shown"]["not_positive"] == {"background": 2, "signal": 2}
+    assert any("without a positive sum: background: 2; signal: 2." in " ".join(text.split()) for text in texts(plot))
+    assert plot.picture()

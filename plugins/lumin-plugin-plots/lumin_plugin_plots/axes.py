@@ -246,6 +246,22 @@ def band_entries(names: Sequence[str]) -> list[Artist]:
     return [Patch(**looks[name]) for name in looks if name in names]
 
 
+def scale_counts(axes: Axes, contents: np.ndarray, *, log: bool) -> None:
+    """Let the y axis of a histogram begin at zero, or be logarithmic, if anything is positive.
+
+    Args:
+        axes: The panel, with the histogram.
+        contents: Of its bins.
+        log: Whether it is logarithmic.
+    """
+    least = np.min(contents, where=contents > 0, initial=np.inf)
+    if log and np.isfinite(least):
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=0.3 * least)
+    else:
+        axes.set_ylim(bottom=0)
+
+
 def finish(
     figure: Figure,
     main: Axes,

@@ -11,7 +11,7 @@ from lumin_core.arguments import expect, explained
 from lumin_core.checks import did_you_mean, listed
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.statistics import get_moments, uncert_round
-from lumin_plugin_plots.axes import LINES, MARKERS, finish, one_panel, two_panels
+from lumin_plugin_plots.axes import LINES, MARKERS, finish, one_panel, scale_counts, two_panels
 from lumin_plugin_plots.events import Events
 from lumin_plugin_plots.groups import groups
 from lumin_plugin_plots.histograms import density_label, edges_of, events_label, filled, not_shown, notes_of, scaled
@@ -159,9 +159,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     bottom, unit = rest[0] if rest else main, settings.units.get(about["feat"], "")
     edges = next(iter(shown.values())).axes[0].edges
     main.set_xlim(edges[0], edges[-1])
-    main.set_yscale("log" if about["log"] else "linear")
-    if not about["log"]:
-        main.set_ylim(bottom=0)
+    scale_counts(main, np.concatenate([of.values() for of in shown.values()]), log=about["log"])
     main.set_ylabel(density_label(unit) if about["density"] else events_label(edges, unit))
     bottom.set_xlabel(settings.axis(about["feat"]))
     if rest:

@@ -18,7 +18,7 @@ import numpy as np
 from lumin_core.arguments import explained
 from lumin_core.checks import as_list, is_number, listed
 from lumin_core.errors import ConfigError, DataError
-from lumin_plugin_plots.axes import HATCHES, finish, one_panel, two_panels
+from lumin_plugin_plots.axes import HATCHES, finish, one_panel, scale_counts, two_panels
 from lumin_plugin_plots.events import Events, classifiers
 from lumin_plugin_plots.groups import classes, processes
 from lumin_plugin_plots.histograms import added, averaged, edges_of, events_label, filled, not_shown, notes_of
@@ -145,7 +145,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     stacked(main, stack, about["stack"], colours, [HATCHES[i % len(HATCHES)] for i in range(len(stack))])
     uncertainty(main, total, "sample (± 1 σ)")
     if models := numbers.curves.get("models"):
-        look = {"facecolor": "none", "edgecolor": "black", "hatch": HATCHES[2], "linewidth": 0}
+        look: dict[str, Any] = {"facecolor": "none", "edgecolor": "black", "hatch": HATCHES[2], "linewidth": 0}
         main.stairs(
             models["high"], total.axes[0].edges, baseline=models["low"], fill=True, label="models (± 1 σ)", **look
         )
@@ -153,7 +153,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
         blind = tuple(about["blind"]) if about["blind"] else None
         points(main, data, "data", counted=True, blind=blind, color="black", marker="o")
         _compare(panels[1], data, total, about["panel"], blind)
-    _scale(main, total, about["log"])
+    scale_counts(main, total.values(), log=about["log"])
     edges = total.axes[0].edges
     main.set_xlim(edges[0], edges[-1])
     main.set_ylabel(events_label(edges))
@@ -196,13 +196,3 @@ def _compare(below: Axes, data: hist.Hist[Any], total: hist.Hist[Any], panel: st
         box = {"facecolor": "0.9", "edgecolor": "none", "pad": 1.5}
         place = below.get_xaxis_transform()
         below.text(sum(blind) / 2, 0.5, "blinded", transform=place, ha="center", va="center", bbox=box)
-
-
-def _scale(main: Axes, total: hist.Hist[Any], log: bool) -> None:
-    if not log:
-        main.set_ylim(bottom=0)
-        return
-    contents = total.values()
-    least = contents[contents > 0].min(initial=1.0)
-    main.set_yscale("log")
-    main.set_ylim(bottom=0.3 * least)
