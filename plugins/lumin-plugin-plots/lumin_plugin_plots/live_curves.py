@@ -163,7 +163,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
         _mark(panels["metric"], epochs, "metric", numbers.about["best"], settings)
     for name, panel in panels.items():
         panel.set_xlim(0, max(1.0, float(numbers.about["epoch"])) * 1.03)
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.locator_params(axis="x", integer=True)
         panel.minorticks_off()
         if name != "loss" or "metric" not in panels:
             panel.set_xlabel("Epoch")
