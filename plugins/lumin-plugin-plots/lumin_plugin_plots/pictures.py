@@ -44,7 +44,7 @@ def picture(title: str, draw: Callable[[], Plot], caption: str = "") -> Part:
 
 
 def slim(svg: bytes) -> bytes:
-    r"""Return a picture of matplotlib's in fewer bytes: no comments, hundredths of a point.
+    r"""Return a picture of matplotlib in fewer bytes: without comments, to a hundredth of a point.
 
     Args:
         svg: The picture.
