@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _MOST = 4  # classes, or targets, that have figures of their own
 _MOST_PERMUTED = 10_000  # events of each sample whose labels are permuted, a thousand times
 _N_REPLICAS = 50  # for the uncertainty of a number
+_RARE = 30  # times less than the other class
 _PROCESS = "gen_sample"  # the column of the process, by its usual name
 
 
@@ -78,12 +79,19 @@ def _of_signal(run: Run, new: Scored) -> Iterator[Part]:
     by = _PROCESS if _PROCESS in df and df[_PROCESS].nunique() > 1 else None
     yield points(new, names)
     yield picture("ROC curve", partial(plot_roc, df, names, baseline=next(iter(names)) if len(names) > 1 else None))
-    yield picture("Score", partial(plot_score, df, by=by))
+    yield picture("Score", partial(plot_score, df, by=by, log=_is_one_rare(df)))
     yield _train_test(run, new, "pred", "Training and new events")
     yield picture("Calibration", partial(plot_calibration, df), _of_balance(run))
     if "gen_weight" in df:
         factor, caption = _all_events(run, df)
         yield picture("Significance", partial(plot_significance, df, wgt_factor=factor), caption)
+
+
+def _is_one_rare(df: pd.DataFrame) -> bool:
+    """Tell whether one class would not be seen beside the other on a linear axis."""
+    targets = df["gen_target"]
+    sums = df.groupby(targets)["gen_weight"].sum() if "gen_weight" in df else targets.value_counts()
+    return bool(sums.min() * _RARE < sums.max())
 
 
 def _of_balance(run: Run) -> str:
