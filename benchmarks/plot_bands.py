@@ -163,10 +163,10 @@ def _rows(means: np.ndarray) -> list[dict[str, Any]]:
 def misses(table: Table, goals: dict[str, float]) -> list[str]:
     """Name what is not covered as it should be; where there are few events it may be covered more often."""
     found = []
-    for name, rows in table.items():
-        for row, (level, aim) in product(rows, LEVELS.items()):
-            is_of_many = row["events"] == "more" or not rows[0]["points"]
-            over = goals[level] if is_of_many else max(goals[level], MOST_OVER)
+    for name, (few, many, both) in table.items():
+        for row, (level, aim) in product((few, both), LEVELS.items()):
+            is_of_few = row is few or not many["points"]
+            over = max(goals[level], MOST_OVER) if is_of_few else goals[level]
             if row["points"] and not aim - goals[level] <= row[level] <= aim + over:
                 found.append(f"{name}, {row['events']}: {row[level]:.3f} of {aim}")
     return found

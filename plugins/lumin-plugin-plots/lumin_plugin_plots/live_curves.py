@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from lumin_core.errors import ConfigError
 from lumin_core.training import LiveView, OutputArea, outlet
@@ -163,7 +164,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
         _mark(panels["metric"], epochs, "metric", numbers.about["best"], settings)
     for name, panel in panels.items():
         panel.set_xlim(0, max(1.0, float(numbers.about["epoch"])) * 1.03)
-        panel.locator_params(axis="x", integer=True)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.minorticks_off()
         if name != "loss" or "metric" not in panels:
             panel.set_xlabel("Epoch")

@@ -146,9 +146,8 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     uncertainty(main, total, "sample (± 1 σ)")
     if models := numbers.curves.get("models"):
         look: dict[str, Any] = {"facecolor": "none", "edgecolor": "black", "hatch": HATCHES[2], "linewidth": 0}
-        main.stairs(
-            models["high"], total.axes[0].edges, baseline=models["low"], fill=True, label="models (± 1 σ)", **look
-        )
+        look |= {"baseline": models["low"], "fill": True, "label": "models (± 1 σ)"}
+        main.stairs(models["high"], total.axes[0].edges, **look)
     if data is not None:
         blind = tuple(about["blind"]) if about["blind"] else None
         points(main, data, "data", counted=True, blind=blind, color="black", marker="o")

@@ -1,9 +1,11 @@
 """What a builder hands over."""
 
+import pytest
 import torch
 from torch import nn
 
 from lumin_core import CatEmbedder, ModelBuilder
+from lumin_core.errors import ConfigError
 from lumin_core.model.blocks import Body, Head, Tail
 from lumin_core.model.built import BuiltModel
 
@@ -29,3 +31,15 @@ def test_without_a_seed_every_model_has_its_own():
     builder = ModelBuilder("regression", 1, ["a"])
     assert builder.get_model().seed != builder.get_model().seed
     assert ModelBuilder("regression", 1, ["a"], seed=3).get_model(input_mask=[0]).input_mask.tolist() == [0]
+
+
+def test_parts_are_those_of_the_model_without_its_optimiser_which_is_looked_at():
+    builder = ModelBuilder("regression", 1, ["a"], seed=3)
+    parts, built = builder.get_parts(), builder.get_model()
+    assert parts._fields == tuple(name for name in built._fields if name != "opt")
+    assert [part.qualified for part in parts.components] == [part.qualified for part in built.components]
+    assert "core/adam" in [part.qualified for part in parts.components]
+    for one, other in zip(parts.model.parameters(), built.model.parameters(), strict=True):
+        assert one.equal(other)
+    with pytest.raises(ConfigError, match="lr must not be negative"):
+        ModelBuilder("regression", 1, ["a"], opt_args={"lr": -1.0}).get_parts()
