@@ -58,7 +58,7 @@ def test_another_size_and_words_of_others_are_survived(fit, scripted, monkeypatc
                 say("a word")
             if fit_params.state == "valid" and fit_params.epoch == 4:
                 say("another")
-                terminals.resize(monkeypatch, screen, 72, 20)
+                terminals.resize(monkeypatch, screen, 100, 20)
 
     fit([Speaks(), MetricLogger()], n_epochs=5, metrics=scripted(values(5, best=1)), visible_bar=True)
     shown = [line.split()[0] for line in screen.lines]

@@ -53,10 +53,11 @@ def test_usage_errors_exit_2(run):
 
 
 def test_a_command_of_a_plugin_that_is_not_installed_says_what_to_install(run, monkeypatch):
-    monkeypatch.setattr("lumin_core.registry.hints.is_installed", lambda name: False)
-    code, _, err = run("report")
+    later = {"kinds": [], "components": {"command": ["explain"]}, "helps": {}}
+    monkeypatch.setitem(names.first_party()["plugins"], "lumin-plugin-later", later)
+    code, _, err = run("explain")
     assert code == 2
-    assert "pip install lumin-plugin-plots" in err
+    assert "pip install lumin-plugin-later" in err
 
 
 def test_version_and_help(run):

@@ -15,9 +15,11 @@ def test_unknown_kind_is_an_error_with_suggestion():
         registry.find(3, "x")
 
 
-def test_unknown_kind_of_a_first_party_plugin_says_what_to_install():
-    with pytest.raises(UnknownComponent, match="pip install lumin-plugin-plots"):
-        registry.find("report_section", "roc")
+def test_unknown_kind_of_a_first_party_plugin_says_what_to_install(monkeypatch):
+    later = {"kinds": ["later_parts"], "components": {}, "helps": {}}
+    monkeypatch.setitem(names.first_party()["plugins"], "lumin-plugin-later", later)
+    with pytest.raises(UnknownComponent, match="pip install lumin-plugin-later"):
+        registry.find("later_part", "roc")
 
 
 def test_unknown_name_is_an_error_with_suggestion_and_the_known_names():

@@ -6,7 +6,7 @@ from packaging.requirements import Requirement
 from lumin_core import __version__ as VERSION
 from lumin_core import registry
 from lumin_core.errors import BrokenPlugin, IncompatiblePlugin, UnknownComponent
-from lumin_core.registry import scan
+from lumin_core.registry import names, scan
 
 CALLBACK = """
 class Shout:
@@ -161,8 +161,10 @@ def test_scan_lists_a_group_that_is_no_kind(install):
     assert "declares the kind 'head'" in by_qualified()["my-blocks/mine"].problem
 
 
-def test_scan_lets_entries_for_first_party_kinds_sleep(install):
-    install("my-blocks", {"report_sections": {"mine": "a:B"}})
+def test_scan_lets_entries_for_first_party_kinds_sleep(install, monkeypatch):
+    later = {"kinds": ["later_parts"], "components": {}, "helps": {}}
+    monkeypatch.setitem(names.first_party()["plugins"], "lumin-plugin-later", later)
+    install("my-blocks", {"later_parts": {"mine": "a:B"}})
     assert "my-blocks/mine" not in by_qualified()
 
 
