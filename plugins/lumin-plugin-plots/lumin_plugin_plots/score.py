@@ -72,8 +72,8 @@ def plot_score(
         mask: Which simulated events are taken: a column of Booleans, or an array.
         bins: Their edges, or how many; over 0 to 1 where all scores lie there.
         panel: What the lower panel has, where there are data: ``"ratio"`` or ``"pull"``.
-        log: Whether the axis of events is logarithmic; then the smallest sum is at the bottom, where
-            it can be seen.
+        log: Whether the axis of events is logarithmic; then the smallest sum is at the bottom,
+            where it can be seen.
         class_names: Names of classes; 0 and 1 are background and signal.
         settings: The look.
 
@@ -106,7 +106,7 @@ def plot_score(
         {label: filled(edges, of_model[of], weights[of], name) for label, of in groups.items()} for of_model in scores
     ]
     histograms = {label: averaged([of_model[label] for of_model in models]) for label in groups}
-    stack = sorted(groups, key=lambda label: histograms[label].sum().value) if log else [*groups]
+    stack = sorted(groups, key=lambda label: float(histograms[label].values().sum())) if log else [*groups]
     about: dict[str, Any] = {"score": name, "stack": stack, "panel": panel, "log": log}
     if observed is not None:
         if len(columns) > 1:
