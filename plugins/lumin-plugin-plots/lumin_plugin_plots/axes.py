@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from lumin_plugin_plots.legend_place import place_legend
 from lumin_plugin_plots.mplhep_panels import add_label
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.legend import Legend
-    from matplotlib.transforms import Bbox
 
     from lumin_plugin_plots.settings import PlotSettings
 
@@ -298,7 +297,7 @@ def finish(
     if legend and (handles or entries):
         limits = main.get_ylim()
         names = [*names, *(str(each.get_label()) for each in entries)]
-        _place_legend(main, [*handles, *entries], names, title)
+        place_legend(main, [*handles, *entries], names, title)
         if main.get_ylim() != limits:  # the numbers at the axis may be wider
             _lay_out(figure)
     figure.set_layout_engine("none")  # else it is laid out anew, slowly, whenever it is written
@@ -316,60 +315,3 @@ def _figure(width: float, height: float, settings: PlotSettings) -> Figure:
 def _lay_out(figure: Figure) -> None:
     if engine := figure.get_layout_engine():
         engine.execute(figure)
-
-
-def _place_legend(axes: Axes, handles: list[Any], names: list[str], title: str | None) -> None:
-    """Put it where it covers nothing, in two columns if it is long and they fit."""
-    legend = axes.legend(handles, names, ncols=_columns(axes, handles, names, title), title=title)
-    for _ in range(15):
-        for place in ("upper right", "upper left", "lower left", "lower right", "center right", "upper center"):
-            legend.set_loc(place)
-            if not _is_covering(axes, legend):
-                return
-        _heighten(axes)
-    legend.set_loc("upper right")
-
-
-def _columns(axes: Axes, handles: list[Any], names: list[str], title: str | None) -> int:
-    if len(names) < 5:
-        return 1
-    width = axes.legend(handles, names, ncols=2, title=title).get_window_extent().width
-    return 2 if width < axes.get_window_extent().width else 1
-
-
-def _heighten(axes: Axes) -> None:
-    """Make the y axis a tenth longer at its top."""
-    transform = axes.yaxis.get_transform()
-    low, high = transform.transform(np.array(axes.get_ylim()))
-    axes.set_ylim(top=float(transform.inverted().transform(np.array([high + 0.1 * (high - low)]))[0]))
-
-
-def _is_covering(axes: Axes, legend: Legend) -> bool:
-    """Tell whether a legend covers anything that is drawn."""
-    box = legend.get_window_extent().padded(2)
-    return any(_meets(artist, box) for artist in _drawn(axes) if artist is not legend)
-
-
-def _drawn(axes: Axes) -> list[Artist]:
-    return [*axes.lines, *axes.collections, *axes.patches, *axes.texts]
-
-
-def _meets(artist: Any, box: Bbox) -> bool:
-    """Tell whether lines, areas, markers or text lie within a box, in pixels."""
-    if not artist.get_visible():
-        return False
-    if hasattr(artist, "get_text"):
-        return bool(artist.get_text()) and box.overlaps(artist.get_window_extent())
-    if hasattr(artist, "get_paths"):
-        paths, offsets = artist.get_paths(), artist.get_offset_transform().transform(artist.get_offsets())
-        if hasattr(artist, "get_sizes") and len(artist.get_sizes()):
-            return bool(box.count_contains(offsets))
-        filled = len(artist.get_facecolor()) > 0
-    else:
-        paths, filled = [artist.get_path()], hasattr(artist, "get_fill") and artist.get_fill()
-    transform = artist.get_transform()
-    with np.errstate(invalid="ignore"):
-        return any(
-            len(path.vertices) > 0 and transform.transform_path(path).cleaned().intersects_bbox(box, filled)
-            for path in paths
-        )
