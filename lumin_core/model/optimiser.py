@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 DEFAULT_OPT = "core/adam"
 DEFAULT_LR = 2e-3
 
+_BELOW = {"betas": 1, "momentum": math.inf, "weight_decay": math.inf}
+"""Options of torch's optimisers that are not negative, and what they are below."""
+
 
 def optimiser_spec(opt_args: Mapping[str, object] | None) -> object:
     """Join ``{"opt": ..., **options}`` into one component spec.
@@ -163,7 +166,7 @@ def _naming(found: partial[Optimizer]) -> Iterator[None]:
 
 
 def _check_numbers(options: Mapping[str, object]) -> None:
-    """Refuse a learning rate that is no number, and what is not finite."""
+    """Refuse a learning rate that is no number, what is not finite, and what torch would refuse."""
     if "lr" in options and not isinstance(options["lr"], torch.Tensor) and not _is_real(options["lr"]):
         raise ValueError(f"lr must be a finite number, got {options['lr']!r}; say 1e-3")
     if _is_real(lr := options.get("lr")) and lr < 0:
@@ -171,6 +174,11 @@ def _check_numbers(options: Mapping[str, object]) -> None:
     for name, value in options.items():
         if _is_real(value) and not math.isfinite(value):
             raise ValueError(f"{name} must be a finite number, got {value!r}")
+    for name, below in _BELOW.items():
+        values = options.get(name)
+        for value in values if isinstance(values, list | tuple) else [values]:
+            if _is_real(value) and not 0 <= value < below:
+                raise ValueError(f"{name} must be at least 0 and below {below}, got {values!r}")
 
 
 def _is_real(value: object) -> TypeGuard[float]:

@@ -74,6 +74,8 @@ def test_an_optimiser_that_needs_a_closure_is_refused():
         ({"lr": -1}, "opt_args cannot be used for Adam"),
         ({"lr": "fast"}, "opt_args cannot be used for Adam"),
         ({"opt": "adam", "betas": 3}, "opt_args cannot be used"),
+        ({"opt": "adam", "betas": (0.9, 1.0)}, r"betas must be at least 0 and below 1, got \(0.9, 1.0\)"),
+        ({"opt": "sgd", "momentum": -0.1}, "momentum must be at least 0"),
         ({"momentum": 0.9}, "no option 'momentum'"),
         ({"opt": torch.nn.Linear}, "must be a subclass"),
         ({"opt": torch.optim.Adam(params())}, "is given as"),
