@@ -42,6 +42,7 @@ def fold_rows(schema: Schema, sizes: Collection[int], columns: Sequence[str], mo
         ("matrix", _matrix(schema.matrix, most)),
         *((f"preprocessed {name}", ", ".join(map(_step, steps))) for name, steps in schema.preprocessing.items()),
         ("further columns", counted(schema.misc_feats, most)),
+        ("units", counted([f"{name} [{unit}]" for name, unit in schema.units.items()], most)),
         ("recipe", recipe_text(schema.recipe, most)),
         ("sources", counted(list(map(_source, schema.sources)), most)),
         ("predictions", counted([column for column in columns if column not in known], most)),
