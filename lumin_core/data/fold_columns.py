@@ -121,7 +121,7 @@ class FoldColumns(Pipelines, Displayed):
 
     @property
     def units(self) -> dict[str, str]:
-        """Units of columns by their names, such as ``{"jet_pt": "GeV"}``; empty if there are none."""
+        """Units of columns by their names, such as ``{"jet_pt": "GeV"}``; empty for none."""
         return self.file_schema.units
 
     @property
