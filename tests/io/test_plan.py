@@ -132,6 +132,10 @@ def test_any_column_and_field_may_have_a_unit_and_none_changes_no_form():
     columns = ["ht", "n_jets", "mass", "event", "pt__jes_up", "jets_1_pt", "muons_0_q", "eta"]
     units = dict.fromkeys(columns, "GeV")
     assert Recipe(**{**WHOLE, "units": units}).units == units
+    assert recipe().column_units == {}
+    varied = {"jes": {"up": {"pt": "2"}, "down": {"pt": "1"}}}
+    of_varied = recipe(variations=varied, units={"pt": "GeV", "pt__jes_up": "MeV"}).column_units
+    assert of_varied == {"pt": "GeV", "pt__jes_up": "MeV", "pt__jes_down": "GeV"}
     assert "units" not in recipe().to_config()
 
 
