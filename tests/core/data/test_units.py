@@ -34,7 +34,7 @@ def test_the_writer_stores_units_which_do_not_belong_to_the_identity(tmp_path):
     assert (made.units, plain.units) == (units, {})
     assert made.identity == plain.identity
     assert made.schema.without(["pt"]).units == {"energy": "TeV", "mass": "GeV"}
-    assert re.search(r"units +3: pt \[GeV\], energy \[TeV\], mass \[GeV\]$", str(made))
+    assert re.search(r"units +GeV \(2 columns\), TeV \(1 column\)$", str(made))
     with h5py.File(tmp_path / "plain.hdf5") as file:
         assert "units" not in file["meta_data"]
 
