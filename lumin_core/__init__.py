@@ -20,6 +20,7 @@ _HOMES = {
     "data.hdf5": ["save_to_grp"],
     "data.matrix": ["object_mask"],
     "data.transforms": ["Transform"],
+    "data.units": ["add_units"],
     "model.blocks": ["Block", "Body", "Head", "Tail"],
     "model.builder": ["ModelBuilder"],
     "model.embedding": ["CatEmbedder"],

@@ -24,6 +24,7 @@ from lumin_core.data.frames import fold2foldfile as fold2foldfile
 from lumin_core.data.hdf5 import save_to_grp as save_to_grp
 from lumin_core.data.matrix import object_mask as object_mask
 from lumin_core.data.transforms import Transform as Transform
+from lumin_core.data.units import add_units as add_units
 from lumin_core.model.blocks import Block as Block
 from lumin_core.model.blocks import Body as Body
 from lumin_core.model.blocks import Head as Head

@@ -37,6 +37,7 @@ _HOMES = {
         "chain_to_config",
         "check_pipe",
     ],
+    "units": ["add_units"],
     "values": ["check_classes", "check_codes", "check_finite", "check_inputs", "to_float32"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

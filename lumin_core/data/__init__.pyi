@@ -48,6 +48,7 @@ from lumin_core.data.transforms import as_chain as as_chain
 from lumin_core.data.transforms import chain_from_config as chain_from_config
 from lumin_core.data.transforms import chain_to_config as chain_to_config
 from lumin_core.data.transforms import check_pipe as check_pipe
+from lumin_core.data.units import add_units as add_units
 from lumin_core.data.values import check_classes as check_classes
 from lumin_core.data.values import check_codes as check_codes
 from lumin_core.data.values import check_finite as check_finite

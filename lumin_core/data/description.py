@@ -18,6 +18,7 @@ from lumin_core.data.meta import read_schema, update_entry, write_schema
 from lumin_core.data.pipelines import check_part
 from lumin_core.data.schema import MatrixSchema, Schema
 from lumin_core.data.transforms import as_chain, chain_to_config, check_fitted
+from lumin_core.data.units import checked_units, with_column_units
 from lumin_core.data.values import check_codes
 from lumin_core.errors import ConfigError, FoldFileError
 
@@ -46,6 +47,7 @@ def describe(
     seed: int | None = None,
     recipe: Mapping[str, object] | None = None,
     sources: Sequence[Mapping[str, object]] = (),
+    units: Mapping[str, str] | None = None,
 ) -> Schema:
     """Make the schema of a new file from what a user says; arguments as for `FoldFileWriter`.
 
@@ -63,6 +65,7 @@ def describe(
         seed: For the provenance.
         recipe: How the file is made of others.
         sources: Those files.
+        units: Of columns.
 
     Raises:
         ConfigError: If maps are of other features or do not go from codes to what they mean, there
@@ -95,6 +98,7 @@ def describe(
         provenance={"written_by": f"lumin-core {__version__}", "seed": None if seed is None else seeds.check(seed)},
         recipe=dict(recipe or {}),
         sources=[dict(source) for source in sources],
+        units=checked_units(units),
     )
 
 
@@ -187,6 +191,7 @@ def add_meta_data(
     misc_feats: Sequence[str] | None = None,
     preprocessing: Steps | Mapping[str, Steps] | None = None,
     seed: int | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> None:
     """Add meta data to an open file whose folds were written by `fold2foldfile`.
 
@@ -209,9 +214,11 @@ def add_meta_data(
         misc_feats: Further columns.
         preprocessing: As for `FoldFileWriter`.
         seed: Recorded as provenance.
+        units: As for `FoldFileWriter`.
 
     Raises:
-        ConfigError: If names come twice or contradict each other, or folds lack such columns.
+        ConfigError: If names come twice or contradict each other, folds lack such columns, or units
+            are of others.
         FoldFileError: If inputs have more or fewer columns than there are features.
         DataError: If an object or a feature of the matrix does not exist at all, or folds hold
             codes that the maps lack.
@@ -241,9 +248,10 @@ def add_meta_data(
         misc_feats=misc_feats or (),
         preprocessing=preprocessing,
         seed=seed,
+        units=units,
     )
     _check_folds(out_file, schema)
-    write_schema(out_file, Layout(schema).schema)
+    write_schema(out_file, with_column_units(Layout(schema).schema))
 
 
 def _check_folds(file: h5py.File, schema: Schema) -> None:

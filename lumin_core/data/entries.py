@@ -2,8 +2,8 @@
 
 LUMIN's entries are ``cont_feats cat_feats targ_feats wgt_feat? cat_maps? matrix_feats?
 target_tensor?``. Ours, which LUMIN ignores, are ``misc_feats``, ``roles?``, ``preprocessing``,
-``provenance``, ``recipe?``, ``sources?``, and in ``matrix_feats`` the key ``zero_padded``. The keys
-stand here and nowhere else. What is none of these is kept as it is.
+``provenance``, ``recipe?``, ``sources?``, ``units?``, and in ``matrix_feats`` the key
+``zero_padded``. The keys stand here and nowhere else. What is none of these is kept as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-SAME = ("cont_feats", "cat_feats", "wgt_feat", "preprocessing", "provenance", "recipe", "sources")  # as in the schema
+_OF_US = ("preprocessing", "provenance", "recipe", "sources", "units")
+SAME = ("cont_feats", "cat_feats", "wgt_feat", *_OF_US)  # as in the schema
 KNOWN = (*SAME, "targ_feats", "cat_maps", "matrix_feats", "target_tensor", "misc_feats", "roles")
 OF_MATRIX = ("present_feats", "vecs", "missing", "feats_per_vec", "row_wise", "shape")
 KNOWN_OF_MATRIX = (*OF_MATRIX, "is_sparse", "zero_padded")
@@ -161,6 +162,7 @@ def schema_to_entries(schema: Schema) -> dict[str, object]:
         "provenance": schema.provenance,
         "recipe": schema.recipe or None,
         "sources": schema.sources or None,
+        "units": schema.units or None,
     }
     return {name: value for name, value in entries.items() if value is not None} | schema.further
 
@@ -229,6 +231,7 @@ _ENTRIES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "wgt_feat": ("a name", lambda value: isinstance(value, str)),
     "cat_maps": ("a dict of dicts from codes to text or numbers", _are_maps),
     "roles": ("a dict of names", _maps(str)),
+    "units": ("a dict of texts", _maps(str)),
     "preprocessing": ("a dict of lists of dicts", _are_chains),
     **dict.fromkeys(("provenance", "recipe"), ("a dict", lambda value: isinstance(value, dict))),
     "sources": ("a list of dicts", _are_dicts),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lumin_core.checks import listed
-from lumin_core.display import component, counted
+from lumin_core.display import component, count, counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -42,6 +43,7 @@ def fold_rows(schema: Schema, sizes: Collection[int], columns: Sequence[str], mo
         ("matrix", _matrix(schema.matrix, most)),
         *((f"preprocessed {name}", ", ".join(map(_step, steps))) for name, steps in schema.preprocessing.items()),
         ("further columns", counted(schema.misc_feats, most)),
+        ("units", ", ".join(f"{unit} ({count(n, 'column')})" for unit, n in Counter(schema.units.values()).items())),
         ("recipe", recipe_text(schema.recipe, most)),
         ("sources", counted(list(map(_source, schema.sources)), most)),
         ("predictions", counted([column for column in columns if column not in known], most)),

@@ -120,6 +120,11 @@ class FoldColumns(Pipelines, Displayed):
         return self.file_schema.cat_maps
 
     @property
+    def units(self) -> dict[str, str]:
+        """Units of columns by their names, such as ``{"jet_pt": "GeV"}``; empty for none."""
+        return self.file_schema.units
+
+    @property
     def matrix_feats(self) -> dict[str, Any] | None:
         """What the matrix holds, with LUMIN's keys, or ``None``; see `matrix_entry`."""
         matrix = self.file_schema.matrix

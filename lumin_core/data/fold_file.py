@@ -80,6 +80,8 @@ class FoldFileWriter:
         recipe: How the file is made of other programs' files, as plain values: what models that
             are trained on it need to score such files, see `Converter`.
         sources: These files in the order of their numbers, each with its ``"name"`` and more.
+        units: Units of columns by their names, as they are written at an axis:
+            ``{"jet_pt": "GeV"}``. The name of a field of the matrix stands for its columns.
 
     Raises:
         ConfigError: If names come twice or contradict each other.
@@ -118,6 +120,7 @@ class FoldFileWriter:
         roles: Mapping[str, str] | None = None,
         recipe: Mapping[str, object] | None = None,
         sources: Sequence[Mapping[str, object]] = (),
+        units: Mapping[str, str] | None = None,
     ) -> None:
         self.path = name_to_write(path)
         schema = describe(
@@ -132,6 +135,7 @@ class FoldFileWriter:
             seed=seed,
             recipe=recipe,
             sources=sources,
+            units=units,
         )
         self.layout = Layout(schema, targ_type, clip, roles or {})
         self._compression = None if compression is None else check_compression(compression)

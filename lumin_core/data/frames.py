@@ -62,6 +62,7 @@ def df2foldfile(
     clip: float | None = None,
     preprocessing: Steps | Mapping[str, Steps] | None = None,
     group_key: str | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a data frame as a fold file.
 
@@ -102,6 +103,7 @@ def df2foldfile(
         group_key: Column of groups that stay together in one fold, such as the number of the event
             for jets of one event. Folds are of about one size, and stratified, as far as groups
             allow. Among ``misc_feats``, it is recorded as of the role ``"group"``.
+        units: Units of columns by their names, as for `FoldFileWriter`.
 
     Returns:
         Path of the file.
@@ -148,6 +150,7 @@ def df2foldfile(
         seed=seed,
         overwrite=overwrite,
         roles={name: "group" for name in as_list(misc_feats) if name == group_key},
+        units=units,
     ) as file:
         columns, further = source.columns(file.layout.schema), source.further(misc_feats)
         for i, events in enumerate(folds):

@@ -16,6 +16,7 @@ from lumin_core.data.numbers import REAL, as_numbers
 from lumin_core.data.sparse import is_sparse, to_coo
 from lumin_core.data.storable import storable
 from lumin_core.data.tables import as_frame
+from lumin_core.data.units import with_column_units
 from lumin_core.data.values import EXACT, check_codes, check_column_name, check_finite, check_inputs, exact, to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
@@ -53,7 +54,8 @@ class Layout:
     """The columns of a fold file, and the checks of what goes into them.
 
     Attributes:
-        schema: What the file has; its further columns are known when the first fold was checked.
+        schema: What the file has; its further columns, and the columns that units are of, are known
+            when the first fold was checked.
         targ_type: Dtype of the targets.
         clip: If given, inputs are limited to ``[-clip, clip]``.
         roles: Roles of further columns by name.
@@ -179,20 +181,21 @@ class Layout:
     def _misc(self, misc: Mapping[str, ArrayLike], n: int) -> dict[str, np.ndarray]:
         if not self._begun:
             check_keys(self.roles, misc, "misc")
-            self.schema = attrs.evolve(self.schema, columns={name: self.roles.get(name, "") for name in misc})
+            columns = {name: self.roles.get(name, "") for name in misc}
+            self.schema = with_column_units(attrs.evolve(self.schema, columns=columns))
             self._begun = True
         if list(misc) != self.schema.misc_feats:
             raise ConfigError(f"every fold must have the same misc columns, {self.schema.misc_feats}, got {list(misc)}")
         for name in misc:
             check_column_name(name)
-        columns = {name: storable(values, name) for name, values in misc.items()}
-        for name, values in columns.items():
+        stored = {name: storable(values, name) for name, values in misc.items()}
+        for name, values in stored.items():
             if values.ndim == 0 or len(values) != n:
                 raise ShapeError(f"misc column {name!r} must have one value an event, {n}, got shape {values.shape}")
             held, before = held_by(values), self._held.setdefault(name, held_by(values))
             if held != before:
                 raise DataError(f"misc column {name!r} holds {before} in the first fold, got {held}; convert it")
-        return columns
+        return stored
 
     def axis(self, column: str) -> int:
         """Return the axis along which a column grows: COO has its entries along the second.

@@ -121,6 +121,7 @@ class Schema:
         provenance: Where the data come from: versions, seed.
         recipe: How they were made of other programs' files: the configuration of a `Converter`.
         sources: Those files in the order of their numbers, each with its ``name`` and more.
+        units: Units of columns by their names, those of the matrix too: ``{"pt": "GeV"}``.
         further: What else the file says.
 
     Example:
@@ -143,6 +144,7 @@ class Schema:
     provenance: dict[str, object] = attrs.field(factory=dict)
     recipe: dict[str, object] = attrs.field(factory=dict)
     sources: list[dict[str, object]] = attrs.field(factory=list)
+    units: dict[str, str] = attrs.field(factory=dict)
     further: dict[str, object] = attrs.field(factory=dict)
 
     @property
@@ -177,6 +179,7 @@ class Schema:
             cat_feats=[feat for feat in self.cat_feats if feat not in feats],
             cat_maps={feat: codes for feat, codes in self.cat_maps.items() if feat not in feats},
             matrix=self.matrix if matrix else None,
+            units={name: unit for name, unit in self.units.items() if name not in feats},
         )
 
     def keeps(self, was: Schema) -> bool:

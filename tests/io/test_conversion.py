@@ -173,6 +173,13 @@ def test_meta_data_say_where_the_events_are_from(whole, data):
     assert "files" not in str(schema.recipe)
     assert schema.cat_maps == {"n_jet": {0: 0, 1: 1, 2: 2, 3: 3}}
     assert schema.with_role("key") == ["file", "entry"]
+    assert schema.units == {}
+
+
+def test_meta_data_say_the_units_of_all_parts(folder, tmp_path):
+    paths = convert(recipe(folder, units={"x": "GeV", "pt": "GeV", "jets_1_eta": "1"}), tmp_path / "train.hdf5")
+    for path in paths.values():
+        assert FoldReader(path).schema.units == {"x": "GeV", "jets_0_pt": "GeV", "jets_1_pt": "GeV", "jets_1_eta": "1"}
 
 
 @pytest.mark.parametrize("step", [7, 1000])

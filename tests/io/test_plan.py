@@ -41,6 +41,7 @@ WHOLE = {
     "group_key": "event",
     "compression": "lzf",
     "seed": 7,
+    "units": {"pt": "GeV", "mass": "GeV"},
 }
 
 
@@ -112,6 +113,7 @@ def test_the_normal_form_is_plain_without_files_and_makes_the_same_recipe():
 @pytest.mark.parametrize("tree", ["Events", ["Events"]])
 def test_spellings_of_one_thing_have_one_normal_form(tree):
     other = {**WHOLE, "tree": tree, "lumi": 100.0, "scaling": "tabular/standard_scaler", "targ_type": "f4"}
+    other["units"] = {"mass": "GeV", "pt": " GeV "}
     assert Recipe(**other).normal_form() == Recipe(**WHOLE).normal_form()
 
 
@@ -124,6 +126,17 @@ def test_categories_that_were_found_are_stored():
     stored = Recipe(**Recipe(**WHOLE).stored_config(found))
     assert [c.map for c in stored.categories] == [{"2": "2", "3": "3"}, {"11": "e", "13": "mu"}]
     assert [c.unknown for c in stored.categories] == [False, True]
+
+
+def test_any_column_and_field_may_have_a_unit_and_none_changes_no_form():
+    columns = ["ht", "n_jets", "mass", "event", "pt__jes_up", "jets_1_pt", "muons_0_q", "eta"]
+    units = dict.fromkeys(columns, "GeV")
+    assert Recipe(**{**WHOLE, "units": units}).units == units
+    assert recipe().column_units == {}
+    varied = {"jes": {"up": {"pt": "2"}, "down": {"pt": "1"}}}
+    of_varied = recipe(variations=varied, units={"pt": "GeV", "pt__jes_up": "MeV"}).column_units
+    assert of_varied == {"pt": "GeV", "pt__jes_up": "MeV", "pt__jes_down": "GeV"}
+    assert "units" not in recipe().to_config()
 
 
 def test_a_recipe_goes_to_another_process():
@@ -162,6 +175,9 @@ def test_a_recipe_goes_to_another_process():
             r"\[variations.v\] up: there is no variable 'ptt'; did you mean 'pt'",
             {"variations": {"v": {"up": {"ptt": "1"}}}},
         ),
+        (r"\[units\]: there is no column 'ptt'; did you mean 'pt'", {"units": {"ptt": "GeV"}}),
+        (r"\[units\] pt must be text, got 1", {"units": {"pt": 1}}),
+        (r"\[units\] must be a table, got 'GeV'", {"units": "GeV"}),
         (r"\[variations.v\] down: there is no variable 'weight'", {"variations": {"v": {"down": {"weight": "1"}}}}),
     ],
 )

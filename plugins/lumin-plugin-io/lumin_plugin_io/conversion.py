@@ -215,6 +215,7 @@ class _Conversion:
                 {**source.entry, "entries": of_input.n_read, "selected": of_input.n_rows}
                 for source, of_input in zip(self.sources, filled, strict=True)
             ],
+            units=recipe.column_units,
         )
 
     def _recipe_of(self, cat_maps: Mapping[str, Mapping[int, object]]) -> dict[str, object]:

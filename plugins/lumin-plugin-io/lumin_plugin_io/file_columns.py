@@ -32,6 +32,7 @@ class FileColumns:
         weights: Weight of an event.
         group_key: What keeps events together.
         train_weight: How events are weighted in the training.
+        units: Units by names of columns and of the matrix's fields.
 
     Example:
         >>> from lumin_plugin_io.plan import Plan
@@ -49,6 +50,7 @@ class FileColumns:
     weights: Expression | None
     group_key: Expression | None
     train_weight: TrainWeight | None
+    units: dict[str, str]
 
     @property
     def cont_feats(self) -> list[str]:
@@ -90,6 +92,11 @@ class FileColumns:
             for direction, changes in (("up", variation.up), ("down", variation.down)):
                 for name, text in changes.items():
                     yield f"{name}__{variation.name}_{direction}", name, text
+
+    @property
+    def column_units(self) -> dict[str, str]:
+        """The units, a varied column having that of its variable unless it has one of its own."""
+        return {column: self.units[name] for column, name, _ in self.varied() if name in self.units} | self.units
 
     def matrix_schema(self) -> MatrixSchema | None:
         """Return what the matrix holds: objects of all tables, with the union of their fields."""

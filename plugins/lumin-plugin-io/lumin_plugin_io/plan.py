@@ -65,6 +65,7 @@ class Plan(FileColumns):
         scaling: str | Mapping[str, object] | None = "tabular/standard_scaler",
         compression: str | None = None,
         seed: int = 0,
+        units: Mapping[str, str] | None = None,
         folder: str | Path | None = None,
     ) -> None:
         self.folder = Path() if folder is None else Path(folder)
@@ -88,6 +89,7 @@ class Plan(FileColumns):
         self.scaling = _scaling(scaling)
         self.compression = _compression(compression)
         self.seed = seeds.check(toml_values.as_whole(seed, "seed"))
+        self.units = toml_values.as_labels(units, "[units]")
         self._check()
 
     # What is stored
@@ -107,7 +109,7 @@ class Plan(FileColumns):
             "train_weight": None if self.train_weight is None else plain(self.train_weight),
         }
         expressions = ("weights", "selection", "variables", "targets", "misc", "group_key")
-        others = ("tree", "lumi", "targ_type", "n_folds", "strata", "compression", "seed")
+        others = ("tree", "lumi", "targ_type", "n_folds", "strata", "compression", "seed", "units")
         config = {**named, **{name: text(getattr(self, name)) for name in expressions}}
         config |= {name: listed(getattr(self, name)) for name in others}
         return {**{name: value for name, value in config.items() if value not in NOTHING}, "scaling": self.scaling}
@@ -153,6 +155,8 @@ class Plan(FileColumns):
         if not self.strata:
             raise ConfigError(f"strata must name one of {', '.join(self.strata_names)}, or more, got none")
         toml_values.check_known(self.strata, self.strata_names, "strata", "stratum")
+        columns = [*self.cont_feats, *self.cat_feats, *self.targ_feats, *self.roles, *self._matrix_names()]
+        toml_values.check_known(self.units, columns, "[units]", "column")
         for variation in self.variations:
             known = [*self.variables, *([WEIGHT] if self.wgt_feat else [])]
             for direction, changes in (("up", variation.up), ("down", variation.down)):
@@ -163,6 +167,11 @@ class Plan(FileColumns):
             toml_values.check_known(to, [sample.name for sample in self.samples], "[train_weight] to", "sample")
             binned = [*self.variables, *self.targ_feats, *self.misc]
             toml_values.check_known(train_weight.flat, binned, "[train_weight] flat", "variable")
+
+    def _matrix_names(self) -> list[str]:
+        """Return columns of the matrix, and the fields that stand for them."""
+        schema = self.matrix_schema()
+        return [] if schema is None else [*schema.present_feats, *schema.feats_per_vec]
 
     def _check_samples(self) -> None:
         for sample in self.samples:

@@ -64,6 +64,8 @@ class Recipe(Plan, Converter, Displayed):
             training part, weighted by the weights' absolute values; ``""`` for none.
         compression: ``"lzf"``, ``"gzip"``, or none.
         seed: Another number, other folds; the same gives the same file.
+        units: Units of columns by their names, which figures show: ``{"ht": "GeV"}``. The name of
+            a field of the matrix stands for its columns, in all tables.
         folder: Where relative paths begin; by default the current folder.
 
     Attributes:

@@ -66,6 +66,17 @@ def as_expressions(value: object, prefix: str) -> dict[str, str]:
     return {name: as_expression(text, f"{prefix}{name}") for name, text in table.items()}
 
 
+def as_labels(value: object, where: str) -> dict[str, str]:
+    """Return texts by name, sorted: their order says nothing.
+
+    Example:
+        >>> from lumin_plugin_io.toml_values import as_labels
+        >>> as_labels({"pt": "GeV", "mass": "GeV"}, "[units]")
+        {'mass': 'GeV', 'pt': 'GeV'}
+    """
+    return {name: as_text(text, f"{where} {name}") for name, text in sorted(as_table(value, where).items())}
+
+
 def _branches(value: Sequence[object], prefix: str) -> list[str]:
     """Return the names of a list, which must be those of branches."""
     where = prefix.rstrip(" .")

@@ -90,7 +90,7 @@ def plot_calibration(
         bins: How many there are, of equal sums of absolute weights. Events of equal scores share
             one.
         seed: Of the replicas.
-        settings: How it looks.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure. Its numbers have a curve per classifier (and class), with a row per bin:
@@ -121,7 +121,7 @@ def plot_calibration(
         "ece": {label: calibration_error(curve) for label, curve in curves.items()},
         "empty": {label: int(np.isnan(curve["rate"]).sum()) for label, curve in curves.items()},
     }
-    return drawn(Numbers(figure="calibration", curves=curves, about=about), settings)
+    return drawn(Numbers(figure="calibration", curves=curves, about=about), events.settings(settings))
 
 
 def rates(events: Scored) -> dict[str, np.ndarray]:

@@ -65,7 +65,7 @@ def plot_confusion(
         targ_name: The column of the truth, the number of the class.
         wgt_name: The column of event weights, of either sign.
         mask: Which events are taken.
-        settings: How it looks.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure. Its numbers have the curve ``matrix`` with a row per cell: ``truth``,
@@ -103,7 +103,7 @@ def plot_confusion(
         "accuracy_error": float(accuracy[1]),
         "not_positive": int((~(matrix["sum_w"] > 0) & (matrix["sum_w_error"] > 0)).sum()),
     }
-    return drawn(Numbers(figure="confusion", curves={"matrix": curve}, about=about), settings)
+    return drawn(Numbers(figure="confusion", curves={"matrix": curve}, about=about), events.settings(settings))
 
 
 def confusion(

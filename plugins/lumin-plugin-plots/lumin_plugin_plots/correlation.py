@@ -49,7 +49,7 @@ def plot_correlation(
         threshold: The mean absolute correlation from which on columns are said to be a group.
         wgt_name: The column of event weights, of either sign; ``None`` for one each.
         mask: Which events are taken: a column of Booleans, or an array.
-        settings: The look.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure, whose numbers are the curves ``"matrix"``, with a column ``"feat"`` and one
@@ -92,7 +92,7 @@ def plot_correlation(
         "groups": [[feats[i] for i in group] for group in groups_of(joined, threshold)],
         "empty": int(np.isnan(found[np.tril_indices(len(feats), -1)]).sum()),
     }
-    return drawn(Numbers(figure="correlation", curves=curves, about=about), settings)
+    return drawn(Numbers(figure="correlation", curves=curves, about=about), events.settings(settings))
 
 
 def draw(numbers: Numbers, settings: PlotSettings) -> Figure:

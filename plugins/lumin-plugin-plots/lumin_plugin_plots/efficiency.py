@@ -64,7 +64,7 @@ def plot_efficiency(
         mask: Which events are taken.
         bins: Edges, or the number of bins of one width over the central 99 % of the events.
         seed: Of the replicas.
-        settings: How it looks.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure. Its numbers have a curve per classifier, with a row per bin: ``low``, ``high``,
@@ -96,7 +96,8 @@ def plot_efficiency(
         else:
             curves[label] = curve_at_efficiency(models, efficiency, seed)
     about = {"by": by, "efficiency": efficiency, "cut": cuts, "seed": seed, "outside": where.outside()}
-    return drawn(Numbers(figure="efficiency", curves=curves, about={**about, **_empty(curves)}), settings)
+    numbers = Numbers(figure="efficiency", curves=curves, about={**about, **_empty(curves)})
+    return drawn(numbers, events.settings(settings))
 
 
 def draw(numbers: Numbers, settings: PlotSettings) -> Figure:

@@ -26,7 +26,7 @@ from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -55,15 +55,16 @@ def plot_event(
         vectors: Names of the vectors; by default all that have columns, see the module.
         event: Which row, from 0, of the events that are taken.
         mask: Which events are taken.
-        settings: How it looks.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure. Its numbers have the curve ``vectors`` with a row each: ``name``, ``px``,
-        ``py``, ``pz`` [GeV], the last NaN for those in the transverse plane.
+        ``py``, ``pz``, the last NaN for those in the transverse plane; ``about["unit"]`` is their
+        unit, GeV unless the settings or the file say another.
 
     Raises:
         ConfigError: If there is no such event.
-        DataError: If there are no such vectors, or the event has none of them.
+        DataError: If there are no such vectors, the event has none of them, or they differ in unit.
 
     Example:
         >>> from lumin_plugin_plots import plot_event
@@ -83,8 +84,19 @@ def plot_event(
         raise DataError(f"event {event} has none of the vectors {listed(names)}: all are missing, or zero")
     px, py, pz = np.array(list(there.values())).T
     curve = {"name": np.array(list(there), dtype=object), "px": px, "py": py, "pz": pz}
-    about = {"event": event, "absent": [name for name in names if name not in there]}
+    settings = events.settings(settings)
+    unit = _unit(there, {} if settings is None else settings.units)
+    about = {"event": event, "absent": [name for name in names if name not in there], "unit": unit}
     return drawn(Numbers(figure="event", curves={"vectors": curve}, about=about), settings)
+
+
+def _unit(vectors: Iterable[str], units: Mapping[str, str]) -> str:
+    """Return the unit of momenta, GeV where none is said."""
+    columns = [f"{name}_{axis}" for name in vectors for axis in ("px", "pT", "pt")]
+    found = dict.fromkeys(units[column] for column in columns if column in units)
+    if len(found) > 1:
+        raise DataError(f"momenta of one event must be in one unit, got {listed(found)}; choose vectors= of one")
+    return next(iter(found), "GeV")
 
 
 def momentum(events: Events, name: str, event: int) -> tuple[float, float, float]:
@@ -116,7 +128,7 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
     px, py, pz = (np.asarray(curve[axis], float) for axis in ("px", "py", "pz"))
     pt = np.hypot(px, py)
     p = np.hypot(pt, pz)
-    limit = 1.12 * float(pt.max())
+    limit, unit = 1.12 * float(pt.max()), numbers.about.get("unit", "GeV")
     figure, (left, right) = shared.side_by_side(settings)
     for angle_of, panel in (("phi", left), ("theta", right)):
         _guides(panel, angle_of, limit)
@@ -125,10 +137,10 @@ def draw(numbers: Numbers, settings: PlotSettings) -> Figure:
         left.plot([0, px[i]], [0, py[i]], label=settings.name(name), **look)
         if np.isfinite(pz[i]):
             right.plot([0, pt[i] * pz[i] / p[i]], [0, np.copysign(pt[i] ** 2 / p[i], py[i])], **look)
-    for panel, name in ((left, r"$p_x$ [GeV]"), (right, r"$p_T \, \cos\theta$ [GeV]")):
-        panel.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel=name)
-    left.set_ylabel(r"$p_y$ [GeV]")
-    right.set_ylabel(r"$\pm \, p_T \, \sin\theta$ [GeV]")
+    for panel, name in ((left, "$p_x$"), (right, r"$p_T \, \cos\theta$")):
+        panel.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel=f"{name} [{unit}]")
+    left.set_ylabel(f"$p_y$ [{unit}]")
+    right.set_ylabel(rf"$\pm \, p_T \, \sin\theta$ [{unit}]")
     figure.legend(loc="outside right upper")
     flat = [settings.name(str(name)) for name, z in zip(curve["name"], pz, strict=True) if np.isnan(z)]
     absent = [settings.name(name) for name in numbers.about["absent"]]

@@ -13,6 +13,7 @@ from lumin_core import FoldYielder
 from lumin_core.checks import as_list, check_names, did_you_mean
 from lumin_core.data import as_frame, as_numbers, unmasked
 from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_plugin_plots.settings import PlotSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +113,10 @@ class Events:
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a column."""
         return name in self._df.columns or (self._fy is not None and name in self._fy.columns())
+
+    def settings(self, given: PlotSettings | None) -> PlotSettings | None:
+        """Return how a figure of them looks: as it is given, else with the units of their file."""
+        return PlotSettings.of(self._fy) if given is None and self._fy is not None else given
 
     def numbers(self, name: str, *, finite: bool = False) -> np.ndarray:
         """Return a column of numbers as float64, shape ``(n,)``; what is missing is NaN.

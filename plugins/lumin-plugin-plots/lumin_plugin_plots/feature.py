@@ -61,7 +61,7 @@ def plot_feat(
             different values have a bin each.
         density: Whether each is divided by its sum of weights and the bins' widths.
         log: Whether the axis of events is logarithmic.
-        settings: The look.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure, whose numbers are histograms of sums of weights, by label; ``about["moments"]``
@@ -82,7 +82,7 @@ def plot_feat(
     parts = {label: (values[of], weights[of]) for label, of in groups(events, by).items()}
     histograms, about = _counted(feat, parts, bins)
     about |= {"density": density, "log": log, "baseline": None}
-    return drawn(Numbers(figure="feat", histograms=histograms, about=about), settings)
+    return drawn(Numbers(figure="feat", histograms=histograms, about=about), events.settings(settings))
 
 
 @explained
@@ -110,7 +110,7 @@ def plot_samples(
             different values have a bin each.
         log: Whether the axis of events is logarithmic.
         seed: Of the thousand permutations.
-        settings: The look.
+        settings: The look; by default with the units of the first that is a fold file.
 
     Returns:
         The figure, whose numbers are histograms of sums of weights, by label; ``about`` has the
@@ -137,6 +137,7 @@ def plot_samples(
     parts = {}
     for label, data in samples.items():
         events = Events(data, mask)
+        settings = events.settings(settings)
         parts[label] = (events.numbers(feat), events.weights(wgt_name))
     histograms, about = _counted(feat, parts, bins)
     distances = {label: _distance(parts[baseline], of, seed) for label, of in parts.items() if label != baseline}

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from lumin_core.errors import LuminError
 from lumin_core.runs import Figure, Text
+from lumin_plugin_plots.settings import PlotSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lumin_core.runs import Part
+    from lumin_core.runs import Part, Run
     from lumin_plugin_plots.plot import Plot
 
 LARGEST_SVG = 60_000
@@ -41,6 +42,15 @@ def picture(title: str, draw: Callable[[], Plot], caption: str = "") -> Part:
     if _n_points(plot) <= _SVG_OF and len(image := slim(plot.picture("svg"))) <= LARGEST_SVG:
         return Figure(title=title, image=image, format="svg", caption=caption)
     return Figure(title=title, image=plot.picture("png"), format="png", caption=caption)
+
+
+def settings_of(run: Run) -> PlotSettings:
+    """Return how figures of the new events of a run look: with the units of their file.
+
+    Args:
+        run: The run, as `picture` draws it.
+    """
+    return PlotSettings.of(run.fy if run.held_back is None else run.held_back)
 
 
 def slim(svg: bytes) -> bytes:

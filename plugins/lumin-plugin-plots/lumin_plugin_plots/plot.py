@@ -16,7 +16,7 @@ from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.settings import PlotSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from matplotlib.figure import Figure
@@ -121,12 +121,23 @@ def drawn(numbers: Numbers, settings: PlotSettings | None) -> Plot:
 
     Args:
         numbers: What is shown.
-        settings: How it looks; by default as `PlotSettings` has it.
+        settings: How it looks; by default as `PlotSettings` has it, with the units that the numbers
+            say.
+
+    Returns:
+        The figure; its numbers say the units of the columns that they name, in ``about["units"]``.
     """
-    settings = PlotSettings() if settings is None else settings
+    settings = PlotSettings(units=numbers.about.get("units", {})) if settings is None else settings
+    numbers = _with_units(numbers, settings.units)
     draw = cast("Draw", import_module(f"lumin_plugin_plots.{_DRAWN_BY[numbers.figure]}").draw)
     with _look():
         return Plot(draw(numbers, settings), numbers, settings)
+
+
+def _with_units(numbers: Numbers, units: Mapping[str, str]) -> Numbers:
+    named = {each for each in numbers.about.values() if isinstance(each, str)}
+    said = {column: unit for column, unit in units.items() if column in named}
+    return attrs.evolve(numbers, about={**numbers.about, "units": said}) if said else numbers
 
 
 def _look() -> AbstractContextManager[None]:
@@ -140,7 +151,7 @@ def redraw(path: str | Path, settings: PlotSettings | None = None) -> Plot:
 
     Args:
         path: The file, ``plots/roc.json``.
-        settings: How it looks; by default as `PlotSettings` has it.
+        settings: How it looks; by default as `PlotSettings` has it, with the units that were shown.
 
     Raises:
         DataError: If the file does not hold the numbers of a figure.

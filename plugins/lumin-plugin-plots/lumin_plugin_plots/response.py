@@ -78,7 +78,7 @@ def plot_response(
         wgt_name: The column of event weights, of either sign.
         mask: Which events are taken.
         bins: Edges, or the number of bins of one width over the central 99 % of the events.
-        settings: How it looks.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure. Its numbers have a curve per prediction, with a row per bin: ``low``, ``high``,
@@ -118,7 +118,7 @@ def plot_response(
         "outside": where.outside(),
         "empty": {label: int(np.isnan(curve["resolution"]).sum()) for label, curve in curves.items()},
     }
-    return drawn(Numbers(figure="response", curves=curves, about=about), settings)
+    return drawn(Numbers(figure="response", curves=curves, about=about), events.settings(settings))
 
 
 def response_curve(

@@ -65,7 +65,7 @@ def plot_roc(
         against: Of several classes ``"rest"``, all others, or ``"one"``, every other.
         n_replicas: Number of replicas of the sample's band.
         seed: Of the replicas.
-        settings: The look.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure. Its numbers have a curve per label, with the columns ``efficiency``,
@@ -113,7 +113,7 @@ def plot_roc(
     }
     base_of = {} if baseline is None else baselines(found, baseline)
     curves = {name: _columns(rocs, name, base_of.get(name)) for name in rocs}
-    return drawn(Numbers(figure="roc", curves=curves, about=about), settings)
+    return drawn(Numbers(figure="roc", curves=curves, about=about), events.settings(settings))
 
 
 @attrs.frozen(eq=False)

@@ -75,7 +75,7 @@ def plot_score(
         log: Whether the axis of events is logarithmic; then the smallest sum is at the bottom,
             where it can be seen.
         class_names: Names of classes; 0 and 1 are background and signal.
-        settings: The look.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure, whose numbers are the histograms of what is stacked, by label, and ``"data"``;
@@ -119,7 +119,7 @@ def plot_score(
         histograms["data"] = filled(edges, seen[is_shown], np.ones(int(is_shown.sum())), name)
     about["not_shown"] = not_shown(histograms)
     curves = {"models": _spread([added([*of_model.values()]) for of_model in models])} if len(columns) > 1 else {}
-    return drawn(Numbers(figure="score", histograms=histograms, curves=curves, about=about), settings)
+    return drawn(Numbers(figure="score", histograms=histograms, curves=curves, about=about), events.settings(settings))
 
 
 def score_edges(scores: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:

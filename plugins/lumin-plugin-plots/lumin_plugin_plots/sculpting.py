@@ -59,7 +59,7 @@ def plot_sculpting(
         mask: Which events are taken: a column of Booleans, or an array.
         bins: Their edges, or how many, over the central 99 % of the events.
         seed: Of the thousand permutations.
-        settings: The look.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure, whose numbers are the histograms ``"before"`` and, for each cut, ``"pred ≥
@@ -97,7 +97,7 @@ def plot_sculpting(
     about: dict[str, Any] = {"column": column, "score": pred_name, "cuts": found, "seed": seed}
     about |= {"missing": places.missing, "of": "background" if targ_name else "all events"}
     about["not_shown"] = not_shown(histograms)
-    return drawn(Numbers(figure="sculpting", histograms=histograms, about=about), settings)
+    return drawn(Numbers(figure="sculpting", histograms=histograms, about=about), events.settings(settings))
 
 
 def draw(numbers: Numbers, settings: PlotSettings) -> Figure:

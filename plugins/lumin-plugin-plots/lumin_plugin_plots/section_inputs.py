@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lumin_core.runs import ReportSection, Text
 from lumin_plugin_plots import plot_correlation, plot_feat
-from lumin_plugin_plots.pictures import picture
+from lumin_plugin_plots.pictures import picture, settings_of
 
 if TYPE_CHECKING:
     from lumin_core.runs import Part, Run
@@ -40,7 +40,8 @@ class Inputs(ReportSection):
             draw = partial(plot_correlation, new.df, shown)
             parts.append(picture("Correlation", draw, f"Of {len(shown)} of {len(feats)} inputs."))
         if model.objective != "regression" and "gen_target" in new.df:
-            parts += [picture(feat, partial(plot_feat, new.df, feat)) for feat in feats[:_MOST_FEATURES]]
+            draw_feat = partial(plot_feat, new.df, settings=settings_of(run))
+            parts += [picture(feat, partial(draw_feat, feat)) for feat in feats[:_MOST_FEATURES]]
             if len(feats) > _MOST_FEATURES:
                 parts.append(Text(text=f"These are {_MOST_FEATURES} of {len(feats)} inputs; plot_feat draws any."))
         return parts

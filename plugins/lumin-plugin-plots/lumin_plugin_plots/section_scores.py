@@ -16,7 +16,7 @@ from lumin_plugin_plots import (
     plot_train_test,
     working_points,
 )
-from lumin_plugin_plots.pictures import picture
+from lumin_plugin_plots.pictures import picture, settings_of
 from lumin_plugin_plots.point_table import CAPTION
 
 if TYPE_CHECKING:
@@ -140,5 +140,5 @@ def _of_values(run: Run, new: Scored) -> Iterator[Part]:
     for target, name in zip(targets, run.fy.targ_feats, strict=False):
         pred = target.replace("gen_target", "pred")
         if pred in new.df:
-            draw = partial(plot_response, new.df, pred, targ_name=target, relative=False)
+            draw = partial(plot_response, new.df, pred, targ_name=target, relative=False, settings=settings_of(run))
             yield picture(f"Response of {name}", draw)

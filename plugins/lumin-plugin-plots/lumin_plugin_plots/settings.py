@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from lumin_core import FoldYielder
 
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 """Ten colours that colour-blind readers tell apart (M. A. Petroff, arXiv:2107.02270)."""
@@ -17,6 +19,15 @@ PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e
 
 def _frozen(units: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(units))
+
+
+def _of_targets(fy: FoldYielder) -> Iterator[tuple[str, str]]:
+    """Yield units by the names that targets have in data frames, see `FoldYielder.get_df`."""
+    for i, name in enumerate(fy.targ_feats):
+        if name in fy.units:
+            yield f"gen_target_{i}", fy.units[name]
+            if len(fy.targ_feats) == 1:
+                yield "gen_target", fy.units[name]
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +63,33 @@ class PlotSettings:
     palette: tuple[str, ...] = attrs.field(default=PALETTE, converter=tuple)
     size: tuple[float, float] = (6.4, 4.8)
     dpi: int = 150
+
+    @classmethod
+    def of(cls, fy: FoldYielder, **others: Any) -> Self:
+        """Return settings with the units that a fold file says of its columns, and of its targets.
+
+        Figures of a `FoldYielder` have these where none are given. The luminosity is not taken from
+        the file: the recipe says it in the inverse of the cross sections' unit, whichever this is.
+
+        Args:
+            fy: The file.
+            **others: Further settings; ``units`` among them go before those of the file.
+
+        Example:
+            >>> import numpy as np, tempfile
+            >>> from lumin_core import FoldFileWriter, FoldYielder
+            >>> from lumin_plugin_plots import PlotSettings
+            >>> path = tempfile.mkdtemp() + "/train.hdf5"
+            >>> with FoldFileWriter(
+            ...     path, cont_feats=["pt"], targ_feats="mass", units={"pt": "GeV", "mass": "TeV"}
+            ... ) as file:
+            ...     file.append(0, inputs=np.ones((2, 1)), targets=np.ones(2))
+            >>> settings = PlotSettings.of(FoldYielder(path), experiment="CMS")
+            >>> settings.axis("pt"), settings.axis("gen_target")
+            ('pt [GeV]', 'gen_target [TeV]')
+        """
+        units = {**dict(_of_targets(fy)), **fy.units, **others.pop("units", {})}
+        return cls(**others, units=units)
 
     def name(self, column: str) -> str:
         """Return what is written for a column, without its unit."""

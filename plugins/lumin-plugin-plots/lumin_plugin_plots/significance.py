@@ -72,7 +72,7 @@ def plot_significance(
             fewer are not shown.
         n_replicas: Number of replicas of the sample's band.
         seed: Of the replicas.
-        settings: The look.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure. Its numbers have for each classifier a curve ``"<label>, without uncertainty"``
@@ -127,7 +127,7 @@ def plot_significance(
         "syst_unc_b": syst_unc_b,
         "use_stat_unc": use_stat_unc,
     }
-    return drawn(Numbers(figure="significance", curves=curves, about=about), settings)
+    return drawn(Numbers(figure="significance", curves=curves, about=about), events.settings(settings))
 
 
 @attrs.frozen

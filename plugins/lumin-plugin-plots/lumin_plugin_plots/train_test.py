@@ -68,7 +68,7 @@ def plot_train_test(
         bins: Their edges, or how many; over 0 to 1 where all scores lie there.
         class_names: Names of classes; 0 and 1 are background and signal.
         seed: Of the thousand permutations.
-        settings: The look.
+        settings: The look; by default with the units that a fold file says.
 
     Returns:
         The figure, whose numbers are histograms ``"signal: training"``, ``"signal: test"``, ...,
@@ -108,7 +108,7 @@ def plot_train_test(
         "seed": seed,
         "not_shown": not_shown(histograms),
     }
-    return drawn(Numbers(figure="train_test", histograms=histograms, about=about), settings)
+    return drawn(Numbers(figure="train_test", histograms=histograms, about=about), test_events.settings(settings))
 
 
 def draw(numbers: Numbers, settings: PlotSettings) -> Figure:

@@ -304,13 +304,16 @@ def test_recipe_and_sources_are_kept_and_do_not_belong_to_the_identity(tmp_path)
         assert {"recipe", "sources"}.isdisjoint(file["meta_data"])
 
 
-@pytest.mark.parametrize(("entry", "text"), [("recipe", '["a"]'), ("sources", '{"a": 1}'), ("sources", '["a"]')])
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [("recipe", '["a"]'), ("sources", '{"a": 1}'), ("sources", '["a"]'), ("units", '{"pt": 1}')],
+)
 def test_recipe_and_sources_that_are_none_are_named(tmp_path, entry, text):
     with writer(tmp_path) as file:
         file.append(0, **data())
     with h5py.File(tmp_path / "a.hdf5", "r+") as file:
         file[f"meta_data/{entry}"] = text
-    with pytest.raises(FoldFileError, match=f"/meta_data/{entry} must be a (dict|list of dicts), got"):
+    with pytest.raises(FoldFileError, match=f"/meta_data/{entry} must be a (dict|list of dicts|dict of texts), got"):
         FoldYielder(tmp_path / "a")
 
 
