@@ -101,7 +101,6 @@ def test_of_many_events_the_first_folds_are_taken(trained, monkeypatch):
 def test_a_run_in_training_shows_what_is_finished_and_how_far_the_others_are(make_fy, make_builder, tmp_path):
     seen = []
 
-    @register("callback")
     class Look(Callback):
         def on_epoch_begin(self, fit_params):
             if fit_params.state == "train" and fit_params.epoch == 2:
@@ -110,7 +109,7 @@ def test_a_run_in_training_shows_what_is_finished_and_how_far_the_others_are(mak
 
     fy = make_fy(tmp_path / "train.hdf5")
     with registry.temporary():
-        register("callback", "look", Look, override=True)
+        register("callback", "look", Look)
         results = train_models(fy, 2, 8, make_builder(fy), 2, cb_partials="look", savepath=tmp_path / "run", seed=1)
     first, second = seen
     assert not first.is_finished
