@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lumin_core.errors import ConfigError, DataError
-from lumin_plugin_plots import Numbers, PlotSettings, axes, plot_roc, redraw
+from lumin_plugin_plots import Numbers, PlotSettings, axes, plot_learning_curves, plot_roc, redraw
 
 SMALL = PlotSettings(dpi=40, size=(4, 3))
 
@@ -150,3 +150,31 @@ def test_bands_without_an_upper_end_reach_the_highest():
     vertices = np.concatenate([path.vertices for path in drawn["sample"].get_paths()])
     assert vertices[:, 1].max() == 4
     assert vertices[:, 0].max() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot read .*curves.json.*give a .json that Plot.save wrote"),
+        ("curves", "must be JSON"),
+        ("[1]", "'lumin_plots' is missing"),
+        ('{"lumin_plots": "1", "figure": "roc"}', "'lumin_plots' is missing"),
+        ('{"lumin_plots": 99}', "newer than 1; update"),
+        ('{"lumin_plots": 1, "figure": "roc"}', "damaged: KeyError"),
+        ('{"lumin_plots": 1, "figure": "roc", "about": {}, "curves": 3, "histograms": {}}', "damaged"),
+        ('{"lumin_plots": 1, "figure": "roc", "about": {}, "curves": {}, "histograms": {}}', "lacks numbers of its"),
+        ('{"lumin_plots": 1, "figure": "cock", "about": {}, "curves": {}, "histograms": {}}', "'cock', which is not"),
+    ],
+)
+def test_what_is_not_a_figures_numbers_is_refused(tmp_path, text, words):
+    path = tmp_path / "curves.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(DataError, match=words):
+        redraw(path)
+
+
+def test_pictures_of_other_formats_are_refused(tmp_path):
+    history = {"train": {"loss": [0.9, 0.7]}, "valid": {"loss": [0.8, 0.6]}}
+    with pytest.raises(ConfigError, match="formats must be of png, pdf, svg, got gif"):
+        plot_learning_curves([history]).save(tmp_path / "curves.gif")

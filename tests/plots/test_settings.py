@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lumin_core import FoldYielder, df2foldfile
-from lumin_core.errors import DataError
+from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_plots import (
     PlotSettings,
     plot_efficiency,
@@ -103,3 +103,22 @@ def test_reports_have_the_units_of_the_file(tmp_path, monkeypatch):
     Inputs().build(run("classification", file(tmp_path / "b", units={"pt": "MeV"})))
     assert "gen_target [MeV]" in texts(plots["Response of energy"]())
     assert plots["pt"].keywords["settings"].axis("pt") == "pt [MeV]"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"lumi": "138"}, "lumi must be a number, got '138'"),
+        ({"energy": True}, "energy must be a number"),
+        ({"size": 3}, "size must be width and height in inches"),
+        ({"size": (3, 0)}, "size must be width and height in inches"),
+        ({"dpi": 0}, "dpi=0"),
+    ],
+)
+def test_a_look_that_cannot_be_drawn_is_refused(wrong, words):
+    with pytest.raises(ConfigError, match=words):
+        PlotSettings(**wrong)
+
+
+def test_a_single_colour_is_a_palette():
+    assert PlotSettings(palette="black").palette == ("black",)

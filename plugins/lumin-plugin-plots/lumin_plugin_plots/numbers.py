@@ -77,16 +77,23 @@ class Numbers:
             content = json.loads(text)
         except ValueError as error:
             raise DataError(f"the numbers of a figure must be JSON, and these are not: {error}; {way_out}") from error
-        if not isinstance(content, dict) or "lumin_plots" not in content:
+        if not isinstance(content, dict) or not isinstance(content.get("lumin_plots"), int):
             raise DataError(f"these are not the numbers of a figure: 'lumin_plots' is missing; {way_out}")
         if content["lumin_plots"] > FORMAT:
             raise DataError(
                 f"these numbers have the format {content['lumin_plots']}, newer than {FORMAT}; "
                 "update lumin-plugin-plots"
             )
+        try:
+            return cls._of(content)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise DataError(f"the numbers of a figure are damaged: {error!r}; {way_out}") from error
+
+    @classmethod
+    def _of(cls, content: dict[str, Any]) -> Numbers:
         return cls(
-            figure=content["figure"],
-            about=content["about"],
+            figure=str(content["figure"]),
+            about=dict(content["about"]),
             curves={name: {key: _array(of) for key, of in curve.items()} for name, curve in content["curves"].items()},
             histograms={name: _histogram(of) for name, of in content["histograms"].items()},
         )

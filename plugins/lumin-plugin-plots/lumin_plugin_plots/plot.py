@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from lumin_core.checks import listed
-from lumin_core.errors import ConfigError, DataError
+from lumin_core.errors import ConfigError, DataError, LuminError
 from lumin_core.files import Staged, naming
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.settings import PlotSettings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Draw = Callable[[Numbers, PlotSettings], Figure]
 
+_OTHERS = ("eps", "gif", "jpeg", "jpg", "tif", "tiff", "webp")  # endings of pictures that are not written
 PICTURES = ("png", "pdf", "svg")
 _NO_DATE = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
@@ -90,6 +91,8 @@ class Plot:
             target = Path(path).expanduser()
         if target.suffix.removeprefix(".") in PICTURES:
             formats, target = [target.suffix.removeprefix(".")], target.with_suffix("")
+        elif target.suffix.removeprefix(".").lower() in _OTHERS:
+            formats = [target.suffix.removeprefix(".")]
         if unknown := [each for each in formats if each not in PICTURES]:
             raise ConfigError(f"formats must be of {listed(PICTURES)}, got {listed(unknown)}")
         files = [target.with_name(f"{target.name}.{each}") for each in formats]
@@ -166,9 +169,18 @@ def redraw(path: str | Path, settings: PlotSettings | None = None) -> Plot:
         'learning_curves'
     """
     with naming(path, ConfigError):
-        text = Path(path).expanduser().read_text(encoding="utf-8")
+        file = Path(path).expanduser()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"cannot read {file}: {error}; give a .json that Plot.save wrote") from error
     numbers = Numbers.from_text(text)
     if numbers.figure not in _DRAWN_BY:
         known = listed(sorted(_DRAWN_BY), len(_DRAWN_BY))
         raise DataError(f"{path} is of the figure {numbers.figure!r}, which is not known here; known are {known}")
-    return drawn(numbers, settings)
+    try:
+        return drawn(numbers, settings)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, LuminError):
+            raise
+        raise DataError(f"{path} lacks numbers of its figure: {error!r}; save the plot again") from error

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
+from lumin_core.checks import as_list, check_numbers, check_positive, is_number
+from lumin_core.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -15,6 +18,19 @@ if TYPE_CHECKING:
 
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 """Ten colours that colour-blind readers tell apart (M. A. Petroff, arXiv:2107.02270)."""
+
+
+def _as_tuple(values: Any) -> tuple[Any, ...]:
+    """Return several values as a tuple; a single one, such as a colour, is a tuple of one."""
+    return tuple(as_list(values))
+
+
+def _as_size(size: object) -> tuple[float, float]:
+    lengths = as_list(size)
+    if len(lengths) != 2 or not all(is_number(length) and length > 0 for length in lengths):
+        raise ConfigError(f"size must be width and height in inches, such as (6.4, 4.8), got {size!r}")
+    width, height = lengths
+    return width, height
 
 
 def _frozen(units: Mapping[str, str]) -> Mapping[str, str]:
@@ -60,9 +76,14 @@ class PlotSettings:
     energy: float | None = None
     names: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen)
     units: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen)
-    palette: tuple[str, ...] = attrs.field(default=PALETTE, converter=tuple)
-    size: tuple[float, float] = (6.4, 4.8)
+    palette: tuple[str, ...] = attrs.field(default=PALETTE, converter=_as_tuple)
+    size: tuple[float, float] = attrs.field(default=(6.4, 4.8), converter=_as_size)
     dpi: int = 150
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what figures could only fail of later."""
+        check_numbers(**{name: of for name in ("lumi", "energy") if (of := getattr(self, name)) is not None})
+        check_positive(dpi=self.dpi)
 
     @classmethod
     def of(cls, fy: FoldYielder, **others: Any) -> Self:
