@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from lumin_core.errors import ConfigError, DataError
-from lumin_plugin_plots.binning import edges_of, efficiency, equal_bins, into_bins, share_in_replicas
+from lumin_plugin_plots.bin_edges import edges_of
+from lumin_plugin_plots.binning import efficiency, equal_bins, into_bins, share_in_replicas
 
 
 def test_bins_hold_what_numpys_histogram_does():

@@ -13,24 +13,19 @@ whatever the signs of the weights. Where :math:`W` is not positive there is no e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
 from lumin_core.checks import positive
-from lumin_core.errors import ConfigError, DataError
+from lumin_core.errors import DataError
 from lumin_plugin_plots import weighted
 from lumin_plugin_plots.bands import N_REPLICAS, multiplicities
+from lumin_plugin_plots.bin_edges import edges_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Bins: TypeAlias = "int | Sequence[float]"
-"""How many bins of one width, or their edges."""
-
-_MOST_WHOLE = 25  # as many different whole numbers have a bin each
-_TAIL = 0.005  # on either side, of the events, is beyond the axis
+    from lumin_plugin_plots.bin_edges import Bins
 
 
 @attrs.frozen(eq=False)
@@ -73,47 +68,7 @@ class Binned:
         return {name: n for name, n in counts.items() if n}
 
 
-def edges_of(values: np.ndarray, bins: Bins | np.ndarray, *, limits: tuple[float, float] | None = None) -> np.ndarray:
-    """Choose the edges of bins.
-
-    Args:
-        values: All values that are to be shown, NaN for what is missing, shape ``(n,)``.
-        bins: The edges, or how many bins of one width there are: from limit to limit, without them
-            over the central 99 % of the events. Up to 25 different whole numbers have a bin each.
-        limits: Of the axis, such as 0 and 1.
-
-    Returns:
-        The edges, rising, shape ``(n_bins + 1,)``.
-
-    Raises:
-        ConfigError: If ``bins`` are neither edges that rise nor a positive number.
-        DataError: If there are no finite values.
-
-    Example:
-        >>> import numpy as np
-        >>> from lumin_plugin_plots.binning import edges_of
-        >>> edges_of(np.array([0.0, 1.0, 3.0]), 50)
-        array([-0.5,  0.5,  1.5,  2.5,  3.5])
-    """
-    if not isinstance(bins, int):
-        return _checked(bins)
-    n_bins = positive(bins, "bins")
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        raise DataError("there are no finite values to show; give a column, or a mask, that has some")
-    if limits is not None:
-        return np.linspace(*limits, n_bins + 1)
-    if (whole := _whole_edges(finite)) is not None:
-        return whole
-    low, high = np.quantile(finite, (_TAIL, 1 - _TAIL))
-    if low == high:
-        low, high = finite.min(), finite.max()
-    if low == high:
-        low, high = low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2)
-    return np.linspace(low, high, n_bins + 1)
-
-
-def into_bins(values: np.ndarray, bins: Bins | np.ndarray) -> Binned:
+def into_bins(values: np.ndarray, bins: Bins) -> Binned:
     """Put events into bins; the last bin has its upper edge, as numpy's histograms do.
 
     Args:
@@ -256,18 +211,3 @@ def unit_weight(bins: Binned, weights: np.ndarray) -> np.ndarray:
     totals = bins.sums(weights)
     units: np.ndarray = np.where(totals > 0, weighted.share(bins.sums(weights**2), totals), 0.0)
     return units
-
-
-def _whole_edges(finite: np.ndarray) -> np.ndarray | None:
-    low, high = finite.min(), finite.max()
-    is_wide = high - low >= _MOST_WHOLE or max(-low, high) > 2**50  # beyond which halves are lost to rounding
-    if is_wide or not np.array_equal(finite, np.round(finite)):
-        return None
-    return np.arange(low - 0.5, high + 1)
-
-
-def _checked(bins: Sequence[float] | np.ndarray) -> np.ndarray:
-    edges = np.asarray(bins, dtype=np.float64)
-    if edges.ndim != 1 or len(edges) < 2 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
-        raise ConfigError(f"bins must be their number, or at least two edges that rise, got {bins!r}")
-    return edges

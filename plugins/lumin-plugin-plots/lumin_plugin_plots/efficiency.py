@@ -24,7 +24,7 @@ from lumin_plugin_plots.tagging import Tagged, curve_at_cut, curve_at_efficiency
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lumin_plugin_plots.binning import Bins
+    from lumin_plugin_plots.bin_edges import Bins
     from lumin_plugin_plots.events import Data, Mask, PredName
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings

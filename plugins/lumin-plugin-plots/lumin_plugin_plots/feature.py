@@ -12,9 +12,10 @@ from lumin_core.checks import did_you_mean, listed
 from lumin_core.errors import ConfigError, DataError
 from lumin_core.statistics import get_moments, uncert_round
 from lumin_plugin_plots.axes import LINES, MARKERS, finish, one_panel, scale_counts, two_panels
+from lumin_plugin_plots.bin_edges import edges_of
 from lumin_plugin_plots.events import Events
 from lumin_plugin_plots.groups import groups
-from lumin_plugin_plots.histograms import density_label, edges_of, events_label, filled, not_shown, notes_of, scaled
+from lumin_plugin_plots.histograms import density_label, events_label, filled, not_shown, notes_of, scaled
 from lumin_plugin_plots.mplhep_panels import area, ratio, steps
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import Plot, drawn

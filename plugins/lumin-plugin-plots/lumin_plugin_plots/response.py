@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from lumin_plugin_plots.binning import Binned, Bins
+    from lumin_plugin_plots.bin_edges import Bins
+    from lumin_plugin_plots.binning import Binned
     from lumin_plugin_plots.events import Data, Mask
     from lumin_plugin_plots.plot import Plot
     from lumin_plugin_plots.settings import PlotSettings

@@ -19,9 +19,10 @@ from lumin_core.arguments import explained
 from lumin_core.checks import as_list, is_number, listed
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_plots.axes import HATCHES, finish, one_panel, scale_counts, two_panels
+from lumin_plugin_plots.bin_edges import edges_of
 from lumin_plugin_plots.events import Events, classifiers
 from lumin_plugin_plots.groups import classes, processes
-from lumin_plugin_plots.histograms import added, averaged, edges_of, events_label, filled, not_shown, notes_of
+from lumin_plugin_plots.histograms import added, averaged, events_label, filled, not_shown, notes_of
 from lumin_plugin_plots.mplhep_panels import points, pull, ratio, stacked, uncertainty
 from lumin_plugin_plots.numbers import Numbers
 from lumin_plugin_plots.plot import Plot, drawn
