@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lumin_core.display import count
 from lumin_plugin_plots import axes as shared
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def outside_note(outside: Mapping[str, int], column: str) -> list[str]:
         >>> outside_note({"below": 2, "missing": 1}, "mass"), outside_note({}, "mass")
         (['Not shown by mass: 2 events below, 1 event missing'], [])
     """
-    parts = [f"{n:,} {'event' if n == 1 else 'events'} {why}" for why, n in outside.items()]
+    parts = [f"{count(n, 'event')} {why}" for why, n in outside.items()]
     return [f"Not shown by {column}: {', '.join(parts)}"] if parts else []
 
 
@@ -82,5 +83,5 @@ def empty_note(empty: Mapping[str, int], why: str = "without a positive sum of w
         >>> empty_note({"BDT": 0, "network": 2})
         ['Empty, without a positive sum of weights: 2 bins of network']
     """
-    parts = [f"{n} {'bin' if n == 1 else 'bins'} of {label}" for label, n in empty.items() if n]
+    parts = [f"{count(n, 'bin')} of {label}" for label, n in empty.items() if n]
     return [f"Empty, {why}: {', '.join(parts)}"] if parts else []

@@ -89,10 +89,11 @@ class Plot:
         """
         with naming(path, ConfigError):
             target = Path(path).expanduser()
-        if target.suffix.removeprefix(".") in PICTURES:
-            formats, target = [target.suffix.removeprefix(".")], target.with_suffix("")
-        elif target.suffix.removeprefix(".").lower() in _OTHERS:
-            formats = [target.suffix.removeprefix(".")]
+        ending = target.suffix.removeprefix(".")
+        if ending in PICTURES:
+            formats, target = [ending], target.with_suffix("")
+        elif ending.lower() in _OTHERS:
+            formats = [ending]
         if unknown := [each for each in formats if each not in PICTURES]:
             raise ConfigError(f"formats must be of {listed(PICTURES)}, got {listed(unknown)}")
         files = [target.with_name(f"{target.name}.{each}") for each in formats]

@@ -15,7 +15,7 @@ from lumin_core.checks import as_list
 from lumin_core.errors import LuminError, UnknownComponent
 from lumin_core.registry import find
 from lumin_core.runs import ReportSection, Table, Text
-from lumin_core.statistics import bootstrap, mean_as_text, uncert_round
+from lumin_core.statistics import bootstrap, mean_as_text, value_as_text
 from lumin_core.training import EvalMetric, build_metrics
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def on_events(metric: EvalMetric, run: Run, scored: Scored) -> str:
         value, error = _evaluated(metric, scored.df, is_multiclass=run.ensemble.models[0].objective == "multiclass")
     except LuminError as problem:
         return f"none: {problem}"
-    rounded = uncert_round(value, error)
-    return f"{rounded[0]:.10g} ± {rounded[1]:.10g}" if error > 0 else f"{value:.5g}"
+    return value_as_text(value, error)
 
 
 def _evaluated(metric: EvalMetric, df: pd.DataFrame, *, is_multiclass: bool) -> tuple[float, float]:
