@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lumin_core.model.blocks import Body, Tail
-    from lumin_core.model.options import Spec
 
 
 def mean_of_members(outputs: Tensor, objective: str) -> Tensor:
@@ -122,7 +121,7 @@ def members_of(body: Body) -> int:
     return members
 
 
-def check_takes_members(spec: Spec, members: int) -> None:
+def check_takes_members(spec: object, members: int) -> None:
     """Refuse a tail that does not know members, before it is built for a body that has some.
 
     Args:
