@@ -48,4 +48,4 @@ class IdentTail(Tail):
 
     def of_members(self, x: Tensor) -> Tensor:
         """Give ``x`` by member, ``(B, members, n_out)``."""
-        return x.unflatten(1, (self.members, self.n_out))
+        return x.view(-1, self.members, self.n_out)
