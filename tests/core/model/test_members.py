@@ -152,7 +152,7 @@ def test_a_tail_of_one_network_is_refused_with_the_way_out():
         def forward(self, x):
             return x[:, :1]
 
-    with pytest.raises(ConfigError, match="body has 2 members, and the tail '.*Old' takes .* use class_reg_multi, or"):
+    with pytest.raises(ConfigError, match=r"body has 2 members, and the tail '.*Old' takes .* use class_reg_multi, or"):
         build("regression", 1, FEATS, body=Twins, tail=Old, model_args=None).build_model()
 
 
