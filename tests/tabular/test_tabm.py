@@ -67,7 +67,7 @@ def test_it_is_what_the_authors_package_gives(arch, named):
     )  # fmt: skip
     perturbed(theirs)
     ours, tail = Tabm(6, {}, k=4, arch=arch, width=5), ClassRegMulti(20, 2, "regression", members=4)
-    blocks = theirs.backbone.blocks if arch != "mini" else theirs.backbone.impl.blocks
+    blocks = theirs.backbone.blocks
     with torch.no_grad():
         for layer, block in zip(ours.layers, blocks, strict=True):
             copy_layer(arch, layer[0], block[0])
