@@ -12,6 +12,7 @@ _HOMES = {
     "embedding": ["CatEmbedder"],
     "endcap": ["Endcap"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
+    "features": ["count_outputs"],
     "initialisers": ["normal_initialiser", "uniform_initialiser"],
     "lookups": [
         "LookupAct",
