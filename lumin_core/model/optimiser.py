@@ -216,7 +216,7 @@ def _in_groups(module: nn.Module, found: partial[Optimizer]) -> list[dict[str, o
 
 
 def _without_decay(module: nn.Module) -> Iterator[nn.Parameter]:
-    """Give the parameters that do not decay; one that several modules share is among them if it is for one."""
+    """Give the parameters that do not decay: in one module, even if they do in another."""
     if isinstance(module, _STAY) or getattr(module, "no_decay", False) is True:
         yield from module.parameters()
         return
