@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lumin_core.checks import check_flags, check_keys, did_you_mean, listed, positive
+from lumin_core.checks import check_flags, check_keys, did_you_mean, is_number, listed, positive
 from lumin_core.errors import ConfigError
 from lumin_plugin_tabular.bins import checked_bins, fold_bins
 from lumin_plugin_tabular.categorical_head import CategoricalHead
@@ -86,12 +86,24 @@ class NumEmbHead(CategoricalHead):
     ) -> None:
         super().__init__(cont_feats, cat_embedder, width=positive(width, "width"), do_cont=do_cont, do_cat=do_cat)
         check_flags(lite=lite, activation=activation)
+        if not is_number(frequency_init_scale) or frequency_init_scale <= 0:
+            raise ConfigError(f"frequency_init_scale must be a positive number, got {frequency_init_scale!r}")
+        if lite and not activation:
+            raise ConfigError(
+                "one linear layer for all features needs a ReLU behind it: lite=True needs activation=True"
+            )
         self.bins = _checked(embedding, n_bins, bins)
         self.embedding = embedding
         self.cont_embed: nn.Module | None = None
         if self.n_cont_in and embedding == "periodic":
-            options = {"n_frequencies": n_frequencies, "frequency_init_scale": frequency_init_scale, "lite": lite}
-            self.cont_embed = periodic(self.n_cont_in, width, activation=activation, **options)
+            self.cont_embed = periodic(
+                self.n_cont_in,
+                width,
+                n_frequencies=positive(n_frequencies, "n_frequencies"),
+                frequency_init_scale=frequency_init_scale,
+                activation=activation,
+                lite=lite,
+            )
         elif self.n_cont_in:
             edges = [self.bins.get(feat, [0.0]) for feat in self.cont_feats]
             self.cont_embed = piecewise_linear(edges, n_bins, width, activation=activation)
