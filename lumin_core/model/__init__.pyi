@@ -29,6 +29,8 @@ from lumin_core.model.loss import event_loss as event_loss
 from lumin_core.model.loss import weighted_loss as weighted_loss
 from lumin_core.model.matrix_head import MatrixHead as MatrixHead
 from lumin_core.model.matrix_head import matrix_elements as matrix_elements
+from lumin_core.model.members import loss_of_members as loss_of_members
+from lumin_core.model.members import mean_of_members as mean_of_members
 from lumin_core.model.module_hooks import BackwardHook as BackwardHook
 from lumin_core.model.module_hooks import ForwardHook as ForwardHook
 from lumin_core.model.objective import OBJECTIVES as OBJECTIVES

@@ -26,6 +26,7 @@ from lumin_core.model.config import PARTS, SPECIFICATIONS, has_bare_names, plain
 from lumin_core.model.embedding import CatEmbedder
 from lumin_core.model.head_data import needs_data, prepared_head
 from lumin_core.model.loss import build_loss
+from lumin_core.model.members import check_members, check_takes_members, members_of
 from lumin_core.model.objective import objective_of
 from lumin_core.model.optimiser import (
     build_optimiser,
@@ -313,9 +314,12 @@ class ModelBuilder(BuilderRows):
         body: Body = self._build("body", n_in=n_in, feat_map=feat_map)
         return body
 
-    def get_tail(self, n_in: int) -> Tail:
-        """Build a tail for a body's width."""
-        tail: Tail = self._build("tail", n_in=n_in, n_out=self.n_out, objective=self.objective)
+    def get_tail(self, n_in: int, members: int = 1) -> Tail:
+        """Build a tail for a body's width, that of all its members together."""
+        check_takes_members(self.specs["tail"], members)
+        given = {"members": members} if members > 1 else {}
+        tail: Tail = self._build("tail", n_in=n_in, n_out=self.n_out, objective=self.objective, **given)
+        check_members(tail, members)
         return tail
 
     def build_model(self, cont_feats: Sequence[str] | None = None) -> nn.Sequential:
@@ -373,7 +377,7 @@ class ModelBuilder(BuilderRows):
         head = self.get_head(cont_feats)
         features.check_map(head)
         body = self.get_body(features.out_size(head), head.feat_map)
-        tail = self.get_tail(features.out_size(body))
+        tail = self.get_tail(features.out_size(body), members_of(body))
         self._is_asked = True
         return nn.Sequential(head, body, tail)
 
