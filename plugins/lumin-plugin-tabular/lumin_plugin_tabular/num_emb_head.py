@@ -139,10 +139,10 @@ class NumEmbHead(CategoricalHead):
             DataError: If the file lacks a feature.
         """
         given = _checked(embedding, n_bins, bins)
-        check_keys(given, columns, "bins")
         unknown = [feat for feat in columns if feat not in given]
         if embedding == "periodic" or not unknown:
             return {}
+        check_keys(given, columns, "bins")
         return {"bins": given | fold_bins(fy, unknown, n_bins, folds)}
 
     def embed_cont(self, cont: Tensor) -> Tensor:
