@@ -17,6 +17,8 @@ _HOMES = {
     "members": ["WEIGHTINGS"],
     "plan": ["RunPlan"],
     "planning": ["plan_run", "split_folds"],
+    "planning": ["plan_run"],
+    "preset": ["Preset", "preset_arguments", "preset_keys", "with_preset"],
     "report_section": ["Figure", "Part", "ReportSection", "Table", "Text"],
     "result": ["result_from_json"],
     "results": ["Results"],

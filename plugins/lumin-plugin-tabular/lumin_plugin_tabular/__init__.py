@@ -21,6 +21,7 @@ _HOMES = {
     "ident_tail": ["IdentTail"],
     "multi_block": ["MultiBlock"],
     "multi_head": ["MultiHead"],
+    "num_emb_head": ["NumEmbHead"],
     "preprocessing": ["Chain", "fit_input_pipe", "fit_output_pipe", "from_sklearn", "get_pre_proc_pipes", "load_pipe"],
     "ranges": ["MinMaxScaler", "QuantileTransformer", "RobustScaler"],
     "running_batch_norm": ["RunningBatchNorm1d", "RunningBatchNorm2d", "RunningBatchNorm3d"],

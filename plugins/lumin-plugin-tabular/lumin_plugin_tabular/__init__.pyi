@@ -9,6 +9,7 @@ from lumin_plugin_tabular.ident_body import IdentBody as IdentBody
 from lumin_plugin_tabular.ident_tail import IdentTail as IdentTail
 from lumin_plugin_tabular.multi_block import MultiBlock as MultiBlock
 from lumin_plugin_tabular.multi_head import MultiHead as MultiHead
+from lumin_plugin_tabular.num_emb_head import NumEmbHead as NumEmbHead
 from lumin_plugin_tabular.preprocessing import Chain as Chain
 from lumin_plugin_tabular.preprocessing import fit_input_pipe as fit_input_pipe
 from lumin_plugin_tabular.preprocessing import fit_output_pipe as fit_output_pipe
