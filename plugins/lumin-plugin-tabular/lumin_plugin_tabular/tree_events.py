@@ -138,5 +138,5 @@ def scaled_weights(folds: Mapping[int, TreeFold], train: Sequence[int], *, by_cl
 def _no_share(of_class: str, total: float) -> str:
     return (
         f"the weights {of_class}sum to {total:g} in the training folds of a tree, and must have a positive sum; "
-        f"take them by negative='abs', or as one each by {option('train_on_weights', on=False)}"
+        f"have negative ones taken as 'abs', or all as one each by {option('train_on_weights', on=False)}"
     )
