@@ -64,7 +64,7 @@ def _of_views(run: Run) -> str:
 
 
 def predictions(run: Run, scored: Scored) -> Mapping[str, str | list[str]]:
-    """Return the columns of predictions by label: of all models, of each for their spread, of a tree.
+    """Return the columns of predictions by label: of all models, of each for their spread, a tree.
 
     Args:
         run: The run.
