@@ -35,8 +35,9 @@ class Scored:
         df: A row per event: inputs and further columns by name, in the units of before the
             preprocessing; ``gen_target`` and ``gen_weight``, as `FoldYielder.get_df` names them;
             ``pred``, the mean over the models that were asked about the event, and ``model_<i>`` of
-            each that was asked about all; ``pred_tree`` where the file has a column of that
-            name, as ``lumin baseline`` writes it. Of several outputs they are ``pred_0``, ``pred_1``, ...
+            each that was asked about all; ``pred_tree`` where the file has a column of
+            that name, as ``lumin baseline`` writes it. Of several outputs they are ``pred_0``,
+            ``pred_1``, ...
         models: Numbers of the models that have a column.
         text: Which events they are, and which models were asked, as a phrase.
     """
