@@ -27,5 +27,6 @@ _HOMES = {
     "samples": ["ids2unique", "subsample_df"],
     "scaling": ["PCA", "StandardScaler"],
     "signed_log": ["SignedLog"],
+    "tabm": ["Tabm"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -27,3 +27,4 @@ from lumin_plugin_tabular.samples import subsample_df as subsample_df
 from lumin_plugin_tabular.scaling import PCA as PCA
 from lumin_plugin_tabular.scaling import StandardScaler as StandardScaler
 from lumin_plugin_tabular.signed_log import SignedLog as SignedLog
+from lumin_plugin_tabular.tabm import Tabm as Tabm
