@@ -31,7 +31,8 @@ def with_negative_weights(fold, columns):
 
 
 @pytest.mark.parametrize(
-    ("objective", "n_targ", "n_out"), [("classification", 1, 1), ("classification", 2, 2), ("multiclass", 1, 3), ("regression", 1, 1)]
+    ("objective", "n_targ", "n_out"),
+    [("classification", 1, 1), ("classification", 2, 2), ("multiclass", 1, 3), ("regression", 1, 1)],
 )
 @pytest.mark.parametrize("weights", [True, False])
 def test_every_objective_is_trained(make_fy, tmp_path, objective, n_targ, n_out, weights):
@@ -66,7 +67,13 @@ def test_an_event_of_weight_zero_changes_nothing(make_fy, tmp_path):
 
 
 def test_what_the_user_gives_wins(fy):
-    given = {"bs": 4, "head": "cat_emb_head", "patience": 3, "opt_args": {"lr": 0.5}, "model_args": {"body": {"depth": 1}}}
+    given = {
+        "bs": 4,
+        "head": "cat_emb_head",
+        "patience": 3,
+        "opt_args": {"lr": 0.5},
+        "model_args": {"body": {"depth": 1}},
+    }
     found = strong(fy, "classification", **given, cb_partials=[], n_epochs=7)
     builder = found["model_builder"]
     assert (found["bs"], found["patience"], found["cb_partials"], found["n_epochs"]) == (4, 3, [], 7)
