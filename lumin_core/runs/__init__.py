@@ -16,7 +16,7 @@ _HOMES = {
     "greeting": ["Greeting", "available_cores", "introduce"],
     "members": ["WEIGHTINGS"],
     "plan": ["RunPlan"],
-    "planning": ["plan_run"],
+    "planning": ["plan_run", "split_folds"],
     "preset": ["Preset", "preset_arguments", "preset_keys", "with_preset"],
     "report_section": ["Figure", "Part", "ReportSection", "Table", "Text"],
     "result": ["result_from_json"],

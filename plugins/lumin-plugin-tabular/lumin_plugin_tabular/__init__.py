@@ -11,6 +11,8 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES = {
+    "boosted": ["BoostedTree"],
+    "boosting": ["boosted_tree"],
     "cat_emb_head": ["CatEmbHead"],
     "categories": ["ProcessedCats", "proc_cats"],
     "class_reg_multi": ["ClassRegMulti"],

@@ -1,3 +1,5 @@
+from lumin_plugin_tabular.boosted import BoostedTree as BoostedTree
+from lumin_plugin_tabular.boosting import boosted_tree as boosted_tree
 from lumin_plugin_tabular.cat_emb_head import CatEmbHead as CatEmbHead
 from lumin_plugin_tabular.categories import ProcessedCats as ProcessedCats
 from lumin_plugin_tabular.categories import proc_cats as proc_cats
