@@ -19,6 +19,8 @@ from lumin_plugin_tabular.preprocessing import load_pipe as load_pipe
 from lumin_plugin_tabular.ranges import MinMaxScaler as MinMaxScaler
 from lumin_plugin_tabular.ranges import QuantileTransformer as QuantileTransformer
 from lumin_plugin_tabular.ranges import RobustScaler as RobustScaler
+from lumin_plugin_tabular.recipe import Strong as Strong
+from lumin_plugin_tabular.recipe import strong as strong
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm1d as RunningBatchNorm1d
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm2d as RunningBatchNorm2d
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm3d as RunningBatchNorm3d

@@ -95,6 +95,7 @@ class NumEmbHead(CategoricalHead):
             )
         self.bins = _checked(embedding, n_bins, bins)
         self.embedding = embedding
+        self.any_scale = embedding == "piecewise_linear"
         self.cont_embed: nn.Module | None = None
         if self.n_cont_in and embedding == "periodic":
             self.cont_embed = periodic(
