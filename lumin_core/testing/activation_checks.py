@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lumin_core.testing.layer_checks import expect_finite, expect_same_rows, expect_unchanged_streams
-from lumin_core.testing.cases import Check
+from lumin_core.testing.promises import Check
 from lumin_core.testing.outcome import CheckFailed
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from lumin_core.errors import ConfigError, HookError, LuminError
 from lumin_core.testing import samples
 from lumin_core.testing.callback_probes import Recorder, difference, modes, random_states, sandwich, weights
-from lumin_core.testing.cases import Check
+from lumin_core.testing.promises import Check
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
 from lumin_core.testing.small_fits import fit, small_model
 from lumin_core.training.callback import CyclicCallback, LossCallback

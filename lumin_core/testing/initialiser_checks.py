@@ -10,7 +10,7 @@ from torch import nn
 from lumin_core import seeds
 from lumin_core.model.lookups import initialiser
 from lumin_core.testing.layer_checks import expect_unchanged_streams
-from lumin_core.testing.cases import Check
+from lumin_core.testing.promises import Check
 from lumin_core.testing.outcome import CheckFailed
 
 if TYPE_CHECKING:
