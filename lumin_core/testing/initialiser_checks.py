@@ -10,8 +10,8 @@ from torch import nn
 from lumin_core import seeds
 from lumin_core.model.lookups import initialiser
 from lumin_core.testing.layer_checks import expect_unchanged_streams
-from lumin_core.testing.promises import Check
 from lumin_core.testing.outcome import CheckFailed
+from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,9 +38,7 @@ def check_initialiser_spread(subject: Subject) -> None:
     """Neurons begin with weights that differ: equal ones would stay equal."""
     weight = _filled(subject, torch.zeros(8, 6), "relu")
     if (weight == weight[0]).all():
-        raise CheckFailed(
-            "expected weights that differ between the neurons, got the same for all; draw them at random"
-        )
+        raise CheckFailed("expected weights that differ between the neurons, got the same for all; draw them at random")
 
 
 def check_initialiser_seed(subject: Subject) -> None:

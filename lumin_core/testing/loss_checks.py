@@ -9,8 +9,8 @@ import torch
 from lumin_core.model.loss import BatchLoss, event_loss
 from lumin_core.testing import batch_loss_checks, loss_in_the_loop
 from lumin_core.testing.loss_batches import Batches, batches_of
-from lumin_core.testing.promises import Check
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
+from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
     from lumin_core.testing.subject import Subject

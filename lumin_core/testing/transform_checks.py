@@ -10,8 +10,8 @@ import numpy as np
 
 from lumin_core.data.transforms import Transform
 from lumin_core.errors import LuminError
-from lumin_core.testing.promises import Check
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
+from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
     from lumin_core.testing.subject import Subject
