@@ -126,7 +126,9 @@ def check_docstring(subject: Subject) -> None:
     own = vars(subject.target).get("__doc__") if isinstance(subject.target, type) else subject.target.__doc__
     text = inspect.cleandoc(own or "")
     if not text:
-        raise CheckFailed(f"{called(subject.target)} has no docstring: say in a line what it does, and name its options")
+        raise CheckFailed(
+            f"{called(subject.target)} has no docstring: say in a line what it does, and name its options"
+        )
     offered = {*subject.offered(), *_WITHOUT_WORDS}
     names = [name for name in subject.signature.names if name not in offered and subject.kind != "loss"]
     if missing := [name for name in names if not re.search(rf"\b{name}\b", text)]:
