@@ -72,6 +72,20 @@ def components(kind: str | None = None) -> list[Component]:
     return known(kind if kind in (None, KIND_DECLARATION, UNREADABLE) else find_kind(kind).singular)
 
 
+def beside(seam: str) -> list[Component]:
+    """List what stands in a group that holds no components, as entry points of plugins.
+
+    Args:
+        seam: ``"aliases"``, ``"checks"`` or ``"templates"``.
+
+    Example:
+        >>> from lumin_core.registry import beside
+        >>> [entry.name for entry in beside("no_such_group")]
+        []
+    """
+    return [component for component in scanned().beside if component.kind == seam]
+
+
 def find(kind: str, name: str) -> Component:
     """Find a component by name; nothing is imported.
 
