@@ -58,9 +58,7 @@ def files_of(name: str, parts: Sequence[Part]) -> dict[str, str]:
         f"src/{package}/py.typed": "",
         **{f"src/{package}/{part.module}.py": part.source for part in parts},
         "tests/test_conformance.py": texts.CONFORMANCE.format(**given),
-        "tests/test_use.py": texts.TEST_OF_USE.format(
-            imports=_imports(parts), tests="\n\n".join(_test(name, part) for part in parts)
-        ),
+        "tests/test_use.py": _tests(name, parts),
     }
 
 
@@ -163,6 +161,11 @@ def _use(part: Part) -> str:
     )
     lines = wrapped(part.summary, _LINE, rest="")
     return "\n".join([f"### `{part.name}`, of the kind {part.kind.plural}", "", *lines, "", "```python", *code, "```"])
+
+
+def _tests(name: str, parts: Sequence[Part]) -> str:
+    tests = "\n\n".join(_test(name, part) for part in parts)
+    return texts.TEST_OF_USE.format(imports=_imports(parts), tests=tests)
 
 
 def _test(name: str, part: Part) -> str:

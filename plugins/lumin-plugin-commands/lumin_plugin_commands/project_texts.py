@@ -73,9 +73,24 @@ untyped_calls_exclude = ["torch"]
 
 [tool.repo-review]
 ignore = [
-    "PY004", # the README is the documentation
+    "PC140", # mypy needs lumin-core, and so torch: tox run -e types
+    "PC170", # there is no reStructuredText
+    "PC180", # of Markdown there is the README alone
+    "PY004", # which is the documentation
     "RTD",
 ]
+
+[tool.tox]
+env_list = ["tests", "types"]
+
+[tool.tox.env.tests]
+extras = ["test"]
+commands = [["pytest"], ["lumin", "check-plugin", "{name}"]]
+
+[tool.tox.env.types]
+extras = ["test"]
+deps = ["mypy"]
+commands = [["mypy"]]
 """
 
 README = """# {name}
@@ -143,7 +158,35 @@ dist/
 lumin-checks.json
 """
 
-PRE_COMMIT = """repos: []
+PRE_COMMIT = """ci:
+  autoupdate_commit_msg: "chore: update pre-commit hooks"
+  autofix_commit_msg: "style: pre-commit fixes"
+  autoupdate_schedule: monthly
+
+repos:
+  - repo: https://github.com/pre-commit/pre-commit-hooks
+    rev: v6.0.0
+    hooks:
+      - id: check-added-large-files
+      - id: check-merge-conflict
+      - id: check-toml
+      - id: check-yaml
+      - id: end-of-file-fixer
+      - id: trailing-whitespace
+  - repo: https://github.com/astral-sh/ruff-pre-commit
+    rev: v0.17.6
+    hooks:
+      - id: ruff-check
+        args: [--fix, --show-fixes]
+      - id: ruff-format
+  - repo: https://github.com/codespell-project/codespell
+    rev: v2.4.1
+    hooks:
+      - id: codespell
+  - repo: https://github.com/zizmorcore/zizmor-pre-commit
+    rev: v1.26.1
+    hooks:
+      - id: zizmor
 """
 
 DEPENDABOT = """version: 2
@@ -169,6 +212,9 @@ concurrency:
   group: ${{{{ github.workflow }}}}-${{{{ github.ref }}}}
   cancel-in-progress: true
 
+permissions:
+  contents: read
+
 jobs:
   tests:
     name: Tests on Python ${{{{ matrix.python }}}}
@@ -179,6 +225,8 @@ jobs:
         python: ["3.11", "3.13"]
     steps:
       - uses: actions/checkout@v4
+        with:
+          persist-credentials: false
       - uses: actions/setup-python@v5
         with:
           python-version: ${{{{ matrix.python }}}}
