@@ -53,7 +53,8 @@ class ExampleBody(Body):
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn ``(B, n_in)`` into ``(B, width)``."""
-        return self.value(x) * torch.sigmoid(self.gate(x))
+        opened: Tensor = self.value(x) * torch.sigmoid(self.gate(x))
+        return opened
 
     def get_out_size(self) -> int:
         """Return the width."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,8 @@ class ExampleExporter(Exporter):
         """
         if len(models) > 1 or raw:
             raise ConfigError("the archive holds the weights of one model, without its preprocessing")
+        arrays: dict[str, Any] = {name: weight.numpy() for name, weight in models[0].get_weights().items()}
         path = path.with_name(path.name.removesuffix(self.suffix) + self.suffix)
         with Staged(path) as part, part.open("wb") as file:
-            np.savez(file, **{name: weight.numpy() for name, weight in models[0].get_weights().items()})
+            np.savez(file, **arrays)
         return path

@@ -8,7 +8,7 @@ import torch
 from torch.optim import Optimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from torch import Tensor
 
@@ -39,8 +39,8 @@ class ExampleOptimiser(Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Make a step."""
+    def step(self, closure: Any = None) -> Any:
+        """Make a step; a closure is not asked."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:

@@ -11,7 +11,7 @@ from lumin_core import Tail
 if TYPE_CHECKING:
     from lumin_core.model import LookupInit
 
-FUNCTIONS = {"classification": nn.Sigmoid, "multiclass": lambda: nn.LogSoftmax(dim=1), "regression": nn.Identity}
+FUNCTIONS = {"classification": nn.Sigmoid(), "multiclass": nn.LogSoftmax(dim=1), "regression": nn.Identity()}
 
 
 class ExampleTail(Tail):
@@ -34,7 +34,7 @@ class ExampleTail(Tail):
     def __init__(self, n_in: int, n_out: int, objective: str, lookup_init: LookupInit, freeze: bool = False) -> None:
         super().__init__(n_in, n_out, objective)
         self.dense = nn.Linear(n_in, n_out)
-        self.function = FUNCTIONS[objective]()
+        self.function = FUNCTIONS[objective]
         lookup_init("linear", n_in, n_out)(self.dense.weight)
         if freeze:
             self.freeze_layers()

@@ -40,11 +40,13 @@ class ExampleTransform(Transform):
 
     def transform(self, x: np.ndarray) -> np.ndarray:
         """Compress ``(n, F)``."""
-        return np.arcsinh(x / np.asarray(self.scale))
+        compressed: np.ndarray = np.arcsinh(x / np.asarray(self.scale))
+        return compressed
 
     def inverse_transform(self, x: np.ndarray) -> np.ndarray:
         """Undo it."""
-        return np.sinh(x) * np.asarray(self.scale)
+        restored: np.ndarray = np.sinh(x) * np.asarray(self.scale)
+        return restored
 
     def to_config(self) -> dict[str, list[float] | None]:
         """Return what was learned."""

@@ -50,8 +50,7 @@ class ExampleConverter(Converter):
             raise ValueError("this converter was recorded with a model; give file= to convert one")
         with np.load(self.file) as arrays:
             inputs, targets = self._inputs(arrays), arrays[self.target].astype(np.float32)
-        names = {"cont_feats": self.cont_feats, "targ_feats": self.target}
-        with FoldFileWriter(savename, **names, overwrite=overwrite) as file:
+        with FoldFileWriter(savename, cont_feats=self.cont_feats, targ_feats=self.target, overwrite=overwrite) as file:
             for fold in range(self.n_folds):
                 file.append(fold, inputs=inputs[fold :: self.n_folds], targets=targets[fold :: self.n_folds])
         return {"train": Path(savename).with_suffix(".hdf5")}
@@ -85,11 +84,12 @@ class ExampleConverter(Converter):
         written = []
         for path in map(Path, files):
             with np.load(path) as arrays:
-                scores, kept = ask(self._inputs(arrays)), {key: arrays[key] for key in keys}
+                columns: dict[str, Any] = {key: arrays[key] for key in keys}
+                columns[name] = ask(self._inputs(arrays))
             into = Path(output) if output is not None else path.with_name(f"{path.stem}_scores.npz")
             refuse_existing(into, overwrite=overwrite)
             with Staged(into) as part, part.open("wb") as file:
-                np.savez(file, **kept, **{name: scores})
+                np.savez(file, **columns)
             written.append(into)
         return written
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from lumin_core.data import Column
+
 
 class ExampleReader(Reader):
     """Reads archives of NumPy, an array for each column.
@@ -52,7 +54,7 @@ class ExampleReader(Reader):
 
     def chunks(
         self, columns: Sequence[str], step: int, start: int = 0, stop: int | None = None
-    ) -> Iterator[dict[str, np.ndarray]]:
+    ) -> Iterator[dict[str, Column]]:
         """Read columns piece by piece.
 
         Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -59,6 +59,6 @@ class ExampleWriter(Writer):
         """Write the file, unless the block raised."""
         if kind is None:
             names = self._pieces[0] if self._pieces else ()
-            arrays = {name: np.concatenate([piece[name] for piece in self._pieces]) for name in names}
+            arrays: dict[str, Any] = {name: np.concatenate([piece[name] for piece in self._pieces]) for name in names}
             with Staged(self.path) as part, part.open("wb") as file:
                 np.savez(file, **arrays)
