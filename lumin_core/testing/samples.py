@@ -1,7 +1,7 @@
 """Small data of every sort, the same in each process: events of a tau, a jet and missing momentum.
 
 Options of components that name features (``example_options``) mean these: the continuous features
-``tau_px, tau_py, tau_pz, tau_energy, jet_px, ..., met_energy`` [GeV], the categorical ones
+``tau_px, tau_py, tau_pz, tau_E, jet_px, ..., met_E`` [GeV], the categorical ones
 ``channel`` (3 values) and ``n_jets`` (4 values), the target ``target`` (or ``target_0``, ...), the
 weight ``weight``. As a matrix the objects are the rows ``tau, jet, met``.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VECS = ["tau", "jet", "met"]
-FEATS_PER_VEC = ["px", "py", "pz", "energy"]
+FEATS_PER_VEC = ["px", "py", "pz", "E"]
 CONT_FEATS = matrix_elements(VECS, FEATS_PER_VEC)
 CAT_FEATS = ["channel", "n_jets"]
 CAT_SIZES = [3, 4]
@@ -53,7 +53,7 @@ def cat_embedder() -> CatEmbedder:
 
 
 def momenta(n: int, n_vecs: int = len(VECS), seed: int = 0) -> Tensor:
-    """Return momenta ``(px, py, pz, energy)`` [GeV] of objects of 1 GeV, shape ``(n, n_vecs, 4)``.
+    """Return momenta ``(px, py, pz, E)`` [GeV] of objects of 1 GeV, shape ``(n, n_vecs, 4)``.
 
     Args:
         n: Number of events.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from lumin_core.testing import samples
 from lumin_core.testing.outcome import NotApplicable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from lumin_core.registry import Kind
 
@@ -138,16 +139,16 @@ class Subject:
             raise NotApplicable(f"it cannot be made: {listed(missing)} has no value, see check_signature")
         given = {**self.offered(), **(offered or {})}
         chosen = {**self.options, **options}
-        with seeds.torch_seeded(seed):
-            return registry.build(
-                self.kind, self._spec(chosen), **{key: value for key, value in given.items() if key not in chosen}
-            )
+        given = {key: value for key, value in given.items() if key not in chosen}
+        with seeds.torch_seeded(seed), _needed():
+            return registry.build(self.kind, self._spec(chosen), **given)
 
     def spec(self, **options: object) -> object:
         """Return its specification with the options of the examples, for builders and `build`."""
         if self.is_instance:
             raise NotApplicable("a finished object was given, not its class")
-        return self._spec({**self.options, **options})
+        offered = self.offered()
+        return self._spec({key: value for key, value in {**self.options, **options}.items() if key not in offered})
 
     def _spec(self, options: Mapping[str, object]) -> object:
         if self.component is not None:
@@ -157,6 +158,18 @@ class Subject:
 
     def _loaded(self) -> Any:
         return self._thing.load() if isinstance(self._thing, registry.Component) else self._thing
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """Take what is not installed for a reason to look at nothing."""
+    try:
+        yield
+    except (ImportError, LuminError) as error:
+        lacking = error if isinstance(error, ImportError) else error.__cause__
+        if isinstance(lacking, ModuleNotFoundError):
+            raise NotApplicable(f"it needs the package {lacking.name}, which is not installed") from error
+        raise
 
 
 def installed(distribution: str) -> list[Subject]:
