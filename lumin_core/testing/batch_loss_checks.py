@@ -102,7 +102,9 @@ def _asked(batches: Batches, z: Tensor, y: Tensor, w: Tensor | None) -> tuple[Te
     given = z.clone().requires_grad_()
     value = batches.values(batches.outputs(given), y, w)
     if not value.requires_grad:
-        raise CheckFailed(f"expected a value with a gradient ({batches}), got none; leave out detach(), item() and numpy")
+        raise CheckFailed(
+            f"expected a value with a gradient ({batches}), got none; leave out detach(), item() and numpy"
+        )
     (gradient,) = torch.autograd.grad(value.sum(), given)
     return value.detach(), gradient
 

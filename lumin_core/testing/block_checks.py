@@ -45,7 +45,7 @@ def check_block_shape(subject: Subject) -> None:
 
 
 def check_block_gradient(subject: Subject) -> None:
-    """Every trainable parameter gets a finite gradient that is not zero, and the inputs of bodies and tails do."""
+    """Every trainable parameter gets a finite gradient that is not zero; so does a body's input."""
     block = subject.make().train()
     moved: dict[str, bool] = {name: False for name, p in block.named_parameters() if p.requires_grad}
     reached = False
@@ -83,11 +83,12 @@ def _has_moved(name: str, gradient: torch.Tensor | None) -> bool:
 def check_block_modules(subject: Subject) -> None:
     """No module, parameter or tensor is hidden in an attribute that torch does not look into."""
     block = subject.make()
+    known = {id(part) for part in (*block.modules(), *block.parameters(), *block.buffers())}
     for owner, module in block.named_modules():
         for name, value in vars(module).items():
             if name.startswith("_") and name in vars(nn.Module()):  # where torch keeps what is registered
                 continue
-            for hidden in _hidden(value):
+            for hidden in (part for part in _hidden(value) if id(part) not in known):
                 where = f"{type(module).__name__}.{name}" + (f" (at {owner})" if owner else "")
                 raise CheckFailed(
                     f"{where} hides {'a tensor' if isinstance(hidden, torch.Tensor) else type(hidden).__name__}, which "
@@ -108,7 +109,7 @@ def _hidden(value: object) -> Iterator[object]:
 
 
 def check_block_seed(subject: Subject) -> None:
-    """One seed gives equal parameters, another one other ones, and no generator but torch's is touched."""
+    """One seed gives equal parameters, another other ones, and torch's generator alone is used."""
     before = _generators()
     one, same, other = (subject.make(seed=seed).state_dict() for seed in (1, 1, 2))
     _drawn(subject.make().train(), blocks.inputs_of(subject.make(), 4), 0)
@@ -139,7 +140,7 @@ def _generators() -> dict[str, object]:
 
 
 def check_block_evaluation(subject: Subject) -> None:
-    """In evaluation an event's output is its own: the same twice, in any order and company, finite."""
+    """In evaluation an event's output is its own: the same twice, in any order and company."""
     block = blocks.trained(subject.make())
     x = blocks.inputs_of(block, 7)
     kept, state, before = copy.deepcopy(x), blocks.state_of(block), torch.get_rng_state()
@@ -153,7 +154,9 @@ def check_block_evaluation(subject: Subject) -> None:
         raise CheckFailed(f"evaluation changes {listed(changed)}: count statistics where self.training is true")
     for came, given in zip(blocks.tensors_of(x), blocks.tensors_of(kept), strict=True):
         if not torch.equal(came.nan_to_num(nan=-1), given.nan_to_num(nan=-1)):
-            raise CheckFailed("it changes its input in place: work on a copy, x = x.clone(), or use no method like add_()")
+            raise CheckFailed(
+                "it changes its input in place: work on a copy, x = x.clone(), or use no method like add_()"
+            )
     order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
     moved = blocks.evaluated(block, blocks.of_inputs(lambda part: part[order], x))
     blocks.expect_equal(moved, out[order], "events in another order", way_out, blocks.TOLERANCE)
@@ -166,7 +169,7 @@ def check_block_finite(subject: Subject) -> None:
     block = subject.make()
     sample = blocks.inputs_of(block, 3)
     for name, value in (("zeros", 0.0), (f"{_LARGE:g}", _LARGE)):
-        x = blocks.of_inputs(lambda part, value=value: torch.where(part.isnan(), part, value), sample)  # noqa: B023
+        x = blocks.of_inputs(lambda part, value=value: torch.where(part.isnan(), part, value), sample)
         if getattr(block, "cat_embedder", None) is not None:
             x = _with_codes(block, x)
         if block.kind == "head" and hasattr(block, "example_inputs"):
@@ -185,25 +188,24 @@ def _with_codes(head: Any, x: Any) -> Any:
 
 
 def check_block_frozen(subject: Subject) -> None:
-    """Frozen, neither parameters nor statistics move in training; not any more, they do as before."""
-    made = [subject.make(offered={"freeze": True})] if "freeze" in subject.signature.names else []
-    for block in [*made, subject.make()]:
-        block.freeze_layers()
-        if block.get_param_count():
-            raise CheckFailed(
-                f"{block.get_param_count()} parameters are trained after freeze_layers(), expected none: hold them in "
-                "modules that the block owns"
-            )
-        before = blocks.state_of(block)
-        if moved := list(blocks.differing(before, blocks.state_of(blocks.trained(block)))):
-            raise CheckFailed(f"training moves {listed(moved)} of a frozen block: count statistics only in training mode")
-        block.unfreeze_layers()
-        if block.get_param_count() != block.get_param_count(trainable=False):
-            raise CheckFailed("parameters are still held after unfreeze_layers()")
-    for block in made:
-        fresh = subject.make(offered={"freeze": True})
-        if fresh.get_param_count():
-            raise CheckFailed("freeze=True trains parameters: end the constructor with if freeze: self.freeze_layers()")
+    """Frozen, neither parameters nor statistics move in training."""
+    if "freeze" in subject.signature.names and subject.make(offered={"freeze": True}).get_param_count():
+        raise CheckFailed("freeze=True trains parameters: end the constructor with if freeze: self.freeze_layers()")
+    block = subject.make()
+    block.freeze_layers()
+    if block.get_param_count():
+        raise CheckFailed(
+            f"{block.get_param_count()} parameters are trained after freeze_layers(), expected none: hold them in "
+            "modules that the block owns"
+        )
+    before = blocks.state_of(block)
+    if moved := list(blocks.differing(before, blocks.state_of(blocks.trained(block)))):
+        raise CheckFailed(
+            f"training moves {listed(moved)} of a frozen block: count statistics only in training mode"
+        )
+    block.unfreeze_layers()
+    if block.get_param_count() != block.get_param_count(trainable=False):
+        raise CheckFailed("parameters are still held after unfreeze_layers()")
 
 
 def check_block_state(subject: Subject) -> None:
@@ -214,7 +216,9 @@ def check_block_state(subject: Subject) -> None:
     try:
         new.load_state_dict(block.state_dict())
     except RuntimeError as error:
-        raise CheckFailed(f"a new one does not take the state: {error}; build all modules in the constructor") from error
+        raise CheckFailed(
+            f"a new one does not take the state: {error}; build all modules in the constructor"
+        ) from error
     expected = blocks.evaluated(block, x)
     blocks.expect_equal(blocks.evaluated(new, x), expected, "a new one with the state of a trained one", _MOVES)
 

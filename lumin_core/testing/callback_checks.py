@@ -155,7 +155,11 @@ def check_callback_cyclic(subject: Subject) -> None:
     counts = [callback.cycle_count]
     counter = type("Counter", (), {"on_epoch_end": lambda self, fit_params: counts.append(callback.cycle_count)})()
     _fit([callback, counter], _N_EPOCHS)
-    if counts != sorted(counts) or not isinstance(callback.cycle_losses, list) or not isinstance(callback.delays_stopping(), bool):
+    if (
+        counts != sorted(counts)
+        or not isinstance(callback.cycle_losses, list)
+        or not isinstance(callback.delays_stopping(), bool)
+    ):
         raise CheckFailed(
             f"expected cycle_count to rise, cycle_losses to be a list and delays_stopping() a bool, got {counts}, "
             f"{callback.cycle_losses!r} and {callback.delays_stopping()!r}; count whole cycles that have ended"

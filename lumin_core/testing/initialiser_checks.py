@@ -38,9 +38,7 @@ def check_initialiser_spread(subject: Subject) -> None:
     """Neurons begin with weights that differ: equal ones would stay equal."""
     weight = _filled(subject, torch.zeros(8, 6), "relu")
     if (weight == weight[0]).all():
-        raise CheckFailed(
-            "expected weights that differ between the neurons, got the same for all; draw them at random"
-        )
+        raise CheckFailed("expected weights that differ between the neurons, got the same for all; draw them at random")
 
 
 def check_initialiser_seed(subject: Subject) -> None:

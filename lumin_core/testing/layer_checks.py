@@ -72,7 +72,10 @@ class fixed_streams:  # noqa: N801  (used as a function)
 
 def streams() -> dict[str, str]:
     """Return the states of numpy's and random's global generators, by name, to be compared."""
-    return {"numpy": repr(np.random.get_state()[1].tobytes()) + repr(np.random.get_state()[2]), "random": repr(random.getstate())}  # noqa: E501, NPY002
+    return {
+        "numpy": repr(np.random.get_state()[1].tobytes()) + repr(np.random.get_state()[2]),
+        "random": repr(random.getstate()),
+    }  # noqa: E501, NPY002
 
 
 def _row(values: Tensor) -> list[float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lumin_core import PLUGIN_API, __version__
+from lumin_core.checks import listed
 from lumin_core.display import Displayed, Row
 from lumin_core.files import write_json
 
@@ -155,9 +156,13 @@ class Report(Displayed):
         return f"{self.about}: {', '.join(said) or 'there was no check'}"
 
     def _rows(self) -> Iterable[Row]:
-        for state in ("failed", "warned", "expected", "skipped"):
+        for state in ("failed", "warned", "expected"):
             for outcome in self._of(state):
                 yield state, f"{_of_what(outcome)}, {outcome.check}: {outcome.message}"
+        reasons: dict[str, list[str]] = {}
+        for outcome in self._of("skipped"):
+            reasons.setdefault(outcome.message, []).append(outcome.check)
+        yield from (("skipped", f"{listed(dict.fromkeys(checks))}: {why}") for why, checks in reasons.items())
 
     def _of(self, state: str) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.state == state]

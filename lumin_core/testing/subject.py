@@ -89,8 +89,12 @@ class Subject:
 
     @property
     def options(self) -> dict[str, object]:
-        """The options of the examples that it says itself: ``example_options``, plain values."""
-        return copy.deepcopy(dict(getattr(self.target, "example_options", {})))
+        """The options of the examples: those that it says itself, and for a matrix its objects.
+
+        It says them in the class attribute ``example_options``, a mapping of plain values.
+        """
+        told = samples.objects(self.signature.names) if self.kind == "head" else {}
+        return {**told, **copy.deepcopy(dict(getattr(self.target, "example_options", {})))}
 
     @property
     def expected_failures(self) -> dict[str, str]:
@@ -109,7 +113,7 @@ class Subject:
         """
         found = getattr(self.known_kind.load_base(), "example_offered", None)
         said = found() if callable(found) else found
-        return dict(said or {}) | samples.offered(self.kind, self.signature.names, self.options)
+        return dict(said or {}) | samples.offered(self.kind, self.options)
 
     def missing(self) -> list[str]:
         """List the options without default that nobody gives."""
