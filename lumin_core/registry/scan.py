@@ -22,13 +22,12 @@ from lumin_core.registry import distributions
 from lumin_core.registry.component import Component, session
 from lumin_core.registry.distributions import GROUP, REQUIREMENT, headers, name_of
 from lumin_core.registry.kind_table import CORE_KINDS, Kind
+from lumin_core.registry.known_plugins import declared_kinds, declarer
 from lumin_core.registry.names import (
     CORE,
     FIRST_PARTY,
     SEAMS,
     canonical,
-    declared_kinds,
-    declarer,
     is_reserved,
     is_valid,
     normalise,
@@ -240,8 +239,8 @@ def _release(version: str) -> tuple[int, ...]:
 def _by_kind(components: list[Component]) -> tuple[list[Component], tuple[Kind, ...]]:
     """Take up the kinds that plugins declare, and put each component into its kind.
 
-    A kind that is declared already is that declaration's problem. Components of the kinds that our
-    plugins declare sleep until these are installed.
+    A kind that is declared already is that declaration's problem. Components of the kinds that
+    known plugins declare sleep until these are installed.
     """
     kinds = {kind.plural: kind for kind in CORE_KINDS}
     taken = _RESERVED.union(*(kind.keys for kind in CORE_KINDS))
