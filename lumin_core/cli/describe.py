@@ -25,10 +25,10 @@ _PREFIXES = ("collections.abc.", "typing.")  # of annotations, which are read wi
 @click.argument("kind")
 @click.argument("name", required=False)
 def describe(kind: str, name: str | None) -> None:
-    """Show one component: what it does, its options, where it is from; or what a kind asks for.
+    """Show one component, or what a kind asks for.
 
     KIND is the kind, head or heads; NAME the name, bare or qualified (tabular/cat_emb_head).
-    Without a name it shows what is asked of components of that kind.
+    Of a component it shows what it does, its options, where it is from.
     """
     if name is None:
         from lumin_core.cli.contract import contract_of
