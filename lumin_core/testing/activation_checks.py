@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from lumin_core.testing.layer_checks import expect_finite, expect_same_rows, expect_unchanged_streams
-from lumin_core.testing.cases import Check
 from lumin_core.testing.outcome import CheckFailed
+from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
     from lumin_core.testing.subject import Subject

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from attrs import evolve
@@ -84,7 +84,12 @@ def _of_batches(subject: Subject) -> list[Batches]:
     found = batches_of(subject)
     if not isinstance(found[0].loss, BatchLoss):
         raise NotApplicable("it gives one value per event")
-    return [evolve(batches, loss=batches.fresh().double()) for batches in found]  # type: ignore[attr-defined]
+    return [evolve(batches, loss=_as_reported(batches.fresh())) for batches in found]
+
+
+def _as_reported(loss: Any) -> Any:
+    """Put a loss into the mode in which it is what is reported; see `BatchLoss.is_weighted_sum`."""
+    return loss.double().train(loss.is_weighted_sum)
 
 
 def _of_class(batches: Batches) -> type[BatchLoss]:

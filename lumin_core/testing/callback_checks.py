@@ -12,8 +12,8 @@ import numpy as np
 from lumin_core.errors import ConfigError, HookError, LuminError
 from lumin_core.testing import samples
 from lumin_core.testing.callback_probes import Recorder, difference, modes, random_states, sandwich, weights
-from lumin_core.testing.cases import Check
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
+from lumin_core.testing.promises import Check
 from lumin_core.testing.small_fits import fit, small_model
 from lumin_core.training.callback import CyclicCallback, LossCallback
 from lumin_core.training.hook_plan import HookPlan
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from lumin_core.testing.subject import Subject
     from lumin_core.training.fit_params import FitParams
-    from lumin_core.training.model import Model
 
 _N_EPOCHS = 4
 _CUT = 2
@@ -226,7 +225,7 @@ class _Killer:
             raise _Killed
 
 
-class _Killed(Exception):  # noqa: N818  (it is no error)
+class _Killed(Exception):
     """The end of a fit that is cut."""
 
 

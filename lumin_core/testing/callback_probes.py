@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from lumin_core.testing.layer_checks import streams
 from lumin_core.training.hookspecs import POINTS
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ class Recorder:
 
     Attributes:
         epochs: Number of an epoch to what was at its end.
-        cycles: What a cyclic callback counted, epoch by epoch.
     """
 
     def __init__(self) -> None:
@@ -88,12 +87,7 @@ def _probe(look: Callable[[Any, str, FitParams], None]) -> object:
 
 def random_states(_: FitParams) -> dict[str, object]:
     """Return the states of the global generators: torch's, numpy's and random's."""
-    numpy_state: Any = np.random.get_state()  # noqa: NPY002  (it is what is looked at)
-    return {
-        "torch": torch.get_rng_state().numpy().tobytes(),
-        "numpy": (numpy_state[1].tobytes(), *numpy_state[2:]),
-        "random": random.getstate(),
-    }
+    return {"torch": torch.get_rng_state().numpy().tobytes(), **streams()}
 
 
 def modes(fit_params: FitParams) -> dict[str, object]:

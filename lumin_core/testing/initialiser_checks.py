@@ -10,8 +10,8 @@ from torch import nn
 from lumin_core import seeds
 from lumin_core.model.lookups import initialiser
 from lumin_core.testing.layer_checks import expect_unchanged_streams
-from lumin_core.testing.cases import Check
 from lumin_core.testing.outcome import CheckFailed
+from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
     from torch import Tensor

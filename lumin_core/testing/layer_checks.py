@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -44,38 +44,46 @@ def expect_same_rows(layer: nn.Module, x: Tensor) -> None:
             )
 
 
-def expect_unchanged_streams(run: Callable[[], object]) -> None:
-    """Refuse random numbers from another generator than torch's."""
+def expect_unchanged_streams(
+    run: Callable[[], object],
+    instead: str = "torch's generator alone, which the seed of the model sets",
+    way_out: str = "torch.rand, torch.randn or nn.init",
+) -> None:
+    """Refuse random numbers from the global generators of numpy and random.
+
+    Args:
+        run: What may draw.
+        instead: From where it should.
+        way_out: How.
+    """
     with fixed_streams() as before:
         run()
         after = streams()
     if changed := [name for name, state in before.items() if after[name] != state]:
         raise CheckFailed(
-            f"expected random numbers from torch's generator alone, which the seed of the model sets, but those of "
-            f"{' and '.join(changed)} were drawn; use torch.rand, torch.randn, nn.init"
+            f"expected random numbers from {instead}, but the global generator of {' and '.join(changed)} was drawn "
+            f"from; use {way_out}"
         )
 
 
-class fixed_streams:  # noqa: N801  (used as a function)
+class fixed_streams:
     """Inside the block, numpy's and random's global generators may be drawn from; restored after."""
 
-    def __enter__(self) -> dict[str, str]:
+    def __enter__(self) -> dict[str, object]:
         """Keep the states, and return them."""
-        self._states = np.random.get_state(), random.getstate()  # noqa: NPY002  (it is what is looked at)
+        self._states = np.random.get_state(), random.getstate()
         return streams()
 
     def __exit__(self, *_: object) -> None:
         """Put them back."""
-        np.random.set_state(self._states[0])  # noqa: NPY002
+        np.random.set_state(self._states[0])
         random.setstate(self._states[1])
 
 
-def streams() -> dict[str, str]:
+def streams() -> dict[str, object]:
     """Return the states of numpy's and random's global generators, by name, to be compared."""
-    return {
-        "numpy": repr(np.random.get_state()[1].tobytes()) + repr(np.random.get_state()[2]),
-        "random": repr(random.getstate()),
-    }  # noqa: E501, NPY002
+    numpy_state: Any = np.random.get_state()
+    return {"numpy": (numpy_state[1].tobytes(), *numpy_state[2:]), "random": random.getstate()}
 
 
 def _row(values: Tensor) -> list[float]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from lumin_core.model.loss import BatchLoss, event_loss
+from lumin_core.testing import batch_loss_checks, loss_in_the_loop
 from lumin_core.testing.loss_batches import Batches, batches_of
-from lumin_core.testing.cases import Check
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
+from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
     from lumin_core.testing.subject import Subject
@@ -98,5 +99,13 @@ CHECKS = tuple(
         check_loss_shape,
         check_loss_alone,
         check_loss_gradient,
+        loss_in_the_loop.check_loss_integer_targets,
+        loss_in_the_loop.check_loss_weight_two,
+        loss_in_the_loop.check_loss_weight_zero,
+        batch_loss_checks.check_batch_loss_scalar,
+        batch_loss_checks.check_batch_loss_unweighted,
+        batch_loss_checks.check_batch_loss_weight_zero,
+        batch_loss_checks.check_batch_loss_order,
+        batch_loss_checks.check_batch_loss_few,
     )
 )

@@ -9,8 +9,8 @@ import numpy as np
 from attrs import evolve
 
 from lumin_core.testing.metric_events import N_EVENTS, Events, events_of, prefers_perfect
-from lumin_core.testing.cases import Check
 from lumin_core.testing.outcome import CheckFailed
+from lumin_core.testing.promises import Check
 from lumin_core.training.metric import Direction
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import torch
 
 from lumin_core import seeds
 from lumin_core.testing.layer_checks import expect_finite, expect_same_rows, expect_unchanged_streams
-from lumin_core.testing.cases import Check
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
+from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

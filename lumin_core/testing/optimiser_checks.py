@@ -11,8 +11,8 @@ from torch import nn
 
 from lumin_core.model.optimiser import build_optimiser
 from lumin_core.registry.signature import signature_of
-from lumin_core.testing.cases import Check
 from lumin_core.testing.outcome import CheckFailed
+from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable

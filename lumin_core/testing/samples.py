@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from lumin_core import seeds
+from lumin_core.data.entries import matrix_entry
 from lumin_core.data.fold_file import FoldFileWriter
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.model.embedding import CatEmbedder
@@ -251,7 +252,8 @@ def _fold_file(objective: str, n_targ: int, has_matrix: bool) -> Path:
     is_single = n_targ == 1 or objective == "multiclass"
     options: dict[str, Any] = {"cont_feats": [] if has_matrix else CONT_FEATS, "cat_feats": CAT_FEATS}
     if has_matrix:
-        options |= {"matrix_vecs": VECS, "matrix_feats_per_vec": FEATS_PER_VEC, "matrix_row_wise": True}
+        shape = (len(VECS), len(FEATS_PER_VEC))
+        options["matrix_feats"] = matrix_entry(CONT_FEATS, VECS, [False] * len(CONT_FEATS), FEATS_PER_VEC, True, shape)
     names = "target" if is_single else [f"target_{i}" for i in range(n_targ)]
     with FoldFileWriter(path, targ_feats=names, wgt_feat="weight", **options) as file:
         for i in range(N_FOLDS):
