@@ -11,6 +11,7 @@ _HOMES = {
     "check_sum": ["split_sum", "tensor_sum"],
     "embedding": ["CatEmbedder"],
     "endcap": ["Endcap"],
+    "head_data": ["prepared_head"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
     "initialisers": ["normal_initialiser", "uniform_initialiser"],
     "lookups": [

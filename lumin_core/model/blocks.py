@@ -31,6 +31,7 @@ from lumin_core.model.objective import OBJECTIVES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.embedding import CatEmbedder
 
 
@@ -198,6 +199,27 @@ class Head(Block):
         self.cont_feats = list(cont_feats)
         self.cat_embedder = cat_embedder
         self.feat_map: dict[str, list[int]] = {}
+
+    @classmethod
+    def prepare(cls, fy: FoldYielder, columns: Sequence[str]) -> dict[str, object]:
+        """Return options that only data can tell, such as bins; by default there are none.
+
+        It is asked once for all models of a training, before the first is built. What it returns
+        is given to the constructor and saved with the model; what the user gives wins.
+
+        An override may name further arguments, with defaults: options of the constructor, which
+        it is given as far as the user set them, and ``folds``, the numbers of the folds that may
+        be looked at (``None`` for all).
+
+        Args:
+            fy: The data; `FoldYielder.training_folds` gives folds with NaN where values are
+                missing.
+            columns: Names of the continuous features, of which a model may be given a part.
+
+        Returns:
+            Options of the constructor, as plain values; ``{}`` where nothing is to be asked.
+        """
+        return {}
 
     @property
     def cat_feats(self) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from lumin_core.model.builder_rows import BuilderRows
 from lumin_core.model.built import BuiltModel, BuiltParts
 from lumin_core.model.config import PARTS, SPECIFICATIONS, has_bare_names, plain_config, read_config
 from lumin_core.model.embedding import CatEmbedder
+from lumin_core.model.head_data import needs_data, prepared_head
 from lumin_core.model.loss import build_loss
 from lumin_core.model.objective import objective_of
 from lumin_core.model.optimiser import build_optimiser, checked_optimiser, optimiser_spec, with_rate
@@ -73,6 +74,9 @@ class ModelBuilder(BuilderRows):
         freeze_tail: See `freeze_head`.
         seed: Seed of initialisation and subsampling; ``None`` draws a fresh one for every model.
 
+    Attributes:
+        is_prepared: Whether the head was asked what it needs to know of data, see `prepared`.
+
     Raises:
         ConfigError: If an option is unknown, given twice or out of range.
         UnknownComponent: If a name is not registered.
@@ -115,6 +119,7 @@ class ModelBuilder(BuilderRows):
         own |= {key: registry.noting(own[key]) for key in SPECIFICATIONS}
         self._arguments = own
         self._is_asked = False
+        self.is_prepared = False
         self.objective = objective_of(objective)
         self.n_out = positive(n_out, "n_out")
         self.cont_feats = as_list(cont_feats)
@@ -149,7 +154,8 @@ class ModelBuilder(BuilderRows):
                 options do not; so is the ``matrix_head`` of another. The tail of a regression is
                 told mean and spread of the targets (``y_mean, y_std``), unless its options say
                 ``y_range``, ``y_mean``, ``y_std`` or ``bias_init``: outputs and losses keep the
-                unit of the targets.
+                unit of the targets. A head that needs to know more of the data is told it, see
+                `prepared`.
 
         Returns:
             The builder.
@@ -167,7 +173,8 @@ class ModelBuilder(BuilderRows):
         told = {"head": features.with_objects(builder.specs["head"], fy), "tail": tail}
         told = {part: spec for part, spec in told.items() if spec is not builder.specs[part]}
         left = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() not in told}
-        return cls.from_model_builder(builder, **told, model_args=left) if told else builder
+        told_all = cls.from_model_builder(builder, **told, model_args=left) if told else builder
+        return told_all.prepared(fy)
 
     @classmethod
     def from_model_builder(cls, model_builder: ModelBuilder, **changes: Any) -> ModelBuilder:
@@ -185,7 +192,58 @@ class ModelBuilder(BuilderRows):
         """
         expect(model_builder, ModelBuilder, "model_builder")
         check_keys(changes, inspect.signature(ModelBuilder).parameters, "ModelBuilder")
-        return cls(**{**model_builder.arguments, **changes})
+        builder = cls(**{**model_builder.arguments, **changes})
+        builder.is_prepared = model_builder.is_prepared and changes.keys().isdisjoint(("head", "model_args"))
+        return builder
+
+    @explained
+    def prepared(self, fy: FoldYielder, folds: Sequence[int] | None = None) -> ModelBuilder:
+        """Ask the head what only data can tell it, once: bins of features, for example.
+
+        `from_fy`, `train_models` and the first fit of a model do so.
+
+        Args:
+            fy: The training data.
+            folds: Numbers of the folds that may be looked at; by default all.
+
+        Returns:
+            A builder whose head has the answer among its options; this one where the head needs
+            nothing, or was asked before.
+
+        Example:
+            >>> import numpy as np, tempfile
+            >>> from lumin_core import FoldFileWriter, FoldYielder, Head, ModelBuilder
+            >>> class Centred(Head):
+            ...     def __init__(self, cont_feats, centre=None):
+            ...         super().__init__(cont_feats)
+            ...         self.feat_map = {feat: [i] for i, feat in enumerate(cont_feats)}
+            ...         self.centre = torch.tensor([centre[feat] for feat in cont_feats])
+            ...     @classmethod
+            ...     def prepare(cls, fy, columns):
+            ...         means = fy.get_fold(0)["inputs"].mean(0).tolist()
+            ...         return {"centre": dict(zip(columns, means, strict=True))}
+            ...     def forward(self, x):
+            ...         return x - self.centre
+            ...     def get_out_size(self):
+            ...         return len(self.cont_feats)
+            >>> path = tempfile.mkdtemp() + "/train.hdf5"
+            >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
+            ...     file.append(0, inputs=np.array([[20.0], [40.0]]), targets=np.array([0, 1]))
+            >>> builder = ModelBuilder("classification", 1, ["pt"], head=Centred)
+            >>> builder.prepared(FoldYielder(path)).specs["head"].keywords
+            {'centre': {'pt': 30.0}}
+        """
+        if self.is_prepared or not needs_data(self.specs["head"]):
+            return self
+        expect(fy, FoldYielder, "fy")
+        looked_at = None if folds is None else sorted(folds)
+        head = prepared_head(
+            cast("Spec", self.specs["head"]), fy, self.cont_feats, looked_at, pretrain_file=self.pretrain_file
+        )
+        args = {key: value for key, value in (self.arguments["model_args"] or {}).items() if key.lower() != "head"}
+        builder = ModelBuilder.from_model_builder(self, head=head, model_args=args)
+        builder.is_prepared = True
+        return builder
 
     @classmethod
     def from_config(cls, config: Mapping[str, object] | str | Path) -> ModelBuilder:

@@ -123,10 +123,12 @@ def plan_run(
     folder = RunFolder.at(savepath)
     folder.check()
     recorded = folder.recorded() if resume else None
+    folds = split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs)
+    builder = model_builder.prepared(fy, [i for i in range(len(fy)) if i not in as_list(excl_idxs)])
     plan = RunPlan(
         fy=fy,
-        folds=split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs),
-        builder=as_begun(model_builder, recorded.get("model_builder")) if recorded else model_builder,
+        folds=folds,
+        builder=as_begun(builder, recorded.get("model_builder")) if recorded else builder,
         n_epochs=positive(n_epochs, "n_epochs"),
         bs=positive(bs, "bs"),
         callbacks=registry.noting(_callbacks(cb_partials, patience, save_best)),

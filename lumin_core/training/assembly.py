@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch.optim import Optimizer
 
+    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.blocks import Block, Body, Head, Inputs, Tail
+    from lumin_core.model.built import BuiltParts
 
 PREDICT_BS = 2048  # measured on one core: smaller batches cost calls, larger ones leave the cache
 
@@ -62,24 +64,53 @@ class Assembly:
         self.device = pick_device(device)
         self.objective = model_builder.objective
         self.n_out = model_builder.n_out
-        built = model_builder.get_parts(self.device, input_mask)
-        self.model = built.model
-        self.loss = built.loss
-        self.input_mask = built.input_mask
-        self.is_new = record is None and model_builder.pretrain_file is None
-        self.record = record or ModelRecord(
-            components=describe_components(built.components), seeds={"initialisation": built.seed}
-        )
         self.precision = precision
         self.compile = bool(compile)
         self.scaler = torch.amp.GradScaler(self.device.type) if precision == "16" else None
         self._dtype = DTYPES[precision]
-        self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if compile else self.model
         self.use = Use()
-        self.set_mode(training=False)
+        built = self._build(model_builder, input_mask)
+        self.is_new = record is None and model_builder.pretrain_file is None
+        self.record = record or ModelRecord(
+            components=describe_components(built.components), seeds={"initialisation": built.seed}
+        )
         self._opt: Optimizer | None = None
         if record is None:  # a loaded model may never be trained
             self._opt = self._make_opt()
+
+    def _build(self, builder: ModelBuilder, input_mask: Sequence[int] | None) -> BuiltParts:
+        built = builder.get_parts(self.device, input_mask)
+        self.model = built.model
+        self.loss = built.loss
+        self.input_mask = built.input_mask
+        self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if self.compile else self.model
+        self.set_mode(training=False)
+        return built
+
+    def prepare_for(self, fy: FoldYielder, folds: Sequence[int]) -> None:
+        """Have the head ask the data of the first training what it needs to know.
+
+        Where there is something, head, body and tail are built anew, from the same seed; rates, and
+        what is frozen, stay.
+
+        Args:
+            fy: The training data.
+            folds: Numbers of the folds that may be looked at.
+        """
+        begun = self.record.identity is not None or not (self.is_new or self.model_builder.pretrain_file)
+        if begun or (builder := self.model_builder.prepared(fy, folds)) is self.model_builder:
+            return
+        self.model_builder = builder
+        with_seed = ModelBuilder.from_model_builder(builder, seed=self.record.seeds["initialisation"])
+        held = {name for name, parameter in self.model.named_parameters() if not parameter.requires_grad}
+        rates = [group["lr"] for group in self.opt.param_groups]
+        self._build(with_seed, None if self.input_mask is None else self.input_mask.tolist())
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(parameter.requires_grad and name not in held)
+        self.set_mode(training=False)
+        self._opt = self._make_opt()
+        for group, rate in zip(self.opt.param_groups, rates, strict=False):
+            group["lr"] = rate
 
     @property
     def opt(self) -> Optimizer:
