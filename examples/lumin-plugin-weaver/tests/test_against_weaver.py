@@ -14,8 +14,8 @@ NETWORKS = {
 BOTH = pytest.mark.parametrize("network", NETWORKS)
 
 
-def start(network, fixtures, data, fy, **options):
-    spec = {**NETWORKS[network], **options.pop("network", {})}
+def start(network, fixtures, data, fy, changes=(), **options):
+    spec = {**NETWORKS[network], **dict(changes)}
     return from_weaver(fixtures / f"{network}.pt", data, fy, spec, device="cpu", **options)
 
 
@@ -68,7 +68,7 @@ def test_a_matrix_with_fewer_particles_than_neighbours(fixtures, data, particles
 @pytest.mark.parametrize("options", [{"k": 3}, {"k": 5}])
 def test_another_number_of_neighbours_is_another_network(options, fixtures, data, logits, write):
     fy = write()
-    model = start("paper_like", fixtures, data, fy, network=options)
+    model = start("paper_like", fixtures, data, fy, changes=options)
     assert np.abs(logits_of(model, matrix_of(fy)) - logits["paper_like"]).max() > 1e-3
 
 
@@ -76,10 +76,10 @@ def test_training_starts_from_the_very_network(fixtures, data, logits, write):
     """In training, without dropout, it answers as the checkpoint does, unless statistics are taken anew."""
     fy = write()
     for keep, is_same in ((True, True), (False, False)):
-        model = start("paper_like", fixtures, data, fy, network={"dropout": 0.0, "keep_statistics": keep})
+        model = start("paper_like", fixtures, data, fy, changes={"dropout": 0.0, "keep_statistics": keep})
         model.model.train()
         found = np.abs(logits_of(model, matrix_of(fy)) - logits["paper_like"]).max()
-        assert (found < 1e-5) is is_same
+        assert (found < 1e-5) == is_same
 
 
 @BOTH

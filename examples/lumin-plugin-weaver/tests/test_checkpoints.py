@@ -74,7 +74,7 @@ def test_other_networks_are_refused(change, message, state):
 
 
 def test_the_number_of_neighbours_must_be_said(fixtures, data, write):
-    with pytest.raises(ConfigError, match="no checkpoint tells k of particle_net, .* weaver's network file"):
+    with pytest.raises(ConfigError, match=r"no checkpoint tells k of particle_net, .* weaver's network file"):
         from_weaver(fixtures / "paper_like.pt", data, write(), {"name": "particle_net"})
 
 
