@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
 KIND_DECLARATION = "kind"
 UNREADABLE = "plugin"
-_RESERVED = {"kind", "kinds", "plugin", "plugins"}
+CHECKS = "checks"
+"""The group in which a plugin brings the checks of a kind that it declares."""
+_RESERVED = {"kind", "kinds", "plugin", "plugins", "check", CHECKS}
 
 _VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
@@ -252,7 +254,7 @@ def _by_kind(components: list[Component]) -> tuple[list[Component], tuple[Kind, 
             sorted_in.append(replace(component, kind=kinds[component.kind].singular))
         elif component.kind == UNREADABLE and not component.value:
             sorted_in.append(component)
-        elif component.kind != "kinds" and declarer(component.kind) is None:
+        elif component.kind not in ("kinds", CHECKS) and declarer(component.kind) is None:
             problem = _problem_of_group(component.kind, kinds.values())
             sorted_in.append(_with_problem(replace(component, kind=UNREADABLE), problem))
     return declared + sorted_in, tuple(kinds.values())
