@@ -30,6 +30,9 @@ FIRST_PARTY = (
     "track",
 )
 CORE = "core"
+SEAMS = ("aliases", "checks", "templates")
+"""Groups ``lumin.*`` that hold no components but what is said of them, or of a kind."""
+
 SESSION = "session"
 
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
