@@ -44,7 +44,12 @@ class WeaverScaling(Transform):
         array([[0.7, 9. , 5. , nan]])
     """
 
-    example_options: ClassVar[Mapping[str, object]] = {"centre": [0.1], "scale": [0.5], "low": [-5.0], "high": [5.0]}
+    example_options: ClassVar[Mapping[str, object]] = {
+        "centre": [2.0, 100.0, None],
+        "scale": [0.5, 0.02, None],
+        "low": [-20.0, -20.0, None],
+        "high": [20.0, 20.0, None],
+    }
 
     def __init__(self, centre: Numbers, scale: Numbers, low: Numbers, high: Numbers) -> None:
         if not 0 < len(centre) == len(scale) == len(low) == len(high):

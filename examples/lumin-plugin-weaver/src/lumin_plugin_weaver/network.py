@@ -44,6 +44,7 @@ class WeaverNetwork(nn.Module, ABC):
         roles: What it reads: groups of the data configuration, less their prefix, such as
             ``points`` for ``pf_points``.
         untold: Options that change what it answers, and that no checkpoint tells.
+        example_offered: What a head offers, for the checks of `lumin_core.testing`.
 
     Args:
         n_vars: Number of variables by role.
@@ -70,6 +71,7 @@ class WeaverNetwork(nn.Module, ABC):
     kind: ClassVar[str] = "weaver_network"
     roles: ClassVar[tuple[str, ...]] = ("points", "features")
     untold: ClassVar[tuple[str, ...]] = ()
+    example_offered: ClassVar[Mapping[str, object]] = {"n_vars": {"points": 2, "features": 4}}
 
     def __init__(self, n_vars: Mapping[str, int]) -> None:
         super().__init__()
