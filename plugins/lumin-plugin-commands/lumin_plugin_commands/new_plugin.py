@@ -119,5 +119,5 @@ def _told(name: str, folder: Path, parts: Sequence[Part], cell: Cell | None) -> 
     """Say what was written, what of the file needs a look, and how to go on."""
     rows = [(part.kind.singular, f"{part.name}, in {folder}/src/.../{part.module}.py") for part in parts]
     rows += [] if cell is None else [("look at", line) for line in cell.remarks]
-    rows += [("next", f'cd {folder} && pip install -e ".[test]" && pytest && lumin list-plugins --package {name}')]
+    rows += [("next", f'cd {folder} && pip install -e ".[test]" && pytest && lumin check-plugin .')]
     return as_text(f"wrote the plugin {name}", rows)

@@ -43,7 +43,7 @@ dev = [{{ include-group = "test" }}]
 where = ["src"]
 
 [tool.setuptools.package-data]
-{package} = ["py.typed"]
+{package} = ["lumin-checks.json", "py.typed"]
 
 [tool.pytest.ini_options]
 minversion = "8.0"
@@ -155,7 +155,6 @@ dist/
 .ruff_cache/
 .mypy_cache/
 .venv/
-lumin-checks.json
 """
 
 PRE_COMMIT = """ci:
