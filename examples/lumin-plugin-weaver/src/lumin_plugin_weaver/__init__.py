@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from lumin_core import lazy
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "data_config": ["WeaverData"],
     "head": ["WeaverHead"],

@@ -6,3 +6,5 @@ from lumin_plugin_weaver.particle_net import ParticleNet as ParticleNet
 from lumin_plugin_weaver.scaling import WeaverScaling as WeaverScaling
 from lumin_plugin_weaver.start import from_weaver as from_weaver
 from lumin_plugin_weaver.start import read_checkpoint as read_checkpoint
+
+__version__: str
