@@ -13,6 +13,7 @@ _HOMES = {
     "endcap": ["Endcap"],
     "head_data": ["prepared_head"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
+    "features": ["count_outputs"],
     "initialisers": ["normal_initialiser", "uniform_initialiser"],
     "lookups": [
         "LookupAct",
@@ -25,6 +26,7 @@ _HOMES = {
     ],
     "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
     "matrix_head": ["MatrixHead", "matrix_elements"],
+    "members": ["loss_of_members", "mean_of_members"],
     "module_hooks": ["BackwardHook", "ForwardHook"],
     "objective": ["OBJECTIVES", "objective_of"],
     "options": ["Spec"],

@@ -12,10 +12,13 @@ wants of what the builder offers, and its other arguments are the user's options
 ====  ===========================================================
 head  ``cont_feats, cat_embedder, lookup_init, lookup_act, freeze``
 body  ``n_in, feat_map, lookup_init, lookup_act, freeze``
-tail  ``n_in, n_out, objective, lookup_init, freeze``
+tail  ``n_in, n_out, objective, members, lookup_init, freeze``
 ====  ===========================================================
 
 A constructor that takes ``freeze`` ends with ``if freeze: self.freeze_layers()``.
+
+A body may be several networks in one, its members, see `lumin_core.model.members`: it says how many
+and gives their outputs side by side, and the tail is told.
 """
 
 from __future__ import annotations
@@ -175,6 +178,7 @@ class Head(Block):
     Attributes:
         feat_map: Feature to output columns.
         missing: What it takes for missing values of inputs: ``"zero"``, or ``"keep"`` for NaN.
+        any_scale: Whether it takes inputs as they are, far from 0 and of any spread.
 
     Example:
         >>> import torch
@@ -193,6 +197,7 @@ class Head(Block):
 
     kind: ClassVar[str] = "head"
     missing: str = "zero"
+    any_scale: bool = False
 
     def __init__(self, cont_feats: Sequence[str], cat_embedder: CatEmbedder | None = None) -> None:
         super().__init__()
@@ -234,6 +239,10 @@ class Body(Block):
         n_in: Number of columns of the head's output.
         feat_map: Input feature to columns of the head's output.
 
+    Attributes:
+        members: Number of networks that it is. More than one stand side by side in its output,
+            member by member: ``get_out_size()`` is members times the width of each.
+
     Example:
         >>> import torch
         >>> from lumin_core.model.blocks import Body
@@ -247,6 +256,7 @@ class Body(Block):
     """
 
     kind: ClassVar[str] = "body"
+    members: int = 1
 
     def __init__(self, n_in: int, feat_map: Mapping[str, Sequence[int]]) -> None:
         super().__init__()
@@ -257,11 +267,17 @@ class Body(Block):
 class Tail(Block):
     """The end of a model: ``(B, n_in)`` to predictions ``(B, n_out)``.
 
+    One for bodies with members takes ``members`` and sets it, and defines `of_members`, so that
+    ``forward`` can give that in training, and in evaluation its `mean_of_members`.
+
     Args:
-        n_in: Number of columns of the body's output.
+        n_in: Number of columns of the body's output, of all members together.
         n_out: Number of outputs.
         objective: ``"classification"`` (binary and multi-label), ``"multiclass"`` or
             ``"regression"``.
+
+    Attributes:
+        members: Number of networks whose outputs it takes, those of the body.
 
     Raises:
         ConfigError: If the objective is none of these.
@@ -277,6 +293,7 @@ class Tail(Block):
     """
 
     kind: ClassVar[str] = "tail"
+    members: int = 1
 
     def __init__(self, n_in: int, n_out: int, objective: str) -> None:
         super().__init__()
@@ -289,3 +306,23 @@ class Tail(Block):
     def get_out_size(self) -> int:
         """Give the number of outputs."""
         return self.n_out
+
+    def of_members(self, x: Tensor) -> Tensor:
+        """Turn ``(B, n_in)`` into the predictions of each member, ``(B, members, n_out)``.
+
+        That is in any mode; it is asked only where there is more than one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has members = {self.members} and must define of_members(x)")
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, which tells a tail with members whether these are wanted, or their mean.
+
+        So one that is frozen has it too, unlike what it is made of.
+
+        Args:
+            mode: Whether it is that of training.
+        """
+        super().train(mode)
+        if self.members > 1:
+            self.training = mode
+        return self

@@ -16,6 +16,7 @@ from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.errors import ConfigError
 from lumin_core.model.blocks import set_frozen
 from lumin_core.model.builder import ModelBuilder
+from lumin_core.model.members import mean_of_members
 from lumin_core.model.optimiser import build_optimiser
 from lumin_core.model.record import ModelRecord, describe_components
 from lumin_core.model.tensor_file import load_state
@@ -41,9 +42,10 @@ class Assembly:
     """Base of `Network`: head, body and tail with their loss and optimiser.
 
     Arguments and attributes are those of `lumin_core.Model`, beside them `precision` and `compile`
-    as they were given; `use`: the threads that fit or ask it; `scaler`: what scales the loss where
-    the precision is ``"16"``, else ``None``; and `is_new`: whether the weights are still those that
-    the builder drew, neither trained nor loaded.
+    as they were given; `members`: the number of networks that body and tail are; `use`: the threads
+    that fit or ask it; `scaler`: what scales the loss where the precision is ``"16"``, else
+    ``None``; and `is_new`: whether the weights are still those that the builder drew, neither
+    trained nor loaded.
     """
 
     @explained
@@ -81,6 +83,7 @@ class Assembly:
     def _build(self, builder: ModelBuilder, input_mask: Sequence[int] | None) -> BuiltParts:
         built = builder.get_parts(self.device, input_mask)
         self.model = built.model
+        self.members = self.tail.members
         self.loss = built.loss
         self.input_mask = built.input_mask
         self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if self.compile else self.model
@@ -125,7 +128,7 @@ class Assembly:
 
     def _make_opt(self) -> Optimizer:
         with registry.pinned(self.record.pins()):
-            return build_optimiser(self.model_builder.opt_args, self.model.parameters())
+            return build_optimiser(self.model_builder.opt_args, self.model)
 
     @property
     def head(self) -> Head:
@@ -195,13 +198,38 @@ class Assembly:
 
         Returns:
             Outputs in single precision, shape ``(B, n_out)``: for multiclass, what the tail gives
-            (log-probabilities).
+            (log-probabilities). Of members it is the mean, in training, too.
+        """
+        y_pred = self.outputs(x, module)
+        return y_pred if self.members == 1 or y_pred.dim() == 2 else mean_of_members(y_pred, self.objective)
+
+    def outputs(self, x: Inputs, module: Callable[[Inputs], Tensor] | None = None) -> Tensor:
+        """Run a batch through the network, or what is given instead, in the chosen precision.
+
+        Args:
+            x: As for `forward`.
+            module: Another network, a block, or a function.
+
+        Returns:
+            What it gives, in single precision: as `forward`, but in training mode of a network with
+            members those of each, shape ``(B, members, n_out)``.
         """
         network = self._network if module is None else module
         if self._dtype is None:
-            return cast("Tensor", network(x))
+            return network(x)
         with torch.autocast(self.device.type, self._dtype):
-            return cast("Tensor", network(x).float())
+            return network(x).float()
+
+    def of_members(self, x: Inputs) -> Tensor:
+        """Run a batch through a network with members, for the outputs of each, whatever the mode.
+
+        Args:
+            x: As for `forward`.
+
+        Returns:
+            Shape ``(B, members, n_out)``.
+        """
+        return self.outputs(x, lambda inputs: self.tail.of_members(self.body(self.head(inputs))))
 
     def to_prediction(self, y_pred: Tensor) -> Tensor:
         """Turn the network's outputs into predictions.
