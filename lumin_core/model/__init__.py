@@ -13,6 +13,7 @@ _HOMES = {
     "endcap": ["Endcap"],
     "head_data": ["prepared_head"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
+    "features": ["count_outputs"],
     "initialisers": ["normal_initialiser", "uniform_initialiser"],
     "lookups": [
         "LookupAct",

@@ -9,6 +9,7 @@ from lumin_core.model.check_sum import split_sum as split_sum
 from lumin_core.model.check_sum import tensor_sum as tensor_sum
 from lumin_core.model.embedding import CatEmbedder as CatEmbedder
 from lumin_core.model.endcap import Endcap as Endcap
+from lumin_core.model.features import count_outputs as count_outputs
 from lumin_core.model.head_data import prepared_head as prepared_head
 from lumin_core.model.initialisers import normal_initialiser as normal_initialiser
 from lumin_core.model.initialisers import uniform_initialiser as uniform_initialiser

@@ -28,7 +28,13 @@ from lumin_core.model.head_data import needs_data, prepared_head
 from lumin_core.model.loss import build_loss
 from lumin_core.model.members import check_members, check_takes_members, members_of
 from lumin_core.model.objective import objective_of
-from lumin_core.model.optimiser import build_optimiser, checked_optimiser, optimiser_spec, with_rate
+from lumin_core.model.optimiser import (
+    build_optimiser,
+    checked_optimiser,
+    decay_groups,
+    optimiser_spec,
+    with_rate,
+)
 from lumin_core.model.options import copied, join
 from lumin_core.model.pretrained import load_pretrained
 from lumin_core.model.target_scale import with_target_scale
@@ -54,6 +60,7 @@ class ModelBuilder(BuilderRows):
             if it has names.
         model_args: Options of the blocks: ``{"head": {...}, "body": {...}, "tail": {...}}``.
         opt_args: ``{"opt": "adamw" | class | partial, "lr": ..., ...}``; Adam at 2e-3 by default.
+            ``"decay_groups": "weights"`` keeps biases, norms and embeddings out of weight decay.
         cat_embedder: Names and sizes of the categorical features.
         cont_subsample_rate: Fraction of `cont_feats` that each model is given, drawn anew
             for every seed.
@@ -345,7 +352,7 @@ class ModelBuilder(BuilderRows):
             columns are used.
         """
         model, loss, mask, seed, components = self.get_parts(device, input_mask)
-        return BuiltModel(model, build_optimiser(self.opt_args, model.parameters()), loss, mask, seed, components)
+        return BuiltModel(model, build_optimiser(self.opt_args, model), loss, mask, seed, components)
 
     def get_parts(self, device: str | torch.device = "cpu", input_mask: Sequence[int] | None = None) -> BuiltParts:
         """Build a model with its loss, for whoever may not train it: arguments as for `get_model`.
@@ -361,7 +368,7 @@ class ModelBuilder(BuilderRows):
         with registry.recording() as used, seeds.torch_seeded(seeds.seed_of(seed, "initialisation")):
             model = self.build_model(feats).to(device)
             loss = build_loss(self.loss, self.objective)
-            checked_optimiser(self.opt_args, model.parameters())
+            checked_optimiser(self.opt_args, model)
         if isinstance(loss, nn.Module):
             loss.to(device)
         return BuiltParts(model, loss, mask, seed, list(used))
@@ -392,5 +399,6 @@ class ModelBuilder(BuilderRows):
         for part in PARTS:
             registry.resolve(part, self.specs[part])
         registry.resolve("optimiser", optimiser_spec(self.opt_args))
+        decay_groups(self.opt_args)
         seeds.check(self.seed)
         features.check(self.cont_feats, self.cat_embedder, self.cont_subsample_rate, self.guaranteed_feats)

@@ -171,6 +171,17 @@ def split_folds(
 
     Raises:
         ConfigError: If there are too few folds.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from lumin_core import FoldFileWriter, FoldYielder
+        >>> from lumin_core.runs import split_folds
+        >>> path = tempfile.mkdtemp() + "/train.hdf5"
+        >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
+        ...     for fold in range(4):
+        ...         file.append(fold, inputs=np.ones((2, 1)), targets=np.ones(2))
+        >>> split_folds(FoldYielder(path), n_models=2, excl_idxs=3)
+        [([1, 2], 0), ([0, 2], 1)]
     """
     n_models, excluded = positive(n_models, "n_models"), as_list(excl_idxs)
     if wrong := [i for i in excluded if isinstance(i, bool | np.bool_) or i not in range(len(fy))]:

@@ -128,7 +128,7 @@ class Assembly:
 
     def _make_opt(self) -> Optimizer:
         with registry.pinned(self.record.pins()):
-            return build_optimiser(self.model_builder.opt_args, self.model.parameters())
+            return build_optimiser(self.model_builder.opt_args, self.model)
 
     @property
     def head(self) -> Head:
