@@ -305,7 +305,7 @@ def test_a_saved_model_and_a_copy_are_the_same(case, tmp_path):
 
 
 def test_averages_and_the_best_are_kept(fy, make_builder, tmp_path):
-    cbs = [{"name": "swa", "start_epoch": 1}, {"name": "one_cycle", "lr_range": (0.01, 0.1)}]
+    cbs = [{"name": "swa", "start_epoch": 1}, {"name": "cycle_lr", "lr_range": (0.01, 0.1)}]
     options = {"patience": 3, "savepath": tmp_path / "run", "seed": 1}
     builder = make_builder(fy, body=BODY)
     results = train_models(fy, 2, 8, builder, 3, cb_partials=cbs, metric_partials=["roc_auc_score"], **options)
