@@ -15,6 +15,7 @@ References:
 from __future__ import annotations
 
 from functools import partial
+from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumin_core.checks import did_you_mean, listed, positive
@@ -82,7 +83,7 @@ class Strong(Preset):
 
 def _epochs(n_events: int, budget: Budget) -> int:
     """Choose epochs, 3 to 60: those of the budget at 30,000 events, half at four times as many."""
-    return round(min(60.0, max(3.0, budget.epochs * (30_000 / max(n_events, 1)) ** 0.5)))
+    return round(min(60.0, max(3.0, budget.epochs * sqrt(30_000 / max(n_events, 1)))))
 
 
 def _batch(fold_sizes: list[int]) -> int:
