@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lumin_core.registry.names import Contents, FirstParty, singular
+from lumin_core.registry.names import SEAMS, Contents, FirstParty, singular
 
 if TYPE_CHECKING:
     import click
@@ -37,7 +37,9 @@ def contents(project: dict) -> Contents:
     """Sort the entry points of one plugin."""
     groups = project["project"].get("entry-points", {})
     groups = {group.removeprefix("lumin."): found for group, found in groups.items() if group.startswith("lumin.")}
+    groups = {group: found for group, found in groups.items() if group not in SEAMS}
     return {
+        "summary": project["project"]["description"],
         "kinds": sorted(groups.pop("kinds", {})),
         "components": {singular(plural): sorted(found) for plural, found in sorted(groups.items())},
         "helps": {name: first_line(value) for name, value in sorted(groups.get("commands", {}).items())},

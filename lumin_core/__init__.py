@@ -10,6 +10,9 @@ from lumin_core import lazy
 
 __version__ = "0.2.0"
 
+PLUGIN_API = 1
+"""Version of the checks of `lumin_core.testing`; see docs/compatibility.md."""
+
 _HOMES = {
     "data.augmentation": ["Augmentation"],
     "data.batch_yielder": ["BatchYielder"],
@@ -64,8 +67,9 @@ _MODULES = [
     "runs",
     "seeds",
     "statistics",
+    "testing",
     "training",
 ]
 _MOVED = {"RunFile": "lumin_plugin_commands"}
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES, _MODULES, moved=_MOVED)
-__all__ += ["__version__"]
+__all__ += ["PLUGIN_API", "__version__"]

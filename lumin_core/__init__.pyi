@@ -11,6 +11,7 @@ from lumin_core import registry as registry
 from lumin_core import runs as runs
 from lumin_core import seeds as seeds
 from lumin_core import statistics as statistics
+from lumin_core import testing as testing
 from lumin_core import training as training
 from lumin_core.data.augmentation import Augmentation as Augmentation
 from lumin_core.data.batch_yielder import BatchYielder as BatchYielder
@@ -61,4 +62,5 @@ from lumin_core.training.metric import EvalMetric as EvalMetric
 from lumin_core.training.metric import is_better as is_better
 from lumin_core.training.model import Model as Model
 
+PLUGIN_API: int
 __version__: str

@@ -1,4 +1,4 @@
-"""``lumin describe``: one component's docstring, signature and origin."""
+"""``lumin describe``: one component's docstring, signature and origin, or a kind's contract."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ _PREFIXES = ("collections.abc.", "typing.")  # of annotations, which are read wi
 
 @click.command("describe")
 @click.argument("kind")
-@click.argument("name")
-def describe(kind: str, name: str) -> None:
-    """Show one component: what it does, its options, where it is from.
+@click.argument("name", required=False)
+def describe(kind: str, name: str | None) -> None:
+    """Show one component, or what a kind asks for.
 
     KIND is the kind, head or heads; NAME the name, bare or qualified (tabular/cat_emb_head).
+    Of a component it shows what it does, its options, where it is from.
     """
+    if name is None:
+        from lumin_core.cli.contract import contract_of
+
+        click.echo(contract_of(kind))
+        return
     component = find(kind, name)
     loaded = component.load()
     click.echo("\n\n".join([_header(component), _signature(component.name, loaded), _docstring(loaded)]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from lumin_core import registry
 from lumin_core.errors import ConfigError, LuminError
 from lumin_core.files import naming, read_toml
+from lumin_core.registry.renaming import with_new_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,7 +139,7 @@ def recorded_converter(recipe: Mapping[str, object]) -> Converter:
     name = str(options.pop("name"))
     cls = registry.find("converter", name).load()
     try:
-        return cast("type[Converter]", cls).from_config(options)
+        return cast("type[Converter]", cls).from_config(with_new_names(cls, options, f"converter {name!r}"))
     except LuminError:
         raise
     except Exception as error:

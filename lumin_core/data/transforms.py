@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 from lumin_core import registry
 from lumin_core.data.meta import as_json
 from lumin_core.errors import ConfigError, LuminError
+from lumin_core.registry.renaming import with_new_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -280,6 +281,7 @@ def _build(config: object) -> Transform:
     if not (isinstance(cls, type) and issubclass(cls, Transform)):
         raise ConfigError(f"{name!r} is no class derived from lumin_core.Transform, so it cannot be built")
     options = {key: value for key, value in config.items() if key != "name"}
+    options = with_new_names(cls, options, f"transform {name!r}")
     way_out = "from_config, by default the constructor, must take what to_config gives"
     try:
         built = cls.from_config(options)

@@ -15,7 +15,7 @@ _HOMES = {
     "distributions": ["SavedPlugin", "saved_plugins"],
     "hints": ["not_installed"],
     "kind_table": ["Kind"],
-    "lookup": ["components", "find", "find_kind", "kinds", "pinned", "written"],
+    "lookup": ["beside", "components", "find", "find_kind", "kinds", "pinned", "written"],
     "names": ["normalise", "snake_case"],
     "record": ["noting", "recording"],
     "scan": ["refresh"],

@@ -18,6 +18,7 @@ from lumin_core.registry.distributions import SavedPlugin as SavedPlugin
 from lumin_core.registry.distributions import saved_plugins as saved_plugins
 from lumin_core.registry.hints import not_installed as not_installed
 from lumin_core.registry.kind_table import Kind as Kind
+from lumin_core.registry.lookup import beside as beside
 from lumin_core.registry.lookup import components as components
 from lumin_core.registry.lookup import find as find
 from lumin_core.registry.lookup import find_kind as find_kind

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lumin_core.checks import with_article
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.registry.lookup import components, find, find_kind, qualified
+from lumin_core.registry.renaming import now_named
 
 if TYPE_CHECKING:
     from lumin_core.registry.component import Component
@@ -172,8 +173,9 @@ def to_config(kind: str, spec: object) -> str | dict[str, object]:
         return find(known, spec).qualified
     if isinstance(spec, Mapping):
         bare, options = named(spec, known)
-        name = find(known, bare).qualified
-        return {"name": name, **_plain_mapping(options, _Place(f"the {known} {name!r}"))}
+        component = find(known, bare)
+        place = _Place(f"the {known} {component.qualified!r}")
+        return {"name": component.qualified, **_plain_mapping(now_named(component, options), place)}
     return _plain_component(spec, known, _Place(""))
 
 
@@ -263,11 +265,17 @@ def _plain(value: object, place: _Place) -> object:
         if isinstance(value, plain):
             return plain(value)
     if isinstance(value, Mapping):
-        return _plain_mapping(value, place)
+        return _plain_mapping(_of_component(value), place)
     if isinstance(value, list | tuple):
         return [_plain(element, place.at(i)) for i, element in enumerate(value)]
     item = _number(value)
     return _plain_component(value, None, place) if item is None else item
+
+
+def _of_component(value: Mapping[Any, object]) -> Mapping[Any, object]:
+    """Return options with the names of now, where they are of a component inside of an option."""
+    asked = getattr(value.get("name"), "asked", None)
+    return value if asked is None else now_named(find(*asked), value)
 
 
 def _number(value: Any) -> bool | int | float | str | None:

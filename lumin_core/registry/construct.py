@@ -20,6 +20,7 @@ from lumin_core.registry.hints import suggestion
 from lumin_core.registry.lookup import find, find_kind
 from lumin_core.registry.making import check_made, is_module, make
 from lumin_core.registry.record import record
+from lumin_core.registry.renaming import with_new_names
 from lumin_core.registry.signature import as_called, called, numbers_of, signature_of
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def _plan(kind: Kind, spec: object) -> Plan:
     """Find the constructor and check the user's options against it."""
     plan = _parts(kind, spec)
     _check_constructor(plan)
+    plan = plan._replace(options=with_new_names(plan.constructor, plan.options, plan.label))
     if plan.component:
         record(plan.component)
     _check_options(plan)

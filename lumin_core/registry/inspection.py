@@ -71,7 +71,7 @@ def check_apart(components: Sequence[Component], limit: float = LIMIT) -> list[s
 
 def _ask(components: Iterable[Component], limit: float) -> dict[Component, str | None]:
     """Look at all components, some distributions side by side."""
-    _warm_up()
+    warm_up()
     distribution = attrgetter("distribution")
     waiting = [_Look(limit, list(left)) for _, left in groupby(sorted(components, key=distribution), distribution)]
     running: list[_Look] = []
@@ -93,8 +93,16 @@ def _ask(components: Iterable[Component], limit: float) -> dict[Component, str |
     return found
 
 
-def _warm_up() -> None:
-    """Import what all need: torch, and the bases of the core's kinds, where they are installed."""
+def warm_up() -> None:
+    """Import what all need: torch, and the bases of the core's kinds, where they are installed.
+
+    Example:
+        >>> import sys
+        >>> from lumin_core.registry.inspection import warm_up
+        >>> warm_up()
+        >>> "torch" in sys.modules
+        True
+    """
     if "torch" not in sys.modules and lazy.unreadable():
         os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"  # else torch stumbles over that distribution
     for kind in CORE_KINDS:

@@ -12,6 +12,7 @@ from lumin_core.registry.component import session as session
 from lumin_core.registry.hints import unknown, unknown_kind
 from lumin_core.registry.names import SESSION, canonical, moved_to, normalise, short
 from lumin_core.registry.record import Text
+from lumin_core.registry.renaming import aliases, tell
 from lumin_core.registry.scan import KIND_DECLARATION, UNREADABLE, known, scanned
 
 if TYPE_CHECKING:
@@ -72,6 +73,20 @@ def components(kind: str | None = None) -> list[Component]:
     return known(kind if kind in (None, KIND_DECLARATION, UNREADABLE) else find_kind(kind).singular)
 
 
+def beside(seam: str) -> list[Component]:
+    """List what stands in a group that holds no components, as entry points of plugins.
+
+    Args:
+        seam: ``"aliases"``, ``"checks"`` or ``"templates"``.
+
+    Example:
+        >>> from lumin_core.registry import beside
+        >>> [entry.name for entry in beside("no_such_group")]
+        []
+    """
+    return [component for component in scanned().beside if component.kind == seam]
+
+
 def find(kind: str, name: str) -> Component:
     """Find a component by name; nothing is imported.
 
@@ -80,7 +95,8 @@ def find(kind: str, name: str) -> Component:
     Args:
         kind: The kind, ``"head"`` or ``"heads"``.
         name: ``"gnn_head"``, or qualified, ``"gnn/gnn_head"``; case, ``-`` and ``_`` do not matter.
-            A qualified name that has moved to another plugin leads there.
+            A qualified name that has moved to another plugin leads there, and one that a plugin
+            has an alias for to what it is called now, with a warning.
 
     Raises:
         AmbiguousComponent: If several distributions have a bare name.
@@ -94,6 +110,7 @@ def find(kind: str, name: str) -> Component:
     singular = find_kind(kind).singular
     wanted = name if "/" in name else _pins.get().get((singular, normalise(name)), name)
     matches = _matches(singular, wanted) or _matches(singular, moved_to(singular, wanted) or wanted)
+    matches = matches or _renamed(singular, wanted)
     if not matches:
         raise unknown(singular, name)
     if len({component.distribution for component in matches}) > 1:
@@ -102,6 +119,14 @@ def find(kind: str, name: str) -> Component:
     if isinstance(name, Text):
         name.asked = singular, matches[0].qualified
     return matches[0]
+
+
+def _renamed(kind: str, name: str) -> list[Component]:
+    """List what is called otherwise now, by the aliases of plugins."""
+    found = {match.qualified: match for new in aliases(name) for match in _matches(kind, new)}
+    for now in found if len(found) == 1 else ():
+        tell(f"the {kind} {name!r} is called {now!r} now; write that")
+    return list(found.values())
 
 
 def _matches(kind: str, name: str) -> list[Component]:

@@ -22,12 +22,12 @@ from lumin_core.registry import distributions
 from lumin_core.registry.component import Component, session
 from lumin_core.registry.distributions import GROUP, REQUIREMENT, headers, name_of
 from lumin_core.registry.kind_table import CORE_KINDS, Kind
+from lumin_core.registry.known_plugins import declared_kinds, declarer
 from lumin_core.registry.names import (
     CORE,
     FIRST_PARTY,
+    SEAMS,
     canonical,
-    declared_kinds,
-    declarer,
     is_reserved,
     is_valid,
     normalise,
@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 
 KIND_DECLARATION = "kind"
 UNREADABLE = "plugin"
-_RESERVED = {"kind", "kinds", "plugin", "plugins"}
+_RESERVED = {"kind", "kinds", "plugin", "plugins", *(name for seam in SEAMS for name in (seam, singular(seam)))}
 
 _VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_ALIAS = re.compile(r"[A-Za-z0-9][\w.-]*[:/][A-Za-z][\w-]*")
 _PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
 _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq, "<": operator.lt, ">": operator.gt}
 
@@ -55,6 +56,8 @@ class Scan(NamedTuple):
         components: All of them, sorted by kind, name and origin; broken ones too.
         disabled: Components of plugins that ``LUMIN_DISABLE_PLUGINS`` switches off.
         kinds: The core's kinds, then those that plugins declare.
+        beside: What stands in the groups of ours that hold no components, `SEAMS`, and is well
+            written; its kind is the name of the group.
 
     Example:
         >>> from lumin_core.registry.scan import scan
@@ -65,6 +68,7 @@ class Scan(NamedTuple):
     components: tuple[Component, ...]
     disabled: tuple[Component, ...]
     kinds: tuple[Kind, ...]
+    beside: tuple[Component, ...]
 
 
 def scan() -> Scan:
@@ -85,13 +89,15 @@ def scan() -> Scan:
     _warn_of_strangers(off, {short(component.distribution) for component in there})
     names = {short(name) for name in off} - {CORE}
     disabled = [component for component in there if short(component.distribution) in names]
-    active, kinds = _by_kind([component for component in there if component not in disabled])
+    enabled = [component for component in there if component not in disabled]
+    usable = [component for component in enabled if component.kind in SEAMS and component.problem is None]
+    active, kinds = _by_kind([component for component in enabled if component not in usable])
     active = sorted(active, key=_order)
     is_strict = os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0")
     for component in active if is_strict else ():
         if component.problem is not None:
             component.load()  # which raises it
-    return Scan(tuple(active), tuple(sorted(disabled, key=_order)), kinds)
+    return Scan(tuple(active), tuple(sorted(disabled, key=_order)), kinds, tuple(sorted(usable, key=_order)))
 
 
 def _warn_of_strangers(off: Iterable[str], installed: set[str]) -> None:
@@ -179,8 +185,9 @@ def _component(entry: metadata.EntryPoint, whole: Component) -> Component:
     made = replace(whole, kind=kind, name=name, qualified=qualified, value=value)
     if not is_valid(name):
         return _with_problem(made, f"{entry.name!r} is no name: letters, digits, '-' and '_', and not 'name' itself")
-    if _VALUE.fullmatch(value) is None:
-        return _with_problem(made, f"its entry point should be 'module:attribute', got {entry.value!r}")
+    pattern, form = (_ALIAS, "distribution:new_name") if kind == "aliases" else (_VALUE, "module:attribute")
+    if pattern.fullmatch(value) is None:
+        return _with_problem(made, f"its entry point should be {form!r}, got {entry.value!r}")
     return made
 
 
@@ -232,8 +239,8 @@ def _release(version: str) -> tuple[int, ...]:
 def _by_kind(components: list[Component]) -> tuple[list[Component], tuple[Kind, ...]]:
     """Take up the kinds that plugins declare, and put each component into its kind.
 
-    A kind that is declared already is that declaration's problem. Components of the kinds that our
-    plugins declare sleep until these are installed.
+    A kind that is declared already is that declaration's problem. Components of the kinds that
+    known plugins declare sleep until these are installed.
     """
     kinds = {kind.plural: kind for kind in CORE_KINDS}
     taken = _RESERVED.union(*(kind.keys for kind in CORE_KINDS))
@@ -252,6 +259,8 @@ def _by_kind(components: list[Component]) -> tuple[list[Component], tuple[Kind, 
             sorted_in.append(replace(component, kind=kinds[component.kind].singular))
         elif component.kind == UNREADABLE and not component.value:
             sorted_in.append(component)
+        elif component.kind in SEAMS:
+            sorted_in.append(replace(component, kind=UNREADABLE))
         elif component.kind != "kinds" and declarer(component.kind) is None:
             problem = _problem_of_group(component.kind, kinds.values())
             sorted_in.append(_with_problem(replace(component, kind=UNREADABLE), problem))

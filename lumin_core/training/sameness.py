@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from lumin_core import registry
 from lumin_core.errors import ConfigError
+from lumin_core.registry.renaming import is_now, spec_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -213,6 +214,7 @@ def differences(was: object, now: object, name: str = "") -> Iterator[Difference
     """
     was, now = _alike(was, now), _alike(now, was)
     if isinstance(was, dict) and isinstance(now, dict):
+        was = spec_now(was, now)
         all_keys = dict.fromkeys([*was, *now])
         for key in ["unnamed"] if ("unnamed" in was) != ("unnamed" in now) else all_keys:  # the others are but text
             yield from differences(was.get(key, ABSENT), now.get(key, ABSENT), f"{name}.{key}" if name else key)
@@ -221,14 +223,14 @@ def differences(was: object, now: object, name: str = "") -> Iterator[Difference
         inner = [difference for i, pair in pairs for difference in differences(*pair, f"{name}[{i}]")]
         is_told_by_entry = any(isinstance(value, dict | list | str) for value in was)
         yield from inner if is_told_by_entry or not inner else [(name, was, now)]
-    elif was != now and json.dumps(was) != json.dumps(now) and not _is_bare_name_of(was, now):  # NaN is NaN
+    elif was != now and json.dumps(was) != json.dumps(now) and not _is_name_of(was, now):  # NaN is NaN
         yield name, was, now
 
 
-def _is_bare_name_of(was: object, now: object) -> bool:
-    """Tell whether text is a component's name as earlier versions wrote it inside of options."""
+def _is_name_of(was: object, now: object) -> bool:
+    """Tell whether text is a component's name of before, or bare, as 0.1 wrote it in options."""
     if not isinstance(was, str) or not isinstance(now, str) or "/" in was:
-        return False
+        return is_now(was, now)
     same = registry.normalise(was) == registry.normalise(now.rpartition("/")[2])
     return same and any(component.qualified == now for component in registry.components())
 

@@ -7,7 +7,7 @@ import pytest
 GROUND = ("errors", "lazy", "synonyms", "checks", "arguments", "display", "marks", "looks", "locks", "files", "seeds")
 SINGLE = (*GROUND, "statistics")  # modules, not packages
 FLOORS = (*GROUND, "registry", "data", "statistics", "model", "training", "runs", "testing", "cli")
-FACES = {"lumin_core", *(f"lumin_core.{floor}" for floor in FLOORS if floor != "cli")}
+FACES = {"lumin_core", "lumin_core.testing.samples", *(f"lumin_core.{floor}" for floor in FLOORS if floor != "cli")}
 MODULE_OF = {"scikit-learn": "sklearn", "tomli-w": "tomli_w"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "print", "breakpoint", "input", "__import__"}
 FORBIDDEN_MODULES = {"subprocess", "dill", "cloudpickle", "joblib", "marshal", "shelve", "pty", "commands"}

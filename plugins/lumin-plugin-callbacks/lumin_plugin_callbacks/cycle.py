@@ -25,11 +25,14 @@ References:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lumin_core.checks import positive
 from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks.schedule import INTERPOLATIONS, Schedule, blend, check_length, check_range, to_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Cycle(Schedule):
@@ -118,6 +121,8 @@ class CycleLR(Cycle):
         [0.0, 0.5, 1.0, 0.5, 0.0, 0.5, 1.0, 0.5]
     """
 
+    example_options: ClassVar[Mapping[str, object]] = {"lr_range": [1e-4, 1e-2]}
+
     def __init__(
         self,
         lr_range: tuple[float, float],
@@ -161,6 +166,8 @@ class CycleMom(Cycle):
         >>> CycleMom((0.85, 0.95), "linear").values(n_batches=4)["mom"].round(3).tolist()
         [0.95, 0.9, 0.85, 0.9]
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"mom_range": [0.8, 0.9]}
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ improvement, counted anew from each step.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lumin_core import is_better, monitored
 from lumin_core.checks import positive
@@ -54,6 +54,13 @@ class CycleStep(SingleCycle):
         >>> schedule.values(n_batches=2)["lr"].round(3).tolist()
         [0.1, 0.55, 1.0, 0.6]
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {
+        "frac_reduction": 0.5,
+        "patience": 1,
+        "lengths": [1, 1],
+        "lr_range": [1e-4, 1e-2],
+    }
 
     stepping: bool
     _best: float | None

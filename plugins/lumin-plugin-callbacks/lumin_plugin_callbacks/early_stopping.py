@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lumin_core import Callback, CyclicCallback, best_offer, is_better
 from lumin_core.checks import is_positive
@@ -33,6 +33,8 @@ class EarlyStopping(Callback):
         >>> EarlyStopping(patience=3).stopped
         False
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"patience": 1}
 
     _best: float | None
 

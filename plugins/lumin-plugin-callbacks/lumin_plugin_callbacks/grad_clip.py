@@ -7,7 +7,7 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 
@@ -15,6 +15,8 @@ from lumin_core import Callback
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lumin_core import FitParams
 
 
@@ -32,6 +34,8 @@ class GradClip(Callback):
         >>> from lumin_plugin_callbacks import GradClip
         >>> callbacks = [GradClip(1.0), {"name": "grad_clip", "clip": 0.5, "clip_norm": False}]
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"clip": 0.1}
 
     def __init__(self, clip: float, clip_norm: bool = True) -> None:
         if not hasattr(clip, "__float__") or not clip > 0:

@@ -9,7 +9,7 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -17,7 +17,7 @@ from lumin_core import Callback
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lumin_core import FitParams
 
@@ -42,6 +42,8 @@ class BinaryLabelSmooth(Callback):
         >>> BinaryLabelSmooth(0.1).coefs, BinaryLabelSmooth((0.1, 0.02)).coefs
         ((0.1, 0.1), (0.1, 0.02))
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"coefs": 0.1}
 
     def __init__(self, coefs: float | Sequence[float] = 0) -> None:
         pair = tuple(coefs) if isinstance(coefs, list | tuple) else (coefs, coefs)

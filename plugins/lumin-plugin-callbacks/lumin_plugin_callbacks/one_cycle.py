@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lumin_core.errors import ConfigError
 from lumin_plugin_callbacks.schedule import (
@@ -29,7 +29,7 @@ from lumin_plugin_callbacks.schedule import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lumin_core import FitParams
 
@@ -121,6 +121,8 @@ class OneCycle(SingleCycle):
         >>> values["mom"].round(3).tolist()
         [0.95, 0.9, 0.85, 0.865, 0.9, 0.935]
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"lengths": [1, 2], "lr_range": [1e-4, 1e-2]}
 
     def __init__(
         self,

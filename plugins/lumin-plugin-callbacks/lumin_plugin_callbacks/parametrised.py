@@ -7,7 +7,7 @@ References:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from lumin_core.checks import as_list, check_names, did_you_mean
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lumin_core import FitParams
     from lumin_core.training import Network
@@ -52,6 +52,8 @@ class ParametrisedPrediction(Callback):
         >>> bool(asked == model.predict(np.array([[0.2, 1.5]])))
         True
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"feats": None, "param_feat": "channel", "param_val": 1}
 
     def __init__(
         self, feats: Sequence[str] | None, param_feat: str | Sequence[str], param_val: float | Sequence[float]

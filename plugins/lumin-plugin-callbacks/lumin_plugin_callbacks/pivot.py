@@ -20,7 +20,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, cast
 
 import numpy as np
 import torch
@@ -109,6 +109,14 @@ class PivotTraining(Callback):
         >>> pivot.adv_update_freq, pivot.adv_update_on
         (1, 'batch')
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {
+        "n_pretrain_main": 1,
+        "n_pretrain_adv": 1,
+        "adv_coef": 0.5,
+        "adv_model_builder": {"objective": "regression", "n_out": 1, "cont_feats": ["prediction"]},
+        "adv_targets": "weights",
+    }
 
     adversary: Model | None
     history: dict[str, dict[str, list[float]]]

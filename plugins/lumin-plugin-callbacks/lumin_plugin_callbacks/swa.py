@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lumin_core import CyclicCallback, is_better, validated
 from lumin_core.checks import positive
@@ -65,6 +65,8 @@ class SWA(Averaging):
         ...     {"name": "swa", "start_epoch": 5, "renewal_period": 3},
         ... ]
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"start_epoch": 2}
 
     label = "swa"
     _second: Average | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from lumin_core.data import check_finite, to_float32
 from lumin_core.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lumin_core import BatchYielder, FitParams, FoldYielder
 
@@ -39,6 +39,8 @@ class TargReplace(Callback):
         >>> TargReplace("is_fake").targ_feats
         ['is_fake']
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"targ_feats": "targets"}
 
     def __init__(self, targ_feats: str | Sequence[str]) -> None:
         self.targ_feats = as_list(targ_feats)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -14,7 +14,7 @@ from lumin_core.errors import ConfigError, DataError, ShapeError
 from lumin_plugin_callbacks.targets import targets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lumin_core import BatchYielder, FitParams
 
@@ -101,6 +101,12 @@ class AbsWeightData(Callback, ABC):
         by.weights = weights.reshape(-1, 1)
 
 
+def _halved(x: np.ndarray, mx: np.ndarray | None, y: np.ndarray, w: np.ndarray | None) -> np.ndarray:
+    """Return half the weight for every second event, as an example of a function."""
+    given = np.ones(len(y)) if w is None else w.reshape(-1)
+    return np.where(np.arange(len(y)) % 2, given, given / 2)
+
+
 class WeightData(AbsWeightData):
     """Weights the events of each fold by a function.
 
@@ -116,6 +122,12 @@ class WeightData(AbsWeightData):
         >>> from lumin_plugin_callbacks import WeightData
         >>> callbacks = [WeightData(lambda x, mx, y, w: np.exp(-x[:, 0]), on_eval=True)]
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"func": _halved, "on_eval": False}
+
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "check_options": "its option is a function, which no config holds",
+    }
 
     def __init__(self, func: Callable[..., Weights], on_eval: bool) -> None:
         super().__init__(on_eval)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -205,6 +205,14 @@ class MultiAMS(AMS):
         >>> round(metric(preds, [2, 2, 0], columns=columns), 3)  # s = 3, b = 1
         2.256
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {
+        "n_total": None,
+        "wgt_name": None,
+        "targ_name": "is_signal",
+        "zero_preds": [0, 1],
+        "one_preds": [2],
+    }
 
     def __init__(
         self,

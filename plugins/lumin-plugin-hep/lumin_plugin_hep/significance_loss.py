@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from lumin_core.errors import ConfigError, ShapeError
 from lumin_plugin_hep.significance import calc_ams_torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -66,6 +66,8 @@ class SignificanceLoss(BatchLoss):
         >>> loss(y_pred, y, None)  # s = 16, b = 100
         tensor(0.9181)
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"sig_wgt": 50.0, "bkg_wgt": 1000.0}
 
     may_be_undefined = True
 

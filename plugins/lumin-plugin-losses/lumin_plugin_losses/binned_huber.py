@@ -27,7 +27,7 @@ hence these losses are `BatchLoss` es, which see the weights.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -37,7 +37,7 @@ from lumin_plugin_losses.fractional import checked_min_true, true_scale
 from lumin_plugin_losses.weighted import require_same_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -46,6 +46,8 @@ _ROUNDING = 1e-6  # relative: that of summed single-precision weights
 
 class _BinnedHuber(BatchLoss):
     """What both losses share; they differ in what an event's loss is divided by."""
+
+    example_options: ClassVar[Mapping[str, object]] = {"perc": 0.68, "bins": [0.0, 0.3, 0.6, 1.0]}
 
     is_weighted_sum = True
 

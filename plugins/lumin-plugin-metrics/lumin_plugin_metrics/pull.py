@@ -14,7 +14,7 @@ is wanted. Then a function gives that quantity from the predictions, and the pul
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -173,6 +173,8 @@ class RegPull(EvalMetric):
         (0.5, 'zero', 'lower')
     """
 
+    example_options: ClassVar[Mapping[str, object]] = {"return_mean": True}
+
     def __init__(
         self,
         return_mean: bool,
@@ -208,6 +210,11 @@ class RegPull(EvalMetric):
         )
 
 
+def _first_output(preds: NDArray[np.float64], columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the first output, as an example of a proxy."""
+    return preds[:, 0]
+
+
 class RegAsProxyPull(EvalMetric):
     """The mean or standard deviation of pulls of a function of the predictions.
 
@@ -241,6 +248,12 @@ class RegAsProxyPull(EvalMetric):
         >>> width(preds, targets, columns={"visible_mass": np.array([80.0, 90.0])})
         6.0
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"proxy_func": _first_output, "return_mean": True}
+
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "check_options": "its option is a function, which no config holds",
+    }
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from lumin_plugin_sequence.checks import check_axes
 from lumin_plugin_sequence.conv_step import ConvStep, zero_bias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from lumin_core.model import LookupAct, LookupInit, NormSpec, Spec
 
@@ -110,6 +110,8 @@ class Conv(ConvLayer):
         torch.Size([2, 16, 5])
     """
 
+    example_options: ClassVar[Mapping[str, object]] = {"out_c": 6}
+
     def __init__(
         self,
         in_c: int,
@@ -161,6 +163,8 @@ class _Residual(ConvLayer):
 
     A convolution of length 1 brings the input to the same shape if need be.
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"out_c": 6}
 
     def __init__(
         self, in_c: int, length: int, out_c: int, stride: int, steps: list[ConvStep], init: LookupInit

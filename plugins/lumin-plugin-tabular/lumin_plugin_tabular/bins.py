@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def checked_bins(bins: object, n_bins: int) -> dict[str, list[float]]:
     return {str(feat): _checked_edges(feat, as_list(edges), n_bins) for feat, edges in bins.items()}
 
 
-def _checked_edges(feat: object, edges: list[object], n_bins: int) -> list[float]:
+def _checked_edges(feat: object, edges: list[Any], n_bins: int) -> list[float]:
     numbers = [float(edge) for edge in edges if is_number(edge) and abs(edge) <= LARGEST]
     fits = len(numbers) == len(edges) and 1 <= len(edges) <= n_bins + 1
     if not fits or any(high <= low for low, high in pairwise(numbers)):
@@ -142,13 +142,15 @@ def _counted(
     sizes = np.ones(len(values)) if weights is None or not weights.any() else np.abs(weights, dtype=np.float64)
     kept = ~np.isnan(values) & (sizes > 0)
     found, where = np.unique(values[kept].astype(np.float64), return_inverse=True)
-    return found, np.bincount(where, weights=sizes[kept], minlength=len(found))
+    counts: NDArray[np.float64] = np.bincount(where, weights=sizes[kept], minlength=len(found)).astype(np.float64)
+    return found, counts
 
 
 def _quantiles(found: NDArray[np.float64], counts: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     reached = np.cumsum(counts)
     levels = np.arange(n + 1) * reached[-1] / n
-    return found[np.unique(np.searchsorted(reached, levels))]
+    edges: NDArray[np.float64] = found[np.unique(np.searchsorted(reached, levels))]
+    return edges
 
 
 def _sampled(

@@ -174,7 +174,7 @@ def mean_answer(trees: Iterable[Sequence[Any]], inputs: np.ndarray, objective: s
     Returns:
         Shape ``(n, n_out)``.
     """
-    return np.mean([_answer(of_targets, inputs, objective) for of_targets in trees], axis=0)
+    return np.asarray(np.mean([_answer(of_targets, inputs, objective) for of_targets in trees], axis=0))
 
 
 def _answer(trees: Sequence[Any], inputs: np.ndarray, objective: str) -> np.ndarray:

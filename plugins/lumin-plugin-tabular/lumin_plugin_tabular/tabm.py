@@ -114,8 +114,10 @@ class Tabm(Body):
             elif dense is layers[0]:
                 dense[0] = _ScaledLinear(dense[0], self.members)
         if arch != "packed":
-            scale = next(module for module in self.modules() if isinstance(module, _Scale))  # of the first layer
-            scale.draw(start, _alike(n_in, self.feat_map))
+            first = next(module for module in self.modules() if isinstance(module, ElementwiseAffine))
+            drawn = init_scaling_(first.weight.new_empty(self.members, n_in), start)
+            with torch.no_grad():
+                first.weight.copy_(drawn[:, _alike(n_in, self.feat_map)])
         if freeze:
             self.freeze_layers()
 
@@ -132,21 +134,6 @@ class Tabm(Body):
     def get_out_size(self) -> int:
         """Give the width of the last layer of all members together."""
         return self.n_out
-
-
-class _Scale(ElementwiseAffine):
-    """Scales the columns of each member, ``(B, k, n)``, and adds a bias; at first by 1 and 0."""
-
-    no_decay = True
-
-    def __init__(self, k: int, n: int, *, bias: bool = False) -> None:
-        super().__init__((k, n), bias=bias, scaling_init="ones")
-
-    def draw(self, start: str, chunk: list[int]) -> None:
-        """Draw the scales, for each member one a number in ``chunk``, which are of the columns."""
-        drawn = init_scaling_(torch.empty(len(self.weight), max(chunk) + 1), start)
-        with torch.no_grad():
-            self.weight.copy_(drawn[:, chunk])
 
 
 class _Shift(nn.Module):
@@ -169,7 +156,7 @@ class _ScaledLinear(nn.Linear):
         super().__init__(dense.in_features, dense.out_features)
         self.weight = dense.weight
         self.bias = dense.bias
-        self.scale = _Scale(k, dense.in_features)
+        self.scale: ElementwiseAffine = _scale(k, dense.in_features)
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight * self.scale.weight.unsqueeze(1)  # (k, width, n_in)
@@ -177,13 +164,20 @@ class _ScaledLinear(nn.Linear):
         return functional.linear(x, weight.flatten(0, 1), bias).view(-1, self.out_features)
 
 
+def _scale(k: int, n: int, *, bias: bool = False) -> ElementwiseAffine:
+    """Return what scales the columns of each member, ``(B, k, n)``, and adds a bias."""
+    scale = ElementwiseAffine((k, n), bias=bias, scaling_init="ones")
+    scale.no_decay = True
+    return scale
+
+
 def _scaled(dense: nn.Linear, k: int) -> nn.Sequential:
     """Return a layer of ``batch``: ``(B, k, n_in)`` to ``(B, k, width)``."""
     dense.register_parameter("bias", None)
-    return nn.Sequential(_Scale(k, dense.in_features), dense, _Scale(k, dense.out_features, bias=True))
+    return nn.Sequential(_scale(k, dense.in_features), dense, _scale(k, dense.out_features, bias=True))
 
 
-def _own(dense: nn.Linear, k: int, initialise: Callable[[Tensor], Tensor]) -> nn.Sequential:
+def _own(dense: nn.Linear, k: int, initialise: Callable[[Tensor], object]) -> nn.Sequential:
     """Return a layer of ``packed``: ``(B, k, n_in)`` to ``(B, k, width)``."""
     layers = LinearEnsemble(dense.in_features, dense.out_features, bias=False, k=k)
     for weight in layers.weight.detach():  # (n_in, width)
@@ -192,11 +186,9 @@ def _own(dense: nn.Linear, k: int, initialise: Callable[[Tensor], Tensor]) -> nn
 
 
 def _alike(n_in: int, feat_map: Mapping[str, Sequence[int]]) -> list[int]:
-    """Number the columns, those that depend on one feature alone, and the same, alike."""
+    """Return for each column the first that depends on the same feature, if it is on that alone."""
     features: dict[int, list[str]] = {column: [] for column in range(n_in)}
     for feat, columns in feat_map.items():
         for column in columns:
             features[column].append(feat)
-    keys = [tuple(feats) if len(feats) == 1 else column for column, feats in features.items()]
-    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-    return [numbers[key] for key in keys]
+    return [feat_map[feats[0]][0] if len(feats) == 1 else column for column, feats in features.items()]

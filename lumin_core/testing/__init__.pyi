@@ -1,0 +1,15 @@
+from lumin_core.testing import samples as samples
+from lumin_core.testing.asking import check as check
+from lumin_core.testing.asking import check_distribution as check_distribution
+from lumin_core.testing.cases import Case as Case
+from lumin_core.testing.cases import cases_of as cases_of
+from lumin_core.testing.cases import checks_of as checks_of
+from lumin_core.testing.for_pytest import parametrize_with_checks as parametrize_with_checks
+from lumin_core.testing.outcome import CheckFailed as CheckFailed
+from lumin_core.testing.outcome import NotApplicable as NotApplicable
+from lumin_core.testing.outcome import Outcome as Outcome
+from lumin_core.testing.outcome import Report as Report
+from lumin_core.testing.promises import Check as Check
+from lumin_core.testing.subject import Subject as Subject
+from lumin_core.testing.subject import installed as installed
+from lumin_core.testing.subject import subject_of as subject_of

@@ -1,0 +1,146 @@
+"""Checks, and the cases that they make with subjects.
+
+The checks of a kind of the core stand in the module ``lumin_core.testing.<kind>_checks``; those of
+a plugin's kind are an entry point of that plugin, in the group ``lumin.checks`` under the plural of
+the kind.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from lumin_core import registry
+from lumin_core.errors import ConfigError
+from lumin_core.registry.component import load_object
+from lumin_core.registry.kind_table import CORE_KINDS
+from lumin_core.registry.names import canonical
+from lumin_core.testing.common_checks import CHECKS
+from lumin_core.testing.outcome import NotApplicable, Outcome, State
+from lumin_core.testing.promises import Check
+from lumin_core.testing.versions import only_warns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lumin_core.testing.subject import Subject
+
+GROUP = "lumin.checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One check of one subject.
+
+    Attributes:
+        subject: What is looked at.
+        check: The check.
+        full: Whether a slow check is run.
+    """
+
+    subject: Subject
+    check: Check
+    full: bool = False
+
+    def __str__(self) -> str:
+        """Name it, as pytest does: ``head-mine/my_head-check_head_shape``."""
+        return f"{self.subject.kind}-{self.subject.name}-{self.check.name}"
+
+    def run(self) -> Outcome:
+        """Run the check, and say what came of it. Nothing is raised."""
+        start = time.perf_counter()
+        state, error = self._looked_at()
+        reason = self.subject.expected_failures.get(self.check.name)
+        message = _text_of(error)
+        if reason is not None and state == "failed":
+            state, message = "expected", reason
+        elif reason is not None and state == "passed":
+            state, message = "failed", f"it should fail ({reason}), and passes: take it out of expected_failures"
+        elif state == "failed" and only_warns(self.check.since, self.subject.distribution):
+            state = "warned"
+        where = self.subject.kind, self.subject.name, self.check.name
+        return Outcome(*where, state, message, time.perf_counter() - start, error)
+
+    def _looked_at(self) -> tuple[State, Exception | None]:
+        try:
+            if self.check.is_slow and not self.full:
+                raise NotApplicable("it is slow: asked for with full=True, --full, or CI in the environment")
+            self.check.function(self.subject)
+        except NotApplicable as reason:
+            return "skipped", reason
+        except Exception as error:  # noqa: BLE001  (whatever a component raises is what came of it)
+            return "failed", error
+        return "passed", None
+
+
+def checks_of(kind: str) -> tuple[Check, ...]:
+    """Return the checks of a kind: those of all kinds, then its own.
+
+    Args:
+        kind: The kind, ``"head"``.
+
+    Raises:
+        BrokenPlugin: If those of a plugin cannot be imported.
+        ConfigError: If what a plugin offers as checks is none.
+
+    Example:
+        >>> from lumin_core.testing import checks_of
+        >>> "check_head_shape" in [check.name for check in checks_of("head")]
+        True
+    """
+    return (*CHECKS, *_own_checks(kind))
+
+
+def cases_of(subjects: Iterable[Subject], *, full: bool | None = None) -> list[Case]:
+    """Return a case for every check of every subject.
+
+    Args:
+        subjects: What is looked at.
+        full: Whether slow checks are run; None where the environment has ``CI``.
+
+    Raises:
+        ConfigError: If there is no subject, or a subject expects a check to fail that it has not.
+
+    Example:
+        >>> from lumin_core.testing import cases_of, installed
+        >>> str(cases_of(installed("lumin-core"))[0])
+        'activation-core/gelu-check_entry_point'
+    """
+    is_full = bool(os.environ.get("CI")) if full is None else full
+    cases = [Case(subject, check, is_full) for subject in subjects for check in checks_of(subject.kind)]
+    if not cases:
+        raise ConfigError("there is nothing to check: a run without a check says nothing; see installed(distribution)")
+    return cases
+
+
+def _own_checks(kind: str) -> tuple[Check, ...]:
+    """Find the checks of a kind itself; none where nobody brought any."""
+    if kind in {core.singular for core in CORE_KINDS} | {"kind"}:
+        module = f"lumin_core.testing.{kind}_checks"
+        value = f"{module}:CHECKS" if find_spec(module) else None
+    else:
+        value = _brought(kind)
+    found = load_object(value, f"the checks of the kind {kind!r}") if value else ()
+    if not isinstance(found, tuple) or not all(isinstance(check, Check) for check in found):
+        raise ConfigError(f"{value} should be a tuple of lumin_core.testing.Check, got {found!r}")
+    return found
+
+
+def _brought(kind: str) -> str | None:
+    """Return where the distribution that declares a kind has its checks."""
+    declared = {component.name: component.distribution for component in registry.components("kind")}
+    plural = next((known.plural for known in registry.kinds() if known.singular == kind), "")
+    for entry in metadata.entry_points(group=GROUP, name=plural):
+        if entry.dist is not None and canonical(entry.dist.name) == declared.get(plural):
+            return entry.value
+    return None
+
+
+def _text_of(error: Exception | None) -> str:
+    if error is None or isinstance(error, AssertionError | NotApplicable):
+        return str(error or "")
+    return f"{type(error).__name__}: {error}"
