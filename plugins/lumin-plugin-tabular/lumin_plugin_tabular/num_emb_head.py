@@ -87,8 +87,14 @@ class NumEmbHead(CategoricalHead):
         cat_embedder: CatEmbedder | None = None,
         freeze: bool = False,
     ) -> None:
-        tables = {"do_cat": do_cat, "cat_init_scale": cat_init_scale}
-        super().__init__(cont_feats, cat_embedder, width=positive(width, "width"), do_cont=do_cont, **tables)
+        super().__init__(
+            cont_feats,
+            cat_embedder,
+            width=positive(width, "width"),
+            do_cont=do_cont,
+            do_cat=do_cat,
+            cat_init_scale=cat_init_scale,
+        )
         activation = embedding == "periodic" if activation is None else activation
         check_flags(lite=lite, activation=activation)
         if not is_number(frequency_init_scale) or frequency_init_scale <= 0:
