@@ -72,7 +72,13 @@ class Strong(Preset):
         sizes = list(fy.fld_szs.values())
         n_epochs = _epochs(sum(sizes), self.budget) if self.n_epochs is None else positive(self.n_epochs, "n_epochs")
         return {
-            "head": {"name": "tabular/num_emb_head", "width": 16, "n_bins": 48},
+            "head": {
+                "name": "tabular/num_emb_head",
+                "width": 16,
+                "n_bins": 48,
+                "activation": True,
+                "cat_init_scale": 0.1,
+            },
             "body": {"name": "tabular/fully_connected", "depth": 3, "width": self.budget.width, "do": 0.1},
             "opt_args": {"opt": "core/adamw", "lr": LR, "weight_decay": WEIGHT_DECAY, "decay_groups": "weights"},
             "cb_partials": [*_balance(fy, objective), _schedule(n_epochs)],
