@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,8 +38,10 @@ def check_block_shape(subject: Subject) -> None:
     if not is_positive(width):
         raise CheckFailed(f"get_out_size() should be a positive int, got {width!r}")
     for n in _SIZES:
-        shape = tuple(blocks.evaluated(block, blocks.inputs_of(block, n)).shape)
-        if shape != (n, width):
+        out = blocks.evaluated(block, blocks.inputs_of(block, n))
+        if out.dtype != torch.float32:
+            raise CheckFailed(f"from float32 it gives {out.dtype}: make tensors with dtype=x.dtype")
+        if (shape := tuple(out.shape)) != (n, width):
             raise CheckFailed(
                 f"for {n} events the output should have the shape ({n}, {width}), as get_out_size() says, got {shape}"
             )
@@ -131,10 +134,9 @@ def _is_random(values: torch.Tensor) -> bool:
 
 
 def _generators() -> dict[str, object]:
-    name, keys, *others = np.random.get_state()
     return {
         "the random numbers of Python": random.getstate(),
-        "the random numbers of numpy": (name, keys.tobytes(), tuple(others)),
+        "the random numbers of numpy": repr(np.random.get_state(legacy=False)),
         "torch's seed": torch.get_rng_state().numpy().tobytes(),
     }
 
@@ -169,13 +171,18 @@ def check_block_finite(subject: Subject) -> None:
     block = subject.make()
     sample = blocks.inputs_of(block, 3)
     for name, value in (("zeros", 0.0), (f"{_LARGE:g}", _LARGE)):
-        x = blocks.of_inputs(lambda part, value=value: torch.where(part.isnan(), part, value), sample)
+        x = blocks.of_inputs(partial(_filled, value=value), sample)
         if getattr(block, "cat_embedder", None) is not None:
             x = _with_codes(block, x)
         if block.kind == "head" and hasattr(block, "example_inputs"):
             raise NotApplicable("its inputs are of its own form")
         if not blocks.evaluated(block, x).isfinite().all():
             raise CheckFailed(f"inputs of {name} give an output that is not finite: guard roots, logarithms, divisions")
+
+
+def _filled(x: torch.Tensor, value: float) -> torch.Tensor:
+    """Give all that is there one value."""
+    return torch.where(x.isnan(), x, value)
 
 
 def _with_codes(head: Any, x: Any) -> Any:
