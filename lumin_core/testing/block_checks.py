@@ -200,9 +200,7 @@ def check_block_frozen(subject: Subject) -> None:
         )
     before = blocks.state_of(block)
     if moved := list(blocks.differing(before, blocks.state_of(blocks.trained(block)))):
-        raise CheckFailed(
-            f"training moves {listed(moved)} of a frozen block: count statistics only in training mode"
-        )
+        raise CheckFailed(f"training moves {listed(moved)} of a frozen block: count statistics only in training mode")
     block.unfreeze_layers()
     if block.get_param_count() != block.get_param_count(trainable=False):
         raise CheckFailed("parameters are still held after unfreeze_layers()")

@@ -15,7 +15,7 @@ from torch import nn
 
 from lumin_core import registry
 from lumin_core.checks import listed
-from lumin_core.errors import BrokenPlugin, ConfigError
+from lumin_core.errors import BrokenPlugin, ConfigError, LuminError
 from lumin_core.registry import inspection
 from lumin_core.registry.config import UnnamedComponent
 from lumin_core.registry.names import snake_case
@@ -36,7 +36,7 @@ _BY_NAME = "name"  # the key that holds the name
 
 
 def check_entry_point(subject: Subject) -> None:
-    """The entry point is in the group of a kind, and names what can be used, as its class is named."""
+    """The entry point is in a kind's group and names what can be used, as its class is named."""
     if (component := subject.component) is None:
         raise NotApplicable("it is not registered")
     if problem := registry.check(component):
@@ -88,7 +88,7 @@ def problems_of(distribution: str) -> dict[tuple[str, str], str | None]:
 
 
 def check_signature(subject: Subject) -> None:
-    """The constructor names its options, and who builds it, or ``example_options``, gives what has no default."""
+    """The constructor names its options; all without default are given by builder or example."""
     _expect_built(subject)
     if subject.is_instance or not _is_own(subject):
         raise NotApplicable("its constructor is of another package")
@@ -100,6 +100,8 @@ def check_signature(subject: Subject) -> None:
     if not subject.signature.names and not subject.signature.is_open:
         return
     for parameter in inspect.signature(subject.target).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD and _refuses(subject):
+            continue
         _check_parameter(parameter)
 
 
@@ -126,7 +128,9 @@ def check_docstring(subject: Subject) -> None:
     own = vars(subject.target).get("__doc__") if isinstance(subject.target, type) else subject.target.__doc__
     text = inspect.cleandoc(own or "")
     if not text:
-        raise CheckFailed(f"{called(subject.target)} has no docstring: say in a line what it does, and name its options")
+        raise CheckFailed(
+            f"{called(subject.target)} has no docstring: say in a line what it does, and name its options"
+        )
     offered = {*subject.offered(), *_WITHOUT_WORDS}
     names = [name for name in subject.signature.names if name not in offered and subject.kind != "loss"]
     if missing := [name for name in names if not re.search(rf"\b{name}\b", text)]:
@@ -146,7 +150,7 @@ def check_init(subject: Subject) -> None:
 
 
 def check_options(subject: Subject) -> None:
-    """Options go through JSON and back to an equal component, are not changed, and an unknown one is refused."""
+    """Options go through JSON and back, are not changed, and an unknown one is refused."""
     _expect_built(subject)
     if subject.component is None:
         raise NotApplicable("it is not registered")
@@ -162,7 +166,8 @@ def check_options(subject: Subject) -> None:
         raise CheckFailed(f"the options come back from JSON as {back}, and were {config}: text is the only kind of key")
     taken = {key: value for key, value in back.items() if key != _BY_NAME} if isinstance(back, dict) else {}
     _expect_alike(subject.make(**taken), one, "one built from its config")
-    _expect_refusal(subject)
+    if _is_own(subject) and not _refuses(subject):
+        raise CheckFailed(f"it takes an option {_NO_SUCH!r} without a word: name all options, without **kwargs")
 
 
 def _spec(subject: Subject) -> Any:
@@ -181,16 +186,17 @@ def _config(subject: Subject, spec: object) -> Any:
         raise CheckFailed(f"its options are no plain values: {error}") from error
 
 
-def _expect_refusal(subject: Subject) -> None:
+def _refuses(subject: Subject) -> bool:
+    """Tell whether an unknown option is refused, here or by a constructor that takes any."""
     try:
-        registry.resolve(subject.kind, {"name": subject.component.qualified, _NO_SUCH: 1} if subject.component else "")
-    except ConfigError:
-        return
-    raise CheckFailed(f"it takes an option {_NO_SUCH!r} without a word: name all options, without **kwargs")
+        subject.make(**{_NO_SUCH: 1})
+    except (LuminError, TypeError):
+        return True
+    return False
 
 
 def _expect_alike(one: object, other: object, what: str) -> None:
-    """Refuse two that differ in their state: that of a module, or the plain attributes of another object."""
+    """Refuse two that differ in their state: of a module, or the plain attributes of an object."""
     first, second = (_state(thing) for thing in (one, other))
     for name in {**first, **second}:
         if name not in first or name not in second or not _same(first[name], second[name]):
