@@ -35,7 +35,9 @@ def check_exporter_raw(subject: Subject) -> None:
     """`write` takes raw by keyword: whether the recorded preprocessing is inside."""
     parameter = inspect.signature(subject.make().write).parameters.get("raw")
     if parameter is None or parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-        raise CheckFailed("expected write(self, models, weights, path, *, raw), got no raw; add it, and refuse what cannot be")
+        raise CheckFailed(
+            "expected write(self, models, weights, path, *, raw), got no raw; add it, and refuse what cannot be"
+        )
 
 
 def check_exporter_file(subject: Subject) -> None:
@@ -58,7 +60,9 @@ def check_exporter_replaces(subject: Subject) -> None:
 def check_exporter_models_unchanged(subject: Subject) -> None:
     """Weights and mode of the models stay as they are, and so do torch's random numbers."""
     if changed := _exported(subject).changed:
-        raise CheckFailed(f"expected the model as it was, but {changed} changed; work on copy.deepcopy(model.model).eval()")
+        raise CheckFailed(
+            f"expected the model as it was, but {changed} changed; work on copy.deepcopy(model.model).eval()"
+        )
 
 
 def check_exporter_failed_file(subject: Subject) -> None:

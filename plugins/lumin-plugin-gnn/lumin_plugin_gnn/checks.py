@@ -64,8 +64,12 @@ def check_graph_extractor_statistics(subject: Subject) -> None:
     other(padded, more, padded)
     for name, value in one.named_buffers():
         now = other.get_buffer(name)
-        if value.shape == now.shape and not torch.allclose(value.double(), now.double(), rtol=_TOLERANCE, atol=_TOLERANCE):
-            raise CheckFailed(f"expected {name} without rows of padding, but they move it; use lumin_core.model.LCBatchNorm1d")
+        if value.shape == now.shape and not torch.allclose(
+            value.double(), now.double(), rtol=_TOLERANCE, atol=_TOLERANCE
+        ):
+            raise CheckFailed(
+                f"expected {name} without rows of padding, but they move it; use lumin_core.model.LCBatchNorm1d"
+            )
 
 
 def check_graph_extractor_order(subject: Subject) -> None:
@@ -130,7 +134,9 @@ def check_graph_collapser_events(subject: Subject) -> None:
 
 
 _ORDER = torch.tensor([2, 0, 1])
-_OF_PADDING = "leave absent objects out of every sum, mean, maximum, softmax and neighbourhood: x.masked_fill(~mask, ...)"
+_OF_PADDING = (
+    "leave absent objects out of every sum, mean, maximum, softmax and neighbourhood: x.masked_fill(~mask, ...)"
+)
 _OF_ORDER = "treat all objects alike, or say any_order = False in the class"
 _OF_EVENTS = "compute nothing over the axis of events, unless self.training"
 
@@ -166,12 +172,16 @@ def _expect_shape(out: Tensor, expected: tuple[int, ...]) -> None:
 
 def _expect_equal(one: Tensor, other: Tensor, what: str, way_out: str) -> None:
     if one.shape != other.shape or not torch.allclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE):
-        raise CheckFailed(f"expected {what}, got {one.flatten()[:4].tolist()} and {other.flatten()[:4].tolist()}; {way_out}")
+        raise CheckFailed(
+            f"expected {what}, got {one.flatten()[:4].tolist()} and {other.flatten()[:4].tolist()}; {way_out}"
+        )
 
 
 def _expect_finite(out: Tensor, x: Tensor) -> None:
     if not out.isfinite().all():
-        raise CheckFailed("expected finite numbers where no object is present, got NaN or infinity; clamp_min(1) the count")
+        raise CheckFailed(
+            "expected finite numbers where no object is present, got NaN or infinity; clamp_min(1) the count"
+        )
     if out.requires_grad and out.grad_fn is not None:
         (gradient,) = torch.autograd.grad(out.sum(), x, allow_unused=True)
         if gradient is not None and not gradient.isfinite().all():

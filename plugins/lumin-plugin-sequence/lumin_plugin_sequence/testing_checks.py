@@ -50,7 +50,9 @@ def check_conv_layer_statistics(subject: Subject) -> None:
     for name, value in one.named_buffers():
         now = other.get_buffer(name)
         if value.shape == now.shape and not torch.allclose(value.double(), now.double(), atol=1e-4):
-            raise CheckFailed(f"expected {name} without places of padding, but they move it; use LCBatchNorm1d with mask")
+            raise CheckFailed(
+                f"expected {name} without places of padding, but they move it; use LCBatchNorm1d with mask"
+            )
 
 
 def check_conv_layer_padding(subject: Subject) -> None:
