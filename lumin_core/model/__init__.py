@@ -11,7 +11,9 @@ _HOMES = {
     "check_sum": ["split_sum", "tensor_sum"],
     "embedding": ["CatEmbedder"],
     "endcap": ["Endcap"],
+    "head_data": ["prepared_head"],
     "layers": ["LCBatchNorm1d", "NormSpec", "dense_layer", "dense_stack"],
+    "features": ["count_outputs"],
     "initialisers": ["normal_initialiser", "uniform_initialiser"],
     "lookups": [
         "LookupAct",
@@ -24,6 +26,7 @@ _HOMES = {
     ],
     "loss": ["BatchLoss", "build_loss", "event_loss", "weighted_loss"],
     "matrix_head": ["MatrixHead", "matrix_elements"],
+    "members": ["loss_of_members", "mean_of_members"],
     "module_hooks": ["BackwardHook", "ForwardHook"],
     "objective": ["OBJECTIVES", "objective_of"],
     "options": ["Spec"],

@@ -9,6 +9,8 @@ from lumin_core.model.check_sum import split_sum as split_sum
 from lumin_core.model.check_sum import tensor_sum as tensor_sum
 from lumin_core.model.embedding import CatEmbedder as CatEmbedder
 from lumin_core.model.endcap import Endcap as Endcap
+from lumin_core.model.features import count_outputs as count_outputs
+from lumin_core.model.head_data import prepared_head as prepared_head
 from lumin_core.model.initialisers import normal_initialiser as normal_initialiser
 from lumin_core.model.initialisers import uniform_initialiser as uniform_initialiser
 from lumin_core.model.layers import LCBatchNorm1d as LCBatchNorm1d
@@ -28,6 +30,8 @@ from lumin_core.model.loss import event_loss as event_loss
 from lumin_core.model.loss import weighted_loss as weighted_loss
 from lumin_core.model.matrix_head import MatrixHead as MatrixHead
 from lumin_core.model.matrix_head import matrix_elements as matrix_elements
+from lumin_core.model.members import loss_of_members as loss_of_members
+from lumin_core.model.members import mean_of_members as mean_of_members
 from lumin_core.model.module_hooks import BackwardHook as BackwardHook
 from lumin_core.model.module_hooks import ForwardHook as ForwardHook
 from lumin_core.model.objective import OBJECTIVES as OBJECTIVES

@@ -12,10 +12,13 @@ wants of what the builder offers, and its other arguments are the user's options
 ====  ===========================================================
 head  ``cont_feats, cat_embedder, lookup_init, lookup_act, freeze``
 body  ``n_in, feat_map, lookup_init, lookup_act, freeze``
-tail  ``n_in, n_out, objective, lookup_init, freeze``
+tail  ``n_in, n_out, objective, members, lookup_init, freeze``
 ====  ===========================================================
 
 A constructor that takes ``freeze`` ends with ``if freeze: self.freeze_layers()``.
+
+A body may be several networks in one, its members, see `lumin_core.model.members`: it says how many
+and gives their outputs side by side, and the tail is told.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from lumin_core.model.objective import OBJECTIVES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.embedding import CatEmbedder
 
 
@@ -199,6 +203,27 @@ class Head(Block):
         self.cat_embedder = cat_embedder
         self.feat_map: dict[str, list[int]] = {}
 
+    @classmethod
+    def prepare(cls, fy: FoldYielder, columns: Sequence[str]) -> dict[str, object]:
+        """Return options that only data can tell, such as bins; by default there are none.
+
+        It is asked once for all models of a training, before the first is built. What it returns
+        is given to the constructor and saved with the model; what the user gives wins.
+
+        An override may name further arguments, with defaults: options of the constructor, which
+        it is given as far as the user set them, and ``folds``, the numbers of the folds that may
+        be looked at (``None`` for all).
+
+        Args:
+            fy: The data; `FoldYielder.training_folds` gives folds with NaN where values are
+                missing.
+            columns: Names of the continuous features, of which a model may be given a part.
+
+        Returns:
+            Options of the constructor, as plain values; ``{}`` where nothing is to be asked.
+        """
+        return {}
+
     @property
     def cat_feats(self) -> list[str]:
         """Names of the categorical features."""
@@ -211,6 +236,10 @@ class Body(Block):
     Args:
         n_in: Number of columns of the head's output.
         feat_map: Input feature to columns of the head's output.
+
+    Attributes:
+        members: Number of networks that it is. More than one stand side by side in its output,
+            member by member: ``get_out_size()`` is members times the width of each.
 
     Example:
         >>> import torch
@@ -225,6 +254,7 @@ class Body(Block):
     """
 
     kind: ClassVar[str] = "body"
+    members: int = 1
 
     def __init__(self, n_in: int, feat_map: Mapping[str, Sequence[int]]) -> None:
         super().__init__()
@@ -235,11 +265,17 @@ class Body(Block):
 class Tail(Block):
     """The end of a model: ``(B, n_in)`` to predictions ``(B, n_out)``.
 
+    One for bodies with members takes ``members`` and sets it, and defines `of_members`, so that
+    ``forward`` can give that in training, and in evaluation its `mean_of_members`.
+
     Args:
-        n_in: Number of columns of the body's output.
+        n_in: Number of columns of the body's output, of all members together.
         n_out: Number of outputs.
         objective: ``"classification"`` (binary and multi-label), ``"multiclass"`` or
             ``"regression"``.
+
+    Attributes:
+        members: Number of networks whose outputs it takes, those of the body.
 
     Raises:
         ConfigError: If the objective is none of these.
@@ -255,6 +291,7 @@ class Tail(Block):
     """
 
     kind: ClassVar[str] = "tail"
+    members: int = 1
 
     def __init__(self, n_in: int, n_out: int, objective: str) -> None:
         super().__init__()
@@ -267,3 +304,23 @@ class Tail(Block):
     def get_out_size(self) -> int:
         """Give the number of outputs."""
         return self.n_out
+
+    def of_members(self, x: Tensor) -> Tensor:
+        """Turn ``(B, n_in)`` into the predictions of each member, ``(B, members, n_out)``.
+
+        That is in any mode; it is asked only where there is more than one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has members = {self.members} and must define of_members(x)")
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, which tells a tail with members whether these are wanted, or their mean.
+
+        So one that is frozen has it too, unlike what it is made of.
+
+        Args:
+            mode: Whether it is that of training.
+        """
+        super().train(mode)
+        if self.members > 1:
+            self.training = mode
+        return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -24,9 +24,17 @@ from lumin_core.model.builder_rows import BuilderRows
 from lumin_core.model.built import BuiltModel, BuiltParts
 from lumin_core.model.config import PARTS, SPECIFICATIONS, has_bare_names, plain_config, read_config
 from lumin_core.model.embedding import CatEmbedder
+from lumin_core.model.head_data import needs_data, prepared_head
 from lumin_core.model.loss import build_loss
+from lumin_core.model.members import check_members, check_takes_members, members_of
 from lumin_core.model.objective import objective_of
-from lumin_core.model.optimiser import build_optimiser, checked_optimiser, optimiser_spec, with_rate
+from lumin_core.model.optimiser import (
+    build_optimiser,
+    checked_optimiser,
+    decay_groups,
+    optimiser_spec,
+    with_rate,
+)
 from lumin_core.model.options import copied, join
 from lumin_core.model.pretrained import load_pretrained
 from lumin_core.model.target_scale import with_target_scale
@@ -52,6 +60,7 @@ class ModelBuilder(BuilderRows):
             if it has names.
         model_args: Options of the blocks: ``{"head": {...}, "body": {...}, "tail": {...}}``.
         opt_args: ``{"opt": "adamw" | class | partial, "lr": ..., ...}``; Adam at 2e-3 by default.
+            ``"decay_groups": "weights"`` keeps biases, norms and embeddings out of weight decay.
         cat_embedder: Names and sizes of the categorical features.
         cont_subsample_rate: Fraction of `cont_feats` that each model is given, drawn anew
             for every seed.
@@ -72,6 +81,9 @@ class ModelBuilder(BuilderRows):
         freeze_body: See `freeze_head`.
         freeze_tail: See `freeze_head`.
         seed: Seed of initialisation and subsampling; ``None`` draws a fresh one for every model.
+
+    Attributes:
+        is_prepared: Whether the head was asked what it needs to know of data, see `prepared`.
 
     Raises:
         ConfigError: If an option is unknown, given twice or out of range.
@@ -115,6 +127,7 @@ class ModelBuilder(BuilderRows):
         own |= {key: registry.noting(own[key]) for key in SPECIFICATIONS}
         self._arguments = own
         self._is_asked = False
+        self.is_prepared = False
         self.objective = objective_of(objective)
         self.n_out = positive(n_out, "n_out")
         self.cont_feats = as_list(cont_feats)
@@ -149,7 +162,8 @@ class ModelBuilder(BuilderRows):
                 options do not; so is the ``matrix_head`` of another. The tail of a regression is
                 told mean and spread of the targets (``y_mean, y_std``), unless its options say
                 ``y_range``, ``y_mean``, ``y_std`` or ``bias_init``: outputs and losses keep the
-                unit of the targets.
+                unit of the targets. A head that needs to know more of the data is told it, see
+                `prepared`.
 
         Returns:
             The builder.
@@ -167,7 +181,8 @@ class ModelBuilder(BuilderRows):
         told = {"head": features.with_objects(builder.specs["head"], fy), "tail": tail}
         told = {part: spec for part, spec in told.items() if spec is not builder.specs[part]}
         left = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() not in told}
-        return cls.from_model_builder(builder, **told, model_args=left) if told else builder
+        told_all = cls.from_model_builder(builder, **told, model_args=left) if told else builder
+        return told_all.prepared(fy)
 
     @classmethod
     def from_model_builder(cls, model_builder: ModelBuilder, **changes: Any) -> ModelBuilder:
@@ -185,7 +200,58 @@ class ModelBuilder(BuilderRows):
         """
         expect(model_builder, ModelBuilder, "model_builder")
         check_keys(changes, inspect.signature(ModelBuilder).parameters, "ModelBuilder")
-        return cls(**{**model_builder.arguments, **changes})
+        builder = cls(**{**model_builder.arguments, **changes})
+        builder.is_prepared = model_builder.is_prepared and changes.keys().isdisjoint(("head", "model_args"))
+        return builder
+
+    @explained
+    def prepared(self, fy: FoldYielder, folds: Sequence[int] | None = None) -> ModelBuilder:
+        """Ask the head what only data can tell it, once: bins of features, for example.
+
+        `from_fy`, `train_models` and the first fit of a model do so.
+
+        Args:
+            fy: The training data.
+            folds: Numbers of the folds that may be looked at; by default all.
+
+        Returns:
+            A builder whose head has the answer among its options; this one where the head needs
+            nothing, or was asked before.
+
+        Example:
+            >>> import numpy as np, tempfile
+            >>> from lumin_core import FoldFileWriter, FoldYielder, Head, ModelBuilder
+            >>> class Centred(Head):
+            ...     def __init__(self, cont_feats, centre=None):
+            ...         super().__init__(cont_feats)
+            ...         self.feat_map = {feat: [i] for i, feat in enumerate(cont_feats)}
+            ...         self.centre = torch.tensor([centre[feat] for feat in cont_feats])
+            ...     @classmethod
+            ...     def prepare(cls, fy, columns):
+            ...         means = fy.get_fold(0)["inputs"].mean(0).tolist()
+            ...         return {"centre": dict(zip(columns, means, strict=True))}
+            ...     def forward(self, x):
+            ...         return x - self.centre
+            ...     def get_out_size(self):
+            ...         return len(self.cont_feats)
+            >>> path = tempfile.mkdtemp() + "/train.hdf5"
+            >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
+            ...     file.append(0, inputs=np.array([[20.0], [40.0]]), targets=np.array([0, 1]))
+            >>> builder = ModelBuilder("classification", 1, ["pt"], head=Centred)
+            >>> builder.prepared(FoldYielder(path)).specs["head"].keywords
+            {'centre': {'pt': 30.0}}
+        """
+        if self.is_prepared or not needs_data(self.specs["head"]):
+            return self
+        expect(fy, FoldYielder, "fy")
+        looked_at = None if folds is None else sorted(folds)
+        head = prepared_head(
+            cast("Spec", self.specs["head"]), fy, self.cont_feats, looked_at, pretrain_file=self.pretrain_file
+        )
+        args = {key: value for key, value in (self.arguments["model_args"] or {}).items() if key.lower() != "head"}
+        builder = ModelBuilder.from_model_builder(self, head=head, model_args=args)
+        builder.is_prepared = True
+        return builder
 
     @classmethod
     def from_config(cls, config: Mapping[str, object] | str | Path) -> ModelBuilder:
@@ -248,9 +314,12 @@ class ModelBuilder(BuilderRows):
         body: Body = self._build("body", n_in=n_in, feat_map=feat_map)
         return body
 
-    def get_tail(self, n_in: int) -> Tail:
-        """Build a tail for a body's width."""
-        tail: Tail = self._build("tail", n_in=n_in, n_out=self.n_out, objective=self.objective)
+    def get_tail(self, n_in: int, members: int = 1) -> Tail:
+        """Build a tail for a body's width, that of all its members together."""
+        check_takes_members(self.specs["tail"], members)
+        given = {"members": members} if members > 1 else {}
+        tail: Tail = self._build("tail", n_in=n_in, n_out=self.n_out, objective=self.objective, **given)
+        check_members(tail, members)
         return tail
 
     def build_model(self, cont_feats: Sequence[str] | None = None) -> nn.Sequential:
@@ -283,7 +352,7 @@ class ModelBuilder(BuilderRows):
             columns are used.
         """
         model, loss, mask, seed, components = self.get_parts(device, input_mask)
-        return BuiltModel(model, build_optimiser(self.opt_args, model.parameters()), loss, mask, seed, components)
+        return BuiltModel(model, build_optimiser(self.opt_args, model), loss, mask, seed, components)
 
     def get_parts(self, device: str | torch.device = "cpu", input_mask: Sequence[int] | None = None) -> BuiltParts:
         """Build a model with its loss, for whoever may not train it: arguments as for `get_model`.
@@ -299,7 +368,7 @@ class ModelBuilder(BuilderRows):
         with registry.recording() as used, seeds.torch_seeded(seeds.seed_of(seed, "initialisation")):
             model = self.build_model(feats).to(device)
             loss = build_loss(self.loss, self.objective)
-            checked_optimiser(self.opt_args, model.parameters())
+            checked_optimiser(self.opt_args, model)
         if isinstance(loss, nn.Module):
             loss.to(device)
         return BuiltParts(model, loss, mask, seed, list(used))
@@ -308,7 +377,7 @@ class ModelBuilder(BuilderRows):
         head = self.get_head(cont_feats)
         features.check_map(head)
         body = self.get_body(features.out_size(head), head.feat_map)
-        tail = self.get_tail(features.out_size(body))
+        tail = self.get_tail(features.out_size(body), members_of(body))
         self._is_asked = True
         return nn.Sequential(head, body, tail)
 
@@ -330,5 +399,6 @@ class ModelBuilder(BuilderRows):
         for part in PARTS:
             registry.resolve(part, self.specs[part])
         registry.resolve("optimiser", optimiser_spec(self.opt_args))
+        decay_groups(self.opt_args)
         seeds.check(self.seed)
         features.check(self.cont_feats, self.cat_embedder, self.cont_subsample_rate, self.guaranteed_feats)

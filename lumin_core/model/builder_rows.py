@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lumin_core.display import Displayed, component, count, counted
 from lumin_core.model.config import PARTS
 from lumin_core.model.loss import AUTO
-from lumin_core.model.optimiser import optimiser_spec
+from lumin_core.model.optimiser import DECAY_GROUPS, decay_groups, optimiser_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,4 +83,5 @@ def training_rows(builder: BuilderRows, opt_args: Mapping[str, object]) -> Itera
     """
     is_auto = isinstance(builder.loss, str) and builder.loss == "auto"
     yield "loss", AUTO[builder.objective] if is_auto else component(builder.loss)
-    yield "optimiser", component(optimiser_spec(opt_args))
+    decays = "" if decay_groups(opt_args) == DECAY_GROUPS[0] else "; weight decay on weights alone"
+    yield "optimiser", component(optimiser_spec(opt_args)) + decays

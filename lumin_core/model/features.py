@@ -140,6 +140,16 @@ def count_outputs(fy: FoldYielder, objective: str) -> int:
 
     Raises:
         DataError: If the classes are not 0, 1, 2, ... without gaps, or there are no targets.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from lumin_core import FoldFileWriter, FoldYielder
+        >>> from lumin_core.model import count_outputs
+        >>> path = tempfile.mkdtemp() + "/train.hdf5"
+        >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="process") as file:
+        ...     file.append(0, inputs=np.ones((3, 1)), targets=np.arange(3))
+        >>> count_outputs(FoldYielder(path), "multiclass")
+        3
     """
 
     def targets(fold: int) -> np.ndarray:

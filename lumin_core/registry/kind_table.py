@@ -137,6 +137,7 @@ CORE_KINDS = (
         False,
         "lumin_core.training.exporter:problem_of",
     ),
+    Kind("preset", "presets", "lumin_core.runs.preset:Preset", False, "lumin_core.runs.preset:problem_of"),
     # a click command: lumin_core.cli
     Kind("command", "commands", None, False, "lumin_core.registry.validation:command_problem"),
 )

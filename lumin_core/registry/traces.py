@@ -58,7 +58,7 @@ def report(component: Component) -> str | None:
 
 
 def _strangers(component: Component, loaded: set[str]) -> list[str]:
-    """List other plugins that were imported with a component; that which declares its kind may be."""
+    """List other plugins imported with a component; that which declares its kind may be."""
     plural = next((kind.plural for kind in kinds() if kind.singular == component.kind), None)
     declarers = {one.distribution for one in components(KIND_DECLARATION) if one.name == plural}
     others = {one.distribution for one in components()} - {"lumin-core", component.distribution, *declarers}

@@ -10,6 +10,11 @@ from lumin_core.runs.greeting import introduce as introduce
 from lumin_core.runs.members import WEIGHTINGS as WEIGHTINGS
 from lumin_core.runs.plan import RunPlan as RunPlan
 from lumin_core.runs.planning import plan_run as plan_run
+from lumin_core.runs.planning import split_folds as split_folds
+from lumin_core.runs.preset import Preset as Preset
+from lumin_core.runs.preset import preset_arguments as preset_arguments
+from lumin_core.runs.preset import preset_keys as preset_keys
+from lumin_core.runs.preset import with_preset as with_preset
 from lumin_core.runs.report_section import Figure as Figure
 from lumin_core.runs.report_section import Part as Part
 from lumin_core.runs.report_section import ReportSection as ReportSection

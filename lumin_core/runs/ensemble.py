@@ -2,7 +2,7 @@
 
 Mean and spread are those of `lumin_core.training.prediction`. The spread tells what initialisation
 and choice of training folds make of the answer; it knows nothing of what all models share: their
-data, their architecture.
+data, their architecture. It is no calibrated uncertainty.
 
 References:
     Lakshminarayanan et al. (spread as uncertainty), https://arxiv.org/abs/1612.01474; Huang et al.
@@ -251,9 +251,9 @@ class Ensemble(Displayed):
             True
         """
         question = Question.for_many(
-            pred_cb, cbs=cbs, bs=bs, raw=raw, augment=augment, other_preprocessing=other_preprocessing
+            pred_cb, cbs=cbs, bs=bs, raw=raw, augment=augment, other_preprocessing=other_preprocessing, spread=spread
         )
-        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold, spread=spread)
+        found = self._predict(inputs, question, n_models, out_of_fold=out_of_fold)
         names = [pred_name, *([f"{pred_name}_spread"] if spread else [])]
         answers = deliver(found, names, inputs, as_np=as_np, overwrite=overwrite)
         if not answers:
@@ -278,13 +278,15 @@ class Ensemble(Displayed):
     ) -> tuple[Answer, Answer] | None:
         """Predict: the weighted mean over the models, and their weighted standard deviation.
 
-        Arguments are those of `predict`; the spread is saved as ``<pred_name>_spread``.
+        Arguments are those of `predict`; the spread is saved as ``<pred_name>_spread``. Of models
+        with members it is that over all members of all models.
 
         Returns:
             Mean and spread, each as from `predict`.
 
         Raises:
-            ConfigError: As there; and if an event is predicted by one model, which has no spread.
+            ConfigError: As there; and if an event is predicted by one model, which has no spread
+                unless it has members.
 
         Example:
             >>> import numpy as np
@@ -401,13 +403,12 @@ class Ensemble(Displayed):
         n_models: int | None,
         *,
         out_of_fold: bool,
-        spread: bool = False,
     ) -> Iterator[Prediction]:
         """Choose the models that are asked about each fold, and ask them."""
         first = self._first(n_models)
         asked = not_trained_on(self.models, inputs, first) if out_of_fold else [first]
-        if spread:
-            check_spread(asked)
+        if question.spread:
+            check_spread(self.models, asked)
         return predictions(
             self.models, inputs, question, weights=self.weights, chosen=lambda fold: asked[fold if out_of_fold else 0]
         )

@@ -54,7 +54,7 @@ def score_folds(
         tree: Name of the table, where such files may hold several.
         rntuple: Whether a ROOT file gets an RNTuple rather than a TTree.
         overwrite: Whether an existing file may be replaced.
-        spread: Whether to write the spread of an ensemble, too.
+        spread: Whether to write the spread of an ensemble, or of members, too.
         out_of_fold: As for `Ensemble.predict`.
         **how: ``bs``, ``raw``, ``augment``, ``other_preprocessing`` of `Model.predict`.
 
@@ -81,7 +81,7 @@ def score_folds(
     columns = _keys_of(fy, as_list(keys))
     _refuse_sources(fy, Path(output).expanduser())
     writer = writer_of(output, tree=tree, overwrite=overwrite, rntuple=rntuple)
-    found = ensemble._predict(fy, Question(**how), None, out_of_fold=out_of_fold, spread=spread)
+    found = ensemble._predict(fy, Question(**how, spread=spread), None, out_of_fold=out_of_fold)
     folds = [[as_array(values) for values in of_fold[1 : 2 + spread]] for of_fold in found]
     for end, parts in zip(("", "_spread"), zip(*folds, strict=True), strict=False):
         columns |= _numbered(f"{name}{end}", np.concatenate(parts).astype(np.float32))

@@ -177,18 +177,23 @@ def shares(weights: Iterable[float] | None, n_models: int) -> np.ndarray:
     return raw if abs(total - 1) < 1e-12 else raw / total
 
 
-def check_spread(asked: Sequence[Sequence[int]]) -> None:
-    """Refuse folds about which one model alone is asked, which has no spread.
+def check_spread(networks: Sequence[Network], asked: Sequence[Sequence[int]]) -> None:
+    """Refuse folds about which one model alone is asked, which has no spread unless it has members.
 
     Args:
+        networks: Those of an ensemble.
         asked: The numbers of the models, for each fold.
 
     Raises:
         ConfigError: Naming the folds.
     """
-    if folds := [fold for fold, numbers in enumerate(asked) if len(numbers) < 2]:
+    n_asked = [sum(networks[i].members for i in numbers) for numbers in asked]
+    if folds := [fold for fold, n in enumerate(n_asked) if n < 2]:
         where = "" if len(asked) == 1 else f" for the folds {folds}"
-        raise ConfigError(f"a spread needs at least two models, and there is one{where}: use predict, or more models")
+        raise ConfigError(
+            f"a spread needs at least two models, or one with members (body tabm), and there is one{where}: use "
+            "predict, or more models"
+        )
 
 
 def not_trained_on(networks: Sequence[Network], inputs: object, numbers: Sequence[int]) -> list[list[int]]:

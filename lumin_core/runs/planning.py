@@ -123,10 +123,12 @@ def plan_run(
     folder = RunFolder.at(savepath)
     folder.check()
     recorded = folder.recorded() if resume else None
+    folds = split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs)
+    builder = model_builder.prepared(fy, [i for i in range(len(fy)) if i not in as_list(excl_idxs)])
     plan = RunPlan(
         fy=fy,
-        folds=split_folds(fy, n_models, excl_idxs, unique=unique_trn_idxs),
-        builder=as_begun(model_builder, recorded.get("model_builder")) if recorded else model_builder,
+        folds=folds,
+        builder=as_begun(builder, recorded.get("model_builder")) if recorded else builder,
         n_epochs=positive(n_epochs, "n_epochs"),
         bs=positive(bs, "bs"),
         callbacks=registry.noting(_callbacks(cb_partials, patience, save_best)),
@@ -169,6 +171,17 @@ def split_folds(
 
     Raises:
         ConfigError: If there are too few folds.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from lumin_core import FoldFileWriter, FoldYielder
+        >>> from lumin_core.runs import split_folds
+        >>> path = tempfile.mkdtemp() + "/train.hdf5"
+        >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
+        ...     for fold in range(4):
+        ...         file.append(fold, inputs=np.ones((2, 1)), targets=np.ones(2))
+        >>> split_folds(FoldYielder(path), n_models=2, excl_idxs=3)
+        [([1, 2], 0), ([0, 2], 1)]
     """
     n_models, excluded = positive(n_models, "n_models"), as_list(excl_idxs)
     if wrong := [i for i in excluded if isinstance(i, bool | np.bool_) or i not in range(len(fy))]:

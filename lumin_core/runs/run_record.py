@@ -106,10 +106,12 @@ def _plan(record: Record, fy: FoldYielder | None, path: str) -> RunPlan:
         raise ConfigError(
             f"{data.foldfile} records another preprocessing than {path} says:\n{differ}\ngive fy= as it was"
         )
+    builder = ModelBuilder.from_config(record["model_builder"])
+    builder.is_prepared = True  # when the run was planned
     return RunPlan(
         fy=data,
         folds=[(list(fold["train"]), fold["valid"]) for fold in record["folds"]],
-        builder=ModelBuilder.from_config(record["model_builder"]),
+        builder=builder,
         precision=record.get("precision", "32"),
         compile=record.get("compile", False),
         record=record,

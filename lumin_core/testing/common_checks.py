@@ -15,7 +15,7 @@ from torch import nn
 
 from lumin_core import registry
 from lumin_core.checks import listed
-from lumin_core.errors import BrokenPlugin, ConfigError
+from lumin_core.errors import BrokenPlugin, ConfigError, LuminError
 from lumin_core.registry import inspection
 from lumin_core.registry.config import UnnamedComponent
 from lumin_core.registry.names import snake_case
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 
 _NAME = re.compile("[a-z][a-z0-9_]*")
 _NOT_BUILT = {"kind": "the declaration of a kind", "plugin": "a whole distribution", "command": "a command"}
-_NO_SUCH = "no_such_option"
+_FATAL = ("ends the process", "takes more than")
+_PLAIN = (int, float, str, bool, type(None), list, tuple, dict)
 _BY_NAME = "name"  # the key that holds the name
 
 
 def check_entry_point(subject: Subject) -> None:
-    """The entry point is in the group of a kind, and names what can be used, as its class is named."""
+    """The entry point is in a kind's group and names what can be used, as its class is named."""
     if (component := subject.component) is None:
         raise NotApplicable("it is not registered")
-    if problem := registry.check(component):
+    if problem := subject.problem or registry.check(component):
         raise CheckFailed(f"{component.value or component.distribution} cannot be used: {problem}")
     if not _NAME.fullmatch(component.name):
         raise CheckFailed(f"a name is of small letters, digits and '_', like 'my_head'; got {component.name!r}")
@@ -63,6 +64,7 @@ def check_import(subject: Subject) -> None:
     if not component.value:
         raise NotApplicable(f"it is {_NOT_BUILT[subject.kind]}")
     if problem := _imported(subject.distribution).get((component.kind, component.name)):
+        subject.problem = problem if any(word in problem for word in _FATAL) else None
         raise CheckFailed(f"in a fresh process: {problem}; let the import define things, and nothing else")
 
 
@@ -88,7 +90,7 @@ def problems_of(distribution: str) -> dict[tuple[str, str], str | None]:
 
 
 def check_signature(subject: Subject) -> None:
-    """The constructor names its options, and who builds it, or ``example_options``, gives what has no default."""
+    """The constructor names its options; all without default are given by builder or example."""
     _expect_built(subject)
     if subject.is_instance or not _is_own(subject):
         raise NotApplicable("its constructor is of another package")
@@ -100,6 +102,8 @@ def check_signature(subject: Subject) -> None:
     if not subject.signature.names and not subject.signature.is_open:
         return
     for parameter in inspect.signature(subject.target).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD and subject.signature.is_open and _refuses(subject):
+            continue
         _check_parameter(parameter)
 
 
@@ -113,8 +117,8 @@ def _check_parameter(parameter: inspect.Parameter) -> None:
         raise CheckFailed(f"{parameter.name} is taken by position only, and options come by keyword: take out the '/'")
     if isinstance(parameter.default, list | dict | set):
         raise CheckFailed(
-            f"the default of {parameter.name} is {parameter.default!r}, which all that are built share: use a tuple, or "
-            "None and make it in the constructor"
+            f"the default of {parameter.name} is {parameter.default!r}, which all that are built share: use a tuple, "
+            "or None and make it in the constructor"
         )
 
 
@@ -126,7 +130,9 @@ def check_docstring(subject: Subject) -> None:
     own = vars(subject.target).get("__doc__") if isinstance(subject.target, type) else subject.target.__doc__
     text = inspect.cleandoc(own or "")
     if not text:
-        raise CheckFailed(f"{called(subject.target)} has no docstring: say in a line what it does, and name its options")
+        raise CheckFailed(
+            f"{called(subject.target)} has no docstring: say in a line what it does, and name its options"
+        )
     offered = {*subject.offered(), *_WITHOUT_WORDS}
     names = [name for name in subject.signature.names if name not in offered and subject.kind != "loss"]
     if missing := [name for name in names if not re.search(rf"\b{name}\b", text)]:
@@ -146,7 +152,7 @@ def check_init(subject: Subject) -> None:
 
 
 def check_options(subject: Subject) -> None:
-    """Options go through JSON and back to an equal component, are not changed, and an unknown one is refused."""
+    """Options go through JSON and back, are not changed, and an unknown one is refused."""
     _expect_built(subject)
     if subject.component is None:
         raise NotApplicable("it is not registered")
@@ -162,7 +168,8 @@ def check_options(subject: Subject) -> None:
         raise CheckFailed(f"the options come back from JSON as {back}, and were {config}: text is the only kind of key")
     taken = {key: value for key, value in back.items() if key != _BY_NAME} if isinstance(back, dict) else {}
     _expect_alike(subject.make(**taken), one, "one built from its config")
-    _expect_refusal(subject)
+    if _is_own(subject) and not _refuses(subject):
+        raise CheckFailed("it takes an option 'no_such_option' without a word: name all options, without **kwargs")
 
 
 def _spec(subject: Subject) -> Any:
@@ -181,16 +188,17 @@ def _config(subject: Subject, spec: object) -> Any:
         raise CheckFailed(f"its options are no plain values: {error}") from error
 
 
-def _expect_refusal(subject: Subject) -> None:
+def _refuses(subject: Subject) -> bool:
+    """Tell whether an unknown option is refused, here or by a constructor that takes any."""
     try:
-        registry.resolve(subject.kind, {"name": subject.component.qualified, _NO_SUCH: 1} if subject.component else "")
-    except ConfigError:
-        return
-    raise CheckFailed(f"it takes an option {_NO_SUCH!r} without a word: name all options, without **kwargs")
+        subject.make(no_such_option=1)
+    except (LuminError, TypeError):
+        return True
+    return False
 
 
 def _expect_alike(one: object, other: object, what: str) -> None:
-    """Refuse two that differ in their state: that of a module, or the plain attributes of another object."""
+    """Refuse two that differ in their state: of a module, or the plain attributes of an object."""
     first, second = (_state(thing) for thing in (one, other))
     for name in {**first, **second}:
         if name not in first or name not in second or not _same(first[name], second[name]):
@@ -203,8 +211,7 @@ def _expect_alike(one: object, other: object, what: str) -> None:
 def _state(thing: object) -> dict[str, object]:
     if isinstance(thing, nn.Module):
         return dict(thing.state_dict())
-    plain = int | float | str | bool | None | list | tuple | dict
-    return {name: value for name, value in getattr(thing, "__dict__", {}).items() if isinstance(value, plain)}
+    return {name: value for name, value in getattr(thing, "__dict__", {}).items() if isinstance(value, _PLAIN)}
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -231,8 +238,8 @@ def _is_own(subject: Subject) -> bool:
 
 
 CHECKS = (
+    Check(check_import),  # first: what it finds here must not be imported in this process
     Check(check_entry_point),
-    Check(check_import),
     Check(check_signature),
     Check(check_docstring),
     Check(check_init),

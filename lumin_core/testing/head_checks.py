@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lumin_core.checks import listed
+from lumin_core import registry
 from lumin_core.errors import ConfigError
 from lumin_core.model import features
-from lumin_core.model.blocks import Head
+from lumin_core.model.head_data import needs_data
 from lumin_core.model.matrix_head import matrix_elements
-from lumin_core.testing import block_checks, blocks, samples
+from lumin_core.testing import block_checks, blocks
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
 from lumin_core.testing.promises import Check
+from lumin_core.testing.subject import prepared
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,13 +28,13 @@ _MASKED = "leave absent objects out by the mask of get_matrix: sums times mask, 
 
 
 def check_head_feat_map(subject: Subject) -> None:
-    """The ``feat_map`` has all features, and no column depends on a feature that it does not say."""
+    """``feat_map`` has all features, and no column depends on a feature that it does not say."""
     head = subject.make()
     try:
         features.check_map(head)
     except ConfigError as error:
         raise CheckFailed(str(error)) from error
-    head = blocks.trained(head)
+    blocks.trained(head)
     for feat, x, moved in _moved(head):
         changed = (blocks.evaluated(head, x) - blocks.evaluated(head, moved)).abs().amax(0)
         own = set(head.feat_map[feat])
@@ -170,24 +172,18 @@ def check_head_missing(subject: Subject) -> None:
 
 def check_head_prepare(subject: Subject) -> None:
     """``prepare`` gives options of the constructor as plain values, and none that are given."""
-    prepare = getattr(subject.target, "prepare", None)
-    if prepare is None or prepare.__func__ is getattr(getattr(Head, "prepare", None), "__func__", None):
+    if subject.is_instance or not needs_data(subject.target):
         raise NotApplicable("it asks for no data")
-    with samples.fold_yielder() as fy:
-        asked = samples.prepared(subject.target, fy, subject.options)
-        again = samples.prepared(subject.target, fy, subject.options)
-        left = samples.prepared(subject.target, fy, {**subject.options, **asked})
-    if unknown := [name for name in asked if name not in subject.signature.names]:
-        raise CheckFailed(f"prepare gives {listed(unknown)}, which the constructor does not take")
+    said, asked = subject.said_options, subject.options
     try:
-        text = json.dumps(asked)
+        text = json.dumps(asked, sort_keys=True)
     except TypeError as error:
         raise CheckFailed(f"prepare should give plain values, which JSON holds: {error}; use .tolist()") from error
-    if text != json.dumps(again):
+    if text != json.dumps(prepared(partial(subject.target, **said)), sort_keys=True):
         raise CheckFailed("prepare gives other options when it is asked again: draw nothing, or from a fixed seed")
-    if more := [name for name in left if name in asked]:
-        raise CheckFailed(f"prepare gives {listed(more)} though it is given: return what is not, {{}} if all is")
-    bare = subject.make(prepare=False)
+    if text != json.dumps(prepared(partial(subject.target, **asked)), sort_keys=True):
+        raise CheckFailed("prepare gives other options where they are given: return what is not, {} if all is")
+    bare = registry.build("head", partial(subject.target, **said), **subject.offered())
     try:
         bare(blocks.inputs_of(bare, 2))
     except ConfigError:

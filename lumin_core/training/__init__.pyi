@@ -13,6 +13,7 @@ from lumin_core.training.evaluation import Answers as Answers
 from lumin_core.training.evaluation import FoldLoss as FoldLoss
 from lumin_core.training.evaluation import check_targets as check_targets
 from lumin_core.training.evaluation import evaluate as evaluate
+from lumin_core.training.evaluation import metric_columns as metric_columns
 from lumin_core.training.evaluation import validated as validated
 from lumin_core.training.exporter import Exporter as Exporter
 from lumin_core.training.fit_params import FitParams as FitParams
@@ -28,6 +29,7 @@ from lumin_core.training.hook_plan import HookPlan as HookPlan
 from lumin_core.training.hookspecs import POINTS as POINTS
 from lumin_core.training.hookspecs import LuminSpec as LuminSpec
 from lumin_core.training.hookspecs import hookimpl as hookimpl
+from lumin_core.training.input_columns import InputColumns as InputColumns
 from lumin_core.training.inputs import InputReader as InputReader
 from lumin_core.training.interrupt import stop_fits as stop_fits
 from lumin_core.training.live_view import EpochRow as EpochRow
@@ -37,6 +39,8 @@ from lumin_core.training.loop import run_fit as run_fit
 from lumin_core.training.metric import Direction as Direction
 from lumin_core.training.metric import EvalMetric as EvalMetric
 from lumin_core.training.metric import is_better as is_better
+from lumin_core.training.metric import usual_metrics as usual_metrics
+from lumin_core.training.metric import value_of as value_of
 from lumin_core.training.model import Model as Model
 from lumin_core.training.network import Network as Network
 from lumin_core.training.network import PredCallback as PredCallback

@@ -11,6 +11,7 @@ import torch
 from attrs import define, field
 
 from lumin_core.errors import ConfigError
+from lumin_core.model.members import mean_of_members
 from lumin_core.training.assembly import check_raw
 from lumin_core.training.callback import PredHandler
 from lumin_core.training.evaluation import evaluating, labelled
@@ -51,6 +52,7 @@ class Question:
             for those of a yielder that has some.
         other_preprocessing: Whether a file may record another preprocessing than a network.
         raw_outputs: Whether outputs about folds are as targets were before the preprocessing.
+        spread: Whether networks with members are asked for the answers of these, too.
 
     Raises:
         ConfigError: If `raw` is something else.
@@ -63,6 +65,7 @@ class Question:
     augment: bool | None = None
     other_preprocessing: bool = False
     raw_outputs: bool = False
+    spread: bool = False
 
     @classmethod
     def for_many(cls, pred_cb: Callable[[], PredCallback] | None, **options: Any) -> Question:
@@ -74,6 +77,42 @@ class Question:
         if pred_cb is not None and not callable(pred_cb):
             raise ConfigError(f"pred_cb must make a callback for each model: a class or a function, got {pred_cb!r}")
         return cls(make_handler=pred_cb or PredHandler, **options)
+
+
+@define(frozen=True)
+class Answered:
+    """What a network answered about some events.
+
+    Attributes:
+        preds: What the collecting callback gives.
+        members: Predictions of each member, shape ``(n, members, n_out)``, where the network has
+            some and the spread is wanted.
+    """
+
+    preds: Answer
+    members: np.ndarray | None = None
+
+    def each(self, act: Callable[..., Answer], *others: Answered) -> Answered:
+        """Apply a function of arrays to both, and to those of others beside them."""
+        of_members = (self.members, *(other.members for other in others))
+        members = None if self.members is None else as_array(act(*of_members))
+        return Answered(act(*map(as_array, (self.preds, *(other.preds for other in others)))), members)
+
+    def variance(self) -> np.ndarray:
+        """Return the variance over members, of the shape of the predictions; zero where there are none.
+
+        Raises:
+            ConfigError: If the collecting callback gives something else than the predictions.
+        """
+        if self.members is None:
+            return np.zeros(np.shape(self.preds))
+        variance: np.ndarray = self.members.var(axis=1, dtype=np.float64)
+        if np.shape(self.preds) != variance.shape:
+            raise ConfigError(
+                f"the spread over members is of predictions, shape {variance.shape}, and pred_cb gives "
+                f"{np.shape(self.preds)}; leave out pred_cb, or spread"
+            )
+        return variance
 
 
 class Asker:
@@ -89,7 +128,7 @@ class Asker:
         self.question = question
         self._callbacks = build_callbacks(question.cbs)
 
-    def ask(self, by: BatchYielder, fy: FoldYielder | None = None) -> Answer:
+    def ask(self, by: BatchYielder, fy: FoldYielder | None = None) -> Answered:
         """Ask about all events of some batches.
 
         Args:
@@ -97,10 +136,10 @@ class Asker:
             fy: The data that they are of, if these are in a file.
 
         Returns:
-            What the collecting callback gives.
+            The answer.
 
         Raises:
-            ConfigError: If that is no collecting callback, or is collecting another prediction.
+            ConfigError: If the collecting callback is no collecting callback, or is collecting another prediction.
         """
         handler = self.question.make_handler()
         if not callable(getattr(handler, "get_preds", None)):
@@ -111,9 +150,14 @@ class Asker:
         if fy is not None:
             params.fy = fy
         hand_over(network, cbs)
+        members: list[Tensor] | None = [] if self.question.spread and network.members > 1 else None
         with _collecting(handler):
-            _run(params, plan)
-            return handler.get_preds()
+            _run(params, plan, members)
+            return Answered(handler.get_preds(), None if members is None else _joined(members, network))
+
+
+def _joined(batches: list[Tensor], network: Network) -> np.ndarray:
+    return as_array(torch.cat([torch.empty(0, network.members, network.n_out), *batches]))
 
 
 @contextmanager
@@ -132,8 +176,14 @@ def _collecting(handler: PredCallback) -> Iterator[None]:
         _at_work.remove(id(handler))
 
 
-def _run(fit_params: FitParams, plan: HookPlan) -> None:
-    """Run all batches of ``fit_params.by`` through the network; the callbacks collect them."""
+def _run(fit_params: FitParams, plan: HookPlan, members: list[Tensor] | None = None) -> None:
+    """Run all batches of ``fit_params.by`` through the network; the callbacks collect them.
+
+    Args:
+        fit_params: The state.
+        plan: Who is called.
+        members: Where predictions of members are collected, if they are wanted.
+    """
     fit, calls = fit_params, plan.calls
     fit.state = "test"
     with evaluating(fit.model):
@@ -144,7 +194,7 @@ def _run(fit_params: FitParams, plan: HookPlan) -> None:
             for fit.batch, (fit.x, fit.y, fit.w) in enumerate(labelled(fit.by), 1):  # noqa: B020  (sets attributes)
                 for call in calls["on_batch_begin"]:
                     call(fit)
-                fit.y_pred = fit.model.to_prediction(_in_whole_rows(fit.model, fit.x))
+                fit.y_pred = _predicted(fit.model, fit.x, members)
                 for call in calls["on_forwards_end"]:
                     call(fit)
                 for call in calls["on_batch_end"]:
@@ -154,16 +204,24 @@ def _run(fit_params: FitParams, plan: HookPlan) -> None:
     fit.forget_batch()
 
 
-def _in_whole_rows(network: Network, x: Inputs) -> Tensor:
+def _predicted(network: Network, x: Inputs, members: list[Tensor] | None) -> Tensor:
+    if members is None:
+        return network.to_prediction(_in_whole_rows(network.forward, x))
+    outputs = _in_whole_rows(network.of_members, x)
+    members.append(network.to_prediction(outputs).detach().float().cpu())
+    return network.to_prediction(mean_of_members(outputs, network.objective))
+
+
+def _in_whole_rows(ask: Callable[[Inputs], Tensor], x: Inputs) -> Tensor:
     """Ask about a batch, flat inputs in whole rows of vector units.
 
     The last rows of another number are rounded otherwise, so that what an event is given would
     depend on how many are asked about with it.
     """
     if not isinstance(x, torch.Tensor) or len(x) % _ROWS == 0:
-        return network.forward(x)
+        return ask(x)
     lacking = -len(x) % _ROWS
-    return network.forward(torch.cat([x, x[-1:].expand(lacking, -1)]))[: len(x)]
+    return ask(torch.cat([x, x[-1:].expand(lacking, -1)]))[: len(x)]
 
 
 def as_array(answer: Answer) -> np.ndarray:

@@ -16,6 +16,7 @@ from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.errors import ConfigError
 from lumin_core.model.blocks import set_frozen
 from lumin_core.model.builder import ModelBuilder
+from lumin_core.model.members import mean_of_members
 from lumin_core.model.optimiser import build_optimiser
 from lumin_core.model.record import ModelRecord, describe_components
 from lumin_core.model.tensor_file import load_state
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch.optim import Optimizer
 
+    from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.model.blocks import Block, Body, Head, Inputs, Tail
+    from lumin_core.model.built import BuiltParts
 
 PREDICT_BS = 2048  # measured on one core: smaller batches cost calls, larger ones leave the cache
 
@@ -39,9 +42,10 @@ class Assembly:
     """Base of `Network`: head, body and tail with their loss and optimiser.
 
     Arguments and attributes are those of `lumin_core.Model`, beside them `precision` and `compile`
-    as they were given; `use`: the threads that fit or ask it; `scaler`: what scales the loss where
-    the precision is ``"16"``, else ``None``; and `is_new`: whether the weights are still those that
-    the builder drew, neither trained nor loaded.
+    as they were given; `members`: the number of networks that body and tail are; `use`: the threads
+    that fit or ask it; `scaler`: what scales the loss where the precision is ``"16"``, else
+    ``None``; and `is_new`: whether the weights are still those that the builder drew, neither
+    trained nor loaded.
     """
 
     @explained
@@ -62,24 +66,54 @@ class Assembly:
         self.device = pick_device(device)
         self.objective = model_builder.objective
         self.n_out = model_builder.n_out
-        built = model_builder.get_parts(self.device, input_mask)
-        self.model = built.model
-        self.loss = built.loss
-        self.input_mask = built.input_mask
-        self.is_new = record is None and model_builder.pretrain_file is None
-        self.record = record or ModelRecord(
-            components=describe_components(built.components), seeds={"initialisation": built.seed}
-        )
         self.precision = precision
         self.compile = bool(compile)
         self.scaler = torch.amp.GradScaler(self.device.type) if precision == "16" else None
         self._dtype = DTYPES[precision]
-        self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if compile else self.model
         self.use = Use()
-        self.set_mode(training=False)
+        built = self._build(model_builder, input_mask)
+        self.is_new = record is None and model_builder.pretrain_file is None
+        self.record = record or ModelRecord(
+            components=describe_components(built.components), seeds={"initialisation": built.seed}
+        )
         self._opt: Optimizer | None = None
         if record is None:  # a loaded model may never be trained
             self._opt = self._make_opt()
+
+    def _build(self, builder: ModelBuilder, input_mask: Sequence[int] | None) -> BuiltParts:
+        built = builder.get_parts(self.device, input_mask)
+        self.model = built.model
+        self.members = self.tail.members
+        self.loss = built.loss
+        self.input_mask = built.input_mask
+        self._network: Callable[[Inputs], Tensor] = torch.compile(self.model) if self.compile else self.model
+        self.set_mode(training=False)
+        return built
+
+    def prepare_for(self, fy: FoldYielder, folds: Sequence[int]) -> None:
+        """Have the head ask the data of the first training what it needs to know.
+
+        Where there is something, head, body and tail are built anew, from the same seed; rates, and
+        what is frozen, stay.
+
+        Args:
+            fy: The training data.
+            folds: Numbers of the folds that may be looked at.
+        """
+        begun = self.record.identity is not None or not (self.is_new or self.model_builder.pretrain_file)
+        if begun or (builder := self.model_builder.prepared(fy, folds)) is self.model_builder:
+            return
+        self.model_builder = builder
+        with_seed = ModelBuilder.from_model_builder(builder, seed=self.record.seeds["initialisation"])
+        held = {name for name, parameter in self.model.named_parameters() if not parameter.requires_grad}
+        rates = [group["lr"] for group in self.opt.param_groups]
+        self._build(with_seed, None if self.input_mask is None else self.input_mask.tolist())
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(parameter.requires_grad and name not in held)
+        self.set_mode(training=False)
+        self._opt = self._make_opt()
+        for group, rate in zip(self.opt.param_groups, rates, strict=False):
+            group["lr"] = rate
 
     @property
     def opt(self) -> Optimizer:
@@ -94,7 +128,7 @@ class Assembly:
 
     def _make_opt(self) -> Optimizer:
         with registry.pinned(self.record.pins()):
-            return build_optimiser(self.model_builder.opt_args, self.model.parameters())
+            return build_optimiser(self.model_builder.opt_args, self.model)
 
     @property
     def head(self) -> Head:
@@ -164,13 +198,38 @@ class Assembly:
 
         Returns:
             Outputs in single precision, shape ``(B, n_out)``: for multiclass, what the tail gives
-            (log-probabilities).
+            (log-probabilities). Of members it is the mean, in training, too.
+        """
+        y_pred = self.outputs(x, module)
+        return y_pred if self.members == 1 or y_pred.dim() == 2 else mean_of_members(y_pred, self.objective)
+
+    def outputs(self, x: Inputs, module: Callable[[Inputs], Tensor] | None = None) -> Tensor:
+        """Run a batch through the network, or what is given instead, in the chosen precision.
+
+        Args:
+            x: As for `forward`.
+            module: Another network, a block, or a function.
+
+        Returns:
+            What it gives, in single precision: as `forward`, but in training mode of a network with
+            members those of each, shape ``(B, members, n_out)``.
         """
         network = self._network if module is None else module
         if self._dtype is None:
-            return cast("Tensor", network(x))
+            return network(x)
         with torch.autocast(self.device.type, self._dtype):
-            return cast("Tensor", network(x).float())
+            return network(x).float()
+
+    def of_members(self, x: Inputs) -> Tensor:
+        """Run a batch through a network with members, for the outputs of each, whatever the mode.
+
+        Args:
+            x: As for `forward`.
+
+        Returns:
+            Shape ``(B, members, n_out)``.
+        """
+        return self.outputs(x, lambda inputs: self.tail.of_members(self.body(self.head(inputs))))
 
     def to_prediction(self, y_pred: Tensor) -> Tensor:
         """Turn the network's outputs into predictions.

@@ -246,6 +246,16 @@ def metric_columns(metric: EvalMetric, fy: FoldYielder, val_idx: int | None) -> 
 
     Raises:
         DataError: If the fold lacks one.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from lumin_core import FoldFileWriter, FoldYielder, build
+        >>> from lumin_core.training import metric_columns
+        >>> path = tempfile.mkdtemp() + "/train.hdf5"
+        >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="y") as file:
+        ...     file.append(0, inputs=np.ones((2, 1)), targets=np.ones(2))
+        >>> metric_columns(build("metric", "binary_accuracy"), FoldYielder(path), 0)
+        {}
     """
     columns = {}
     for name in as_list(metric.columns):

@@ -72,7 +72,9 @@ class FitParams:
         x: Inputs of the batch, ``(B, F)`` or ``(flat, matrix)``.
         y: Targets of the batch, ``(B, n_targ)``, for multiclass ``(B,)``; ``None`` in prediction.
         w: Weights of the batch, ``(B, 1)``, or ``None``.
-        y_pred: Predictions of the batch, ``(B, n_out)``.
+        y_pred: Predictions of the batch, ``(B, n_out)``; of members the mean.
+        y_members: In training of a network with members their predictions,
+            ``(B, members, n_out)``, of which the loss is taken; else ``None``.
         loss_val: The objective of the batch, a scalar; ``None`` in prediction.
         history: See `empty_history`.
         rng: Numpy's generator for callbacks.
@@ -126,6 +128,7 @@ class FitParams:
     y: Tensor = _UNSET
     w: Tensor | None = None
     y_pred: Tensor = _UNSET
+    y_members: Tensor = _UNSET
     loss_val: Tensor = _UNSET
     history: History = field(factory=empty_history)
     rng: np.random.Generator = _UNSET
@@ -144,7 +147,7 @@ class FitParams:
 
     def forget_batch(self) -> None:
         """Let go of the data of a fold and its batches."""
-        for name in ("by", "x", "y", "w", "y_pred", "loss_val", "events", "metric_weights"):
+        for name in ("by", "x", "y", "w", "y_pred", "y_members", "loss_val", "events", "metric_weights"):
             setattr(self, name, None)
 
     def reached(self) -> dict[str, float]:

@@ -119,6 +119,7 @@ def prepare_fit(
     trn_idxs, val_idx = choose_folds(fy, trn_idxs, val_idx)
     check_features(network.model_builder, fy)
     check_batch_size(fy, trn_idxs, bs)
+    network.prepare_for(fy, _folds_of(trn_idxs, val_idx))
     if not any(parameter.requires_grad for parameter in network.model.parameters()):
         raise ConfigError("all parameters are frozen; unfreeze_layers() of the model or of one of its blocks first")
     specs, metric_specs = as_list(cbs), as_list(metrics)

@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from lumin_core import seeds
 from lumin_core.data.batch_yielder import BatchYielder
 from lumin_core.errors import ConfigError, Diverged, LuminError, ShapeError
+from lumin_core.model.blocks import Tail
 from lumin_core.model.config import PARTS
 from lumin_core.model.loss import BatchLoss, check_rows, explained, weighted_loss
+from lumin_core.model.members import loss_of_members
 from lumin_core.registry.config import title
 from lumin_core.training.callback import scheduled
 from lumin_core.training.evaluation import labelled
@@ -31,7 +33,7 @@ from lumin_core.training.hints import say_unscaled
 from lumin_core.training.passes import backward, step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from lumin_core.model.blocks import Block, Inputs
     from lumin_core.training.evaluation import Labelled
@@ -100,8 +102,8 @@ def _train_on(fit: FitParams, n: int) -> None:
     if (batch := _rows(fit, n)) is None:
         return
     x, y, w = batch
-    y_pred = _through(fit, fit.model.model, x, n)
-    fit.loss_val = weighted_loss(fit.loss_func, y_pred, y, w) if _has_its_targets(fit) else y_pred.mean()
+    y_pred, loss = _through(fit, fit.model.model, x, n), weighted_loss if fit.model.members == 1 else loss_of_members
+    fit.loss_val = loss(fit.loss_func, y_pred, y, w) if _has_its_targets(fit) else y_pred.mean()
     if torch.cuda.is_available():  # going backwards starts a thread for each, after which no process can be forked
         return
     for what, act in ((title("loss", fit.loss_func), backward), (title("optimiser", fit.opt), step)):
@@ -118,7 +120,7 @@ def _has_its_targets(fit: FitParams) -> bool:
 
 def _numbers(fit: FitParams) -> list[int]:
     """Choose two numbers of events that are no widths."""
-    taken = {fit.model.n_out, *(() if fit.by.targets is None else fit.by.targets.shape[1:])}
+    taken = {fit.model.n_out, fit.model.members, *(() if fit.by.targets is None else fit.by.targets.shape[1:])}
     return [n for n in _NUMBERS if n not in taken][:2]
 
 
@@ -188,8 +190,12 @@ def _passed(fit: FitParams, batch: Labelled, n: int) -> Tensor:
 
 
 def _through(fit: FitParams, network: nn.Sequential, x: Inputs, n: int) -> Tensor:
-    for part, block in zip(PARTS, network, strict=True):
-        x = _answer(fit, part, cast("Block", block), x, n)
+    for part, block in zip(PARTS, cast("Iterable[Block]", network), strict=True):
+        if isinstance(block, Tail) and fit.model.members > 1:
+            _check_shape(fit, part, block, _asked(fit, part, block, x, block.of_members), n, by_member=True)
+        answer = _asked(fit, part, block, x, block)
+        by_member = part == "tail" and fit.model.members > 1 and block.training
+        x = _check_shape(fit, part, block, answer, n, by_member=by_member)
     return cast("Tensor", x)
 
 
@@ -200,20 +206,25 @@ def _copied(network: nn.Sequential) -> nn.Sequential:
         return network
 
 
-def _answer(fit: FitParams, part: str, block: Block, x: Inputs, n: int) -> Tensor:
-    """Ask a block, and refuse another shape than it should give."""
+def _asked(fit: FitParams, part: str, block: Block, x: Inputs, ask: Callable[..., Tensor]) -> object:
     try:
-        answer = fit.model.forward(x, block)
+        return fit.model.outputs(x, ask)
     except LuminError:
         raise
     except Exception as error:
         shape = " and ".join(str(tuple(entry.shape)) for entry in (x if isinstance(x, tuple) else (x,)))
         raise ConfigError(f"{title(part, block)} cannot take inputs of shape {shape}: {error}") from error
+
+
+def _check_shape(fit: FitParams, part: str, block: Block, answer: object, n: int, *, by_member: bool) -> Tensor:
+    """Refuse another shape than a block should give."""
     said, width = ("n_out", fit.model.n_out) if part == "tail" else ("get_out_size()", block.get_out_size())
-    wanted = f"(B, {said}), here ({n}, {width})"
+    said, shape = (f"members, {said}", (n, fit.model.members, width)) if by_member else (said, (n, width))
+    wanted = f"(B, {said}), here {shape}"
     if not isinstance(answer, Tensor):
         raise ShapeError(f"{title(part, block)} must return a tensor {wanted}, got {type(answer).__name__}")
-    if answer.dim() < 2 or (len(answer), answer.shape[-1]) != (n, width) or (part == "tail" and answer.dim() > 2):
+    ends = (len(answer), answer.shape[-1]) if answer.dim() > 1 else ()
+    if ends != (n, width) or (part == "tail" and tuple(answer.shape) != shape):
         raise ShapeError(
             f"{title(part, block)} gave shape {tuple(answer.shape)} for {n} events; it must return {wanted}"
         )

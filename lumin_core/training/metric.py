@@ -9,7 +9,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from lumin_core.data.numbers import as_numbers, unmasked
-from lumin_core.errors import ConfigError, DataError
+from lumin_core.errors import ConfigError, DataError, UnknownComponent
+from lumin_core.registry import find
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
 
 Direction = Literal["lower", "higher", "zero"]
+
+_USUAL = {
+    "classification": "metrics/roc_auc_score",
+    "multiclass": "metrics/multi_accuracy",
+    "regression": "metrics/r2",
+}
 
 
 class EvalMetric(ABC):
@@ -149,6 +156,26 @@ def value_of(
         came = "None" if number is None else f"shape {number.shape}"
         raise DataError(f"the metric {metric.label!r} must give one number, got {came}")
     return float(number.item())
+
+
+def usual_metrics(objective: str) -> list[str]:
+    """Return the metric that one looks at first, by its qualified name.
+
+    Args:
+        objective: ``"classification"``, ``"multiclass"`` or ``"regression"``; others have none.
+
+    Returns:
+        Its name alone; nothing where its plugin is not installed.
+
+    Example:
+        >>> from lumin_core.training import usual_metrics
+        >>> usual_metrics("classification")
+        ['metrics/roc_auc_score']
+    """
+    try:
+        return [find("metric", _USUAL[objective]).qualified] if objective in _USUAL else []
+    except UnknownComponent:
+        return []
 
 
 def problem_of(metric: object) -> str | None:

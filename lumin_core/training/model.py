@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lumin_core.arguments import explained
 from lumin_core.data.fold_yielder import FoldYielder
@@ -18,7 +18,7 @@ from lumin_core.training.inputs import as_batches
 from lumin_core.training.loop import run_fit
 from lumin_core.training.model_rows import model_rows
 from lumin_core.training.network import Network
-from lumin_core.training.prediction import deliver, fold_batches, predictions
+from lumin_core.training.prediction import NO_SPREAD, deliver, fold_batches, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -149,6 +149,40 @@ class Model(Network, Displayed):
         run_fit(fit)
         return list(fit.params.cbs)
 
+    @overload
+    def predict(
+        self,
+        inputs: Events | FoldYielder,
+        as_np: bool = True,
+        pred_name: str = "pred",
+        pred_cb: PredCallback | None = None,
+        cbs: object = None,
+        bs: int | None = None,
+        raw: Raw = False,
+        *,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: Literal[True],
+    ) -> tuple[np.ndarray | Tensor, np.ndarray | Tensor] | None: ...
+
+    @overload
+    def predict(
+        self,
+        inputs: Events | FoldYielder,
+        as_np: bool = True,
+        pred_name: str = "pred",
+        pred_cb: PredCallback | None = None,
+        cbs: object = None,
+        bs: int | None = None,
+        raw: Raw = False,
+        *,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: Literal[False] = False,
+    ) -> np.ndarray | Tensor | None: ...
+
     @explained
     def predict(
         self,
@@ -164,7 +198,7 @@ class Model(Network, Displayed):
         overwrite: bool = False,
         other_preprocessing: bool = False,
         spread: bool = False,
-    ) -> np.ndarray | Tensor | None:
+    ) -> np.ndarray | Tensor | tuple[np.ndarray | Tensor, np.ndarray | Tensor] | None:
         """Predict.
 
         Args:
@@ -187,11 +221,14 @@ class Model(Network, Displayed):
                 opened with augmentations is asked with its own, all else plainly.
             overwrite: Whether a column may be replaced that no prediction wrote.
             other_preprocessing: Whether the file may record another preprocessing than the model.
-            spread: Of an `Ensemble` only.
+            spread: Whether to give the standard deviation over members, too, of a model that has
+                some, such as one with the body ``tabm``. It tells how far these differ, and is no
+                calibrated uncertainty.
 
         Returns:
             Probabilities or values, shape ``(n, n_out)``; for a `FoldYielder` ``None``: they are in
-            the file, averaged over test-time variants where the yielder has augmentations.
+            the file, averaged over test-time variants where the yielder has augmentations. With
+            `spread`, that and the spread, of the same shape, in the file ``<pred_name>_spread``.
 
         Raises:
             DataError: If columns are missing or come twice, inputs are infinite or not numbers, or
@@ -200,8 +237,8 @@ class Model(Network, Displayed):
             ConfigError: If `raw` or `augment` is asked for and nothing is recorded, a file records
                 another preprocessing, or another thread fits it.
         """
-        if spread:
-            raise ConfigError("a spread needs at least two models: make an Ensemble of several, and ask that")
+        if spread and self.members == 1:
+            raise ConfigError(NO_SPREAD)
         question = Question(
             make_handler=PredHandler if pred_cb is None else lambda: pred_cb,
             cbs=cbs,
@@ -209,10 +246,13 @@ class Model(Network, Displayed):
             raw=raw,
             augment=augment,
             other_preprocessing=other_preprocessing,
+            spread=spread,
         )
-        found = predictions([self], inputs, question)
-        answers = deliver(found, [pred_name], inputs, as_np=as_np, overwrite=overwrite)
-        return answers[0] if answers else None
+        names = [pred_name, *([f"{pred_name}_spread"] if spread else [])]
+        answers = deliver(predictions([self], inputs, question), names, inputs, as_np=as_np, overwrite=overwrite)
+        if not answers:
+            return None
+        return (answers[0], answers[1]) if spread else answers[0]
 
     @explained
     def evaluate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
 from lumin_core import registry
 from lumin_core.arguments import expect
@@ -87,6 +87,42 @@ class Network(Assembly, ABC):
     ) -> list[Any]:
         """Train; see `lumin_core.Model.fit`."""
 
+    @overload
+    @abstractmethod
+    def predict(
+        self,
+        inputs: Events | FoldYielder,
+        as_np: bool = True,
+        pred_name: str = "pred",
+        pred_cb: PredCallback | None = None,
+        cbs: object = None,
+        bs: int | None = None,
+        raw: Raw = False,
+        *,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: Literal[True],
+    ) -> tuple[np.ndarray | Tensor, np.ndarray | Tensor] | None: ...
+
+    @overload
+    @abstractmethod
+    def predict(
+        self,
+        inputs: Events | FoldYielder,
+        as_np: bool = True,
+        pred_name: str = "pred",
+        pred_cb: PredCallback | None = None,
+        cbs: object = None,
+        bs: int | None = None,
+        raw: Raw = False,
+        *,
+        augment: bool | None = None,
+        overwrite: bool = False,
+        other_preprocessing: bool = False,
+        spread: Literal[False] = False,
+    ) -> np.ndarray | Tensor | None: ...
+
     @abstractmethod
     def predict(
         self,
@@ -102,7 +138,7 @@ class Network(Assembly, ABC):
         overwrite: bool = False,
         other_preprocessing: bool = False,
         spread: bool = False,
-    ) -> np.ndarray | Tensor | None:
+    ) -> np.ndarray | Tensor | tuple[np.ndarray | Tensor, np.ndarray | Tensor] | None:
         """Predict; see `lumin_core.Model.predict`."""
 
     @abstractmethod

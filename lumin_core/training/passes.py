@@ -17,12 +17,15 @@ import torch
 
 from lumin_core.errors import Diverged, HookError, LuminError
 from lumin_core.model.loss import BatchLoss, weighted_loss
+from lumin_core.model.members import loss_of_members, mean_of_members
 from lumin_core.training.evaluation import Answers, FoldLoss, labelled, undefined_values, validation_values
 from lumin_core.training.hook_plan import acting
 from lumin_core.training.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from torch import Tensor
 
     from lumin_core.training.fit_params import FitParams
     from lumin_core.training.hook_plan import Calls
@@ -32,9 +35,18 @@ if TYPE_CHECKING:
 
 
 def forward(fit_params: FitParams) -> None:
-    """Ask the network for ``fit_params.y_pred`` of the batch ``fit_params.x``."""
+    """Ask the network for ``fit_params.y_pred`` of the batch ``fit_params.x``.
+
+    In training of a network with members it is asked for ``fit_params.y_members``, and the former
+    is their mean.
+    """
+    model = fit_params.model
     if fit_params.state == "train":
-        fit_params.y_pred = fit_params.model.forward(fit_params.x)
+        if model.members == 1:
+            fit_params.y_pred = model.forward(fit_params.x)
+            return
+        fit_params.y_members = model.outputs(fit_params.x)
+        fit_params.y_pred = mean_of_members(fit_params.y_members, model.objective)
         return
     with torch.set_grad_enabled(fit_params.val_requires_grad):
         fit_params.y_pred = fit_params.model.forward(fit_params.x)
@@ -76,6 +88,14 @@ def step(fit_params: FitParams) -> None:
     scaler.update()
 
 
+def _loss(fit: FitParams) -> Tensor:
+    return weighted_loss(fit.loss_func, fit.y_pred, fit.y, fit.w)
+
+
+def _loss_of_members(fit: FitParams) -> Tensor:
+    return loss_of_members(fit.loss_func, fit.y_members, fit.y, fit.w)
+
+
 def train_fold(fit: FitParams, calls: Calls, ctrl_c: CtrlC) -> Generator[Request, None, float]:
     """Train on the batches ``fit.by``.
 
@@ -87,6 +107,7 @@ def train_fold(fit: FitParams, calls: Calls, ctrl_c: CtrlC) -> Generator[Request
     batch_end = calls["on_batch_end"]
     loss = fit.loss_func if isinstance(fit.loss_func, BatchLoss) else None
     is_sum = loss is None or loss.is_weighted_sum
+    loss_of = _loss if fit.model.members == 1 else _loss_of_members
     total = FoldLoss(leave_out_nan=loss is not None and loss.may_be_undefined)
     fit.n_batches = len(fit.by)
     try:
@@ -95,7 +116,7 @@ def train_fold(fit: FitParams, calls: Calls, ctrl_c: CtrlC) -> Generator[Request
                 call(fit)
             yield forward
             n_events = len(fit.y_pred)
-            fit.loss_val = weighted_loss(fit.loss_func, fit.y_pred, fit.y, fit.w)
+            fit.loss_val = loss_of(fit)
             for call in forwards_end:
                 call(fit)
             fit.opt.zero_grad()

@@ -5,12 +5,15 @@ Of several networks it is the weighted mean and how far they differ,
 .. math:: y(x) = \frac{\sum_i a_i \, y_i(x)}{\sum_i a_i}, \qquad
     \delta(x)^2 = \frac{\sum_i a_i \, (y_i(x) - y(x))^2}{\sum_i a_i}
 
-One network is the case of one: the mean is its answer, bit for bit.
+One network is the case of one: the mean is its answer, bit for bit. Where networks have members of
+variance :math:`v_i(x)` about their own mean, this is added to :math:`(y_i(x) - y(x))^2`, which makes
+it the variance over all members of all networks (law of total variance).
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +22,7 @@ import torch
 
 from lumin_core.data.fold_yielder import FoldYielder
 from lumin_core.errors import ConfigError, option
-from lumin_core.training.asking import Asker, as_array
+from lumin_core.training.asking import Answered, Asker, as_array
 from lumin_core.training.evaluation import evaluating
 from lumin_core.training.fitting import check_features
 from lumin_core.training.hints import say_trained_on, say_unprepared
@@ -39,6 +42,13 @@ if TYPE_CHECKING:
 
     Prediction = tuple[int, Answer, np.ndarray]
     Chosen = Callable[[int], Sequence[int]]
+
+
+NO_SPREAD = (
+    "a spread needs at least two models, or one with members, such as that of the body tabm: make an Ensemble of "
+    "several and ask that, or train one with members"
+)
+"""Why a model has no spread, for messages."""
 
 
 def predictions(
@@ -166,7 +176,7 @@ def fold_answers(network: Network, fy: FoldYielder, folds: Sequence[int], questi
                 network, inputs[0] if isinstance(inputs, tuple) else inputs, f"fold {number} of {fy.foldfile.name}"
             )
             answer = asker.ask(network.batches(inputs, question.bs, object_axis=fy.object_axis), fy)
-            answers.append(as_array(_in_unit(asker, answer)))
+            answers.append(as_array(_in_unit(asker, answer).preds))
     return answers
 
 
@@ -207,7 +217,7 @@ def _raw_folds(inputs: Events | FoldYielder, question: Question) -> Iterator[tup
 
 def _about_events(
     askers: Sequence[Asker], folds: Iterable[tuple[int, Events]], chosen: Chosen
-) -> Iterator[tuple[int, Iterable[Answer]]]:
+) -> Iterator[tuple[int, Iterable[Answered]]]:
     """Ask about events that are in no fold file, or as if they were in none."""
     for fold, events in folds:
         asked = [askers[i] for i in chosen(fold)]
@@ -216,14 +226,14 @@ def _about_events(
         yield fold, (_answer(asker, events, is_first=asker is asked[0]) for asker in asked)
 
 
-def _answer(asker: Asker, events: Events, *, is_first: bool) -> Answer:
+def _answer(asker: Asker, events: Events, *, is_first: bool) -> Answered:
     network, question = asker.network, asker.question
     steps = output_steps(network) if question.raw is True else []
     raw = bool(question.raw) and (has_raw_inputs(network) or not steps)
     made = event_batches(network, events, question.bs, raw=raw, augment=bool(question.augment))
     looked_at = _looked_at(network, made) if is_first and not raw else made
     [answer] = _averaged([asker.ask(by)] for by in looked_at)
-    return raw_outputs(steps, as_array(answer)) if steps else answer
+    return answer.each(partial(raw_outputs, steps)) if steps else answer
 
 
 def _looked_at(network: Network, made: Iterable[BatchYielder]) -> Iterator[BatchYielder]:
@@ -234,23 +244,23 @@ def _looked_at(network: Network, made: Iterable[BatchYielder]) -> Iterator[Batch
         yield by
 
 
-def _about_folds(askers: Sequence[Asker], fy: FoldYielder, chosen: Chosen) -> Iterator[tuple[int, Iterable[Answer]]]:
+def _about_folds(askers: Sequence[Asker], fy: FoldYielder, chosen: Chosen) -> Iterator[tuple[int, Iterable[Answered]]]:
     for asker in askers:
         _check_file(asker.network, fy, other_preprocessing=asker.question.other_preprocessing)
     _look_at_file(askers[0].network, fy)
     sources = _sources(askers, fy)
     for fold in range(len(fy)):
-        answers: dict[int, Answer] = {}
+        answers: dict[int, Answered] = {}
         for source, members in sources:
             if asked := [i for i in chosen(fold) if i in members]:
                 answers |= zip(asked, _averaged(_views([askers[i] for i in asked], source, fold)), strict=True)
         yield fold, [_in_unit(askers[i], answers[i]) for i in chosen(fold)]
 
 
-def _in_unit(asker: Asker, answer: Answer) -> Answer:
+def _in_unit(asker: Asker, answer: Answered) -> Answered:
     """Return an answer in the unit that is asked for."""
     steps = output_steps(asker.network) if asker.question.raw_outputs else []
-    return raw_outputs(steps, as_array(answer)) if steps else answer
+    return answer.each(partial(raw_outputs, steps)) if steps else answer
 
 
 def _sources(askers: Sequence[Asker], fy: FoldYielder) -> list[tuple[FoldYielder, list[int]]]:
@@ -268,7 +278,7 @@ def _sources(askers: Sequence[Asker], fy: FoldYielder) -> list[tuple[FoldYielder
     return [(with_augmentations(fy, recorded_views(askers[group[0]].network)), group) for group in groups.values()]
 
 
-def _views(askers: Sequence[Asker], fy: FoldYielder, fold: int) -> Iterator[list[Answer]]:
+def _views(askers: Sequence[Asker], fy: FoldYielder, fold: int) -> Iterator[list[Answered]]:
     """Ask about all variants of a fold, one after the other; each is read once."""
     keep_nan = any(asker.network.head.missing == "keep" for asker in askers)
     for variant in range(fy.aug_mult):
@@ -282,18 +292,18 @@ def _views(askers: Sequence[Asker], fy: FoldYielder, fold: int) -> Iterator[list
         ]
 
 
-def _averaged(views: Iterable[list[Answer]]) -> list[Answer]:
-    """Average the answers to the views, network by network; to one view they stay what they are."""
-    totals: list[Answer] = []
+def _averaged(views: Iterable[list[Answered]]) -> list[Answered]:
+    """Average the answers to the views, network by network, and member by member; one view's stay what they are."""
+    totals: list[Answered] = []
     n = 0
     for n, answers in enumerate(views, 1):
         pairs = zip(totals, answers, strict=True)
-        totals = answers if n == 1 else [as_array(total) + as_array(answer) for total, answer in pairs]
-    return totals if n == 1 else [as_array(total) / n for total in totals]
+        totals = answers if n == 1 else [total.each(np.add, answer) for total, answer in pairs]
+    return totals if n == 1 else [total.each(lambda values: values / n) for total in totals]
 
 
-def _combined(answers: Iterable[Answer], weights: np.ndarray) -> tuple[Answer, np.ndarray]:
-    """Compute weighted mean and standard deviation, answer by answer.
+def _combined(answers: Iterable[Answered], weights: np.ndarray) -> tuple[Answer, np.ndarray]:
+    """Compute weighted mean and standard deviation, answer by answer, that over members included.
 
     By West's recurrence one answer is held at a time.
 
@@ -302,12 +312,12 @@ def _combined(answers: Iterable[Answer], weights: np.ndarray) -> tuple[Answer, n
     """
     if len(weights) == 1:
         [answer] = answers
-        return answer, np.zeros(np.shape(answer), dtype=np.float32)
+        return answer.preds, np.sqrt(answer.variance()).astype(np.float32)
     total, mean, squares = 0.0, np.zeros(()), np.zeros(())
-    for weight, given in zip(weights, answers, strict=True):
-        answer = as_array(given)
+    for weight, answer in zip(weights, answers, strict=True):
+        preds = as_array(answer.preds)
         total += weight
-        change = answer.astype(np.float64) - mean
+        change = preds.astype(np.float64) - mean
         mean = mean + change * (weight / total)
-        squares = squares + weight * change * (answer - mean)
+        squares = squares + weight * (change * (preds - mean) + answer.variance())
     return mean.astype(np.float32), np.sqrt(squares / total).astype(np.float32)

@@ -54,9 +54,10 @@ def raw_outputs(steps: Sequence[Pipe], answer: np.ndarray) -> np.ndarray:
 
     Args:
         steps: From `output_steps`.
-        answer: Shape ``(n, n_out)``.
+        answer: Shape ``(n, n_out)``, or ``(n, members, n_out)``.
 
     Returns:
         Float32, of the same shape.
     """
-    return np.asarray(invert_chain(steps, answer.astype(np.float64)), dtype=np.float32)
+    rows = answer.reshape(-1, answer.shape[-1]) if answer.ndim > 2 else answer
+    return np.asarray(invert_chain(steps, rows.astype(np.float64)), dtype=np.float32).reshape(answer.shape)

@@ -30,6 +30,7 @@ OPTIONS = {
     ("head", "pyg_head"): None,
     ("head", "recurrent_head"): None,
     ("head", "multi_head"): None,  # needs a head for the matrix, which the tabular plugin does not have
+    ("head", "num_emb_head"): {"bins": {feat: [-1.0, 0.0, 1.0] for feat in FEATS}},
     ("callback", "binary_label_smooth"): {"coefs": 0.1},
     ("callback", "cycle_lr"): {"lr_range": (1e-4, 1e-2)},
     ("callback", "cycle_mom"): {"mom_range": (0.8, 0.9)},

@@ -116,7 +116,7 @@ CASES = {
     ),
 }  # fmt: skip
 COVERED = {
-    "head": {"cat_emb_head", "multi_head"},
+    "head": {"cat_emb_head", "multi_head", "num_emb_head"},
     "body": {"fully_connected", "multi_block", "ident_body"},
     "tail": {"class_reg_multi", "ident_tail"},
 }
@@ -159,6 +159,23 @@ def test_fault_onnx_export_gives_a_file_that_predicts_the_same(case, session, tm
     assert all(torch.equal(before[key], value) for key, value in model.model.state_dict().items())
     assert modes == [module.training for module in model.model.modules()]
     assert torch.equal(rng, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"bins": {"a": [0.0], "b": [-1, 0, 0.5], "c": [-2, 2], "e": [-2, -1, 0, 1, 2]}}, {"embedding": "periodic"}],
+)
+def test_embedded_numbers_are_the_same_to_1e_6_missing_and_far_ones_too(options, session, tmp_path):
+    head = {"name": "num_emb_head", "width": 4, "n_bins": 6, **options}
+    model = Model(
+        flat_builder("classification", 1, head=head, body={"name": "fully_connected", "depth": 1, "width": 8})
+    )
+    torch.nn.init.normal_(model.head.cont_embed.of_missing)
+    x = flat_inputs(500)
+    x[:100, 1], x[:50, 2], x[50:, 3] = np.nan, 1e6, -1e3
+    (preds,) = session(model.export_onnx(tmp_path / "model")).run(["predictions"], {"inputs": x})
+    assert np.isfinite(preds).all()
+    np.testing.assert_allclose(preds, model.predict(x), rtol=1e-6, atol=1e-6)
 
 
 def test_matrices_of_the_other_orientation_and_no_flat_inputs(session, tmp_path):

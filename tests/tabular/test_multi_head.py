@@ -1,10 +1,11 @@
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from lumin_core import CatEmbedder, build, registry
+from lumin_core import CatEmbedder, FoldFileWriter, FoldYielder, Model, ModelBuilder, build, registry
 from lumin_core.errors import ConfigError, ShapeError
 from lumin_core.model.matrix_head import MatrixHead
 from lumin_plugin_tabular import CatEmbHead, MultiHead
@@ -198,3 +199,26 @@ def test_a_matrix_head_that_keeps_does_not_bring_missing_values_into_the_flat_on
     y = block(WITH_NAN)
     assert y[:, :2].tolist() == [[0, 20], [30, 0]]
     assert y[:, -1].isnan().all()
+
+
+def test_both_heads_are_asked_what_they_need_to_know_of_data(tmp_path):
+    class Scaled(ToyHead):
+        @classmethod
+        def prepare(cls, fy, columns):
+            return {"scale": float(len(columns))}
+
+    registry.register("head", "scaled", Scaled)
+    with FoldFileWriter(tmp_path / "train.hdf5", cont_feats=CONT, targ_feats="y") as file:
+        for i in range(2):
+            file.append(i, inputs=np.arange(20.0).reshape(4, 5) + i, targets=np.array([0, 1, 0, 1]))
+    heads = {
+        "matrix_head": {"name": "scaled", "vecs": VECS, "feats_per_vec": FEATS},
+        "flat_head": {"name": "num_emb_head", "n_bins": 4, "width": 2},
+    }
+    with FoldYielder(tmp_path / "train.hdf5") as fy:
+        builder = ModelBuilder.from_fy(fy, "classification", head={"name": "multi_head", **heads})
+    told = builder.specs["head"]
+    assert list(told["flat_head"]["bins"]) == ["met", "mt"]
+    assert told["matrix_head"]["scale"] == 3.0
+    assert Model(builder).predict(np.full((2, 5), np.nan)).shape == (2, 1)
+    assert MultiHead.prepare(None, CONT, heads["matrix_head"] | {"name": "toy_head"}) == {}

@@ -269,7 +269,7 @@ class PivotTraining(Callback):
         Then all but the weights is put back as it was.
         """
         model, by, opt, recorded = fit_params.model, fit_params.by, fit_params.opt, dict(fit_params.model.record.seeds)
-        model.opt = build_optimiser(model.model_builder.opt_args, model.model.parameters())
+        model.opt = build_optimiser(model.model_builder.opt_args, model.model)
         try:
             fit = prepare_fit(
                 model,

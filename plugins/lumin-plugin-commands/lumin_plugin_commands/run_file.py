@@ -11,7 +11,7 @@ The keys are arguments of the functions that do the work.
 
 Keys, their types and their defaults are read from these signatures, see
 `lumin_plugin_commands.run_keys`; tables are components, see `lumin_plugin_commands.run_tables`.
-There is one ``seed``, that of the run.
+There is one ``seed``, that of the run. The keys that the file does not have may be a ``preset``'s.
 """
 
 from __future__ import annotations
@@ -25,17 +25,16 @@ import tomli_w
 from attrs import define
 
 from lumin_core import registry, seeds
-from lumin_core.checks import as_list
+from lumin_core.checks import as_list, listed
 from lumin_core.errors import BrokenPlugin, ConfigError, LuminError
 from lumin_core.files import read_toml, stamp, write_text
-from lumin_core.runs import train_models
-from lumin_plugin_commands.run_tables import ENSEMBLE, FLAT, Model, Train, find_table, table_class
+from lumin_core.runs import preset_keys, train_models, with_preset
+from lumin_plugin_commands.run_tables import ENSEMBLE, FLAT, Model, Train, find_table, flat_keys, table_class
 from lumin_plugin_commands.run_values import further_tables, read_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
-    from lumin_core.model import ModelBuilder
     from lumin_core.runs import Results
     from lumin_plugin_commands.run_tables import RunTable, Table
 
@@ -53,6 +52,7 @@ class RunFile:
     Attributes:
         path: The file.
         values: Every key with its value or default, paths absolute.
+        written: The keys that the file or the call has; a preset gives others.
 
     Example:
         >>> import pathlib, tempfile
@@ -70,6 +70,7 @@ class RunFile:
 
     path: Path
     values: Table
+    written: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: str | Path, changes: Mapping[str, object] | None = None) -> RunFile:
@@ -89,7 +90,7 @@ class RunFile:
                 the wrong type.
         """
         path = Path(path).expanduser()
-        return cls(path, read_values(path, changes or {}))
+        return cls(path, *read_values(path, changes or {}))
 
     def run(
         self,
@@ -125,8 +126,8 @@ class RunFile:
                     values["executor"] = registry.to_config("executor", values["executor"])
                 instead = {"executor": executor, "visible_bar": visible_bar}
                 instead = {name: value for name, value in instead.items() if value is not None}
-                given, tables = _prepared(values | instead, opened)
-                text = _as_toml(_resolved(values, given["model_builder"]))
+                given, tables = _prepared(values | instead, self.written, opened)
+                text = _as_toml(_resolved(values, given), _origin(values["preset"]))
                 _left_before(self.folder / NAME)
             results = self._train(given, text, resume=resume, overwrite=overwrite, retry_failed=retry_failed)
             self._finish(tables, results)
@@ -175,11 +176,12 @@ class RunFile:
             raise type(error)(f"{self.path}: {error}") from error
 
 
-def _prepared(values: Table, opened: ExitStack) -> tuple[Table, dict[str, RunTable]]:
+def _prepared(values: Table, written: Container[str], opened: ExitStack) -> tuple[Table, dict[str, RunTable]]:
     """Make the tables, one after the other: what they give is there for those after them.
 
     Args:
         values: The values of the file.
+        written: The keys that no preset changes.
         opened: What closes the fold file in the end.
 
     Returns:
@@ -197,7 +199,29 @@ def _prepared(values: Table, opened: ExitStack) -> tuple[Table, dict[str, RunTab
         values = {**values, **given}
         if name == "data":
             opened.enter_context(values["fy"])
+            values = values if values["preset"] is None else _with_preset(values, written)
     return values, tables
+
+
+def _with_preset(values: Table, written: Container[str]) -> Table:
+    """Let the preset give what the file does not have."""
+    given = {name: values[name] for name in (*preset_keys(), "model_args") if name in written}
+    found = {
+        **values,
+        **with_preset(values["preset"], values["fy"], values["objective"], given, values["n_out"]),
+    }
+    if missing := [name for name, key in flat_keys().items() if key.is_required and found[name] is None]:
+        raise ConfigError(f"the preset does not give {listed(missing)}; write {missing[0]} = ... into the run file")
+    return found
+
+
+def _origin(preset: object) -> str:
+    """Say in a comment which version of a preset gave what a resolved file holds."""
+    if preset is None:
+        return ""
+    found = registry.resolve("preset", preset).func
+    config = tomli_w.dumps({"preset": registry.to_config("preset", preset)}).strip().replace("\n", "\n# ")
+    return f"#\n# What follows was given by version {found.version} of a preset, as far as not by hand:\n# {config}\n"
 
 
 def _order(values: Table) -> list[str]:
@@ -207,13 +231,15 @@ def _order(values: Table) -> list[str]:
     return [*first, *FLAT, *(name for name in others if name not in first)]
 
 
-def _resolved(values: Table, builder: ModelBuilder) -> Table:
+def _resolved(values: Table, given: Table) -> Table:
     """Return the values as they repeat the run.
 
-    Components have their qualified names at every depth, the folder is the file's own, and what a
-    table gives is left to it.
+    Components have their qualified names at every depth, the folder is the file's own, what a table
+    gives is left to it, and what a preset gave is written out.
     """
-    config = {name: value for name, value in builder.to_config().items() if name in Model.get_keys()}
+    if values["preset"] is not None:
+        values = {**values, **{name: given[name] for name in preset_keys()}, "preset": None}
+    config = {name: value for name, value in given["model_builder"].to_config().items() if name in Model.get_keys()}
     config.pop("cat_embedder", None)  # of the fold file, as the values have it
     lists = {name: [_config(kind, spec) for spec in as_list(values[name])] for name, kind in _LISTS.items()}
     found = {**values, **config, "model_args": None, **lists, "savepath": "."}
@@ -228,12 +254,12 @@ def _config(kind: str, spec: object) -> object:
     return registry.to_config(kind, spec)
 
 
-def _as_toml(values: Table) -> str:
+def _as_toml(values: Table, origin: str = "") -> str:
     try:
         text = tomli_w.dumps(registry.written({name: value for name, value in values.items() if value is not None}))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"a run file holds what TOML can hold: {error}") from error
-    return f'{_RESOLVED} lumin train {NAME} --set savepath="again" repeats it.\n\n{text}'
+    return f'{_RESOLVED} lumin train {NAME} --set savepath="again" repeats it.\n{origin}\n{text}'
 
 
 def _left_before(path: Path) -> Table:

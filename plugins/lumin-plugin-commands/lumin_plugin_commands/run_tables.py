@@ -226,7 +226,7 @@ FLAT: dict[str, type[RunTable]] = {"data": Data, "model": Model, "train": Train}
 
 @cache
 def flat_keys() -> dict[str, Key]:
-    """Return the keys of a run file's top level: those of `FLAT`, and ``ensemble``.
+    """Return the keys of a run file's top level: those of `FLAT`, ``ensemble`` and ``preset``.
 
     Example:
         >>> from lumin_plugin_commands.run_tables import flat_keys
@@ -234,7 +234,7 @@ def flat_keys() -> dict[str, Key]:
         ['foldfile', 'objective', 'n_models', 'bs', 'n_epochs']
     """
     found = {name: key for table in FLAT.values() for name, key in table.get_keys().items()}
-    return {**found, "ensemble": Key.of_table("ensemble", Ensemble.get_keys())}
+    return {**found, "ensemble": Key.of_table("ensemble", Ensemble.get_keys()), "preset": Key("preset", (Any,), None)}
 
 
 def find_table(name: str) -> partial[RunTable]:

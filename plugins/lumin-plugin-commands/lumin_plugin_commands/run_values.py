@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lumin_core.checks import check_keys
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.files import read_toml
+from lumin_core.runs import preset_keys
 from lumin_plugin_commands.run_keys import is_text
 from lumin_plugin_commands.run_tables import FLAT, Table, flat_keys, table_class, table_key
 
@@ -20,11 +21,12 @@ _CALL = ("resume", "overwrite")
 _OF_THE_RUN = ("savepath", "seed")  # known before any table is asked
 
 
-def read_values(path: Path, changes: Mapping[str, object]) -> Table:
+def read_values(path: Path, changes: Mapping[str, object]) -> tuple[Table, frozenset[str]]:
     """Read a run file, and check its keys and their types; arguments as for `RunFile.load`.
 
     Returns:
-        Every key with its value or default, and further tables by name; paths absolute.
+        Every key with its value or default, and further tables by name; paths absolute. And the
+        keys that the file or a change has, which a preset leaves as they are.
 
     Raises:
         ConfigError: If it cannot be read, is no TOML, lacks keys, or a key is unknown, of the
@@ -39,9 +41,10 @@ def read_values(path: Path, changes: Mapping[str, object]) -> Table:
     for (top, inner), value in zip(split, changes.values(), strict=True):
         values[top] = _changed(values[top], inner, value, f"{path}: {top}")
     values = _with_paths(values, known, Path())
-    provided = _provided(values, [*given, *(top for top, _ in split)], str(path))
-    _check(values, known, str(path), provided)
-    return values
+    written = frozenset([*given, *(top for top, _ in split)])
+    provided = _provided(values, written, str(path))
+    _check(values, known, str(path), provided if values["preset"] is None else {*provided, *preset_keys()})
+    return values, written
 
 
 def _flattened(given: Table, path: str) -> Table:
@@ -75,7 +78,7 @@ def _tables(names: Iterable[str], place: str) -> dict[str, Key]:
     return found
 
 
-def _provided(values: Table, given: Sequence[str], place: str) -> set[str]:
+def _provided(values: Table, given: Container[str], place: str) -> set[str]:
     """Return the keys that tables give values for."""
     provided: set[str] = set()
     for table in further_tables(values):

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lumin_core.checks import as_list
-from lumin_core.errors import LuminError, UnknownComponent
-from lumin_core.registry import find
+from lumin_core.errors import LuminError
 from lumin_core.runs import ReportSection, Table, Text
 from lumin_core.statistics import bootstrap, mean_as_text, value_as_text
-from lumin_core.training import EvalMetric, build_metrics
+from lumin_core.training import EvalMetric, build_metrics, usual_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 N_BOOTSTRAPS = 50
 _SEED = 0
-_USUAL = {"classification": "metrics/roc_auc_score", "multiclass": "metrics/multi_accuracy"}
 _ARROWS = {"lower": "lower is better", "higher": "higher is better", "zero": "closer to zero is better"}
 
 
@@ -83,11 +81,7 @@ def metrics_of(run: Run) -> list[EvalMetric]:
     Args:
         run: The run.
     """
-    usual = _USUAL.get(str(run.config["model_builder"].get("objective")))
-    try:
-        specs = run.config["metrics"] or ([find("metric", usual).qualified] if usual else [])
-    except UnknownComponent:  # the plugin is not installed
-        return []
+    specs = run.config["metrics"] or usual_metrics(str(run.config["model_builder"].get("objective")))
     return build_metrics([spec for spec in specs if not (isinstance(spec, dict) and "unnamed" in spec)])
 
 

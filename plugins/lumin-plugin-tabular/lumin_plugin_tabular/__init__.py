@@ -11,6 +11,8 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES = {
+    "boosted": ["BoostedTree"],
+    "boosting": ["boosted_tree"],
     "cat_emb_head": ["CatEmbHead"],
     "categories": ["ProcessedCats", "proc_cats"],
     "class_reg_multi": ["ClassRegMulti"],
@@ -19,6 +21,7 @@ _HOMES = {
     "ident_tail": ["IdentTail"],
     "multi_block": ["MultiBlock"],
     "multi_head": ["MultiHead"],
+    "num_emb_head": ["NumEmbHead"],
     "preprocessing": ["Chain", "fit_input_pipe", "fit_output_pipe", "from_sklearn", "get_pre_proc_pipes", "load_pipe"],
     "ranges": ["MinMaxScaler", "QuantileTransformer", "RobustScaler"],
     "running_batch_norm": ["RunningBatchNorm1d", "RunningBatchNorm2d", "RunningBatchNorm3d"],

@@ -1,3 +1,5 @@
+from lumin_plugin_tabular.boosted import BoostedTree as BoostedTree
+from lumin_plugin_tabular.boosting import boosted_tree as boosted_tree
 from lumin_plugin_tabular.cat_emb_head import CatEmbHead as CatEmbHead
 from lumin_plugin_tabular.categories import ProcessedCats as ProcessedCats
 from lumin_plugin_tabular.categories import proc_cats as proc_cats
@@ -7,6 +9,7 @@ from lumin_plugin_tabular.ident_body import IdentBody as IdentBody
 from lumin_plugin_tabular.ident_tail import IdentTail as IdentTail
 from lumin_plugin_tabular.multi_block import MultiBlock as MultiBlock
 from lumin_plugin_tabular.multi_head import MultiHead as MultiHead
+from lumin_plugin_tabular.num_emb_head import NumEmbHead as NumEmbHead
 from lumin_plugin_tabular.preprocessing import Chain as Chain
 from lumin_plugin_tabular.preprocessing import fit_input_pipe as fit_input_pipe
 from lumin_plugin_tabular.preprocessing import fit_output_pipe as fit_output_pipe

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from lumin_core.errors import ConfigError, DataError, SavedModelError, ShapeError
-from lumin_core.model import CategoryDropout, CatEmbedder, Head, read_tensors, write_tensors
+from lumin_plugin_tabular.categorical_head import CategoricalHead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from lumin_core.model import Inputs
+    from lumin_core.model import CatEmbedder
 
 
-class CatEmbHead(Head):
+class CatEmbHead(CategoricalHead):
     """Gives the continuous features and, behind them, the embeddings of the categorical ones.
 
     Where a feature has a code for unknown categories, training replaces codes by it at the rate
@@ -58,118 +53,6 @@ class CatEmbHead(Head):
         cat_embedder: CatEmbedder | None = None,
         freeze: bool = False,
     ) -> None:
-        super().__init__(cont_feats, cat_embedder)
-        embedder = CatEmbedder([], []) if cat_embedder is None else cat_embedder
-        if not (0 <= do_cont < 1 and 0 <= do_cat < 1):
-            msg = f"dropout rates must be in [0, 1), got do_cont={do_cont} and do_cat={do_cat}"
-            raise ConfigError(msg)
-        self.n_cont_in = len(self.cont_feats)
-        self.n_cat_in = embedder.n_cat_in
-        self.n_out = self.n_cont_in + sum(embedder.emb_szs)
-        self.embeds = nn.ModuleList(nn.Embedding(cat_sz, emb_sz) for _, cat_sz, emb_sz in embedder)
-        self.cont_in_do: nn.Module | None = nn.Dropout(do_cont) if do_cont > 0 else None
-        self.cat_do: nn.Module | None = CategoryDropout(embedder) if embedder.drops_categories else None
-        self.emb_do: nn.Module | None = nn.Dropout(do_cat) if do_cat > 0 else None
-        self.feat_map = _map_outputs(self.cont_feats, embedder)
-        if embedder.emb_load_path is not None:
-            self.load_embeds(embedder.emb_load_path)
+        super().__init__(cont_feats, cat_embedder, do_cont=do_cont, do_cat=do_cat)
         if freeze:
             self.freeze_layers()
-
-    def forward(self, x: Inputs) -> Tensor:
-        """Turn ``(B, n_cont + n_cat)``, the categories as codes, into ``(B, get_out_size())``.
-
-        Raises:
-            ShapeError: If the inputs are not flat, or do not have that many columns.
-            DataError: If a code is out of range (on a GPU CUDA itself stops the process).
-        """
-        if not isinstance(x, Tensor) or x.dim() != 2 or x.shape[1] != self.n_cont_in + self.n_cat_in:
-            raise ShapeError(self._shape_message(x))
-        if self.n_cat_in == 0:
-            return x if self.cont_in_do is None else self.cont_in_do(x)
-        cont = x[:, : self.n_cont_in]
-        if self.cont_in_do is not None:
-            cont = self.cont_in_do(cont)
-        return torch.cat((cont, *self._embed(x[:, self.n_cont_in :])), dim=1)
-
-    def get_out_size(self) -> int:
-        """Give the number of continuous features plus the widths of all embeddings."""
-        return self.n_out
-
-    def get_embeds(self) -> dict[str, Tensor]:
-        """Return each embedding by the name of its feature.
-
-        The shape is ``(cardinality, size)``; it is a copy on the CPU.
-        """
-        return {feat: table.detach().cpu().clone() for feat, table in self._tables().items()}
-
-    def save_embeds(self, path: str | Path) -> None:
-        """Write the embeddings to a ``.safetensors`` file, each under the name of its feature.
-
-        Args:
-            path: The file, with or without the ending; written whole or not at all.
-        """
-        write_tensors(path, "embeddings", self.get_embeds(), None)
-
-    def load_embeds(self, path: str | Path, cat_feats: Sequence[str] | None = None) -> None:
-        """Take embeddings from a file of `save_embeds`.
-
-        Args:
-            path: The file.
-            cat_feats: Features whose embeddings are taken; by default all of this head.
-
-        Raises:
-            SavedModelError: If the file cannot be read, lacks a feature, or holds another shape;
-                nothing is then taken.
-        """
-        stored, _ = read_tensors(path, "embeddings")
-        own = self._tables()
-        wanted = list(own) if cat_feats is None else list(cat_feats)
-        if missing := [feat for feat in wanted if feat not in stored or feat not in own]:
-            msg = f"cannot load the embeddings of {missing}: {path} has {list(stored)}, the head {list(own)}; "
-            msg += "load_embeds(path, cat_feats=[...]) takes a part"
-            raise SavedModelError(msg)
-        for feat in wanted:
-            if stored[feat].shape != own[feat].shape:
-                msg = f"the embedding of {feat!r} in {path} has shape {tuple(stored[feat].shape)}, "
-                msg += f"the head needs {tuple(own[feat].shape)}: set emb_szs, or leave it out of cat_feats"
-                raise SavedModelError(msg)
-        with torch.no_grad():
-            for feat in wanted:
-                own[feat].copy_(stored[feat])
-
-    def _tables(self) -> dict[str, Tensor]:
-        return dict(zip(self.cat_feats, self.embeds.parameters(), strict=True))
-
-    def _embed(self, codes: Tensor) -> list[Tensor]:
-        rows = codes.long() if self.cat_do is None else self.cat_do(codes.long())
-        try:
-            embedded = [embed(row) for embed, row in zip(self.embeds, rows.unbind(1), strict=True)]
-        except IndexError as error:  # raised by the look-up on the CPU
-            raise DataError(self._code_message(codes)) from error
-        return embedded if self.emb_do is None else [self.emb_do(e) for e in embedded]
-
-    def _code_message(self, codes: Tensor) -> str:
-        sizes = [len(table) for table in self._tables().values()]
-        wrong = ~((codes >= 0) & (codes < torch.tensor(sizes)))
-        found = [
-            f"{feat!r} has {column[bad][0].item():g} where codes are 0 to {size - 1}"
-            for feat, column, bad, size in zip(self.cat_feats, codes.T, wrong.T, sizes, strict=True)
-            if bad.any()
-        ]
-        return f"category codes out of range: {'; '.join(found)}; give CatEmbedder the cardinality of all data"
-
-    def _shape_message(self, x: object) -> str:
-        shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-        msg = f"cat_emb_head takes flat inputs (B, {self.n_cont_in + self.n_cat_in}), {self.n_cont_in} continuous and "
-        msg += f"{self.n_cat_in} categorical features, got {shape}"
-        return msg if isinstance(x, Tensor) else f"{msg}; multi_head takes a matrix beside them"
-
-
-def _map_outputs(cont_feats: Sequence[str], embedder: CatEmbedder) -> dict[str, list[int]]:
-    feat_map = {feat: [i] for i, feat in enumerate(cont_feats)}
-    offset = len(cont_feats)
-    for feat, _, size in embedder:
-        feat_map[feat] = list(range(offset, offset + size))
-        offset += size
-    return feat_map

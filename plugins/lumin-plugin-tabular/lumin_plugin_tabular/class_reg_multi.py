@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import ConfigError
-from lumin_core.model import Tail, normal_initialiser
+from lumin_core.model import Tail, mean_of_members, normal_initialiser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,8 @@ class ClassRegMulti(Tail):
         y_std: Standard deviation of the targets, for all outputs or one each.
         lookup_init: Gives the initialiser of the weights for an activation.
         freeze: Whether the parameters stay as they are.
+        members: Number of members of the body, which the builder gives: each has a dense layer of
+            its own.
 
     Raises:
         ConfigError: If the rescaling does not fit the objective or the outputs, is given
@@ -71,12 +73,17 @@ class ClassRegMulti(Tail):
         y_std: Numbers | None = None,
         lookup_init: LookupInit = normal_initialiser,
         freeze: bool = False,
+        *,
+        members: int = 1,
     ) -> None:
         super().__init__(n_in, n_out, objective)
         self._check(y_range, bias_init, y_mean, y_std)
-        self.dense = nn.Linear(n_in, n_out)
+        self.members = members
+        width = n_in // members
+        self.dense = nn.Linear(width, members * n_out)  # of members the layers one below the other
         act, self.act = self._activation(y_range is not None)
-        lookup_init(act, n_in, n_out)(self.dense.weight)
+        for weight in self.dense.weight.detach().split(n_out):
+            lookup_init(act, width, n_out)(weight)
         nn.init.constant_(self.dense.bias, self._first_bias() if bias_init is None else bias_init)
         self.scale: Tensor | None
         self.offset: Tensor | None
@@ -94,9 +101,22 @@ class ClassRegMulti(Tail):
     def forward(self, x: Tensor) -> Tensor:
         """Turn ``(B, n_in)`` into predictions ``(B, n_out)``.
 
-        For multiclass these are logarithms of probabilities.
+        For multiclass these are logarithms of probabilities. With members, in training, it is what
+        `of_members` gives.
         """
-        x = self.dense(x)
+        if self.members == 1:
+            return self._activated(self.dense(x))
+        outputs = self.of_members(x)
+        return outputs if self.training else mean_of_members(outputs, self.objective)
+
+    def of_members(self, x: Tensor) -> Tensor:
+        """Turn ``(B, n_in)`` into the predictions of each member, ``(B, members, n_out)``."""
+        x = x.unflatten(1, (self.members, -1)).transpose(0, 1)  # (members, B, width)
+        weight = self.dense.weight.unflatten(0, (self.members, -1)).transpose(1, 2)
+        bias = self.dense.bias.view(self.members, 1, -1)
+        return self._activated(torch.baddbmm(bias, x, weight).transpose(0, 1))
+
+    def _activated(self, x: Tensor) -> Tensor:
         x = x.to(torch.promote_types(x.dtype, torch.float32))  # 16 bits round a sigmoid of 7 to 1, whose loss is 100
         if self.act is not None:
             x = self.act(x)

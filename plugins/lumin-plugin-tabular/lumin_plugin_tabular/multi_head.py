@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from lumin_core.errors import ConfigError, ShapeError
-from lumin_core.model import Head, lookup_act, matrix_elements, normal_initialiser
+from lumin_core.model import Head, lookup_act, matrix_elements, normal_initialiser, prepared_head
 from lumin_core.registry import build, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lumin_core import FoldYielder
     from lumin_core.model import CatEmbedder, Inputs, LookupAct, LookupInit, Spec
 
 
@@ -100,6 +101,36 @@ class MultiHead(Head):
         self.feat_map |= {feat: [offset + i for i in out] for feat, out in self.matrix_head.feat_map.items()}
         if freeze:
             self.freeze_layers()
+
+    @classmethod
+    def prepare(
+        cls,
+        fy: FoldYielder,
+        columns: Sequence[str],
+        matrix_head: Spec | None = None,
+        flat_head: Spec = "tabular/cat_emb_head",
+        folds: Sequence[int] | None = None,
+    ) -> dict[str, object]:
+        """Ask both heads what they need to know of data.
+
+        Args:
+            fy: The data.
+            columns: Names of all continuous features.
+            matrix_head: See the constructor.
+            flat_head: See the constructor.
+            folds: Numbers of the folds that may be looked at; ``None`` for all.
+
+        Returns:
+            The heads that need to know something, with that among their options.
+        """
+        if matrix_head is None:
+            return {}
+        elements = _elements(matrix_head)
+        flat = [feat for feat in columns if feat not in elements]
+        in_matrix = [feat for feat in columns if feat in elements]
+        asked = {"flat_head": (flat_head, flat), "matrix_head": (matrix_head, in_matrix)}
+        told = {name: prepared_head(spec, fy, feats, folds) for name, (spec, feats) in asked.items()}
+        return {name: spec for name, spec in told.items() if spec is not asked[name][0]}
 
     def forward(self, x: Inputs) -> Tensor:
         """Turn flat inputs, or flat and matrix, into ``(B, get_out_size())``.

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from lumin_core import Model, registry
+from lumin_core import Model, ModelBuilder, registry
 from lumin_core.errors import BrokenPlugin, ConfigError
 from lumin_core.model.optimiser import build_optimiser, optimiser_config, optimiser_spec, with_rate
 
 NAMES = [component.name for component in registry.components("optimiser")]
 
 
-def params():
-    return torch.nn.Linear(3, 2).parameters()
+def layer():
+    return torch.nn.Linear(3, 2)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -27,7 +27,7 @@ def test_every_registered_optimiser_trains(name, fy, make_builder):
 
 
 def test_default_is_adam_at_2e_3():
-    opt = build_optimiser(None, params())
+    opt = build_optimiser(None, layer())
     assert type(opt) is torch.optim.Adam
     assert opt.defaults["lr"] == 2e-3
 
@@ -43,15 +43,15 @@ def test_default_is_adam_at_2e_3():
     ],
 )
 def test_an_optimiser_may_be_given_in_every_form(opt_args):
-    opt = build_optimiser(opt_args, params())
+    opt = build_optimiser(opt_args, layer())
     assert type(opt) is torch.optim.AdamW
     assert opt.defaults["lr"] == 0.5
 
 
 def test_fused_is_used_where_the_device_has_it_and_can_be_chosen():
-    assert build_optimiser({"opt": "adam"}, params()).defaults["fused"] is True
-    assert build_optimiser({"opt": "adam", "fused": False}, params()).defaults["fused"] is False
-    assert build_optimiser({"opt": "adam", "foreach": True}, params()).defaults["fused"] is None
+    assert build_optimiser({"opt": "adam"}, layer()).defaults["fused"] is True
+    assert build_optimiser({"opt": "adam", "fused": False}, layer()).defaults["fused"] is False
+    assert build_optimiser({"opt": "adam", "foreach": True}, layer()).defaults["fused"] is None
 
 
 def test_fused_and_plain_optimisers_agree(fy, make_builder):
@@ -65,7 +65,7 @@ def test_fused_and_plain_optimisers_agree(fy, make_builder):
 def test_an_optimiser_that_needs_a_closure_is_refused():
     for spec in (torch.optim.LBFGS, partial(torch.optim.LBFGS, max_iter=3)):
         with pytest.raises(ConfigError, match=r"needs a closure.*choose another"):
-            build_optimiser({"opt": spec}, params())
+            build_optimiser({"opt": spec}, layer())
 
 
 @pytest.mark.parametrize(
@@ -78,17 +78,17 @@ def test_an_optimiser_that_needs_a_closure_is_refused():
         ({"opt": "sgd", "momentum": -0.1}, "momentum must be at least 0"),
         ({"momentum": 0.9}, "no option 'momentum'"),
         ({"opt": torch.nn.Linear}, "must be a subclass"),
-        ({"opt": torch.optim.Adam(params())}, "is given as"),
+        ({"opt": torch.optim.Adam(layer().parameters())}, "is given as"),
     ],
 )
 def test_wrong_options_are_our_errors(opt_args, words):
     with pytest.raises(ConfigError, match=words):
-        build_optimiser(opt_args, params())
+        build_optimiser(opt_args, layer())
 
 
 def test_no_parameters_are_refused():
     with pytest.raises(ConfigError, match="no parameter"):
-        build_optimiser(None, [])
+        build_optimiser(None, torch.nn.Identity())
 
 
 def test_the_callers_options_stay_as_they_are():
@@ -146,17 +146,122 @@ class Closing(torch.optim.SGD):
 
 def test_an_optimiser_that_forgets_torchs_constructor_is_told_so():
     with pytest.raises(BrokenPlugin, match=r"optimiser 'Forgetful': Forgetful.__init__ does not call super"):
-        build_optimiser({"opt": Forgetful}, params())
+        build_optimiser({"opt": Forgetful}, layer())
 
 
 def test_any_step_that_needs_a_closure_is_refused():
     with pytest.raises(ConfigError, match=r"Closing needs a closure.*choose another"):
-        build_optimiser({"opt": Closing}, params())
+        build_optimiser({"opt": Closing}, layer())
 
 
 @pytest.mark.parametrize("lr", ["1e-3", float("inf"), float("nan")])
 def test_a_rate_that_is_no_finite_number_is_refused(lr):
     with pytest.raises(ConfigError, match=f"cannot be used for Adam: lr must be a finite number, got {lr!r}"):
-        build_optimiser({"lr": lr}, params())
+        build_optimiser({"lr": lr}, layer())
     with pytest.raises(ConfigError, match=f"lr must be positive, got {lr!r}"):
         with_rate({}, lr)
+
+
+class Scale(torch.nn.Module):
+    no_decay = True
+
+    def __init__(self):
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.ones(1, 3))
+
+    def forward(self, x):
+        return self.factor * x
+
+
+class Parts(torch.nn.Module):
+    """One module of every sort, and one below a module that does not decay."""
+
+    def __init__(self):
+        super().__init__()
+        self.emb = torch.nn.Embedding(3, 2)
+        self.norm = torch.nn.LayerNorm([2, 3])
+        self.bn = torch.nn.BatchNorm1d(3)
+        self.scale = Scale()
+        self.below = torch.nn.Sequential(torch.nn.Linear(3, 3))
+        self.below.no_decay = True
+        self.linear = torch.nn.Linear(3, 2)
+        self.tied = torch.nn.Linear(3, 2)
+        self.tied.weight = self.linear.weight
+
+
+GROUPED = {"opt": "adamw", "weight_decay": 0.1, "decay_groups": "weights"}
+
+
+def test_weights_of_layers_alone_decay():
+    module = Parts()
+    decaying, others = build_optimiser(GROUPED, module).param_groups
+    assert (decaying["weight_decay"], others["weight_decay"]) == (0.1, 0.0)
+    assert [id(parameter) for parameter in decaying["params"]] == [id(module.linear.weight)]
+    assert {id(p) for p in [*decaying["params"], *others["params"]]} == {id(p) for p in module.parameters()}
+    assert len(build_optimiser({**GROUPED, "decay_groups": "all"}, module).param_groups) == 1
+
+
+def test_a_parameter_that_is_an_embedding_elsewhere_does_not_decay():
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3, bias=False), torch.nn.Embedding(3, 2))
+    module[1].weight = module[0].weight
+    (group,) = build_optimiser(GROUPED, module).param_groups
+    assert group["weight_decay"] == 0.0
+
+
+def test_decay_pulls_at_weights_and_leaves_the_others():
+    module = Parts()
+    for parameter in module.parameters():
+        torch.nn.init.ones_(parameter)
+        parameter.grad = torch.zeros_like(parameter)
+    build_optimiser({**GROUPED, "lr": 0.5}, module).step()
+    torch.testing.assert_close(module.linear.weight, torch.full((2, 3), 0.95))
+    for name, parameter in module.named_parameters():
+        assert name == "linear.weight" or (parameter == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("opt_args", "words"),
+    [
+        ({"decay_groups": "weight"}, r"must be 'all' or 'weights', got 'weight'; did you mean 'weights'\?"),
+        ({"decay_groups": None}, "must be 'all' or 'weights', got None"),
+        ({"opt": "rprop", "decay_groups": "weights"}, "Rprop has no weight_decay"),
+    ],
+)
+def test_wrong_groups_are_refused(opt_args, words):
+    with pytest.raises(ConfigError, match=words):
+        ModelBuilder("regression", 1, ["pt"], opt_args=opt_args).get_model()
+
+
+def test_parameters_in_place_of_a_module_are_refused():
+    with pytest.raises(ConfigError, match="module must be"):
+        build_optimiser(None, list(layer().parameters()))
+
+
+def test_groups_stand_in_the_config_and_are_shown():
+    builder = ModelBuilder("regression", 1, ["pt"], opt_args=GROUPED)
+    config = builder.to_config()
+    assert config["opt_args"] == {"opt": "core/adamw", "weight_decay": 0.1, "lr": 2e-3, "decay_groups": "weights"}
+    assert ModelBuilder.from_config(config).to_config() == config
+    assert "weight decay on weights alone" in repr(builder)
+    assert "decay_groups" not in optimiser_config({"decay_groups": "all"})
+
+
+def test_a_model_with_groups_is_scheduled_saved_and_goes_on(fy, make_builder, tmp_path):
+    builder = make_builder(fy, opt_args={**GROUPED, "lr": 0.01}, seed=1)
+    whole, halves = Model(builder), Model(builder)
+    cbs = [{"name": "one_cycle", "lengths": [1, 1], "lr_range": [0.001, 0.01]}]
+    options = {"bs": 8, "seed": 1, "cbs": cbs, "resume": True}
+    whole.fit(2, fy, cb_savepath=tmp_path / "whole", **options)
+    Model(builder).fit(1, fy, cb_savepath=tmp_path / "halves", **options)
+    halves.fit(2, fy, cb_savepath=tmp_path / "halves", **options)
+    assert all(torch.equal(value, halves.get_weights()[name]) for name, value in whole.get_weights().items())
+    whole.set_lr(0.5)
+    assert [group["lr"] for group in whole.opt.param_groups] == [0.5, 0.5]
+    assert [group["weight_decay"] for group in whole.opt.param_groups] == [0.1, 0.0]
+    state = whole.training_state()
+    halves.load_training_state(state)
+    assert halves.get_lr() == 0.5
+    loaded = Model.from_save(whole.save(tmp_path / "model"))
+    assert [len(group["params"]) for group in loaded.opt.param_groups] == [
+        len(group["params"]) for group in whole.opt.param_groups
+    ]
