@@ -36,7 +36,9 @@ print(json.dumps(found))
 def check_command_kind(subject: Subject) -> None:
     """The entry point names a `click.Command`, not the module or the plain function."""
     if not isinstance(subject.target, click.Command):
-        raise CheckFailed(f"expected a click.Command, got {subject.target!r}; decorate the function with @click.command()")
+        raise CheckFailed(
+            f"expected a click.Command, got {subject.target!r}; decorate the function with @click.command()"
+        )
 
 
 def check_command_name(subject: Subject) -> None:
@@ -50,7 +52,9 @@ def check_command_help(subject: Subject) -> None:
     """It says in a sentence what it does."""
     command: click.Command = subject.target
     if not (command.help or "").strip():
-        raise CheckFailed("expected a help text, got none; give the function a docstring, whose first sentence is listed")
+        raise CheckFailed(
+            "expected a help text, got none; give the function a docstring, whose first sentence is listed"
+        )
 
 
 def check_command_without_torch(subject: Subject) -> None:
