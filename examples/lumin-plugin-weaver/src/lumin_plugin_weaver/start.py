@@ -91,6 +91,8 @@ def from_weaver(
     if model.objective == "multiclass" and model.n_out == n_classes:
         weights |= dict(zip((f"{LAST}weight", f"{LAST}bias"), found.last, strict=True))
     model.set_weights(weights)
+    model.record.matrix_feats = fy.matrix_feats
+    model.record.matrix_preprocessing = fy.get_pipe_config("matrix")
     return model
 
 
