@@ -39,6 +39,7 @@ def contents(project: dict) -> Contents:
     groups = {group.removeprefix("lumin."): found for group, found in groups.items() if group.startswith("lumin.")}
     groups = {group: found for group, found in groups.items() if group not in SEAMS}
     return {
+        "summary": project["project"]["description"],
         "kinds": sorted(groups.pop("kinds", {})),
         "components": {singular(plural): sorted(found) for plural, found in sorted(groups.items())},
         "helps": {name: first_line(value) for name, value in sorted(groups.get("commands", {}).items())},

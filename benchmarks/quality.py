@@ -1,10 +1,11 @@
 """Quality of networks beside boosted trees: areas under the ROC curve on Adult income and simulated H -> tautau.
 
 Recipes and hyperparameters were fixed on validation events before the test part was read; each figure has its
-bootstrap error, and differences are those of the same resampled events. Networks are `train_models` of five on ten
-folds of the training part, each validated on another, the inputs raw but for the default net, whose own are scaled.
+bootstrap error, and differences are those of the same resampled events. Networks are those of `train_models` on ten
+folds of the training part, each with a seed of its own and validated on another fold; the inputs are raw, but for the
+default net, for which they are scaled. Single networks are the first three, an ensemble is of the first five.
 
-    python benchmarks/quality.py [adult ditau] [trees default num_emb tabm strong ...]
+    python benchmarks/quality.py [adult] [ditau] [trees] [default] [num_emb] [tabm] [strong] [table]
 
 Every way leaves its scores of the test events in results/quality/, so that the others need not run again; the table is
 of what is there. The sets are looked for beside the repository, in ../shared/data.
@@ -36,7 +37,7 @@ from lumin_plugin_tabular import fit_input_pipe, strong
 if TYPE_CHECKING:
     from boosted import Sample
 
-SEEDS, N_MODELS, N_FOLDS, N_BOOTSTRAP = (1, 2, 3), 5, 10, 200
+SEED, N_SINGLE, N_ENSEMBLE, N_FOLDS, N_BOOTSTRAP = 1, 3, 5, 10, 200
 FOLDER = common.RESULTS / "quality"
 SETS = {"adult": boosted.read_adult, "ditau": boosted.read_ditau}
 DITAU_CATS = ("n_jets", "tau1_type", "tau0_n_prong")
@@ -104,53 +105,52 @@ def trees(data: Data) -> None:
         keep(data, library, predict(data.test.x), n_parameters=0, **choice._asdict())
 
 
-def default(data: Data, seed: int, folder: Path) -> None:
+def default(data: Data, folder: Path) -> None:
     """Train the default net on scaled inputs, ten epochs in batches of 64."""
     scaler = data.scaler()
     fy = data.write(folder / "scaled.hdf5", scaler)
     builder = ModelBuilder.from_fy(fy, "classification")
-    _networks(data, fy, f"default-{seed}", data.inputs(data.test, scaler), seed, model_builder=builder, **_plain(data))
+    _networks(data, fy, "default", data.inputs(data.test, scaler), N_SINGLE, model_builder=builder, **_plain(data))
 
 
-def num_emb(data: Data, seed: int, folder: Path, **body: object) -> None:
-    """Train the default body behind embeddings of numbers, as the default net otherwise."""
+def num_emb(data: Data, folder: Path) -> None:
+    """Train the default body behind embeddings of numbers, otherwise as the default net."""
     fy = data.write(folder / "raw.hdf5")
     builder = ModelBuilder.from_fy(fy, "classification", head="num_emb_head")
-    _networks(data, fy, f"num_emb-{seed}", data.inputs(data.test), seed, model_builder=builder, **_plain(data))
+    _networks(data, fy, "num_emb", data.inputs(data.test), N_SINGLE, model_builder=builder, **_plain(data))
 
 
-def tabm(data: Data, seed: int, folder: Path) -> None:
-    """Train the recipe with TabM-mini of eight members in place of its body."""
+def tabm(data: Data, folder: Path) -> None:
+    """Train the recipe with TabM-mini of eight members in place of its body, one network."""
     fy = data.write(folder / "raw.hdf5")
-    arguments = strong(fy, "classification", body={"name": "tabm", "k": 8})
-    _networks(data, fy, f"tabm-{seed}", data.inputs(data.test), seed, n_models=1, **arguments)
+    arguments = strong(fy, "classification", body={"name": "tabm", "k": 8, "depth": 3, "width": 128})
+    _networks(data, fy, "tabm", data.inputs(data.test), 1, **arguments)
 
 
-def recipe(data: Data, seed: int, folder: Path) -> None:
-    """Train the strong recipe."""
+def recipe(data: Data, folder: Path) -> None:
+    """Train the strong recipe, and make an ensemble of it."""
     fy = data.write(folder / "raw.hdf5")
-    _networks(data, fy, f"strong-{seed}", data.inputs(data.test), seed, **strong(fy, "classification"))
+    _networks(data, fy, "strong", data.inputs(data.test), N_ENSEMBLE, **strong(fy, "classification"))
 
 
 def _plain(data: Data) -> dict[str, Any]:
     return {"bs": 64, "n_epochs": 10, "cb_partials": ["balance_classes"] if data.is_weighted else None}
 
 
-def _networks(
-    data: Data, fy: FoldYielder, way: str, x: np.ndarray, seed: int, n_models: int = N_MODELS, **how: Any
-) -> None:
-    """Train five networks, and keep the scores of the first and of their ensemble."""
+def _networks(data: Data, fy: FoldYielder, way: str, x: np.ndarray, n_models: int, **how: Any) -> None:
+    """Train networks, and keep the scores of the first three and of the ensemble of five."""
     with tempfile.TemporaryDirectory() as folder:
         start = process_time()
-        results = train_models(fy, n_models=n_models, seed=seed, savepath=folder, visible_bar=False, **how)
+        results = train_models(fy, n_models=n_models, seed=SEED, savepath=folder, visible_bar=False, **how)
         seconds = (process_time() - start) / n_models
-        model = Model.from_save(results[0]["path"])
-        facts = {"n_parameters": model.get_param_count(trainable=False), "seconds": seconds}
-        keep(data, way, model.predict(x)[:, 0], **facts)
-        if n_models > 1:
-            ensemble = Ensemble.from_results(results, size=n_models, weighting="uniform").predict(x)[:, 0]
-            facts = {name: n_models * value for name, value in facts.items()}
-            keep(data, f"{way}-ensemble", ensemble, **facts)
+        for number, result in enumerate(results[:N_SINGLE]):
+            model = Model.from_save(result["path"])
+            n_parameters = model.get_param_count(trainable=False)
+            keep(data, f"{way}-{number}", model.predict(x)[:, 0], n_parameters=n_parameters, seconds=seconds)
+        if n_models == N_ENSEMBLE:
+            ensemble = Ensemble.from_results(results, size=n_models, weighting="uniform")
+            facts = {"n_parameters": n_models * n_parameters, "seconds": n_models * seconds}
+            keep(data, f"{way}_ensemble", ensemble.predict(x)[:, 0], **facts)
 
 
 # What was found
@@ -158,30 +158,26 @@ def _networks(
 
 def table(data: Data) -> list[dict[str, Any]]:
     """Measure all that was kept: area, its error, and the difference to the better tree."""
-    found = {path.stem.removeprefix(f"{data.name}-"): np.load(path) for path in FOLDER.glob(f"{data.name}-*.npy")}
-    tree = max(
-        (name for name in boosted.LIBRARIES if name in found),
-        key=lambda name: roc_auc_score(found[name], data.test.y, data.test.w),
-        default=None,
-    )
-    if tree is not None:
-        best = found[tree]
-        mixed = {f"{name}+tree": (scores + best) / 2 for name, scores in found.items() if name.startswith("strong")}
-        found |= mixed
-    groups: dict[str, list[np.ndarray]] = {}
-    for name, scores in sorted(found.items()):
-        groups.setdefault(_without_seed(name), []).append(scores)
-    return [_row(data, name, group, None if tree is None else found[tree]) for name, group in groups.items()]
+    found: dict[str, list[np.ndarray]] = {}
+    for path in sorted(FOLDER.glob(f"{data.name}-*.npy")):
+        found.setdefault(_way(path), []).append(np.load(path))
+    trees = {name: found[name][0] for name in boosted.LIBRARIES if name in found}
+    if not trees:
+        return [_row(data, name, scores, None) for name, scores in found.items()]
+    tree = max(trees.values(), key=lambda scores: roc_auc_score(scores, data.test.y, data.test.w))
+    for name in [name for name in found if name.startswith("strong")]:
+        found[f"{name} and tree"] = [(scores + tree) / 2 for scores in found[name]]
+    return [_row(data, name, scores, tree) for name, scores in found.items()]
 
 
-def _without_seed(name: str) -> str:
-    return "".join(f"-{part}" for part in name.split("-") if not part.split("+")[0].isdigit()).removeprefix("-") + (
-        "+tree" if name.endswith("+tree") and not name.endswith("ensemble+tree") else ""
-    )
+def _way(path: Path) -> str:
+    """Return which way the scores in a file are of, without the set and the network's number."""
+    name = path.stem.split("-", 1)[1]
+    return name[:-2] if name[-2] == "-" and name[-1].isdigit() else name
 
 
 def _row(data: Data, name: str, scores: list[np.ndarray], tree: np.ndarray | None) -> dict[str, Any]:
-    """Measure one way, averaged over its seeds; the error is that of the mean, from the same resampled events."""
+    """Measure one way, averaged over its networks; the error is that of the mean, from the same resampled events."""
 
     def area(y: np.ndarray, w: np.ndarray, *columns: np.ndarray) -> float:
         return float(np.mean([roc_auc_score(column, y, w) for column in columns]))
@@ -191,15 +187,15 @@ def _row(data: Data, name: str, scores: list[np.ndarray], tree: np.ndarray | Non
 
     y, w = data.test.y, data.test.w
     resampled = partial(bootstrap, n=N_BOOTSTRAP, seed=1)
-    row: dict[str, Any] = {"set": data.name, "way": name, "seeds": len(scores)}
+    row: dict[str, Any] = {"set": data.name, "way": name, "networks": len(scores)}
     row |= {"auc": area(y, w, *scores), "error": float(resampled(area, y, w, *scores).std())}
     if tree is not None:
         row |= {
             "to_tree": difference(y, w, tree, *scores),
             "to_tree_error": float(resampled(difference, y, w, tree, *scores).std()),
         }
-    facts = sorted(FOLDER.glob(f"{data.name}-{name.split('-ensemble')[0]}*.json"))
-    told = [json.loads(path.read_text()) for path in facts if ("ensemble" in path.stem) == ("ensemble" in name)]
+    files = [path for path in FOLDER.glob(f"{data.name}-*.json") if _way(path) == name]
+    told = [json.loads(path.read_text()) for path in files]
     return row | {key: float(np.mean([one[key] for one in told])) for key in ("n_parameters", "seconds") if told}
 
 
@@ -209,9 +205,8 @@ WAYS = {"default": default, "num_emb": num_emb, "tabm": tabm, "strong": recipe}
 def main() -> None:
     """Train what is asked for, and show what is there."""
     asked = sys.argv[1:]
-    seeds = [int(word) for word in asked if word.isdigit()] or list(SEEDS)
     names = [name for name in asked if name in SETS] or list(SETS)
-    ways = [name for name in asked if name in {*WAYS, "trees", "table"}] or ["trees", *WAYS]
+    ways = [name for name in asked if name in {*WAYS, "trees", "table"}] or ["trees", *WAYS, "table"]
     rows: list[dict[str, Any]] = []
     for name in names:
         if not (boosted.DATA / {"adult": "adult", "ditau": "ditau_dev.root"}[name]).exists():
@@ -221,10 +216,9 @@ def main() -> None:
         if "trees" in ways:
             trees(data)
         for way in [way for way in WAYS if way in ways]:
-            for seed in seeds:
-                with tempfile.TemporaryDirectory() as folder:
-                    WAYS[way](data, seed, Path(folder))
-        rows += table(data) if "table" in ways or not asked else []
+            with tempfile.TemporaryDirectory() as folder:
+                WAYS[way](data, Path(folder))
+        rows += table(data) if "table" in ways else []
     if rows:
         _show(rows)
 
@@ -235,13 +229,13 @@ def _show(rows: list[dict[str, Any]]) -> None:
             f"{row['set']}, {row['way']}",
             f"{row['auc']:.4f} ± {row['error']:.4f}",
             f"{row['to_tree']:+.4f} ± {row['to_tree_error']:.4f}" if "to_tree" in row else "",
-            row["seeds"],
+            row["networks"],
             round(row.get("n_parameters", 0)),
             row.get("seconds", ""),
         ]
         for row in rows
     ]
-    common.show("Networks and trees", ["", "ROC AUC", "to the better tree", "seeds", "parameters", "CPU s"], cells)
+    common.show("Networks and trees", ["", "ROC AUC", "to the better tree", "networks", "parameters", "CPU s"], cells)
     common.keep("quality", rows)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "describe": (
         "lumin_core.cli.describe:describe",
-        "Show one component: what it does, its options, where it is from.",
+        "Show one component, or what a kind asks for.",
     ),
     "list-plugins": ("lumin_core.cli.list_plugins:list_plugins", "List the components that are installed, by kind."),
 }

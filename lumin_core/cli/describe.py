@@ -1,4 +1,4 @@
-"""``lumin describe``: one component's docstring, signature and origin."""
+"""``lumin describe``: one component's docstring, signature and origin, or a kind's contract."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from lumin_core.cli.plain_text import plain_text
 from lumin_core.display import as_text, name_of, width, wrapped
 from lumin_core.registry import find
+from lumin_core.testing.shipped import shipped_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +24,18 @@ _PREFIXES = ("collections.abc.", "typing.")  # of annotations, which are read wi
 
 @click.command("describe")
 @click.argument("kind")
-@click.argument("name")
-def describe(kind: str, name: str) -> None:
-    """Show one component: what it does, its options, where it is from.
+@click.argument("name", required=False)
+def describe(kind: str, name: str | None) -> None:
+    """Show one component, or what a kind asks for.
 
     KIND is the kind, head or heads; NAME the name, bare or qualified (tabular/cat_emb_head).
+    Of a component it shows what it does, its options, where it is from.
     """
+    if name is None:
+        from lumin_core.cli.contract import contract_of
+
+        click.echo(contract_of(kind))
+        return
     component = find(kind, name)
     loaded = component.load()
     click.echo("\n\n".join([_header(component), _signature(component.name, loaded), _docstring(loaded)]))
@@ -37,6 +44,8 @@ def describe(kind: str, name: str) -> None:
 def _header(component: Component) -> str:
     version = f" {component.version}" if component.version else ""
     rows = [("kind", component.kind), ("from", component.distribution + version), ("at", component.value)]
+    if checks := shipped_checks(component.distribution, component.kind, component.qualified):
+        rows.append(("checks", checks))
     return as_text(component.qualified, rows)
 
 

@@ -15,7 +15,7 @@ from lumin_core.cli.plain_text import without_markup
 from lumin_core.display import count, width, wrapped
 from lumin_core.errors import UnknownComponent
 from lumin_core.registry import components, find_kind, kinds
-from lumin_core.registry.names import canonical, short
+from lumin_core.registry.names import canonical, first_party, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,13 @@ def _known_package(ctx: click.Context, option: click.Parameter, package: str | N
     help="Only components of this distribution: tabular, lumin-plugin-tabular, core, ...",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, for other programs.")
+@click.option(
+    "--known",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="Known plugins, installed or not, and what each has; of another list of plugins, a TOML file.",
+)
 @click.option("--all", "with_missing", is_flag=True, help="Also what our own plugins have that are not installed.")
 @click.option(
     "--check", "with_check", is_flag=True, help="Import and check each component; exit with 1 if one is broken."
@@ -78,6 +85,7 @@ def list_plugins(
     kind: str | None,
     package: str | None,
     as_json: bool,
+    known: str | None,
     with_missing: bool,
     with_check: bool,
     timeout: float,
@@ -88,6 +96,14 @@ def list_plugins(
         if any((kind, package, with_missing, with_check)):
             raise click.UsageError("--hooks goes with --json only; it lists points, not components")
         click.echo(_hooks_as_json() if as_json else _hooks_as_table())
+        return
+    if known is not None:
+        if any((kind, package, with_missing, with_check)):
+            raise click.UsageError("--known goes with --json only; it lists plugins, not components")
+        from lumin_core.cli.known_list import as_json as known_as_json
+        from lumin_core.cli.known_list import as_table as known_as_table
+
+        click.echo(known_as_json(known) if as_json else known_as_table(known))
         return
     installed = _chosen(components(), kind, package)
     problems = _checked(installed, timeout) if with_check else [component.problem for component in installed]
@@ -128,6 +144,7 @@ def _missing() -> list[Row]:
     return [
         Row(kind, name, f"{short(plugin)}/{name}", plugin, None, None, None, False, f"pip install {plugin}")
         for plugin, kind, name in missing()
+        if plugin in first_party()["plugins"]
     ]
 
 
@@ -194,7 +211,8 @@ def _lines(row: Row, room: Room) -> list[str]:
     text = f"{row.name:<{room.name}}  {short(row.distribution):<{room.origin}}  {_end(row)}".rstrip()
     margin = " " * 6
     problem = wrapped(row.problem, room.line, margin, margin) if row.problem else []
-    return [*wrapped(text, room.line, "  ", margin), *problem]
+    fits = len(text) + 2 <= room.line  # as most do: to wrap thousands takes long
+    return [*([f"  {text}"] if fits else wrapped(text, room.line, "  ", margin)), *problem]
 
 
 def _summary(rows: Sequence[Row]) -> str:

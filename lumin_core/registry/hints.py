@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING
 
 from lumin_core.checks import listed, nearest, with_article
 from lumin_core.errors import UnknownComponent
+from lumin_core.registry.known_plugins import declared_kinds, install_of, known_plugins, owners
 from lumin_core.registry.names import (
     CORE,
     FIRST_PARTY,
     FIRST_PARTY_PREFIX,
     SESSION,
     canonical,
-    declared_kinds,
-    first_party,
     is_valid,
     moved_to,
     normalise,
-    owners,
     short,
     singular,
 )
@@ -52,9 +50,9 @@ def suggestion(name: str, names: Iterable[str], listing: str, kind: str | None =
 def _near(name: str, names: Iterable[str], kind: str | None) -> list[str]:
     """Suggest near names.
 
-    Those of our plugins that are not installed come with the way to have them.
+    Those of known plugins that are not installed come with the way to have them.
     """
-    shown = {other: f"{other!r} (pip install {plugin})" for plugin, _, other in (missing(kind) if kind else ())}
+    shown = {other: f"{other!r} ({install_of(plugin)})" for plugin, _, other in (missing(kind) if kind else ())}
     shown |= {known_name: repr(known_name) for known_name in names}
     near = [shown[found] for found in nearest(name, shown)]
     return [f"did you mean {' or '.join(near)}?"] if near else []
@@ -71,9 +69,10 @@ def unknown_kind(kind: object) -> UnknownComponent:
     key = normalise(str(kind))
     for plural, plugin in declared_kinds().items():
         if key in (normalise(plural), normalise(singular(plural))):
-            return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: pip install {plugin}")
+            return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: {install_of(plugin)}")
     plurals = [found.plural for found in scanned().kinds]
-    end = suggestion(str(kind), plurals, f"kinds are {', '.join(plurals)}")
+    names = plurals if nearest(kind, plurals) else [found.singular for found in scanned().kinds]
+    end = suggestion(str(kind), names, f"kinds are {', '.join(plurals)}")
     return UnknownComponent(f"there is no kind {kind!r}{end}")
 
 
@@ -95,14 +94,14 @@ def unknown(kind: str, name: str) -> UnknownComponent:
 
 
 def known_distributions() -> set[str]:
-    """Return the names of our own plugins, and of what is installed, registered or switched off.
+    """Return the names of known plugins, and of what is installed, registered or switched off.
 
     Example:
         >>> from lumin_core.registry.hints import known_distributions
         >>> "lumin-plugin-gnn" in known_distributions()
         True
     """
-    return {component.distribution for component in (*known(), *scanned().disabled)} | set(first_party()["plugins"])
+    return {component.distribution for component in (*known(), *scanned().disabled)} | set(known_plugins())
 
 
 def is_installed(distribution: str) -> bool:
@@ -117,7 +116,7 @@ def is_installed(distribution: str) -> bool:
 
 
 def missing(kind: str | None = None) -> list[tuple[str, str, str]]:
-    """List what our plugins that are not installed have, as ``(plugin, kind, name)``.
+    """List what known plugins that are not installed have, as ``(plugin, kind, name)``.
 
     Args:
         kind: Only of this kind, in the singular.
@@ -129,7 +128,7 @@ def missing(kind: str | None = None) -> list[tuple[str, str, str]]:
     """
     return [
         (plugin, its_kind, name)
-        for plugin, theirs in first_party()["plugins"].items()
+        for plugin, theirs in known_plugins().items()
         if not is_installed(plugin)
         for its_kind, names in theirs["components"].items()
         if kind in (None, its_kind)
@@ -138,7 +137,7 @@ def missing(kind: str | None = None) -> list[tuple[str, str, str]]:
 
 
 def elsewhere(kind: str, name: str) -> list[str]:
-    """Say who has a name: plugins that are switched off, and ours that are not installed.
+    """Say who has a name: plugins that are switched off, and known ones that are not installed.
 
     Example:
         >>> from lumin_core.registry.hints import elsewhere
@@ -152,7 +151,7 @@ def elsewhere(kind: str, name: str) -> list[str]:
 
 
 def not_installed(kind: str, name: str) -> list[str]:
-    """Say which of our plugins has a name, of those that are not installed.
+    """Say which of the known plugins has a name, of those that are not installed.
 
     Example:
         >>> from lumin_core.registry import not_installed
@@ -161,7 +160,7 @@ def not_installed(kind: str, name: str) -> list[str]:
     """
     origin, _, bare = name.rpartition("/")
     return [
-        f"{plugin} has it: pip install {plugin}"
+        f"{plugin} has it: {install_of(plugin)}"
         for plugin, _ in owners(kind, normalise(bare))
         if not is_installed(plugin) and (not origin or short(plugin) == short(origin))
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 FIRST_PARTY_PREFIX = "lumin-plugin-"
 FIRST_PARTY = (
@@ -40,13 +40,20 @@ _VALID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 class Contents(TypedDict):
-    """What one of our plugins has.
+    """What a plugin has.
 
     Attributes:
+        summary: What it is, in a line.
+        url: Where more is said of it, where that is not the index.
+        install: How it is installed, where that is not ``pip install`` and its name.
         kinds: The kinds that it declares, in the plural.
         components: The names of its components by kind, in the singular.
         helps: Its commands, and what each does in a line.
     """
+
+    summary: NotRequired[str]
+    url: NotRequired[str]
+    install: NotRequired[str]
 
     kinds: list[str]
     components: dict[str, list[str]]
@@ -78,46 +85,6 @@ def first_party() -> FirstParty:
 
     found: FirstParty = json.loads(Path(__file__).with_name("first_party.json").read_text(encoding="utf-8"))
     return found
-
-
-def owners(kind: str, key: str) -> list[tuple[str, str]]:
-    """List the first-party components of a kind whose name has this compared form.
-
-    Each is given as ``(distribution, name)``.
-
-    Example:
-        >>> from lumin_core.registry.names import owners
-        >>> owners("head", "gnnhead")
-        [('lumin-plugin-gnn', 'gnn_head')]
-    """
-    return [
-        (plugin, name)
-        for plugin, theirs in first_party()["plugins"].items()
-        for name in theirs["components"].get(kind, ())
-        if normalise(name) == key
-    ]
-
-
-def declarer(plural: str) -> str | None:
-    """Return which of our plugins declares a kind.
-
-    Example:
-        >>> from lumin_core.registry.names import declarer
-        >>> declarer("graph_extractors"), declarer("heads")
-        ('lumin-plugin-gnn', None)
-    """
-    return declared_kinds().get(plural)
-
-
-def declared_kinds() -> dict[str, str]:
-    """Return the kinds that our plugins declare, in the plural, and the plugin that declares each.
-
-    Example:
-        >>> from lumin_core.registry.names import declared_kinds
-        >>> declared_kinds()["graph_extractors"]
-        'lumin-plugin-gnn'
-    """
-    return {plural: plugin for plugin, theirs in first_party()["plugins"].items() for plural in theirs["kinds"]}
 
 
 def moved_to(kind: str, qualified: str) -> str | None:
@@ -174,6 +141,7 @@ def is_valid(name: str) -> bool:
     return _VALID.fullmatch(name) is not None and normalise(name) != "name"
 
 
+@cache
 def canonical(distribution: str) -> str:
     """Give a distribution's name as package indices compare it.
 
@@ -189,6 +157,7 @@ def canonical(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
+@cache
 def short(distribution: str) -> str:
     """Return the prefix of qualified names.
 

@@ -18,6 +18,9 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lumin_core.registry.lookup import components, kinds
+from lumin_core.registry.names import canonical
+from lumin_core.registry.scan import KIND_DECLARATION
 from lumin_core.registry.validation import check
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def report(component: Component) -> str | None:
     """
     with warnings.catch_warnings(record=True), _captured() as output:  # warnings are not output
         warnings.simplefilter("default")  # one is no error, whatever the caller says of warnings
-        before = _shared_state()
+        before, loaded = _shared_state(), set(sys.modules)
         try:
             problem = check(component)
         except BaseException as error:  # noqa: BLE001  # also a KeyboardInterrupt that a plugin raises
@@ -49,8 +52,18 @@ def report(component: Component) -> str | None:
         after = _shared_state()
     found = [problem] if problem else []
     found += [f"importing it changes {what}" for what in before if after[what] != before[what]]
+    found += [f"importing it imports {name}, another plugin" for name in _strangers(component, loaded)]
     found += [f"importing it prints {_start_of(text)!r}" for text in output if text]
     return "; ".join(found) or None
+
+
+def _strangers(component: Component, loaded: set[str]) -> list[str]:
+    """List other plugins imported with a component; that which declares its kind may be."""
+    plural = next((kind.plural for kind in kinds() if kind.singular == component.kind), None)
+    declarers = {one.distribution for one in components(KIND_DECLARATION) if one.name == plural}
+    others = {one.distribution for one in components()} - {"lumin-core", component.distribution, *declarers}
+    new = {canonical(name.partition(".")[0]) for name in set(sys.modules) - loaded}
+    return sorted(others & new)
 
 
 def _shared_state() -> dict[str, Any]:

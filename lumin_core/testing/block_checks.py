@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,15 +38,17 @@ def check_block_shape(subject: Subject) -> None:
     if not is_positive(width):
         raise CheckFailed(f"get_out_size() should be a positive int, got {width!r}")
     for n in _SIZES:
-        shape = tuple(blocks.evaluated(block, blocks.inputs_of(block, n)).shape)
-        if shape != (n, width):
+        out = blocks.evaluated(block, blocks.inputs_of(block, n))
+        if out.dtype != torch.float32:
+            raise CheckFailed(f"from float32 it gives {out.dtype}: make tensors with dtype=x.dtype")
+        if (shape := tuple(out.shape)) != (n, width):
             raise CheckFailed(
                 f"for {n} events the output should have the shape ({n}, {width}), as get_out_size() says, got {shape}"
             )
 
 
 def check_block_gradient(subject: Subject) -> None:
-    """Every trainable parameter gets a finite gradient that is not zero, and the inputs of bodies and tails do."""
+    """Every trainable parameter gets a finite gradient that is not zero; so does a body's input."""
     block = subject.make().train()
     moved: dict[str, bool] = {name: False for name, p in block.named_parameters() if p.requires_grad}
     reached = False
@@ -83,11 +86,12 @@ def _has_moved(name: str, gradient: torch.Tensor | None) -> bool:
 def check_block_modules(subject: Subject) -> None:
     """No module, parameter or tensor is hidden in an attribute that torch does not look into."""
     block = subject.make()
+    known = {id(part) for part in (*block.modules(), *block.parameters(), *block.buffers())}
     for owner, module in block.named_modules():
         for name, value in vars(module).items():
             if name.startswith("_") and name in vars(nn.Module()):  # where torch keeps what is registered
                 continue
-            for hidden in _hidden(value):
+            for hidden in (part for part in _hidden(value) if id(part) not in known):
                 where = f"{type(module).__name__}.{name}" + (f" (at {owner})" if owner else "")
                 raise CheckFailed(
                     f"{where} hides {'a tensor' if isinstance(hidden, torch.Tensor) else type(hidden).__name__}, which "
@@ -108,7 +112,7 @@ def _hidden(value: object) -> Iterator[object]:
 
 
 def check_block_seed(subject: Subject) -> None:
-    """One seed gives equal parameters, another one other ones, and no generator but torch's is touched."""
+    """One seed gives equal parameters, another other ones, and torch's generator alone is used."""
     before = _generators()
     one, same, other = (subject.make(seed=seed).state_dict() for seed in (1, 1, 2))
     _drawn(subject.make().train(), blocks.inputs_of(subject.make(), 4), 0)
@@ -130,19 +134,18 @@ def _is_random(values: torch.Tensor) -> bool:
 
 
 def _generators() -> dict[str, object]:
-    name, keys, *others = np.random.get_state()
     return {
         "the random numbers of Python": random.getstate(),
-        "the random numbers of numpy": (name, keys.tobytes(), tuple(others)),
+        "the random numbers of numpy": repr(np.random.get_state(legacy=False)),
         "torch's seed": torch.get_rng_state().numpy().tobytes(),
     }
 
 
 def check_block_evaluation(subject: Subject) -> None:
-    """In evaluation an event's output is its own: the same twice, in any order and company, finite."""
+    """In evaluation an event's output is its own: the same twice, in any order and company."""
     block = blocks.trained(subject.make())
     x = blocks.inputs_of(block, 7)
-    kept, state, before = copy.deepcopy(x), blocks.state_of(block), torch.get_rng_state()
+    state, before = blocks.state_of(block), torch.get_rng_state()
     out = blocks.evaluated(block, x)
     again = blocks.evaluated(block, x)
     way_out = "use self.training where training differs, and no other event in evaluation"
@@ -151,9 +154,6 @@ def check_block_evaluation(subject: Subject) -> None:
         raise CheckFailed("it draws random numbers in evaluation mode: do so where self.training is true")
     if changed := list(blocks.differing(state, blocks.state_of(block))):
         raise CheckFailed(f"evaluation changes {listed(changed)}: count statistics where self.training is true")
-    for came, given in zip(blocks.tensors_of(x), blocks.tensors_of(kept), strict=True):
-        if not torch.equal(came.nan_to_num(nan=-1), given.nan_to_num(nan=-1)):
-            raise CheckFailed("it changes its input in place: work on a copy, x = x.clone(), or use no method like add_()")
     order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
     moved = blocks.evaluated(block, blocks.of_inputs(lambda part: part[order], x))
     blocks.expect_equal(moved, out[order], "events in another order", way_out, blocks.TOLERANCE)
@@ -161,18 +161,36 @@ def check_block_evaluation(subject: Subject) -> None:
     blocks.expect_equal(alone, out[2:3], "one event alone", way_out, blocks.TOLERANCE)
 
 
+def check_block_input(subject: Subject) -> None:
+    """The input stays as it is, in training and in evaluation."""
+    block = subject.make()
+    for is_training in (True, False):
+        x = blocks.inputs_of(block, 7)
+        kept = copy.deepcopy(x)
+        with torch.no_grad():
+            _drawn(block.train(is_training), x, 0)
+        for came, given in zip(blocks.tensors_of(x), blocks.tensors_of(kept), strict=True):
+            if not torch.equal(came.nan_to_num(nan=-1), given.nan_to_num(nan=-1)):
+                raise CheckFailed("it changes its input in place: work on x.clone(), and use no method like add_()")
+
+
 def check_block_finite(subject: Subject) -> None:
     """Inputs of zeros and of 1e4 give finite outputs."""
     block = subject.make()
     sample = blocks.inputs_of(block, 3)
     for name, value in (("zeros", 0.0), (f"{_LARGE:g}", _LARGE)):
-        x = blocks.of_inputs(lambda part, value=value: torch.where(part.isnan(), part, value), sample)  # noqa: B023
+        x = blocks.of_inputs(partial(_filled, value=value), sample)
         if getattr(block, "cat_embedder", None) is not None:
             x = _with_codes(block, x)
         if block.kind == "head" and hasattr(block, "example_inputs"):
             raise NotApplicable("its inputs are of its own form")
         if not blocks.evaluated(block, x).isfinite().all():
             raise CheckFailed(f"inputs of {name} give an output that is not finite: guard roots, logarithms, divisions")
+
+
+def _filled(x: torch.Tensor, value: float) -> torch.Tensor:
+    """Give all that is there one value."""
+    return torch.where(x.isnan(), x, value)
 
 
 def _with_codes(head: Any, x: Any) -> Any:
@@ -185,25 +203,22 @@ def _with_codes(head: Any, x: Any) -> Any:
 
 
 def check_block_frozen(subject: Subject) -> None:
-    """Frozen, neither parameters nor statistics move in training; not any more, they do as before."""
-    made = [subject.make(offered={"freeze": True})] if "freeze" in subject.signature.names else []
-    for block in [*made, subject.make()]:
-        block.freeze_layers()
-        if block.get_param_count():
-            raise CheckFailed(
-                f"{block.get_param_count()} parameters are trained after freeze_layers(), expected none: hold them in "
-                "modules that the block owns"
-            )
-        before = blocks.state_of(block)
-        if moved := list(blocks.differing(before, blocks.state_of(blocks.trained(block)))):
-            raise CheckFailed(f"training moves {listed(moved)} of a frozen block: count statistics only in training mode")
-        block.unfreeze_layers()
-        if block.get_param_count() != block.get_param_count(trainable=False):
-            raise CheckFailed("parameters are still held after unfreeze_layers()")
-    for block in made:
-        fresh = subject.make(offered={"freeze": True})
-        if fresh.get_param_count():
-            raise CheckFailed("freeze=True trains parameters: end the constructor with if freeze: self.freeze_layers()")
+    """Frozen, neither parameters nor statistics move in training."""
+    if "freeze" in subject.signature.names and subject.make(offered={"freeze": True}).get_param_count():
+        raise CheckFailed("freeze=True trains parameters: end the constructor with if freeze: self.freeze_layers()")
+    block = subject.make()
+    block.freeze_layers()
+    if block.get_param_count():
+        raise CheckFailed(
+            f"{block.get_param_count()} parameters are trained after freeze_layers(), expected none: hold them in "
+            "modules that the block owns"
+        )
+    before = blocks.state_of(block)
+    if moved := list(blocks.differing(before, blocks.state_of(blocks.trained(block)))):
+        raise CheckFailed(f"training moves {listed(moved)} of a frozen block: count statistics only in training mode")
+    block.unfreeze_layers()
+    if block.get_param_count() != block.get_param_count(trainable=False):
+        raise CheckFailed("parameters are still held after unfreeze_layers()")
 
 
 def check_block_state(subject: Subject) -> None:
@@ -214,7 +229,9 @@ def check_block_state(subject: Subject) -> None:
     try:
         new.load_state_dict(block.state_dict())
     except RuntimeError as error:
-        raise CheckFailed(f"a new one does not take the state: {error}; build all modules in the constructor") from error
+        raise CheckFailed(
+            f"a new one does not take the state: {error}; build all modules in the constructor"
+        ) from error
     expected = blocks.evaluated(block, x)
     blocks.expect_equal(blocks.evaluated(new, x), expected, "a new one with the state of a trained one", _MOVES)
 
@@ -227,15 +244,16 @@ def check_block_saved(subject: Subject) -> None:
 
 
 def check_block_copy(subject: Subject) -> None:
-    """A deep copy gives equal answers, and training it leaves the original alone."""
+    """A deep copy gives equal answers, and training it, or another one, leaves the original alone."""
     block = subject.make()
     x = blocks.inputs_of(block, 7)
     expected, before = blocks.evaluated(block, x), blocks.state_of(block)
     copied = copy.deepcopy(block)
     blocks.expect_equal(blocks.evaluated(copied, x), expected, "a deep copy", _MOVES)
     blocks.trained(copied)
+    blocks.trained(subject.make())
     if shared := list(blocks.differing(before, blocks.state_of(block))):
-        raise CheckFailed(f"training a copy changes {listed(shared)} of the original: share no tensors, {_MOVES}")
+        raise CheckFailed(f"training a copy, or another one, changes {listed(shared)}: share no tensors, {_MOVES}")
 
 
 def check_block_precision(subject: Subject) -> None:
@@ -246,6 +264,8 @@ def check_block_precision(subject: Subject) -> None:
     double = copy.deepcopy(block).double()
     way_out = "make tensors in forward with x.new_zeros(...) or dtype=x.dtype, and hold constants in buffers"
     wide = _tried(double, blocks.of_inputs(torch.Tensor.double, x), "double precision", way_out)
+    if wide.dtype != torch.float64:
+        raise CheckFailed(f"in double precision it gives {wide.dtype}; {way_out}")
     blocks.expect_equal(wide, expected, "double precision", way_out, 1e-3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = _tried(block, x, "mixed precision", way_out)
@@ -301,6 +321,7 @@ CHECKS = (
     Check(check_block_modules),
     Check(check_block_seed),
     Check(check_block_evaluation),
+    Check(check_block_input),
     Check(check_block_finite),
     Check(check_block_frozen),
     Check(check_block_state),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_body_members(subject: Subject) -> None:
-    """A body of several members gives all of their columns, member by member: ``members * width``."""
+    """A body of several members gives the columns of all: ``members * width``."""
     body = subject.make()
     members = getattr(body, "members", 1)
     if not is_positive(members):

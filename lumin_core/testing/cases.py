@@ -47,7 +47,7 @@ class Case:
     full: bool = False
 
     def __str__(self) -> str:
-        """Name it, as pytest does: ``head-mine/my_head-check_head_shape``."""
+        """Name it, as pytest does: ``head-mine/my_head-check_block_shape``."""
         return f"{self.subject.kind}-{self.subject.name}-{self.check.name}"
 
     def run(self) -> Outcome:
@@ -89,7 +89,7 @@ def checks_of(kind: str) -> tuple[Check, ...]:
 
     Example:
         >>> from lumin_core.testing import checks_of
-        >>> "check_head_shape" in [check.name for check in checks_of("head")]
+        >>> "check_block_shape" in [check.name for check in checks_of("head")]
         True
     """
     return (*CHECKS, *_own_checks(kind))
@@ -108,7 +108,7 @@ def cases_of(subjects: Iterable[Subject], *, full: bool | None = None) -> list[C
     Example:
         >>> from lumin_core.testing import cases_of, installed
         >>> str(cases_of(installed("lumin-core"))[0])
-        'activation-core/gelu-check_entry_point'
+        'activation-core/gelu-check_import'
     """
     is_full = bool(os.environ.get("CI")) if full is None else full
     cases = [Case(subject, check, is_full) for subject in subjects for check in checks_of(subject.kind)]

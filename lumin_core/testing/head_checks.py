@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lumin_core.checks import listed
+from lumin_core import registry
 from lumin_core.errors import ConfigError
 from lumin_core.model import features
-from lumin_core.model.blocks import Head
-from lumin_core.testing import block_checks, blocks, samples
+from lumin_core.model.head_data import needs_data
+from lumin_core.model.matrix_head import matrix_elements
+from lumin_core.testing import block_checks, blocks
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
 from lumin_core.testing.promises import Check
+from lumin_core.testing.subject import prepared
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,13 +28,13 @@ _MASKED = "leave absent objects out by the mask of get_matrix: sums times mask, 
 
 
 def check_head_feat_map(subject: Subject) -> None:
-    """The ``feat_map`` has all features, with columns that there are, and no other column depends on a feature."""
+    """``feat_map`` has all features, and no column depends on a feature that it does not say."""
     head = subject.make()
     try:
         features.check_map(head)
     except ConfigError as error:
         raise CheckFailed(str(error)) from error
-    head = blocks.trained(head)
+    blocks.trained(head)
     for feat, x, moved in _moved(head):
         changed = (blocks.evaluated(head, x) - blocks.evaluated(head, moved)).abs().amax(0)
         own = set(head.feat_map[feat])
@@ -65,7 +68,7 @@ def _moved(head: Any) -> Any:
 
 
 def check_head_absent(subject: Subject) -> None:
-    """Where all objects are absent the output is finite, has a finite gradient, and the other events stay."""
+    """An event whose objects are all absent has a finite output and gradient."""
     head = _for_objects(subject)
     x = blocks.inputs_of(head, 6)
     empty = x.clone()
@@ -86,9 +89,10 @@ def check_head_absent(subject: Subject) -> None:
 
 
 def check_head_padding(subject: Subject) -> None:
-    """Room for more objects, which are absent, changes nothing, where the parameters are for any number of objects."""
+    """Room for more objects, which are absent, changes nothing, if the parameters allow more."""
     head = _for_objects(subject)
-    wide = _with_vecs(subject, [*head.vecs, "more_0", "more_1"])
+    vecs = [*head.vecs, "more_0", "more_1"]
+    wide = subject.make(vecs=vecs, offered={"cont_feats": matrix_elements(vecs, head.feats_per_vec)})
     shapes, theirs = ({name: value.shape for name, value in one.state_dict().items()} for one in (head, wide))
     if shapes != theirs:
         raise NotApplicable("its parameters are for one number of objects")
@@ -122,7 +126,7 @@ def check_head_row_wise(subject: Subject) -> None:
     head = _for_objects(subject)
     if "row_wise" not in subject.signature.names:
         raise NotApplicable("it has no option row_wise")
-    other = subject.make(offered={"row_wise": False})
+    other = subject.make(row_wise=False)
     other.load_state_dict(head.state_dict())
     x = blocks.inputs_of(head, 6)
     came = blocks.evaluated(other, x.transpose(1, 2))
@@ -130,7 +134,7 @@ def check_head_row_wise(subject: Subject) -> None:
 
 
 def check_head_flat(subject: Subject) -> None:
-    """Flat columns ``{vec}_{feat}`` give the same as the matrix, and so does a matrix behind flat inputs."""
+    """Flat columns ``{vec}_{feat}`` give the same as the matrix, alone or behind flat inputs."""
     head = _for_objects(subject)
     x = blocks.inputs_of(head, 6)
     expected = blocks.evaluated(head, x)
@@ -152,13 +156,8 @@ def _for_objects(subject: Subject) -> Any:
     return blocks.trained(head)
 
 
-def _with_vecs(subject: Subject, vecs: list[str]) -> Any:
-    given = samples.offered("head", subject.signature.names, {**subject.options, "vecs": vecs})
-    return subject.make(vecs=vecs, offered={key: value for key, value in given.items() if key != "vecs"})
-
-
 def check_head_missing(subject: Subject) -> None:
-    """Missing values are taken for what ``missing`` says: ``"zero"``, or ``"keep"``, and then the output is finite."""
+    """What says ``missing = "keep"`` gives a finite output for missing values."""
     head = subject.make()
     if head.missing not in ("zero", "keep"):
         raise CheckFailed(f"missing should be 'zero' or 'keep', got {head.missing!r}")
@@ -172,25 +171,19 @@ def check_head_missing(subject: Subject) -> None:
 
 
 def check_head_prepare(subject: Subject) -> None:
-    """``prepare`` gives options of the constructor, as plain values, the same twice, and none where they are given."""
-    prepare = getattr(subject.target, "prepare", None)
-    if prepare is None or prepare.__func__ is getattr(getattr(Head, "prepare", None), "__func__", None):
+    """``prepare`` gives options of the constructor as plain values, and none that are given."""
+    if subject.is_instance or not needs_data(subject.target):
         raise NotApplicable("it asks for no data")
-    with samples.fold_yielder() as fy:
-        asked = samples.prepared(subject.target, fy, subject.options)
-        again = samples.prepared(subject.target, fy, subject.options)
-        left = samples.prepared(subject.target, fy, {**subject.options, **asked})
-    if unknown := [name for name in asked if name not in subject.signature.names]:
-        raise CheckFailed(f"prepare gives {listed(unknown)}, which the constructor does not take")
+    said, asked = subject.said_options, subject.options
     try:
-        text = json.dumps(asked)
+        text = json.dumps(asked, sort_keys=True)
     except TypeError as error:
         raise CheckFailed(f"prepare should give plain values, which JSON holds: {error}; use .tolist()") from error
-    if text != json.dumps(again):
+    if text != json.dumps(prepared(partial(subject.target, **said)), sort_keys=True):
         raise CheckFailed("prepare gives other options when it is asked again: draw nothing, or from a fixed seed")
-    if more := [name for name in left if name in asked]:
-        raise CheckFailed(f"prepare gives {listed(more)} though it is given: return what is not, {{}} if all is")
-    bare = subject.make(prepare=False)
+    if text != json.dumps(prepared(partial(subject.target, **asked)), sort_keys=True):
+        raise CheckFailed("prepare gives other options where they are given: return what is not, {} if all is")
+    bare = registry.build("head", partial(subject.target, **said), **subject.offered())
     try:
         bare(blocks.inputs_of(bare, 2))
     except ConfigError:

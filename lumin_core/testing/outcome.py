@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lumin_core import PLUGIN_API, __version__
+from lumin_core.checks import listed
 from lumin_core.display import Displayed, Row
 from lumin_core.files import write_json
 
@@ -56,7 +57,7 @@ class Outcome:
 
     Example:
         >>> from lumin_core.testing import Outcome
-        >>> Outcome("head", "mine/my_head", "check_head_shape", "passed").state
+        >>> Outcome("head", "mine/my_head", "check_block_shape", "passed").state
         'passed'
     """
 
@@ -78,11 +79,11 @@ class Report(Displayed):
 
     Example:
         >>> from lumin_core.testing import Outcome, Report
-        >>> failed = Outcome("head", "mine/my_head", "check_head_shape", "failed", "got (2, 3)")
+        >>> failed = Outcome("head", "mine/my_head", "check_block_shape", "failed", "got (2, 3)")
         >>> report = Report([failed], "mine")
         >>> report
         mine: 1 failed
-          failed  head mine/my_head, check_head_shape: got (2, 3)
+          failed  head mine/my_head, check_block_shape: got (2, 3)
         >>> report.passed
         False
     """
@@ -118,7 +119,7 @@ class Report(Displayed):
             >>> import tempfile
             >>> from pathlib import Path
             >>> from lumin_core.testing import Outcome, Report
-            >>> outcomes = [Outcome("head", "my_head", "check_head_shape", "passed")]
+            >>> outcomes = [Outcome("head", "my_head", "check_block_shape", "passed")]
             >>> report = Report(outcomes, "MyHead")
             >>> report.write(Path(tempfile.mkdtemp()) / "lumin-checks.json").name
             'lumin-checks.json'
@@ -133,9 +134,9 @@ class Report(Displayed):
 
         Example:
             >>> from lumin_core.testing import Outcome, Report
-            >>> outcomes = [Outcome("head", "my_head", "check_head_shape", "passed")]
+            >>> outcomes = [Outcome("head", "my_head", "check_block_shape", "passed")]
             >>> Report(outcomes, "MyHead").to_dict()["passed"]
-            {'head my_head': ['check_head_shape']}
+            {'head my_head': ['check_block_shape']}
         """
         names: dict[str, list[str]] = {}
         for outcome in self._of("passed"):
@@ -155,9 +156,13 @@ class Report(Displayed):
         return f"{self.about}: {', '.join(said) or 'there was no check'}"
 
     def _rows(self) -> Iterable[Row]:
-        for state in ("failed", "warned", "expected", "skipped"):
+        for state in ("failed", "warned", "expected"):
             for outcome in self._of(state):
                 yield state, f"{_of_what(outcome)}, {outcome.check}: {outcome.message}"
+        reasons: dict[str, list[str]] = {}
+        for outcome in self._of("skipped"):
+            reasons.setdefault(outcome.message, []).append(outcome.check)
+        yield from (("skipped", f"{listed(dict.fromkeys(checks))}: {why}") for why, checks in reasons.items())
 
     def _of(self, state: str) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.state == state]

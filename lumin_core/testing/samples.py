@@ -162,13 +162,12 @@ def targets(n: int, objective: str = "classification", n_out: int = 1, seed: int
     return (score > 0).float() if objective == "classification" else score
 
 
-def offered(kind: str, names: Collection[str] = (), options: Mapping[str, object] | None = None) -> dict[str, Any]:
+def offered(kind: str, options: Mapping[str, object] | None = None) -> dict[str, Any]:
     """Return what the builder offers to the constructor of a component, for these samples.
 
     Args:
         kind: Kind of the component.
-        names: What its constructor takes.
-        options: Options that it is given, which may name other objects: ``vecs, feats_per_vec``.
+        options: Options that it is given; a head's may name objects: ``vecs, feats_per_vec``.
 
     Example:
         >>> from lumin_core.testing import samples
@@ -177,7 +176,9 @@ def offered(kind: str, names: Collection[str] = (), options: Mapping[str, object
     """
     lookups = {"lookup_init": normal_initialiser, "lookup_act": lookup_act, "freeze": False}
     if kind == "head":
-        return lookups | ({} if "vecs" in names else {"cat_embedder": cat_embedder()}) | _features(names, options or {})
+        if "vecs" in (options or {}):
+            return lookups | {"cont_feats": _elements(options or {})}
+        return lookups | {"cont_feats": list(CONT_FEATS), "cat_embedder": cat_embedder()}
     if kind == "body":
         feats = [*CONT_FEATS, *CAT_FEATS]
         return lookups | {"n_in": len(feats), "feat_map": {feat: [i] for i, feat in enumerate(feats)}}
@@ -185,20 +186,28 @@ def offered(kind: str, names: Collection[str] = (), options: Mapping[str, object
         return lookups | {"n_in": 8, "n_out": 1, "objective": "regression"}
     if kind == "optimiser":
         return {"params": [torch.nn.Parameter(torch.ones(3))]}
+    if kind == "initialiser":
+        return {"act": "relu", "fan_in": 4, "fan_out": 3}
     return {"num_features": 4} if kind == "norm" else {}
 
 
-def _features(names: Collection[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the features that a head is offered: those of the objects, for a matrix."""
-    if "vecs" not in names:
-        return {"cont_feats": list(CONT_FEATS)}
-    objects = {"vecs": list(VECS), "feats_per_vec": list(FEATS_PER_VEC), **options}
-    return {
-        "cont_feats": matrix_elements(objects["vecs"], objects["feats_per_vec"]),
-        "vecs": objects["vecs"],
-        "feats_per_vec": objects["feats_per_vec"],
-        "row_wise": True,
-    }
+def objects(names: Collection[str]) -> dict[str, Any]:
+    """Return the options that say what the objects of a matrix are, as far as a head takes them.
+
+    Args:
+        names: What its constructor takes.
+
+    Example:
+        >>> from lumin_core.testing import samples
+        >>> samples.objects(["cont_feats", "vecs", "depth"])
+        {'vecs': ['tau', 'jet', 'met']}
+    """
+    told = {"vecs": list(VECS), "feats_per_vec": list(FEATS_PER_VEC), "row_wise": True}
+    return {name: value for name, value in told.items() if name in names}
+
+
+def _elements(options: Mapping[str, Any]) -> list[str]:
+    return matrix_elements(options["vecs"], options["feats_per_vec"])
 
 
 @cache

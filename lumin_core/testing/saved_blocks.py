@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,10 +93,12 @@ def model_of(subject: Subject) -> Model:
     """
     specs: dict[str, Any] = {**_PLAIN, subject.kind: subject.spec()}
     made = subject.make()
-    given = {"cont_feats": list(samples.CONT_FEATS), "cat_embedder": samples.cat_embedder()}
+    given: dict[str, Any] = {"cont_feats": list(samples.CONT_FEATS), "cat_embedder": samples.cat_embedder()}
     if subject.kind == "head":
         given = {"cont_feats": made.cont_feats or made.matrix_feats, "cat_embedder": made.cat_embedder}
-    n_out = getattr(made, "n_out", 1) if subject.kind == "tail" else 1
+    if subject.kind == "tail":
+        specs["body"] = partial(PlainBody, width=made.n_in)
+    n_out = made.n_out if subject.kind == "tail" else 1
     return Model(ModelBuilder("regression", n_out, seed=1, **given, **specs), device="cpu")
 
 

@@ -43,18 +43,19 @@ class PlainHead(Head):
 class PlainBody(Body):
     """A dense layer, with a norm and dropout: statistics and random numbers, as real ones have."""
 
-    def __init__(self, n_in: int, feat_map: dict[str, list[int]]) -> None:
+    def __init__(self, n_in: int, feat_map: dict[str, list[int]], width: int = 4) -> None:
         super().__init__(n_in, feat_map)
-        self.layer = nn.Sequential(nn.Linear(n_in, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Dropout(0.2))
+        self.width = width
+        self.layer = nn.Sequential(nn.Linear(n_in, width), nn.BatchNorm1d(width), nn.Tanh(), nn.Dropout(0.2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn ``(B, n_in)`` into ``(B, 4)``."""
+        """Turn ``(B, n_in)`` into ``(B, width)``."""
         hidden: Tensor = self.layer(x)
         return hidden
 
     def get_out_size(self) -> int:
         """Give the width."""
-        return 4
+        return self.width
 
 
 class PlainTail(Tail):

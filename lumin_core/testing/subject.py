@@ -6,11 +6,13 @@ import copy
 import inspect
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lumin_core import registry, seeds
 from lumin_core.checks import did_you_mean, listed
-from lumin_core.errors import ConfigError, LuminError, UnknownComponent
+from lumin_core.errors import BrokenPlugin, ConfigError, LuminError, UnknownComponent
+from lumin_core.model.head_data import needs_data, prepared_head
+from lumin_core.model.options import options_of
 from lumin_core.registry.config import component_of
 from lumin_core.registry.names import canonical, snake_case
 from lumin_core.registry.signature import Signature, signature_of
@@ -36,6 +38,7 @@ class Subject:
     Attributes:
         name: The qualified name, or that of the class.
         distribution: The distribution that it is of, or None.
+        problem: Why it must not be imported in this process, or None: that would end it, say.
 
     Example:
         >>> from lumin_core.registry import find
@@ -50,6 +53,7 @@ class Subject:
         self.name = _name(thing) if self.component is None else self.component.qualified
         is_known = self.component is not None and self.component.distribution != "session"
         self.distribution = self.component.distribution if is_known and self.component else None
+        self.problem: str | None = None
         self._thing = thing
         self._expected = dict(expected_failures or {})
 
@@ -69,7 +73,9 @@ class Subject:
         Raises:
             BrokenPlugin: If it cannot be imported.
         """
-        loaded = self._thing.load() if isinstance(self._thing, registry.Component) else self._thing
+        if self.problem is not None:
+            raise BrokenPlugin(self.problem)
+        loaded = self._loaded()
         return loaded.func if isinstance(loaded, partial) else loaded
 
     @property
@@ -88,9 +94,22 @@ class Subject:
         return signature_of(self.target)
 
     @property
+    def said_options(self) -> dict[str, object]:
+        """The options that it says itself, ``example_options``, and for a matrix its objects."""
+        told = samples.objects(self.signature.names) if self.kind == "head" else {}
+        return {**told, **copy.deepcopy(dict(getattr(self.target, "example_options", {})))}
+
+    @property
     def options(self) -> dict[str, object]:
-        """The options of the examples that it says itself: ``example_options``, plain values."""
-        return copy.deepcopy(dict(getattr(self.target, "example_options", {})))
+        """The options of the examples, with what a head learns from the samples by ``prepare``."""
+        return copy.deepcopy(self._options)
+
+    @cached_property
+    def _options(self) -> dict[str, object]:
+        said = self.said_options
+        if self.kind != "head" or self.is_instance or not needs_data(self._loaded()):
+            return said
+        return said | prepared(self._spec(said))
 
     @property
     def expected_failures(self) -> dict[str, str]:
@@ -109,7 +128,7 @@ class Subject:
         """
         found = getattr(self.known_kind.load_base(), "example_offered", None)
         said = found() if callable(found) else found
-        return dict(said or {}) | samples.offered(self.kind, self.signature.names, self.options)
+        return dict(said or {}) | samples.offered(self.kind, self.said_options)
 
     def missing(self) -> list[str]:
         """List the options without default that nobody gives."""
@@ -158,6 +177,16 @@ class Subject:
 
     def _loaded(self) -> Any:
         return self._thing.load() if isinstance(self._thing, registry.Component) else self._thing
+
+
+def prepared(head: object) -> dict[str, object]:
+    """Return the options of a head's spec, with what it learns from the samples.
+
+    Args:
+        head: The spec.
+    """
+    with samples.fold_yielder() as fy:
+        return dict(options_of(prepared_head(cast("Any", head), fy, samples.CONT_FEATS)))
 
 
 @contextmanager

@@ -22,13 +22,15 @@ _MEMBERS = 2
 
 
 def check_tail_objectives(subject: Subject) -> None:
-    """For each objective that it takes, with 1 and 3 outputs, it gives ``(B, n_out)``: probabilities, their logarithms."""
+    """For each objective that it takes it gives ``(B, n_out)``, of the values that it means."""
     n_taken = 0
     for objective, n_out, tail in _tails(subject):
         n_taken += 1
         out = blocks.evaluated(tail, 5 * blocks.inputs_of(tail, 7))
         if (shape := tuple(out.shape)) != (7, n_out) or tail.get_out_size() != n_out:
-            raise CheckFailed(f"for 7 events and {n_out} outputs it should give (7, {n_out}), got {shape} ({objective})")
+            raise CheckFailed(
+                f"for 7 events and {n_out} outputs it should give (7, {n_out}), got {shape} ({objective})"
+            )
         _expect_probabilities(out, objective)
     if not n_taken:
         raise CheckFailed(f"it takes no objective of {', '.join(OBJECTIVES)}: see what its constructor raises")
@@ -49,7 +51,9 @@ def _tails(subject: Subject) -> Iterator[tuple[str, int, Any]]:
 def _expect_probabilities(out: torch.Tensor, objective: str) -> None:
     low, high = float(out.min()), float(out.max())
     if objective == "classification" and not 0 <= low <= high <= 1:
-        raise CheckFailed(f"for classification outputs are probabilities in [0, 1], got {low:.4g} to {high:.4g}: a sigmoid")
+        raise CheckFailed(
+            f"for classification outputs are probabilities in [0, 1], got {low:.4g} to {high:.4g}: a sigmoid"
+        )
     sums = out.exp().sum(1)
     if objective == "multiclass" and not torch.allclose(sums, torch.ones_like(sums), atol=blocks.TOLERANCE):
         raise CheckFailed(

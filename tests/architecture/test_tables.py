@@ -5,7 +5,9 @@ from importlib import import_module, metadata, resources
 import pytest
 
 from lumin_core import registry
-from lumin_core.registry import names
+from lumin_core.cli import contracts
+from lumin_core.registry import known_plugins, names
+from lumin_core.registry.kind_table import CORE_KINDS
 
 GROUP = "lumin."
 
@@ -16,7 +18,7 @@ def entries_of(project):
     return {
         (group.removeprefix(GROUP), name): value
         for group, members in groups.items()
-        if group.startswith(GROUP)
+        if group.startswith(GROUP) and group.removeprefix(GROUP) not in names.SEAMS
         for name, value in members.items()
     }
 
@@ -47,7 +49,7 @@ def test_names_that_moved_are_names_that_hold():
     for kind, moved in names.first_party()["moved"].items():
         for qualified in moved.values():
             origin, _, name = qualified.partition("/")
-            assert ("lumin-plugin-" + origin, name) in names.owners(kind, names.normalise(name))
+            assert ("lumin-plugin-" + origin, name) in known_plugins.owners(kind, names.normalise(name))
 
 
 def test_the_first_party_table_has_what_the_plugins_declare(projects, plugins):
@@ -106,7 +108,7 @@ def test_what_is_installed_is_what_the_repository_declares(projects):
         installed = {
             (entry.group.removeprefix(GROUP), entry.name): entry.value
             for entry in metadata.distribution(name).entry_points
-            if entry.group.startswith(GROUP)
+            if entry.group.startswith(GROUP) and entry.group.removeprefix(GROUP) not in names.SEAMS
         }
         assert installed == entries_of(project), f"pip install --no-deps -e the folder of {name} again"
 
@@ -149,3 +151,24 @@ def test_base_classes_exist_and_say_their_kind(kind):
     assert isinstance(base, type)
     if not kind.base.startswith("torch."):
         assert base.kind == kind.singular
+
+
+def test_the_docs_have_the_table_of_what_each_kind_asks_for(root):
+    """Its home is lumin_core/cli/contracts.py, from which ``lumin describe KIND`` writes."""
+    text = (root / "docs" / "plugins.md").read_text(encoding="utf-8")
+    assert contracts.as_markdown() in text
+
+
+def test_every_kind_of_the_core_has_a_contract():
+    assert list(contracts.CONTRACTS) == [kind.plural for kind in CORE_KINDS if kind.plural in contracts.CONTRACTS]
+    assert set(contracts.CONTRACTS) == {kind.plural for kind in CORE_KINDS}
+
+
+def test_every_kind_has_a_template(projects):
+    """What ``lumin new-plugin`` begins with; a plugin that declares a kind brings one."""
+    brought = {plural for project in projects.values() for plural in templates_of(project)}
+    assert brought == {kind.plural for kind in registry.kinds()}
+
+
+def templates_of(project):
+    return project["project"].get("entry-points", {}).get("lumin.templates", {})

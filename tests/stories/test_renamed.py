@@ -124,9 +124,9 @@ def test_a_run_file_and_a_fold_file_of_before_are_used(release, fy, tmp_path, ca
     release(NEW, "2.0")
     with pytest.warns(FutureWarning) as told:
         assert cli.main(["train", str(file)]) == 0
-        (step,) = FoldYielder(path).preprocessing
+    assert len(told) == 4  # of the body and the step, and of an option of each
+    (step,) = FoldYielder(path).preprocessing
     assert step.scale == 2.0
-    assert len(told) == 4
     assert json.loads((tmp_path / "run" / "run.json").read_text())["model_builder"]["body"]["name"] == "my-blocks/new"
 
 

@@ -391,3 +391,12 @@ def test_a_run_file_names_the_head_and_bins(path, fy, tmp_path, capsys):
 def test_is_built_by_name_with_what_the_builder_offers():
     given = {"cont_feats": CONT, "cat_embedder": EMBEDDER, "lookup_init": None, "lookup_act": None, "freeze": True}
     assert build("head", {"name": "NumEmbHead", "do_cat": 0.1}, **given).get_param_count() == 0
+
+
+def test_embeddings_of_categories_start_at_their_spread():
+    tables = [head(cat_embedder=EMBEDDER, cat_init_scale=scale).embeds for scale in (1, 0.1)]
+    for wide, narrow in zip(*tables, strict=True):
+        torch.testing.assert_close(narrow.weight, 0.1 * wide.weight)
+    for scale in (0, -1, "small"):
+        with pytest.raises(ConfigError, match=f"cat_init_scale must be a positive number, got {scale!r}"):
+            head(cat_embedder=EMBEDDER, cat_init_scale=scale)

@@ -1,4 +1,4 @@
-"""``lumin check-plugin``: whether a plugin is fit to be published, and what to do where it is not."""
+"""``lumin check-plugin``: is a plugin fit to be published, and what is to be done if not."""
 
 from __future__ import annotations
 

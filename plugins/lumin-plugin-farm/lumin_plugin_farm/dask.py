@@ -16,7 +16,7 @@ import logging
 import os
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from lumin_core.checks import positive
 from lumin_core.errors import ConfigError
@@ -26,7 +26,7 @@ from lumin_plugin_farm.dask_round import Round
 from lumin_plugin_farm.worker import keeping_ctrl_c_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import ModuleType
 
     from lumin_core.runs import Greeting, Job, Report
@@ -60,6 +60,8 @@ class Dask:
         >>> Dask(n_workers=2).workers
         2
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"n_workers": 2}
 
     def __init__(self, cluster: object = None, n_workers: int | None = None) -> None:
         if cluster is not None and n_workers is not None:

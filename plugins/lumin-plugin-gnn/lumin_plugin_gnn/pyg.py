@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -112,6 +112,13 @@ class PygHead(MatrixHead):
         Fey and Lenssen, https://arxiv.org/abs/1903.02428
     """
 
+    example_options: ClassVar[Mapping[str, object]] = {
+        "cont_feats": [],
+        "vecs": ["node_0", "node_1", "node_2", "edge_0", "edge_1"],
+        "feats_per_vec": ["pt", "sender", "receiver"],
+        "network": {"name": "GraphSAGE", "hidden_channels": 4, "num_layers": 2, "out_channels": 4},
+    }
+
     def __init__(
         self,
         cont_feats: Sequence[str],
@@ -138,6 +145,23 @@ class PygHead(MatrixHead):
         self.feat_map = self.map_to_all()
         if freeze:
             self.freeze_layers()
+
+    @staticmethod
+    def example_inputs(n: int, seed: int) -> Tensor:
+        """Return matrices for ``example_options``: 0 -> 1 -> 2; every second lacks node 2.
+
+        Args:
+            n: Number of graphs.
+            seed: Seed.
+
+        Returns:
+            Shape ``(n, 5, 3)``.
+        """
+        matrix = torch.full((n, 5, 3), torch.nan)
+        matrix[:, :3, 0] = torch.randn((n, 3), generator=torch.Generator().manual_seed(seed))
+        matrix[:, 3:, 1:] = torch.tensor([[0.0, 1.0], [1.0, 2.0]])
+        matrix[1::2, [2, 4]] = torch.nan
+        return matrix
 
     def forward(self, x: Inputs) -> Tensor:
         """Turn matrices ``(B, N + M, F + 2 + E)`` into ``(B, get_out_size())``.

@@ -5,7 +5,7 @@ It learns what to make of them, too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from lumin_plugin_hep.boost_head import LorentzBoostHead
 from lumin_plugin_hep.masked_norm import MaskedBatchNorm1d
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lumin_core.model import Inputs, LookupAct, LookupInit, Spec
 
@@ -69,6 +69,14 @@ class AutoExtractLorentzBoostNet(LorentzBoostHead):
         >>> head(torch.ones(5, 2, 4)).shape
         torch.Size([5, 9])
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {
+        "n_particles": 2,
+        "depth": 2,
+        "width": 4,
+        "n_singles": 2,
+        "n_pairs": 2,
+    }
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from lumin_plugin_hep.four_momentum import pair_cosines
 from lumin_plugin_hep.masked_norm import MaskedBatchNorm1d
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lumin_core.model import Inputs
 
@@ -86,6 +86,8 @@ class LorentzBoostNet(LorentzBoostHead):
         Erdmann et al., https://arxiv.org/abs/1812.09722. One frame a particle; ours has its
         guards, and masks.
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"n_particles": 2}
 
     def __init__(
         self,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lumin_core.errors import ConfigError
 from lumin_core.model import Tail, mean_of_members
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
 
@@ -29,6 +31,11 @@ class IdentTail(Tail):
         >>> IdentTail(2, 2, "regression")(torch.tensor([[3.0, 4.0]]))
         tensor([[3., 4.]])
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {"n_in": 1}
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "check_tail_objectives": "it hands on what the body gives: probabilities are the body's to make"
+    }
 
     def __init__(self, n_in: int, n_out: int, objective: str, *, members: int = 1) -> None:
         super().__init__(n_in, n_out, objective)

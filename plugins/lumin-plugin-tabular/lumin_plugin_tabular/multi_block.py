@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,11 @@ class MultiBlock(Body):
         >>> body(torch.ones(5, 3)).shape
         torch.Size([5, 9])
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {
+        "blocks": ["tabular/ident_body", {"name": "tabular/fully_connected", "depth": 1, "width": 3}],
+        "feats_per_block": [["tau_*"], ["jet_*", "met_*", "channel", "n_jets"]],
+    }
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from lumin_core.model import Head, lookup_act, matrix_elements, normal_initialis
 from lumin_core.registry import build, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lumin_core import FoldYielder
     from lumin_core.model import CatEmbedder, Inputs, LookupAct, LookupInit, Spec
@@ -59,6 +59,15 @@ class MultiHead(Head):
         >>> head((torch.tensor([[10.0]]), torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])))
         tensor([[10.,  4.,  6.]])
     """
+
+    example_options: ClassVar[Mapping[str, object]] = {
+        "matrix_head": {
+            "name": "sequence/recurrent_head",
+            "vecs": ["tau", "jet"],
+            "feats_per_vec": ["px", "py", "pz", "E"],
+            "width": 4,
+        }
+    }
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ References:
 from __future__ import annotations
 
 from functools import partial
+from math import sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumin_core.checks import did_you_mean, listed, positive
@@ -71,7 +72,13 @@ class Strong(Preset):
         sizes = list(fy.fld_szs.values())
         n_epochs = _epochs(sum(sizes), self.budget) if self.n_epochs is None else positive(self.n_epochs, "n_epochs")
         return {
-            "head": {"name": "tabular/num_emb_head", "width": 16, "n_bins": 48},
+            "head": {
+                "name": "tabular/num_emb_head",
+                "width": 16,
+                "n_bins": 48,
+                "activation": True,
+                "cat_init_scale": 0.1,
+            },
             "body": {"name": "tabular/fully_connected", "depth": 3, "width": self.budget.width, "do": 0.1},
             "opt_args": {"opt": "core/adamw", "lr": LR, "weight_decay": WEIGHT_DECAY, "decay_groups": "weights"},
             "cb_partials": [*_balance(fy, objective), _schedule(n_epochs)],
@@ -82,7 +89,7 @@ class Strong(Preset):
 
 def _epochs(n_events: int, budget: Budget) -> int:
     """Choose epochs, 3 to 60: those of the budget at 30,000 events, half at four times as many."""
-    return round(min(60.0, max(3.0, budget.epochs * (30_000 / max(n_events, 1)) ** 0.5)))
+    return round(min(60.0, max(3.0, budget.epochs * sqrt(30_000 / max(n_events, 1)))))
 
 
 def _batch(fold_sizes: list[int]) -> int:

@@ -46,7 +46,7 @@ def test_debug_shows_the_traceback():
 
 def test_usage_errors_exit_2(run):
     assert run("list-plugins", "--nonsense")[0] == 2
-    assert run("describe", "head")[0] == 2
+    assert run("describe")[0] == 2
     code, _, err = run("list-plugin")
     assert code == 2
     assert "did you mean 'list-plugins'" in err

@@ -66,3 +66,41 @@ def test_describe_fits_80_columns_without_markup_for_everything(run):
             if not line.lstrip().startswith((">>>", "...")):  # code, which is not wrapped
                 assert len(line) <= 80, component
                 assert not any(mark in line for mark in ("``", ":math:", ":class:", " at 0x", "<class")), component
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("kind", [kind.singular for kind in registry.kinds()])
+def test_describe_of_a_kind_says_what_it_asks_for(run, kind):
+    code, out, _ = run("describe", kind)
+    known = registry.find_kind(kind)
+    assert code == 0
+    assert out.startswith(f"{known.plural}\n")
+    for part in (f"lumin.{known.plural}", f"lumin new-plugin NAME --kind {kind}", "check_entry_point"):
+        assert part in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+@pytest.mark.torch
+def test_describe_of_a_kind_says_what_is_offered_and_which_checks_hold_it(run):
+    _, out, _ = run("describe", "bodies")
+    for part in ("n_in, feat_map, lookup_init, lookup_act, freeze", "lumin_core.Body", "check_block_shape: One event"):
+        assert part in out
+
+
+@pytest.mark.torch
+def test_describe_of_a_kind_of_a_plugin_shows_its_base(run, install):
+    source = '''
+        class Spice:
+            """Base of spices, shape ``(n,)``."""
+            kind = "spice"
+    '''
+    install("my-blocks", {"kinds": {"spices": "spice_kind:Spice"}}, modules={"spice_kind": source})
+    _, out, _ = run("describe", "spice")
+    for part in ("lumin.spices", "spice_kind:Spice", "Base of spices, shape (n,)", "none yet"):
+        assert part in out
+
+
+def test_describe_of_an_unknown_kind_is_a_message_alone(run):
+    code, out, err = run("describe", "haed")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: there is no kind 'haed'; did you mean 'heads'?")

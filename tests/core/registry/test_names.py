@@ -1,6 +1,6 @@
 import pytest
 
-from lumin_core.registry import names
+from lumin_core.registry import known_plugins, names
 from lumin_core.registry.kind_table import CORE_KINDS
 
 
@@ -27,8 +27,8 @@ def test_singular_of_every_kind_of_the_core(kind):
 
 
 def test_owners_ignores_case_and_separators():
-    assert names.owners("metric", "rocaucscore") == [("lumin-plugin-metrics", "roc_auc_score")]
-    assert names.owners("metric", "gnnhead") == []
+    assert known_plugins.owners("metric", "rocaucscore") == [("lumin-plugin-metrics", "roc_auc_score")]
+    assert known_plugins.owners("metric", "gnnhead") == []
 
 
 def test_processes_have_moved_to_the_farm():
@@ -51,6 +51,6 @@ def test_other_distributions_have_their_whole_name():
 
 
 def test_kinds_of_our_plugins_have_one_that_declares_them():
-    assert names.declarer("graph_extractors") == "lumin-plugin-gnn"
-    assert names.declarer("readers") == names.declarer("writers") == "lumin-plugin-io"
-    assert names.declarer("heads") is None
+    assert known_plugins.declarer("graph_extractors") == "lumin-plugin-gnn"
+    assert known_plugins.declarer("readers") == known_plugins.declarer("writers") == "lumin-plugin-io"
+    assert known_plugins.declarer("heads") is None
