@@ -122,7 +122,14 @@ def test_the_preset_has_a_version_and_budgets():
 def test_version_1_gives_what_it_gave(fy):
     arguments = Strong().arguments(fy, "classification")
     assert arguments == {
-        "head": {"name": "tabular/num_emb_head", "width": 16, "n_bins": 48, "activation": True, "cat_init_scale": 0.1},
+        "head": {
+            "name": "tabular/num_emb_head",
+            "width": 16,
+            "n_bins": 48,
+            "activation": True,
+            "with_value": True,
+            "cat_init_scale": 0.1,
+        },
         "body": {"name": "tabular/fully_connected", "depth": 3, "width": 192, "do": 0.1},
         "opt_args": {"opt": "core/adamw", "lr": 1e-3, "weight_decay": 1e-2, "decay_groups": "weights"},
         "cb_partials": [
