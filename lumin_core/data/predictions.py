@@ -149,6 +149,18 @@ class Predicting:
         with self._predictions.writing():
             yield self
 
+    def check_pred_name(self, pred_name: str, *, overwrite: bool = False) -> None:
+        """Refuse a name that `save_fold_pred` would refuse, before the predictions are made.
+
+        Args:
+            pred_name: Of the column.
+            overwrite: Whether a column of that name may be replaced that no prediction wrote.
+
+        Raises:
+            ConfigError: If there is such a column, or the name is that of data.
+        """
+        self._predictions.check_name(pred_name, overwrite=overwrite)
+
     def save_fold_pred(
         self, pred: ArrayLike, fold_idx: int, pred_name: str = "pred", *, overwrite: bool = False
     ) -> None:

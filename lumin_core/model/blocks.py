@@ -178,6 +178,7 @@ class Head(Block):
     Attributes:
         feat_map: Feature to output columns.
         missing: What it takes for missing values of inputs: ``"zero"``, or ``"keep"`` for NaN.
+        any_scale: Whether it takes inputs as they are, far from 0 and of any spread.
 
     Example:
         >>> import torch
@@ -196,6 +197,7 @@ class Head(Block):
 
     kind: ClassVar[str] = "head"
     missing: str = "zero"
+    any_scale: bool = False
 
     def __init__(self, cont_feats: Sequence[str], cat_embedder: CatEmbedder | None = None) -> None:
         super().__init__()

@@ -23,6 +23,8 @@ from lumin_core.runs.report_section import Text as Text
 from lumin_core.runs.result import result_from_json as result_from_json
 from lumin_core.runs.results import Results as Results
 from lumin_core.runs.run_view import Run as Run
+from lumin_core.runs.run_view import held_back_file as held_back_file
+from lumin_core.runs.scored import BESIDE as BESIDE
 from lumin_core.runs.scored import Scored as Scored
 from lumin_core.runs.scoring import opened_for as opened_for
 from lumin_core.runs.scoring import score_files as score_files

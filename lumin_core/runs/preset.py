@@ -23,6 +23,9 @@ from lumin_core.runs.train import train_models
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+OFFERED = ("n_epochs", "bs", "opt_args")
+"""What a preset's constructor may name, to be told what the user gives: ``None`` where nothing."""
+
 _OF_THE_RUN = ("n_models", "savepath", "seed", "resume", "overwrite", "retry_failed")
 _OF_THE_MACHINE = ("executor", "device", "visible_bar")
 _OF_THE_DATA = ("fy", "model_builder", "objective", "n_out", "cont_feats", "cat_embedder")
@@ -31,6 +34,9 @@ _NOT_GIVEN = {*_OF_THE_RUN, *_OF_THE_MACHINE, *_OF_THE_DATA, "lookup_act", "mode
 
 class Preset(ABC):
     """Base of the presets (kind ``presets``); its options are arguments of the constructor.
+
+    A constructor that names ``n_epochs``, ``bs`` or ``opt_args`` is told what the user gives, or
+    ``None``, so that a schedule fits.
 
     Attributes:
         version: Number of its answer: another one for any change of what `arguments` returns.
@@ -44,7 +50,7 @@ class Preset(ABC):
         ...         self.width = width
         ...     def arguments(self, fy, objective, n_out=None):
         ...         body = {"name": "tabular/fully_connected", "depth": 2, "width": self.width}
-        ...         return {"body": body, "bs": max(32, sum(fy.fld_szs) // 100), "n_epochs": 20}
+        ...         return {"body": body, "bs": max(32, sum(fy.fld_szs.values()) // 100), "n_epochs": 20}
     """
 
     kind: ClassVar[str] = "preset"
@@ -100,7 +106,7 @@ def with_preset(
         UnknownComponent: If the preset is not registered.
         BrokenPlugin: If it gives keys that a preset cannot give.
     """
-    found = registry.build("preset", preset)
+    found = registry.build("preset", preset, **{name: given.get(name) for name in OFFERED})
     if problem := problem_of(type(found)):
         raise BrokenPlugin(problem)
     answer = dict(found.arguments(fy, objective, n_out))

@@ -130,9 +130,8 @@ class Run:
     @cached_property
     def held_back(self) -> FoldYielder | None:
         """The events held back: ``train.test.hdf5`` beside ``train.hdf5``, where it is there."""
-        path = Path(self.config["foldfile"])
-        path = path.with_name(f"{path.stem}.test{path.suffix}")
-        return opened_for(self.ensemble, path) if look_at(path).kind == "hdf5" else None
+        path = held_back_file(self.config["foldfile"])
+        return None if path is None else opened_for(self.ensemble, path)
 
     @cached_property
     def unseen(self) -> Scored:
@@ -162,3 +161,22 @@ class Run:
 
     def _score(self, left_out: dict[int, list[int]], what: str) -> Scored:
         return score(self.models, opened_for(self.ensemble, self.fy.foldfile), left_out, what)
+
+
+def held_back_file(foldfile: str | Path) -> Path | None:
+    """Return the file of the events held back: ``train.test.hdf5`` beside ``train.hdf5``.
+
+    Args:
+        foldfile: The file of the training.
+
+    Returns:
+        Its path; ``None`` where it is not there.
+
+    Example:
+        >>> from lumin_core.runs import held_back_file
+        >>> held_back_file("no_such.hdf5") is None
+        True
+    """
+    path = Path(foldfile)
+    path = path.with_name(f"{path.stem}.test{path.suffix}")
+    return path if look_at(path).kind == "hdf5" else None

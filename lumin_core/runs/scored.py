@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_yielder import FoldYielder
     from lumin_core.training.model import Model
 
+BESIDE = "pred_tree"
+"""The column of a fold file that holds what a boosted tree predicts, out of fold."""
+
 MOST = 1_000_000
 """Events after which no further fold is asked about."""
 
@@ -32,7 +35,9 @@ class Scored:
         df: A row per event: inputs and further columns by name, in the units of before the
             preprocessing; ``gen_target`` and ``gen_weight``, as `FoldYielder.get_df` names them;
             ``pred``, the mean over the models that were asked about the event, and ``model_<i>`` of
-            each that was asked about all. Of several outputs they are ``pred_0``, ``pred_1``, ...
+            each that was asked about all; ``pred_tree`` where the file has a column of
+            that name, as ``lumin baseline`` writes it. Of several outputs they are ``pred_0``,
+            ``pred_1``, ...
         models: Numbers of the models that have a column.
         text: Which events they are, and which models were asked, as a phrase.
     """
@@ -65,7 +70,7 @@ def score(models: Mapping[int, Model], fy: FoldYielder, left_out: Mapping[int, C
         raise ConfigError(f"there are none of {what}: each fold of {fy.foldfile.name} was used by all models")
     taken = _first(folds, fy)
     answers = {i: _answers(model, fy, [fold for fold in taken if i in asked[fold]]) for i, model in models.items()}
-    df = pd.concat([_frame(fy, fold) for fold in taken], ignore_index=True)
+    df = _complete(pd.concat([_frame(fy, fold) for fold in taken], ignore_index=True))
     means = [np.mean([answers[i][fold] for i in asked[fold]], axis=0) for fold in taken]
     columns = _columns("pred", np.concatenate(means))
     everywhere = [i for i in models if all(i in asked[fold] for fold in taken)] if len(models) > 1 else []
@@ -89,12 +94,27 @@ def _answers(model: Model, fy: FoldYielder, folds: Sequence[int]) -> dict[int, n
 
 
 def _frame(fy: FoldYielder, fold: int) -> pd.DataFrame:
-    """Return the columns of a fold, but for predictions that it holds."""
+    """Return the columns of a fold, but for predictions that it holds; those of a tree are kept."""
     is_processed = any(fy.get_pipes(part) for part in ("inputs", "targets", "matrix"))
+    has_tree = fy.get_column(BESIDE, fold_idx=fold) is not None
     df = fy.get_df(
-        fold_idx=fold, inc_inputs=True, inc_misc=True, deprocess=is_processed, verbose=False, suppress_warn=True
+        BESIDE if has_tree else "pred",
+        fold_idx=fold,
+        inc_inputs=True,
+        inc_misc=True,
+        deprocess=is_processed,
+        verbose=False,
+        suppress_warn=True,
     )
-    return df.drop(columns=[name for name in df.columns if re.fullmatch(r"pred(_\d+)?", str(name))])
+    preds = [name for name in df.columns if re.fullmatch(r"pred(_\d+)?", str(name))]
+    if has_tree:
+        return df.rename(columns={name: name.replace("pred", BESIDE) for name in preds})
+    return df.drop(columns=preds)
+
+
+def _complete(df: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what a boosted tree predicts of some of the events alone."""
+    return df.drop(columns=[name for name in df.columns if str(name).startswith(BESIDE) and df[name].isna().any()])
 
 
 def _columns(name: str, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -244,15 +244,16 @@ def check_block_saved(subject: Subject) -> None:
 
 
 def check_block_copy(subject: Subject) -> None:
-    """A deep copy gives equal answers, and training it leaves the original alone."""
+    """A deep copy gives equal answers; training it, or another one, leaves the original alone."""
     block = subject.make()
     x = blocks.inputs_of(block, 7)
     expected, before = blocks.evaluated(block, x), blocks.state_of(block)
     copied = copy.deepcopy(block)
     blocks.expect_equal(blocks.evaluated(copied, x), expected, "a deep copy", _MOVES)
     blocks.trained(copied)
+    blocks.trained(subject.make())
     if shared := list(blocks.differing(before, blocks.state_of(block))):
-        raise CheckFailed(f"training a copy changes {listed(shared)} of the original: share no tensors, {_MOVES}")
+        raise CheckFailed(f"training a copy, or another one, changes {listed(shared)}: share no tensors, {_MOVES}")
 
 
 def check_block_precision(subject: Subject) -> None:
@@ -263,6 +264,8 @@ def check_block_precision(subject: Subject) -> None:
     double = copy.deepcopy(block).double()
     way_out = "make tensors in forward with x.new_zeros(...) or dtype=x.dtype, and hold constants in buffers"
     wide = _tried(double, blocks.of_inputs(torch.Tensor.double, x), "double precision", way_out)
+    if wide.dtype != torch.float64:
+        raise CheckFailed(f"in double precision it gives {wide.dtype}; {way_out}")
     blocks.expect_equal(wide, expected, "double precision", way_out, 1e-3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = _tried(block, x, "mixed precision", way_out)

@@ -99,7 +99,7 @@ class Answered:
         return Answered(act(*map(as_array, (self.preds, *(other.preds for other in others)))), members)
 
     def variance(self) -> np.ndarray:
-        """Return the variance over members, of the shape of the predictions; zero where there are none.
+        """Return the variance over members, of the predictions' shape; zero where there are none.
 
         Raises:
             ConfigError: If the collecting callback gives something else than the predictions.
@@ -139,7 +139,7 @@ class Asker:
             The answer.
 
         Raises:
-            ConfigError: If the collecting callback is no collecting callback, or is collecting another prediction.
+            ConfigError: If the callback that should collect cannot, or collects another prediction.
         """
         handler = self.question.make_handler()
         if not callable(getattr(handler, "get_preds", None)):

@@ -55,7 +55,7 @@ def say_unscaled(fit: FitParams) -> None:
         fit: The state of a fit, a training fold begun.
     """
     fy = fit.fy
-    if type(fit.by) is not BatchYielder or fy in _said:
+    if type(fit.by) is not BatchYielder or fy in _said or fit.model.head.any_scale:
         return
     if far := far_columns(fit.by.inputs, fy.get_use_cont_feats()):
         _said.add(fy)

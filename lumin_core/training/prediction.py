@@ -5,9 +5,9 @@ Of several networks it is the weighted mean and how far they differ,
 .. math:: y(x) = \frac{\sum_i a_i \, y_i(x)}{\sum_i a_i}, \qquad
     \delta(x)^2 = \frac{\sum_i a_i \, (y_i(x) - y(x))^2}{\sum_i a_i}
 
-One network is the case of one: the mean is its answer, bit for bit. Where networks have members of
-variance :math:`v_i(x)` about their own mean, this is added to :math:`(y_i(x) - y(x))^2`, which makes
-it the variance over all members of all networks (law of total variance).
+One network is the case of one: the mean is its answer, bit for bit. Where networks have members, of
+variance :math:`v_i(x)` about their own mean, this is added to :math:`(y_i(x) - y(x))^2`: the spread
+is that over all members of all networks (law of total variance).
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 
 NO_SPREAD = (
-    "a spread needs at least two models, or one with members, such as that of the body tabm: make an Ensemble of "
-    "several and ask that, or train one with members"
+    "a spread needs at least two models: make an Ensemble of several, and ask that; or train one with members, such as "
+    "those of the body tabm, whose spread it is"
 )
 """Why a model has no spread, for messages."""
 
@@ -293,7 +293,7 @@ def _views(askers: Sequence[Asker], fy: FoldYielder, fold: int) -> Iterator[list
 
 
 def _averaged(views: Iterable[list[Answered]]) -> list[Answered]:
-    """Average the answers to the views, network by network, and member by member; one view's stay what they are."""
+    """Average the answers to the views, network by network; to one view they stay what they are."""
     totals: list[Answered] = []
     n = 0
     for n, answers in enumerate(views, 1):

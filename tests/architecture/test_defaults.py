@@ -15,6 +15,8 @@ NAMES = {component.key for component in OURS}
 NO_COMPONENTS = {
     ("RecurrentHead", "act"): "one of the two that torch.nn.RNN has",
     ("FitParams", "state"): "what the loop is doing",
+    ("Strong", "budget"): "one of the recipe's two",
+    ("strong", "budget"): "one of the recipe's two",
     ("QuantileTransformer", "output_distribution"): "one of scikit-learn's two",
 }
 MATRIX = {"vecs": ["jet", "tau"], "feats_per_vec": ["px", "py", "pz", "E"]}

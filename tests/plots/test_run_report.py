@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from lumin_core import FoldYielder, build, register, registry, train_models
+from lumin_core.cli import main
 from lumin_core.errors import ConfigError
-from lumin_core.runs import Figure, ReportSection, Run, Text
+from lumin_core.runs import Figure, ReportSection, Run, Scored, Text
 from lumin_plugin_plots import (
     run_comparison,
     section_inputs,
@@ -19,7 +20,7 @@ from lumin_plugin_plots import (
     write_comparison,
     write_report,
 )
-from lumin_plugin_plots.section_metrics import on_events
+from lumin_plugin_plots.section_metrics import Metrics, on_events
 
 
 def negative_weights(fold, columns):
@@ -134,6 +135,70 @@ def test_events_held_back_are_shown_with_the_spread_of_models(train, tmp_path):
     assert "256 events of train.test.hdf5, new to all models, scored by the mean of 2 models" in page
     assert "2 models" in page
     assert "Held back" in page
+
+
+def with_tree(folder, *, n_values=1):
+    """Save what a tree would say: the truth for one half of the events, chance for the other."""
+    with FoldYielder(folder.parent / "train.hdf5") as fy, fy.writing():
+        for fold in range(len(fy)):
+            truth = fy.get_column("targets", fold_idx=fold)
+            rng = np.random.default_rng(fold)
+            pred = np.where(np.arange(len(truth)) % 2, truth, rng.random(len(truth)))
+            if n_values > 1:
+                pred = np.eye(n_values)[truth.astype(int)] * 0.5 + rng.dirichlet(np.ones(n_values), len(truth)) * 0.5
+            fy.save_fold_pred(pred, fold, "pred_tree")
+    return Run.open(folder)
+
+
+def test_a_tree_has_a_row_and_the_baseline_of_the_roc_curve(train, tmp_path, monkeypatch, undrawn):
+    reference = pytest.importorskip("sklearn.metrics").roc_auc_score
+    run = with_tree(train(tmp_path, metrics=["roc_auc_score"]))
+    drawn = {}
+    roc = section_scores.plot_roc
+    monkeypatch.setattr(section_scores, "plot_roc", lambda *args, **how: drawn.setdefault("roc", roc(*args, **how)))
+    monkeypatch.setattr(section_scores, "picture", lambda title, draw, *_: title == "ROC curve" and draw())
+    list(section_scores.Scores().build(run))
+    numbers = drawn["roc"].numbers
+    df = run.unseen.df
+    w = df["gen_weight"]
+    taken = df[w > 0]
+    assert numbers.about["baseline"] == "boosted tree"
+    assert {"boosted tree", "models"} <= {*numbers.curves}
+    table = Metrics().build(run)[-1]
+    assert [row[0] for row in table.rows] == ["roc_auc_score", "roc_auc_score, boosted tree"]
+    said = on_events(build("metric", "roc_auc_score"), run, Scored(df=taken, models=(), text=""), "pred_tree")
+    value = float(said.split(" ± ")[0])
+    expected = reference(taken["gen_target"], taken["pred_tree"], sample_weight=taken["gen_weight"])
+    assert abs(value - expected) <= 0.51 * 10 ** -len(f"{value:g}".partition(".")[2])
+
+
+def test_a_tree_of_several_classes_has_rows_and_curves(train, tmp_path, monkeypatch, undrawn):
+    run = with_tree(train(tmp_path, "multiclass", weights=False, n_models=1, n_epochs=1), n_values=3)
+    monkeypatch.setattr(section_scores, "picture", lambda title, draw, *_: draw() if "ROC" in title else None)
+    (roc,) = (part for part in section_scores.Scores().build(run)[1:] if part is not None)
+    areas = roc.numbers.about["areas"]
+    assert len(areas) == 6
+    assert all(area > 0.8 for name, area in areas.items() if "boosted tree" in name)
+    rows = {row[0]: row[1] for row in Metrics().build(run)[-1].rows}
+    assert float(rows["multi_accuracy, boosted tree"].split(" ± ")[0]) > 0.6
+    assert "multi_accuracy" in rows
+
+
+def test_a_tree_of_some_of_the_events_is_left_out(train, tmp_path):
+    folder = train(tmp_path)
+    with FoldYielder(tmp_path / "train.hdf5") as fy:
+        fy.save_fold_pred(np.zeros(64), 0, "pred_tree")
+    assert "pred_tree" not in Run.open(folder).unseen.df
+
+
+def test_lumin_baseline_is_what_the_report_shows(train, tmp_path):
+    pytest.importorskip("lumin_plugin_tabular.boosting")
+    folder = train(tmp_path, held_back=True)
+    assert main(["baseline", str(tmp_path / "train.hdf5"), "--set", "max_iter=4", "--balance-classes"]) == 0
+    df = Run.open(folder).unseen.df
+    assert len(df) == 256
+    assert df["pred_tree"].between(0, 1).all()
+    assert df["pred_tree"].nunique() > 1
 
 
 @pytest.mark.usefixtures("no_drawing")

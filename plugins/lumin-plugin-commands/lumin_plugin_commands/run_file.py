@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import tomli_w
 from attrs import define
@@ -35,7 +35,7 @@ from lumin_plugin_commands.run_values import further_tables, read_values
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
-    from lumin_core.runs import Results
+    from lumin_core.runs import Preset, Results
     from lumin_plugin_commands.run_tables import RunTable, Table
 
 NAME = "run.toml"
@@ -219,7 +219,7 @@ def _origin(preset: object) -> str:
     """Say in a comment which version of a preset gave what a resolved file holds."""
     if preset is None:
         return ""
-    found = registry.resolve("preset", preset).func
+    found = cast("type[Preset]", registry.resolve("preset", preset).func)
     config = tomli_w.dumps({"preset": registry.to_config("preset", preset)}).strip().replace("\n", "\n# ")
     return f"#\n# What follows was given by version {found.version} of a preset, as far as not by hand:\n# {config}\n"
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from lumin_core.checks import as_list
 from lumin_core.errors import LuminError
-from lumin_core.runs import ReportSection, Table, Text
+from lumin_core.runs import BESIDE, ReportSection, Table, Text
 from lumin_core.statistics import bootstrap, mean_as_text, value_as_text
 from lumin_core.training import EvalMetric, build_metrics, usual_metrics
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from lumin_core.runs import Part, Run, Scored
 
 N_BOOTSTRAPS = 50
+TREE = "boosted tree"
+"""What the predictions are called that `lumin_core.runs.BESIDE` names."""
+
 _SEED = 0
 _ARROWS = {"lower": "lower is better", "higher": "higher is better", "zero": "closer to zero is better"}
 
@@ -70,7 +73,12 @@ def _on_new_events(run: Run) -> Part:
     if not (metrics := metrics_of(run)):
         return Text(text="The run had no metrics that could be evaluated on new events.")
     scored = run.unseen
-    rows = [(metric.label, on_events(metric, run, scored), _ARROWS[metric.better]) for metric in metrics]
+    names = {"": "pred"} | ({f", {TREE}": BESIDE} if has_tree(scored) else {})
+    rows = [
+        (f"{metric.label}{of}", on_events(metric, run, scored, name), _ARROWS[metric.better])
+        for metric in metrics
+        for of, name in names.items()
+    ]
     caption = f"On {scored.text}; the uncertainty is that of {N_BOOTSTRAPS} bootstraps of the events."
     return Table(title="New events", header=("", "value", ""), rows=rows, caption=caption)
 
@@ -85,24 +93,36 @@ def metrics_of(run: Run) -> list[EvalMetric]:
     return build_metrics([spec for spec in specs if not (isinstance(spec, dict) and "unnamed" in spec)])
 
 
-def on_events(metric: EvalMetric, run: Run, scored: Scored) -> str:
+def has_tree(scored: Scored) -> bool:
+    """Tell whether a boosted tree predicted all of the events, too.
+
+    Args:
+        scored: The events.
+    """
+    return not {BESIDE, f"{BESIDE}_0"}.isdisjoint(scored.df.columns)
+
+
+def on_events(metric: EvalMetric, run: Run, scored: Scored, name: str = "pred") -> str:
     """Return the value of a metric on events, with its uncertainty, or why there is none.
 
     Args:
         metric: The metric.
         run: The run.
         scored: The events.
+        name: Of the predictions.
     """
     try:
         metric.set_data(run.fy)
-        value, error = _evaluated(metric, scored.df, is_multiclass=run.ensemble.models[0].objective == "multiclass")
+        value, error = _evaluated(
+            metric, scored.df, name, is_multiclass=run.ensemble.models[0].objective == "multiclass"
+        )
     except LuminError as problem:
         return f"none: {problem}"
     return value_as_text(value, error)
 
 
-def _evaluated(metric: EvalMetric, df: pd.DataFrame, *, is_multiclass: bool) -> tuple[float, float]:
-    preds, targets = numbered(df, "pred"), numbered(df, "gen_target")
+def _evaluated(metric: EvalMetric, df: pd.DataFrame, name: str, *, is_multiclass: bool) -> tuple[float, float]:
+    preds, targets = numbered(df, name), numbered(df, "gen_target")
     arrays: dict[str, np.ndarray] = {name: df[name].to_numpy() for name in as_list(metric.columns)}
     rows = np.arange(len(df))
     weights = numbered(df, "gen_weight") if "gen_weight" in df else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lumin_core.runs import ReportSection, Table, Text
+from lumin_core.runs import BESIDE, ReportSection, Table, Text
 from lumin_plugin_plots import (
     plot_calibration,
     plot_confusion,
@@ -18,6 +18,7 @@ from lumin_plugin_plots import (
 )
 from lumin_plugin_plots.pictures import picture, settings_of
 from lumin_plugin_plots.point_table import CAPTION
+from lumin_plugin_plots.section_metrics import TREE, has_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,22 +64,24 @@ def _of_views(run: Run) -> str:
 
 
 def predictions(run: Run, scored: Scored) -> Mapping[str, str | list[str]]:
-    """Return the columns of predictions by label: of all models, and of each for their spread.
+    """Return the columns of predictions by label: of all models, of each for their spread, a tree.
 
     Args:
         run: The run.
         scored: Events of it.
     """
+    tree = {TREE: BESIDE} if has_tree(scored) else {}
     if len(scored.models) < 2:
-        return {"model" if len(run.models) == 1 else "models": "pred"}
-    return {"ensemble": "pred", f"{len(scored.models)} models": [f"model_{i}" for i in scored.models]}
+        return {"model" if len(run.models) == 1 else "models": "pred", **tree}
+    return {"ensemble": "pred", f"{len(scored.models)} models": [f"model_{i}" for i in scored.models], **tree}
 
 
 def _of_signal(run: Run, new: Scored) -> Iterator[Part]:
     df, names = new.df, predictions(run, new)
     by = _PROCESS if _PROCESS in df and df[_PROCESS].nunique() > 1 else None
     yield points(new, names)
-    yield picture("ROC curve", partial(plot_roc, df, names, baseline=next(iter(names)) if len(names) > 1 else None))
+    baseline = TREE if TREE in names else next(iter(names)) if len(names) > 1 else None
+    yield picture("ROC curve", partial(plot_roc, df, names, baseline=baseline))
     yield picture("Score", partial(plot_score, df, by=by, log=_is_one_rare(df)))
     yield _train_test(run, new, "pred", "Training and new events")
     yield picture("Calibration", partial(plot_calibration, df), _of_balance(run))
@@ -127,7 +130,8 @@ def _all_events(run: Run, df: pd.DataFrame) -> tuple[float, str]:
 
 def _of_classes(run: Run, new: Scored) -> Iterator[Part]:
     df = new.df
-    yield picture("ROC curves, one class against the rest", partial(plot_roc, df))
+    names = {"models": "pred", TREE: BESIDE} if has_tree(new) else "pred"
+    yield picture("ROC curves, one class against the rest", partial(plot_roc, df, names))
     yield picture("Confusion", partial(plot_confusion, df))
     yield picture("Calibration", partial(plot_calibration, df))
     for k in range(min(run.ensemble.models[0].n_out, _MOST)):

@@ -24,9 +24,11 @@ _HOMES = {
     "num_emb_head": ["NumEmbHead"],
     "preprocessing": ["Chain", "fit_input_pipe", "fit_output_pipe", "from_sklearn", "get_pre_proc_pipes", "load_pipe"],
     "ranges": ["MinMaxScaler", "QuantileTransformer", "RobustScaler"],
+    "recipe": ["Strong", "strong"],
     "running_batch_norm": ["RunningBatchNorm1d", "RunningBatchNorm2d", "RunningBatchNorm3d"],
     "samples": ["ids2unique", "subsample_df"],
     "scaling": ["PCA", "StandardScaler"],
     "signed_log": ["SignedLog"],
+    "tabm": ["Tabm"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

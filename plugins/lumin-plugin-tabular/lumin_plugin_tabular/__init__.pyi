@@ -19,6 +19,8 @@ from lumin_plugin_tabular.preprocessing import load_pipe as load_pipe
 from lumin_plugin_tabular.ranges import MinMaxScaler as MinMaxScaler
 from lumin_plugin_tabular.ranges import QuantileTransformer as QuantileTransformer
 from lumin_plugin_tabular.ranges import RobustScaler as RobustScaler
+from lumin_plugin_tabular.recipe import Strong as Strong
+from lumin_plugin_tabular.recipe import strong as strong
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm1d as RunningBatchNorm1d
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm2d as RunningBatchNorm2d
 from lumin_plugin_tabular.running_batch_norm import RunningBatchNorm3d as RunningBatchNorm3d
@@ -27,3 +29,4 @@ from lumin_plugin_tabular.samples import subsample_df as subsample_df
 from lumin_plugin_tabular.scaling import PCA as PCA
 from lumin_plugin_tabular.scaling import StandardScaler as StandardScaler
 from lumin_plugin_tabular.signed_log import SignedLog as SignedLog
+from lumin_plugin_tabular.tabm import Tabm as Tabm

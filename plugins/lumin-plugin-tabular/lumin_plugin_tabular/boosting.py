@@ -22,7 +22,7 @@ from lumin_core import FoldYielder, seeds
 from lumin_core.arguments import came, expect, explained
 from lumin_core.checks import check_flags, check_keys, listed
 from lumin_core.display import count, whole
-from lumin_core.errors import ConfigError, DataError
+from lumin_core.errors import ConfigError, DataError, option
 from lumin_core.model import count_outputs, objective_of
 from lumin_core.runs import split_folds
 from lumin_core.training import build_metrics, progress_bar, usual_metrics
@@ -163,11 +163,12 @@ def _check_weighting(
     if not isinstance(balance_classes, bool | str):
         raise ConfigError(f"balance_classes must be True, False, or a column of weights, got {came(balance_classes)}")
     if balance_classes and not train_on_weights:
-        raise ConfigError("balance_classes weights events, which train_on_weights=False ignores; leave one of them out")
+        off = option("train_on_weights", on=False)
+        raise ConfigError(f"balance_classes weights events, which {off} ignores; leave one of them out")
     if balance_classes is True and (objective == "regression" or len(fy.targ_feats) > 1):
         raise ConfigError(
-            "balance_classes=True balances the classes of one target; for anything else write the weights into a "
-            "column of the file and name it: balance_classes='train_weight'"
+            f"{option('balance_classes')} balances the classes of one target; for anything else write the weights "
+            "into a column of the file, and name that instead"
         )
 
 
@@ -223,7 +224,7 @@ class _Fitting:
         if not weights[stop].sum() > 0:
             raise DataError(
                 f"the weights of fold {stop} sum to {weights[stop].sum():g}, and it is to stop the tree of fold "
-                f"{asked}; write the file with fewer folds, or take them by negative='abs'"
+                f"{asked}; write the file with fewer folds, or have negative weights taken as 'abs'"
             )
         inputs = np.concatenate([folds[i].inputs for i in train])
         learnt_weights = np.concatenate([weights[i] for i in train])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from lumin_core.checks import is_number
 from lumin_core.errors import ConfigError, DataError, SavedModelError, ShapeError
 from lumin_core.model import CategoryDropout, CatEmbedder, Head, read_tensors, write_tensors
 from lumin_core.registry import snake_case
@@ -34,9 +35,10 @@ class CategoricalHead(Head):
         width: Number of columns of each continuous feature.
         do_cont: Dropout rate of the continuous features, in [0, 1).
         do_cat: Dropout rate of the embeddings of categories, in [0, 1).
+        cat_init_scale: Spread of the embeddings of categories at the start.
 
     Raises:
-        ConfigError: If a rate is out of range, or there is no feature.
+        ConfigError: If a rate or the spread is out of range, or there is no feature.
         SavedModelError: If the embedder names a file of embeddings that does not fit.
 
     Example:
@@ -63,6 +65,7 @@ class CategoricalHead(Head):
         width: int = 1,
         do_cont: float = 0,
         do_cat: float = 0,
+        cat_init_scale: float = 1,
     ) -> None:
         super().__init__(cont_feats, cat_embedder)
         embedder = CatEmbedder([], []) if cat_embedder is None else cat_embedder
@@ -73,12 +76,22 @@ class CategoricalHead(Head):
         self.n_cat_in = embedder.n_cat_in
         self.n_out = self.n_cont_in * width + sum(embedder.emb_szs)
         self.embeds = nn.ModuleList(nn.Embedding(cat_sz, emb_sz) for _, cat_sz, emb_sz in embedder)
+        self._scale_tables(cat_init_scale)
         self.cont_in_do: nn.Module | None = nn.Dropout(do_cont) if do_cont > 0 else None
         self.cat_do: nn.Module | None = CategoryDropout(embedder) if embedder.drops_categories else None
         self.emb_do: nn.Module | None = nn.Dropout(do_cat) if do_cat > 0 else None
         self.feat_map = _map_outputs(self.cont_feats, width, embedder)
         if embedder.emb_load_path is not None:
             self.load_embeds(embedder.emb_load_path)
+
+    def _scale_tables(self, scale: float) -> None:
+        """Scale the first values, which torch draws with a spread of 1."""
+        if not is_number(scale) or scale <= 0:
+            raise ConfigError(f"cat_init_scale must be a positive number, got {scale!r}")
+        if scale != 1:
+            with torch.no_grad():
+                for table in self.embeds:
+                    table.weight.mul_(scale)
 
     def embed_cont(self, cont: Tensor) -> Tensor:
         """Turn the continuous features, ``(B, n_cont)``, into ``(B, n_cont * width)``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from lumin_core.errors import ConfigError
-from lumin_core.model import Tail
+from lumin_core.model import Tail, mean_of_members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +20,10 @@ class IdentTail(Tail):
         n_in: Number of columns of the body's output.
         n_out: Number of outputs.
         objective: ``"classification"``, ``"multiclass"`` or ``"regression"``.
+        members: Number of members of the body, which the builder gives.
 
     Raises:
-        ConfigError: If the body does not give ``n_out`` columns.
+        ConfigError: If the body does not give ``n_out`` columns for each member.
 
     Example:
         >>> import torch
@@ -36,13 +37,22 @@ class IdentTail(Tail):
         "check_tail_objectives": "it hands on what the body gives: probabilities are the body's to make"
     }
 
-    def __init__(self, n_in: int, n_out: int, objective: str) -> None:
+    def __init__(self, n_in: int, n_out: int, objective: str, *, members: int = 1) -> None:
         super().__init__(n_in, n_out, objective)
-        if n_in != n_out:
-            msg = f"ident_tail hands on what the body gives, {n_in} columns, but the model has n_out={n_out}: "
+        self.members = members
+        if n_in != n_out * members:
+            msg = f"ident_tail hands on what the body gives, {n_in // members} columns, but the model has "
+            msg += f"n_out={n_out}: "
             msg += "give the body that width, or use class_reg_multi"
             raise ConfigError(msg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give ``x``, ``(B, n_out)``, itself."""
-        return x
+        """Give ``x``, ``(B, n_out)``, itself; of members their mean, in training each."""
+        if self.members == 1:
+            return x
+        outputs = self.of_members(x)
+        return outputs if self.training else mean_of_members(outputs, self.objective)
+
+    def of_members(self, x: Tensor) -> Tensor:
+        """Give ``x`` by member, ``(B, members, n_out)``."""
+        return x.view(-1, self.members, self.n_out)

@@ -40,7 +40,7 @@ class MultiBlock(Body):
     Raises:
         ConfigError: If a name or pattern fits no feature, a block has none, or a feature is in no
             block and there is no bottleneck to see it; if there is a bottleneck beside a block that
-            sees all features.
+            sees all features; if a block has members.
 
     Example:
         >>> import torch
@@ -87,6 +87,7 @@ class MultiBlock(Body):
         act, rest = bottleneck_act or "linear", rest if bottleneck_sz else []
         self.bottleneck_masks = nn.ModuleList(map(_Columns, rest))
         self.bottleneck_blocks = nn.ModuleList(dense_layer(len(i), bottleneck_sz, act=act, **given) for i in rest)
+        _check_members(self.blocks)
         self.n_out = sum(block.get_out_size() for block in cast("Iterable[Body]", self.blocks))
         if freeze:
             self.freeze_layers()
@@ -125,6 +126,14 @@ class MultiBlock(Body):
                 msg = f"block {i} of multi_block sees every feature, so that nothing is left for its bottleneck: "
                 msg += "set bottleneck_sz=0, or give the block fewer features"
                 raise ConfigError(msg)
+
+
+def _check_members(blocks: Iterable[nn.Module]) -> None:
+    for i, block in enumerate(cast("Iterable[Body]", blocks)):
+        if block.members > 1:
+            msg = f"block {i} of multi_block has {block.members} members, which are networks of their own, up to the "
+            msg += "tail: give it a body of one network, or use that body alone"
+            raise ConfigError(msg)
 
 
 class _Columns(nn.Module):

@@ -74,7 +74,6 @@ def read_folds(
             f"balance_classes needs the column {column!r}, which {fy.foldfile.name} does not have"
             f"{did_you_mean(column, fy.columns())}"
         )
-    treat = {"keep": np.asarray, "abs": np.abs, "drop": lambda weights: np.clip(weights, 0, None)}[negative]
     folds = []
     for number, fold in fy.training_folds(range(len(fy))):
         flat = fold["inputs"][0] if isinstance(fold["inputs"], tuple) else fold["inputs"]
@@ -85,8 +84,14 @@ def read_folds(
         weights = None if used is None else used.reshape(-1).astype(np.float64)
         given = np.ones(len(flat)) if weights is None else weights
         given = given if column is None else _column(fy, column, number)
-        folds.append(TreeFold(flat, targets, weights, treat(given), given < 0))
+        folds.append(TreeFold(flat, targets, weights, _treated(given, negative), given < 0))
     return folds
+
+
+def _treated(weights: np.ndarray, negative: Negative) -> np.ndarray:
+    if negative == "keep":
+        return weights
+    return np.asarray(np.abs(weights) if negative == "abs" else np.clip(weights, 0, None))
 
 
 def _column(fy: FoldYielder, column: str, number: int) -> np.ndarray:
@@ -138,5 +143,5 @@ def scaled_weights(folds: Mapping[int, TreeFold], train: Sequence[int], *, by_cl
 def _no_share(of_class: str, total: float) -> str:
     return (
         f"the weights {of_class}sum to {total:g} in the training folds of a tree, and must have a positive sum; "
-        f"take them by negative='abs', or as one each by {option('train_on_weights', on=False)}"
+        f"have negative ones taken as 'abs', or all as one each by {option('train_on_weights', on=False)}"
     )

@@ -23,7 +23,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LEAST_HESSIAN = 1.0  # weighted Hessian of a leaf, in events of mean weight, where weights are negative
+LEAST_HESSIAN = 5.0  # weighted Hessian of a leaf, in events of mean weight, where weights are negative
 _LEAST_OF_SKLEARN = 1e-3
 _MOST_CODES = 255  # of a categorical feature, with scikit-learn's most bins
 

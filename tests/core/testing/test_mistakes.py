@@ -407,7 +407,7 @@ MISTAKES = {
     FrozenOutside: ("check_block_frozen", "training moves norm.running_mean"),
     StateElsewhere: ("check_block_state", "hold what is learned or counted in parameters and buffers"),
     LazyLayers: ("check_block_state", "build all modules in the constructor"),
-    SharedWeights: ("check_block_copy", "training a copy changes last.weight"),
+    SharedWeights: ("check_block_copy", "training a copy, or another one, changes last.weight"),
     SinglePrecision: ("check_block_precision", "double precision: .*; make tensors in forward with x.new_zeros"),
     OddMembers: ("check_body_members", "should be a multiple of that, got 5"),
     NoSigmoid: ("check_tail_objectives", "a sigmoid"),

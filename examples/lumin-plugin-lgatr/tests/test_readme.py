@@ -1,0 +1,13 @@
+"""What the README shows runs."""
+
+import re
+import runpy
+from pathlib import Path
+
+
+def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "example.py").write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("example.py")
+    assert (tmp_path / "jets.hdf5").exists()
