@@ -8,6 +8,7 @@ from packaging.version import Version
 
 import lumin_core
 
+BESIDE = {"lumin.kinds", "lumin.aliases", "lumin.checks", "lumin.templates"}  # which have no components
 SHARED = (
     "version",
     "requires-python",
@@ -88,6 +89,7 @@ def test_readmes_name_all_components(projects, readmes):
     missing = []
     for name, readme in readmes.items():
         for group, members in projects[name]["project"]["entry-points"].items():
-            words = [f"lumin {member} " if group == "lumin.commands" else f"`{member}`" for member in members]
-            missing += [f"{name}: {word}" for word in words if word not in readme and group != "lumin.kinds"]
+            named = "`{}`" if group != "lumin.commands" else "lumin {} "
+            words = [named.format(member if named[0] == "`" else member.replace("_", "-")) for member in members]
+            missing += [f"{name}: {word}" for word in words if word not in readme and group not in BESIDE]
     assert not missing

@@ -28,7 +28,8 @@ def test_what_new_plugin_writes_passes_all_checks_and_its_own_tests(every_kind):
     subjects = installed("every-kind")
     assert {subject.kind for subject in subjects} == {kind.singular for kind in registry.kinds()}
     outcomes = [case.run() for case in cases_of(subjects, full=False)]
-    assert {f"{o.name}, {o.check}": o.message for o in outcomes if o.state not in ("passed", "skipped")} == {}
+    wrong = [f"{one.name}, {one.check}: {one.message}" for one in outcomes if one.state not in ("passed", "skipped")]
+    assert not wrong, "\n".join(wrong)
     spec = importlib.util.spec_from_file_location("test_use_of_every_kind", every_kind / "tests" / "test_use.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from lumin_core import normal_initialiser
 from lumin_plugin_gnn import Extractor
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ class ExampleGraphExtractor(Extractor):
 
     Args:
         n_fpv: Number of features of an object that come in.
-        lookup_init: Function from an activation to an initialiser of weights.
         width: Number of features of an object that come out.
+        lookup_init: Function from an activation to an initialiser of weights.
 
     Example:
         >>> from lumin_core import build
@@ -32,7 +33,7 @@ class ExampleGraphExtractor(Extractor):
         True
     """
 
-    def __init__(self, n_fpv: int, lookup_init: LookupInit, width: int = 16) -> None:
+    def __init__(self, n_fpv: int, width: int = 16, lookup_init: LookupInit = normal_initialiser) -> None:
         super().__init__(n_fpv)
         self.width = width
         self.layer = nn.Linear(2 * n_fpv, width)

@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 
 class ExampleExpressionFunction(ExpressionFunction):
-    r"""Rapidity of a particle, of its energy and its momentum along z [both GeV].
+    r"""Transverse momentum of a particle, of its momentum along x and y [all GeV].
 
-    .. math:: y = \tfrac{1}{2} \ln\frac{E + p_z}{E - p_z}
+    .. math:: p_T = \sqrt{p_x^2 + p_y^2}
 
     Example:
         >>> import numpy as np
         >>> from lumin_core import build
-        >>> rapidity = build("expression_function", "example_expression_function")
-        >>> rapidity(np.array([50.0]), np.array([0.0])).tolist()
-        [0.0]
+        >>> momentum = build("expression_function", "example_expression_function")
+        >>> momentum(np.array([30.0]), np.array([40.0])).tolist()
+        [50.0]
     """
 
-    arguments = ("energy", "pz")
+    arguments = ("px", "py")
 
     def __call__(self, *values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return one value for each element, NaN where an argument is missing."""
-        energy, pz = values
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return 0.5 * np.log((energy + pz) / (energy - pz))
+        px, py = values
+        momentum: NDArray[np.float64] = np.hypot(px, py)
+        return momentum

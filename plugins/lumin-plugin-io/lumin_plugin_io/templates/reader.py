@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from lumin_core.data import Reader
 from lumin_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lumin_core.data import Column
@@ -37,12 +37,11 @@ class ExampleReader(Reader):
     """
 
     suffixes = (".npz",)
+    example_options: ClassVar[Mapping[str, object]] = {"path": "events.npz"}
 
     def __init__(self, path: str | Path, tree: str | None = None) -> None:
         super().__init__(path, tree)
-        if not self.path.is_file():
-            raise ConfigError(f"there is no file {self.path}")
-        self._arrays = np.load(self.path)  # which reads an array when it is asked for
+        self._opened: Any = None
 
     def columns(self) -> dict[str, str]:
         """Return the columns by name, each with its type."""
@@ -71,4 +70,14 @@ class ExampleReader(Reader):
 
     def close(self) -> None:
         """Close the file."""
-        self._arrays.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _arrays(self) -> Any:
+        """The archive, which reads an array when it is asked for."""
+        if not self.path.is_file():
+            raise ConfigError(f"there is no file {self.path}")
+        if self._opened is None:
+            self._opened = np.load(self.path)
+        return self._opened

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class ExampleWriter(Writer):
     """
 
     suffixes = (".npz",)
+    example_options: ClassVar[Mapping[str, object]] = {"path": "scores.npz"}
 
     def __init__(self, path: str | Path, tree: str | None = None, *, overwrite: bool = False) -> None:
         self.path = Path(path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from lumin_core import normal_initialiser
 from lumin_plugin_sequence import ConvLayer
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ class ExampleConvLayer(ConvLayer):
     Args:
         in_c: Number of channels that come in.
         length: Length of the sequence.
-        lookup_init: Function from an activation to an initialiser of weights.
         out_c: Number of channels that come out.
+        lookup_init: Function from an activation to an initialiser of weights.
 
     Example:
         >>> from lumin_core import build
@@ -32,7 +33,7 @@ class ExampleConvLayer(ConvLayer):
         True
     """
 
-    def __init__(self, in_c: int, length: int, lookup_init: LookupInit, out_c: int = 16) -> None:
+    def __init__(self, in_c: int, length: int, out_c: int = 16, lookup_init: LookupInit = normal_initialiser) -> None:
         super().__init__(in_c, length)
         self.out_c = out_c
         self.layer = nn.Linear(in_c, out_c)
