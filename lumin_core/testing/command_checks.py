@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def check_command_error(subject: Subject) -> None:
     given = _wrong_arguments(command)
     if not given:
         raise NotApplicable("it needs no argument that could be wrong")
-    with CliRunner().isolated_filesystem(samples.folder()):
+    with contextlib.chdir(samples.folder()):
         result = CliRunner().invoke(command, given)
     if isinstance(result.exception, SystemExit) or result.exception is None:
         if result.exit_code not in (0, 1, 2) or "Traceback (most recent" in result.output:

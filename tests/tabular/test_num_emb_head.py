@@ -400,3 +400,20 @@ def test_embeddings_of_categories_start_at_their_spread():
     for scale in (0, -1, "small"):
         with pytest.raises(ConfigError, match=f"cat_init_scale must be a positive number, got {scale!r}"):
             head(cat_embedder=EMBEDDER, cat_init_scale=scale)
+
+
+def test_the_value_itself_is_scaled_by_quantiles_and_clipped_smoothly():
+    bins = {"pt": [0.0, 10.0, 20.0, 40.0, 90.0], "eta": [-2.0, 0.0, 2.0], "run": [7.0]}
+    made = NumEmbHead(CONT, width=4, n_bins=5, bins=bins, with_value=True)
+    x = torch.tensor([[20.0, 0.0, 7.0], [40.0, 2.0, 9.0], [1e9, -5.0, 7.0]])
+    values = vectors(made, x)[:, :, 4]
+    z = torch.tensor([[0.0, 0.0, 0.0], [20 / 30, 1.0, 0.0], [70 / 30, -1.0, 0.0]])
+    torch.testing.assert_close(values, z / (1 + (z / 3) ** 2).sqrt())
+    plain = NumEmbHead(CONT, width=4, n_bins=5, bins=bins)
+    plain.cont_embed.embed.load_state_dict(made.cont_embed.embed.state_dict(), strict=False)
+    torch.testing.assert_close(vectors(made, x)[:, :, :4], vectors(plain, x))
+    assert made.get_out_size() == 15
+    assert made.feat_map["eta"] == [5, 6, 7, 8, 9]
+    assert torch.equal(vectors(made, torch.full((1, 3), NAN)), torch.zeros(1, 3, 5))
+    with pytest.raises(ConfigError, match="with_value=True needs bins"):
+        NumEmbHead(CONT, "periodic", with_value=True)

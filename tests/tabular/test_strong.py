@@ -87,6 +87,11 @@ def test_what_the_user_gives_wins(fy):
     assert builder.opt_args == {"opt": "core/adamw", "lr": 0.5, "weight_decay": 0.01, "decay_groups": "weights"}
 
 
+def test_the_schedule_has_the_rate_that_is_given(fy):
+    schedule = strong(fy, "classification", opt_args={"lr": 0.5})["cb_partials"][-1]
+    assert schedule["lr_range"] == [0.02, 0.5]
+
+
 def test_the_schedule_spans_the_epochs_that_are_given(fy):
     for n_epochs in (1, 30):
         schedule = strong(fy, "classification", n_epochs=n_epochs)["cb_partials"][-1]
@@ -117,7 +122,14 @@ def test_the_preset_has_a_version_and_budgets():
 def test_version_1_gives_what_it_gave(fy):
     arguments = Strong().arguments(fy, "classification")
     assert arguments == {
-        "head": {"name": "tabular/num_emb_head", "width": 16, "n_bins": 48, "activation": True, "cat_init_scale": 0.1},
+        "head": {
+            "name": "tabular/num_emb_head",
+            "width": 16,
+            "n_bins": 48,
+            "activation": True,
+            "with_value": True,
+            "cat_init_scale": 0.1,
+        },
         "body": {"name": "tabular/fully_connected", "depth": 3, "width": 192, "do": 0.1},
         "opt_args": {"opt": "core/adamw", "lr": 1e-3, "weight_decay": 1e-2, "decay_groups": "weights"},
         "cb_partials": [

@@ -105,8 +105,8 @@ def check_live_view_reads_only(subject: Subject) -> None:
 
 def _begun(subject: Subject, columns: list[str]) -> LiveView:
     """Have a view begin to show a fit."""
-    view: LiveView = subject.make()
     try:
+        view: LiveView = subject.make()
         view.begin(_fit_params(), columns)
     except ConfigError as error:
         raise NotApplicable(f"it does not show itself here: {error}") from error

@@ -46,6 +46,8 @@ class NumEmbHead(CategoricalHead):
             spread 1.
         lite: Whether the linear layer behind the waves is one for all features (periodic).
         activation: Whether a ReLU ends each vector; by default of periodic ones alone.
+        with_value: Whether each vector has one more number, the value itself, scaled by median and
+            quartiles of the edges and smoothly clipped to ±3 (piecewise linear).
         do_cont: Dropout rate of the vectors of continuous features, in [0, 1).
         do_cat: Dropout rate of the embeddings of categories, in [0, 1).
         cat_init_scale: Spread of the embeddings of categories at the start; those of rare ones stay
@@ -81,6 +83,7 @@ class NumEmbHead(CategoricalHead):
         frequency_init_scale: float = 0.1,
         lite: bool = False,
         activation: bool | None = None,
+        with_value: bool = False,
         do_cont: float = 0,
         do_cat: float = 0,
         cat_init_scale: float = 1,
@@ -90,13 +93,15 @@ class NumEmbHead(CategoricalHead):
         super().__init__(
             cont_feats,
             cat_embedder,
-            width=positive(width, "width"),
+            width=positive(width, "width") + int(with_value),
             do_cont=do_cont,
             do_cat=do_cat,
             cat_init_scale=cat_init_scale,
         )
         activation = embedding == "periodic" if activation is None else activation
-        check_flags(lite=lite, activation=activation)
+        check_flags(lite=lite, activation=activation, with_value=with_value)
+        if with_value and embedding == "periodic":
+            raise ConfigError("periodic embeddings know no quantiles to scale by: with_value=True needs bins")
         if not is_number(frequency_init_scale) or frequency_init_scale <= 0:
             raise ConfigError(f"frequency_init_scale must be a positive number, got {frequency_init_scale!r}")
         if lite and not activation:
@@ -118,7 +123,7 @@ class NumEmbHead(CategoricalHead):
             )
         elif self.n_cont_in:
             edges = [self.bins.get(feat, [0.0]) for feat in self.cont_feats]
-            self.cont_embed = piecewise_linear(edges, n_bins, width, activation=activation)
+            self.cont_embed = piecewise_linear(edges, n_bins, width, activation=activation, with_value=with_value)
         if freeze:
             self.freeze_layers()
 

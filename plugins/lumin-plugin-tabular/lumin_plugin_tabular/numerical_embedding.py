@@ -10,6 +10,12 @@ r"""Embeddings of numbers: each feature becomes a learned vector of its value.
 
 .. math:: v(x) = \mathrm{ReLU}(b + V \, [\cos 2\pi f_1 x, \sin 2\pi f_1 x, \ldots])
 
+Beside them may stand the value itself, robustly scaled and smoothly clipped,
+
+.. math:: \frac{z}{\sqrt{1 + (z / 3)^2}}, \qquad z = \frac{x - e_{n/2}}{e_{3n/4} - e_{n/4}}
+
+of which the edges, as quantiles, give median and quartiles (arXiv:2407.04491, section 3).
+
 A missing value (NaN) has a learned vector of its own, which starts at zero, and stays there if no
 value was missing in training.
 
@@ -71,8 +77,11 @@ class _PiecewiseLinear(nn.Module):
     would otherwise be narrower than single precision resolves.
     """
 
-    def __init__(self, bins: Sequence[Sequence[float]], n_bins: int, width: int, *, activation: bool) -> None:
+    def __init__(
+        self, bins: Sequence[Sequence[float]], n_bins: int, width: int, *, activation: bool, with_value: bool
+    ) -> None:
         super().__init__()
+        self.with_value = with_value
         rows = [np.asarray(edges, dtype=np.float32) for edges in bins]
         middles = np.array([edges[len(edges) // 2] for edges in rows])
         shifted = [_distinct(edges - middle) for edges, middle in zip(rows, middles, strict=True)]
@@ -88,15 +97,22 @@ class _PiecewiseLinear(nn.Module):
         self.register_buffer("middles", torch.from_numpy(middles))
         self.register_buffer("lowest", torch.tensor([edges[0] for edges in shifted]))
         self.register_buffer("highest", torch.tensor([edges[-1] for edges in shifted]))
+        if with_value:
+            self.spreads: Tensor
+            self.register_buffer("spreads", torch.tensor([_spread(edges) for edges in shifted]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Embed each feature, ``(B, F)`` to ``(B, F, width)``."""
-        embedded: Tensor = self.embed((x - self.middles).clamp(self.lowest, self.highest))
-        return embedded
+        """Embed each feature, ``(B, F)`` to ``(B, F, width)``, one more with the value itself."""
+        shifted = (x - self.middles).clamp(self.lowest, self.highest)
+        embedded: Tensor = self.embed(shifted)
+        if not self.with_value:
+            return embedded
+        scaled = shifted / self.spreads
+        return torch.cat((embedded, (scaled / (1 + (scaled / 3) ** 2).sqrt()).unsqueeze(2)), dim=2)
 
 
 def piecewise_linear(
-    bins: Sequence[Sequence[float]], n_bins: int, width: int, *, activation: bool
+    bins: Sequence[Sequence[float]], n_bins: int, width: int, *, activation: bool, with_value: bool = False
 ) -> NumericalEmbedding:
     """Make piecewise-linear embeddings.
 
@@ -105,6 +121,7 @@ def piecewise_linear(
         n_bins: Number of bins of each; those that are not used stay zero.
         width: Width of each vector.
         activation: Whether a ReLU follows.
+        with_value: Whether the value itself is one more number of each vector.
 
     Example:
         >>> import torch
@@ -114,7 +131,8 @@ def piecewise_linear(
         >>> y.shape, torch.equal(y[0], y[1])
         (torch.Size([2, 1, 8]), True)
     """
-    return NumericalEmbedding(_PiecewiseLinear(bins, n_bins, width, activation=activation), len(bins), width)
+    module = _PiecewiseLinear(bins, n_bins, width, activation=activation, with_value=with_value)
+    return NumericalEmbedding(module, len(bins), width + int(with_value))
 
 
 def periodic(
@@ -152,6 +170,12 @@ def _distinct(edges: np.ndarray) -> np.ndarray:
     """Leave out edges that single precision does not tell from the one before, nor a slope."""
     kept: np.ndarray = edges[np.diff(edges, prepend=-np.inf) > _NARROWEST]
     return kept
+
+
+def _spread(edges: np.ndarray) -> float:
+    """Return the distance of the quartiles of the edges, or half of all where there is none."""
+    low, high = edges[len(edges) // 4], edges[(3 * len(edges)) // 4]
+    return float(high - low) or float(edges[-1] - edges[0]) / 2 or 1.0
 
 
 def _padded(edges: np.ndarray, n_bins: int) -> Tensor:
