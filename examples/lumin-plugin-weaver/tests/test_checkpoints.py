@@ -78,6 +78,13 @@ def test_the_number_of_neighbours_must_be_said(fixtures, data, write):
         from_weaver(fixtures / "paper_like.pt", data, write(), {"name": "particle_net"})
 
 
+def test_a_name_alone_and_particles_as_columns_are_refused(fixtures, data, write):
+    with pytest.raises(ConfigError, match="network must be a dict"):
+        from_weaver(fixtures / "paper_like.pt", data, write(), "particle_net")
+    with pytest.raises(ConfigError, match="a matrix with a particle a row: matrix_row_wise=True"):
+        from_weaver(fixtures / "paper_like.pt", data, write(name="columns", matrix_row_wise=False), PAPER_LIKE)
+
+
 def test_data_that_were_not_scaled_so_are_refused(fixtures, data, write):
     for number, chain in enumerate(({}, {"matrix": []})):
         fy = write(name=f"plain{number}", preprocessing=chain)

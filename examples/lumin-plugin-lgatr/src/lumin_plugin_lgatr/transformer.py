@@ -1,4 +1,4 @@
-"""What both extractors share: momenta and scalars go in, absent objects are masked, scalars come out."""
+"""What both extractors share: momenta and scalars in, absent objects masked, scalars out."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@
              - [part_pt_log, 1.7, 0.7]        # centre, scale, low = -5, high = 5
              - [part_deta, null]              # as it is
 
-Of groups ``pf_points``, ``pf_features``, ... the prefix is left out. One of them, ``pf_mask``, says which
-particles are present; here that is what is not NaN. So padding, by zeros or by repeated particles,
-need not be known. Selections, labels by expressions, and weights are not read: which events and
-labels a file has is its maker's choice. New variables are formulas in Python, which are
+Of groups ``pf_points``, ``pf_features``, ... the prefix is left out. One of them, ``pf_mask``,
+says which particles are present; here that is what is not NaN. So padding, by zeros or by repeated
+particles, need not be known. Selections, labels by expressions, and weights are not read: which
+events and labels a file has is its maker's choice. New variables are formulas in Python, which are
 shown and not evaluated: files hold them under their names.
 
 References:

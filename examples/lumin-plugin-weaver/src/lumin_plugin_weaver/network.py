@@ -1,4 +1,4 @@
-"""The kind ``weaver_networks``: networks that weaver-core trains, in the form that lumin-core knows.
+"""The kind ``weaver_networks``: networks that weaver-core trains, in a form of lumin-core's.
 
 A network gets the inputs of weaver's data configuration by what they are, and the mask of the
 particles that are present, and gives what weaver's last dense layer gets::

@@ -44,7 +44,7 @@ NAMES = {
     r"fc\.(\d+)": "last",
     r"fc_out": "last",
 }
-"""Names of weaver's layers, and of ours; ``fc_out`` is the last one of its networks for fine-tuning."""
+"""Names of weaver's layers, and of ours; ``fc_out`` is the last one in its fine-tuning."""
 
 
 class ParticleNet(WeaverNetwork):
@@ -55,8 +55,8 @@ class ParticleNet(WeaverNetwork):
 
     Args:
         n_vars: Number of variables by role; ``points`` and ``features`` are read.
-        k: Number of neighbours, of all convolutions or of each. No checkpoint tells it: it stands in
-            weaver's network file, 16 in the published ones, 7 in ParticleNet-Lite.
+        k: Number of neighbours, of all convolutions or of each. No checkpoint tells it: it stands
+            in weaver's network file, 16 in the published ones, 7 in ParticleNet-Lite.
         widths: For each convolution the widths of its layers.
         fusion: Width of the layer that fuses the outputs of all convolutions; ``None`` for the last
             convolution's output alone.

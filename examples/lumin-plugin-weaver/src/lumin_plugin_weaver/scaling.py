@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class WeaverScaling(Transform):
-    """Shifts, scales and clips the variables of particles, as weaver-core's data configuration says.
+    """Shifts, scales and clips the variables of particles, as weaver-core does.
 
     Data are matrices of particles, flattened row by row: the same variables again and again.
 

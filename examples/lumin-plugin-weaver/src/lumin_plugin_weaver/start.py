@@ -1,8 +1,8 @@
 """Models that start from a checkpoint of weaver-core's.
 
 A checkpoint is a ``state_dict``: names and tensors. It is read by torch's restricted loader, which
-runs no code of the file. All but the last dense layer become the head; the last one becomes that of the tail, so
-that its logits, ``tail.dense(head(x))``, are weaver's.
+runs no code of the file. All but the last dense layer become the head; the last one becomes that of
+the tail, so that its logits, ``tail.dense(head(x))``, are weaver's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lumin_core import Model, ModelBuilder
-from lumin_core.checks import listed
+from lumin_core.checks import check_tables, listed
 from lumin_core.data import chain_to_config
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.registry import resolve
@@ -69,6 +69,7 @@ def from_weaver(
     Example:
         See the README.
     """
+    check_tables(network=network)
     found, spec = _converted(read_checkpoint(checkpoint), network)
     _check_scaled(fy, data)
     _check_labels(data, found)
@@ -141,6 +142,8 @@ def _converted(state: Mapping[str, Tensor], network: Mapping[str, object]) -> tu
 
 
 def _check_scaled(fy: FoldYielder, data: WeaverData) -> None:
+    if not (fy.matrix_feats or {}).get("row_wise"):
+        raise ConfigError(f"{fy.foldfile.name} must have a matrix with a particle a row: matrix_row_wise=True")
     if fy.get_pipe_config("matrix") != chain_to_config([data.scaling()]):
         raise ConfigError(
             f"{fy.foldfile.name} does not record the scaling of the checkpoint: write it with data.columns(particles) "

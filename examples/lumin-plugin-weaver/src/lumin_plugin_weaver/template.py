@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from lumin_core.errors import SavedModelError
 from lumin_plugin_weaver import Converted, WeaverNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class ExampleWeaverNetwork(WeaverNetwork):
