@@ -14,12 +14,15 @@ import functools
 import inspect
 import random
 import sys
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BLOCKS = ("head", "body", "tail")
 GIVEN = {"cont_feats", "cat_embedder", "n_in", "feat_map", "n_out", "objective", "lookup_init", "lookup_act", "freeze"}
@@ -104,28 +107,33 @@ def of_input(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[type],
 
 
 def doubled_in_place(x: torch.Tensor) -> torch.Tensor:
+    """Double the input in place."""
     with torch.no_grad():
         return x.mul_(2)
 
 
 def counted(self: Any, out: torch.Tensor) -> torch.Tensor:
+    """Count calls, in evaluation too."""
     self.counted.add_(1)
     return out
 
 
 def drifting(self: Any, out: torch.Tensor) -> torch.Tensor:
+    """Add a number that grows in training, an attribute."""
     if self.training:
         self.drift = getattr(self, "drift", 0.0) + 0.5
     return out + getattr(self, "drift", 0.0)
 
 
 def with_late_layer(self: Any, out: torch.Tensor) -> torch.Tensor:
+    """Build a layer at the first call."""
     if not hasattr(self, "late"):
         self.late = nn.Linear(out.shape[1], out.shape[1])
     return self.late(out)
 
 
 def shares_a_norm(cls: type) -> type:
+    """Add a norm that all that are built share."""
     shared = nn.BatchNorm1d(1)
 
     def changed(original: Any, self: Any, x: Any) -> Any:
@@ -137,6 +145,8 @@ def shares_a_norm(cls: type) -> type:
 
 
 def hides_a_layer(cls: type) -> type:
+    """Add a layer that a list holds."""
+
     def after(self: Any) -> None:
         self.hidden_layers = [nn.Linear(self.get_out_size(), self.get_out_size())]
 
@@ -144,24 +154,29 @@ def hides_a_layer(cls: type) -> type:
 
 
 def with_buffer(cls: type) -> type:
+    """Add a buffer to count in."""
     return constructed(nothing, lambda self: self.register_buffer("counted", torch.zeros(())))(cls)
 
 
 def adds_unused(self: Any) -> None:
+    """Add a parameter that nothing uses."""
     self.unused = nn.Parameter(torch.ones(2))
 
 
 def all_present(original: Any, self: Any, x: Any) -> Any:
+    """Say that every object is present."""
     matrix, mask = original(self, x)
     return matrix, torch.ones_like(mask)
 
 
 def keeps_nan(original: Any, self: Any, x: Any) -> Any:
+    """Leave NaN where an object is absent."""
     matrix, mask = original(self, x)
     return torch.where(mask.unsqueeze(-1), matrix, torch.nan), mask
 
 
 def wrong_axis(original: Any, self: Any, x: Any) -> Any:
+    """Take the axes for those of rows."""
     kept, self.row_wise = self.row_wise, True
     try:
         square = x if self.n_v == self.n_fpv or kept or x.dim() == 2 else x.reshape(len(x), self.n_v, self.n_fpv)
@@ -171,34 +186,42 @@ def wrong_axis(original: Any, self: Any, x: Any) -> Any:
 
 
 def misses_a_feature(self: Any) -> None:
+    """Leave a feature out of the map."""
     self.feat_map = dict(list(self.feat_map.items())[1:])
 
 
 def maps_outside(self: Any) -> None:
+    """Map a feature to a column that there is not."""
     self.feat_map = {**self.feat_map, next(iter(self.feat_map)): [self.get_out_size()]}
 
 
 def maps_to_nothing(self: Any) -> None:
-    self.feat_map = dict.fromkeys(self.feat_map, [])
+    """Map every feature to no column."""
+    self.feat_map = {feat: [] for feat in self.feat_map}
 
 
 def has_parameters(made: Any) -> bool:
+    """Tell whether there is anything to train."""
     return isinstance(made, nn.Module) and any(True for _ in made.parameters())
 
 
 def has_random_parameters(made: Any) -> bool:
+    """Tell whether some are drawn."""
     return any(p.numel() > 1 and len(p.unique()) > p.numel() // 2 for p in made.parameters())
 
 
 def takes_matrix(made: Any) -> bool:
+    """Tell whether it takes any matrix."""
     return hasattr(made, "get_matrix") and not hasattr(made, "example_inputs")
 
 
 def is_mapped(made: Any) -> bool:
+    """Tell whether its map can be looked at."""
     return hasattr(made, "feat_map") and not hasattr(made, "example_inputs")
 
 
 def makes_probabilities(made: Any) -> bool:
+    """Tell whether it does what the objective asks for."""
     return "of_members" in vars(type(made)) or hasattr(made, "dense")
 
 
@@ -251,7 +274,7 @@ MUTATIONS: list[Mutation] = [
     Mutation("single precision", BLOCKS, ("check_block_precision",), of_output(lambda self, out: out.float())),
     Mutation("columns swapped", ("head",), ("check_head_feat_map",), of_output(lambda self, out: out.flip(1)),
              lambda made: is_mapped(made) and not all(len(c) == made.get_out_size() for c in made.feat_map.values())),
-    Mutation("feature left out of the map", ("head",), ("check_head_feat_map",), constructed(nothing, misses_a_feature)),
+    Mutation("feature left out", ("head",), ("check_head_feat_map",), constructed(nothing, misses_a_feature)),
     Mutation("column that there is not", ("head",), ("check_head_feat_map",), constructed(nothing, maps_outside)),
     Mutation("map says nothing", ("head",), ("check_head_feat_map",), constructed(nothing, maps_to_nothing), is_mapped),
     Mutation("mask ignored", ("head",), ("check_head_padding", "check_head_absent"), wrapped("get_matrix", all_present),
@@ -295,10 +318,10 @@ def cases(mutations: list[Mutation] | None = None) -> list[tuple[Mutation, Any]]
     Returns:
         Mutations with subjects, in a fixed order.
     """
+    from mutations_of_parts import MUTATIONS as OF_PARTS
+
     from lumin_core import registry
     from lumin_core.testing import Subject
-
-    from mutations_of_parts import MUTATIONS as OF_PARTS
 
     ours = [one for one in registry.components() if one.problem is None and one.distribution.startswith("lumin-")]
     found = []
@@ -322,8 +345,10 @@ def is_caught(mutation: Mutation, subject: Any) -> bool | None:
     from lumin_core.testing import Case, NotApplicable, Subject, checks_of
 
     try:
-        if mutation.applies is not every and not mutation.applies(subject.make()):
-            return None
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            if mutation.applies is not every and not mutation.applies(subject.make()):
+                return None
     except NotApplicable:
         return None
     checks = [check for check in checks_of(subject.kind) if check.name in mutation.checks]

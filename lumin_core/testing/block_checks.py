@@ -244,7 +244,7 @@ def check_block_saved(subject: Subject) -> None:
 
 
 def check_block_copy(subject: Subject) -> None:
-    """A deep copy gives equal answers, and training it, or another one, leaves the original alone."""
+    """A deep copy gives equal answers; training it, or another one, leaves the original alone."""
     block = subject.make()
     x = blocks.inputs_of(block, 7)
     expected, before = blocks.evaluated(block, x), blocks.state_of(block)

@@ -48,7 +48,6 @@ def predicted_apart(subject: Subject) -> tuple[Tensor, Tensor]:
         raise NotApplicable("it is not installed, so that no other process knows its name")
     folder = samples.folder()
     with registry.temporary():
-        _register()
         model = model_of(subject)
         x = blocks.inputs_of(model.head, 7)
         path = model.save(folder / "model")
@@ -86,11 +85,12 @@ def _as_given(x: Inputs) -> Arrays:
 
 
 def model_of(subject: Subject) -> Model:
-    """Build a model with a block, and plain ones around it.
+    """Build a model with a block, and plain ones around it, which the session then has.
 
     Args:
         subject: The block.
     """
+    _register()
     specs: dict[str, Any] = {**_PLAIN, subject.kind: subject.spec()}
     made = subject.make()
     given: dict[str, Any] = {"cont_feats": list(samples.CONT_FEATS), "cat_embedder": samples.cat_embedder()}
@@ -138,7 +138,6 @@ def with_onnx(subject: Subject) -> tuple[Tensor, Tensor]:
         if find_spec(module) is None:
             raise NotApplicable(f"{module} is not installed")
     with registry.temporary():
-        _register()
         model = model_of(subject)
         try:
             path = model.export(samples.folder() / "model", format="onnx")

@@ -73,7 +73,7 @@ def check_graph_extractor_statistics(subject: Subject) -> None:
 
 
 def check_graph_extractor_order(subject: Subject) -> None:
-    """Objects in another order come out in that order, unless the class says `any_order = False`."""
+    """Objects come out in the order in which they are given, unless `any_order = False`."""
     extractor = _of_any_order(subject).eval()
     x, mask = _objects()
     one, other = extractor(x, mask, x)[:, _ORDER], extractor(x[:, _ORDER], mask[:, _ORDER], x[:, _ORDER])

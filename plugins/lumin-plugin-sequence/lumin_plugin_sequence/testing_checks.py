@@ -124,7 +124,7 @@ def _made(subject: Subject, **offered: object) -> Any:
 
 
 def _sequence(n: int = _N_EVENTS, padding: int = 0) -> tuple[Tensor, Tensor]:
-    """Return features (B, C, N), 0 for absent objects, and mask (B, N): every second event lacks one."""
+    """Return features (B, C, N) and mask (B, N): every second event lacks an object."""
     matrix = samples.matrix(n, _LENGTH)
     mask = ~matrix.isnan().all(-1)
     x: Any = matrix.nan_to_num().transpose(1, 2)
