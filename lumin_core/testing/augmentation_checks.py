@@ -49,7 +49,7 @@ def check_augmentation_shape(subject: Subject) -> None:
 
 
 def check_augmentation_generator(subject: Subject) -> None:
-    """In training the generator that is given decides: the same for one seed, another for another."""
+    """In training the generator that is given decides alone: one seed, one result."""
     one, again, other = (_trained(subject, seed) for seed in (1, 1, 2))
     if not _equal(one, again):
         raise CheckFailed(
@@ -66,7 +66,7 @@ def check_augmentation_streams(subject: Subject) -> None:
 
 
 def check_augmentation_views(subject: Subject) -> None:
-    """A view, `test(fold, i)`, is the same twice, and keeps targets, weights and order of the events."""
+    """A view, `test(fold, i)`, is the same in every prediction."""
     augmentation = subject.make()
     for i in range(augmentation.n_test):
         one, again = (augmentation.test(_fold(), i) for _ in range(2))
@@ -110,7 +110,7 @@ def check_augmentation_different_views(subject: Subject) -> None:
 
 
 def check_augmentation_targets(subject: Subject) -> None:
-    """Weights stay as they are, and targets too unless an option names some that turn with the inputs."""
+    """Weights stay as they are, and targets unless an option names some that turn, too."""
     stored = _fold()
     for what, fold in _all(subject):
         for name in ("targets", "weights"):
@@ -122,7 +122,7 @@ def check_augmentation_targets(subject: Subject) -> None:
 
 
 def check_augmentation_file(subject: Subject) -> None:
-    """Given to a yielder it leaves the file's bytes as they are, and training folds differ by epoch alone."""
+    """Given to a yielder it leaves the file as it is, and one epoch is always the same."""
     with samples.fold_yielder() as plain:
         path = plain.foldfile
     before = path.read_bytes()

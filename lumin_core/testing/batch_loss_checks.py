@@ -65,7 +65,7 @@ def check_batch_loss_order(subject: Subject) -> None:
 
 
 def check_batch_loss_few(subject: Subject) -> None:
-    """One event, and events of one class, give a finite value, or NaN that is declared, without harm."""
+    """One event, and events of one class, give a finite value, or NaN that is declared."""
     for batches in _of_batches(subject):
         z, y, w = _drawn(batches)
         one_class = y.reshape(len(y), -1)[:, 0] == y.reshape(len(y), -1)[0, 0]
@@ -74,8 +74,8 @@ def check_batch_loss_few(subject: Subject) -> None:
             is_fine = value.isfinite() or (_of_class(batches).may_be_undefined and value.isnan())
             if not is_fine or not gradient.isfinite().all():
                 raise CheckFailed(
-                    f"expected a finite value and gradient for {what}, got {value.item()} ({batches}); guard divisions, "
-                    "or say may_be_undefined = True and give NaN with a gradient of zero: "
+                    f"expected a finite value and gradient for {what}, got {value.item()} ({batches}); guard "
+                    "divisions, or say may_be_undefined = True and give NaN with a gradient of zero: "
                     "torch.where(defined, 1 / torch.where(defined, z, 1.0), torch.nan)"
                 )
 

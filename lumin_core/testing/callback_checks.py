@@ -1,4 +1,4 @@
-"""Checks of callbacks: a state that can be taken up again, and nothing touched that is another's."""
+"""Checks of callbacks: a state that is taken up again, and nothing touched of others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CUT = 2
 
 
 def check_callback_points(subject: Subject) -> None:
-    """It has a point at least, none that does not exist, and each takes (self) or (self, fit_params)."""
+    """It has points of a training, each of which takes (self) or (self, fit_params)."""
     try:
         HookPlan([subject.make()])
     except HookError as error:
@@ -182,8 +182,9 @@ def check_callback_offer(subject: Subject) -> None:
         lacks = [] if values is None else [name for name in ("loss", metric.label) if not _is_finite(values.get(name))]
         if lacks:
             raise CheckFailed(
-                f"expected None or a finite value for 'loss' and each metric from get_values(), got {dict(values or {})} "
-                f"in epoch {epoch}, without {', '.join(lacks)}; lumin_core.validated(fit_params, module) gives them"
+                f"expected None or a finite value for 'loss' and each metric from get_values(), got "
+                f"{dict(values or {})} in epoch {epoch}, without "
+                f"{', '.join(lacks)}; lumin_core.validated(fit_params, module) gives them"
             )
     if all(values is None for _, values in found):
         raise NotApplicable(f"it offered nothing in {_N_EPOCHS} epochs")

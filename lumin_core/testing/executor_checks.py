@@ -74,8 +74,8 @@ def check_executor_death(subject: Subject) -> None:
     failed = [reported.outcomes.get(other) for other in reported.of("say")]
     if not all(isinstance(outcome, float | int) for outcome in failed):
         raise CheckFailed(
-            f"expected that the other jobs go on when the process of one dies, got {failed}; give each worker a process "
-            "of its own, and start another: lumin_plugin_farm.Processes does"
+            f"expected that the other jobs go on when the process of one dies, got {failed}; give each worker a "
+            "process of its own, and start another: lumin_plugin_farm.Processes does"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  (attrs reads it)
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +14,7 @@ from lumin_core.runs.executor import Job
 _NOTHING: Any = None  # of a plan: these jobs train nothing
 
 
-class JobFailed(Exception):  # noqa: N818  (it is what is expected back)
+class JobFailed(Exception):
     """What a job raises, whose type has to come back."""
 
 
@@ -47,7 +47,7 @@ def jobs(place: Path) -> list[SmallJob]:
         place: An empty folder.
 
     Example:
-        >>> from pathlib import Path
+        >>> from pathlib import Path  # noqa: TC003  (attrs reads it)
         >>> from lumin_core.testing.executor_jobs import jobs
         >>> [job.what for job in jobs(Path())]
         ['say', 'raise', 'say']

@@ -1,4 +1,4 @@
-"""Checks of exporters: one file, whole, with the ending that is said; the models stay as they are."""
+"""Checks of exporters: one file, whole, with its ending; the models stay as they are."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def check_exporter_file(subject: Subject) -> None:
     """It writes one file, adds the suffix where it is missing, and returns its path."""
     path, given = _exported(subject).path, _exported(subject).given
     if path != given.with_suffix(subject.make().suffix) or not path.is_file() or not path.stat().st_size:
-        raise CheckFailed(
-            f"expected {given.name} with the suffix, and its path back, got {path}; return path.with_suffix(self.suffix)"
-        )
+        raise CheckFailed(f"expected {given.name} with the suffix, and its path back, got {path}; see Path.with_suffix")
     if others := sorted(found.name for found in path.parent.iterdir() if found != path):
         raise CheckFailed(f"expected one file, got {', '.join(others)} beside it; write it by lumin_core.files.Staged")
 

@@ -51,7 +51,7 @@ def check_kind_documented(subject: Subject) -> None:
 
 
 def check_kind_checks(subject: Subject) -> None:
-    """The plugin that declares it brings its checks, through the entry-point group `lumin.checks`."""
+    """The plugin that declares it brings its checks, by the group `lumin.checks`."""
     if len(checks_of(_kind_of(subject).singular)) == len(OF_ALL):
         plural = subject.name.rpartition("/")[2]
         raise CheckFailed(

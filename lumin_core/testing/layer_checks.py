@@ -67,7 +67,7 @@ def expect_unchanged_streams(
 
 
 class fixed_streams:
-    """Inside the block, numpy's and random's global generators may be drawn from; restored after."""
+    """Restore the global generators of numpy and random behind a block."""
 
     def __enter__(self) -> dict[str, object]:
         """Keep the states, and return them."""

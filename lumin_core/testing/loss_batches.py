@@ -97,7 +97,7 @@ def _takes(batches: Batches, refusals: list[str]) -> bool:
     z, y = batches.draw(5)
     try:
         batches.values(batches.outputs(z), y)
-    except Exception as error:  # whatever it is, the loss does not take such outputs
+    except Exception as error:  # noqa: BLE001  (whatever it is, the loss does not take such outputs)
         refusals.append(f"{batches}: {type(error).__name__}: {error}")
         return False
     return True

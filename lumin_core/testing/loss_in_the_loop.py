@@ -77,7 +77,7 @@ def _expect_equal(batches: Batches, weights: Array, rows: Array, what: str) -> N
 def _trained(
     batches: Batches, rows: Array, weights: Array, *, is_integer: bool = False
 ) -> tuple[float, dict[str, torch.Tensor]]:
-    """Take one step of gradient descent with all events as a batch; give their loss then, and weights.
+    """Take one step with all events as a batch; return the loss behind it, and the weights.
 
     The objective is a mean over the rows, so that the rate is as many times higher as they are. A
     loss that is no such sum is only reported: nothing moves.

@@ -85,7 +85,7 @@ def prefers_perfect(subject: Subject, events: Events) -> bool:
 def _takes(subject: Subject, events: Events, refusals: list[str]) -> bool:
     try:
         value = events.rows(np.arange(N_EVENTS)).value(subject.make(), None)
-    except Exception as error:  # whatever it is, the metric does not take such events
+    except Exception as error:  # noqa: BLE001  (whatever it is, the metric does not take such events)
         refusals.append(f"{events.objective}: {type(error).__name__}: {error}")
         return False
     if not math.isfinite(value):

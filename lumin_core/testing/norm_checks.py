@@ -121,7 +121,7 @@ def _made(subject: Subject) -> tuple[nn.Module, Tensor]:
         try:
             with seeds.torch_seeded(1):
                 layer(x)
-        except Exception as error:  # whatever it is, the norm does not take such a shape
+        except Exception as error:  # noqa: BLE001  (whatever it is, the norm does not take such a shape)
             refusals.append(f"{shape}: {type(error).__name__}: {error}")
         else:
             return subject.make(offered={"num_features": _C}).train(), x

@@ -28,7 +28,7 @@ class PlainHead(Head):
 
     def __init__(self, cont_feats: Sequence[str], cat_embedder: CatEmbedder | None = None) -> None:
         super().__init__(cont_feats, cat_embedder)
-        self.feat_map = dict.fromkeys([*self.cont_feats, *self.cat_feats], list(range(self.get_out_size())))
+        self.feat_map = {feat: list(range(self.get_out_size())) for feat in [*self.cont_feats, *self.cat_feats]}
 
     def forward(self, x: Inputs) -> Tensor:
         """Turn the inputs into ``(B, F)``, 0 where an object is absent."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lumin_core.data.transforms import Transform
 from lumin_core.errors import LuminError
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
 from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
+    from lumin_core.data.transforms import Transform
     from lumin_core.testing.subject import Subject
 
     Array = np.ndarray[Any, Any]
@@ -78,7 +78,7 @@ def check_transform_input_unchanged(subject: Subject) -> None:
 
 
 def check_transform_config(subject: Subject) -> None:
-    """`to_config` after `fit` is plain values, from which `from_config` builds the same transform."""
+    """`to_config` after `fit` is plain values, of which `from_config` makes the same."""
     transform, x = fitted(subject), events()
     config = transform.to_config()
     try:
@@ -129,7 +129,7 @@ def check_transform_pieces(subject: Subject) -> None:
 
 
 def check_transform_weights(subject: Subject) -> None:
-    """Where `fit` takes weights, weight zero is no event, and weight three the event three times."""
+    """Where `fit` takes weights, zero is no event, and three the event three times."""
     if "sample_weight" not in inspect.signature(type(subject.make()).fit).parameters:
         raise NotApplicable("fit takes no sample_weight")
     x = events()

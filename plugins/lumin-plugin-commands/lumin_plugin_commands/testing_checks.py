@@ -31,7 +31,7 @@ def check_run_table_gives(subject: Subject) -> None:
 
 
 def check_run_table_arguments(subject: Subject) -> None:
-    """`arguments` returns a dict of what it gives, and leaves the values that it is given as they are."""
+    """`arguments` returns a dict of what it gives, and changes none of the values."""
     if subject.name.rpartition("/")[2] in _OURS:
         raise NotApplicable("its keys are those of the functions that do the work")
     values: dict[str, Any] = {"n_models": 1, "bs": 8, "n_epochs": 1, "metric_partials": None}

@@ -19,7 +19,7 @@ _TOLERANCE = 1e-4
 
 def check_graph_extractor_width(subject: Subject) -> None:
     """It gives (B, N, get_out_size()), for any number of events."""
-    extractor = subject.make()
+    extractor = _made(subject)
     for n in (_N_EVENTS, 1):
         x, mask = _objects(n)
         _expect_shape(extractor(x, mask, x) if n > 1 else extractor.eval()(x, mask, x), (n, _N_VECS, _width(extractor)))
@@ -27,7 +27,7 @@ def check_graph_extractor_width(subject: Subject) -> None:
 
 def check_graph_collapser_width(subject: Subject) -> None:
     """It gives (B, get_out_size()), for any number of events."""
-    collapser = subject.make()
+    collapser = _made(subject)
     for n in (_N_EVENTS, 1):
         x, mask = _objects(n)
         _expect_shape(collapser(x, mask) if n > 1 else collapser.eval()(x, mask), (n, _width(collapser)))
@@ -35,7 +35,7 @@ def check_graph_collapser_width(subject: Subject) -> None:
 
 def check_graph_extractor_absent(subject: Subject) -> None:
     """Absent objects come out as 0, in training and in evaluation."""
-    extractor = subject.make()
+    extractor = _made(subject)
     x, mask = _objects()
     for mode in (True, False):
         out = extractor.train(mode)(x, mask, x)
@@ -48,7 +48,7 @@ def check_graph_extractor_absent(subject: Subject) -> None:
 
 def check_graph_extractor_padding(subject: Subject) -> None:
     """Rows of padding change nothing for the objects that are present."""
-    extractor = subject.make().eval()
+    extractor = _made(subject).eval()
     x, mask = _objects()
     padded, more = _padded(x, 2), torch.cat([mask, torch.zeros(_N_EVENTS, 2, dtype=torch.bool)], 1)
     one, other = extractor(x, mask, x), extractor(padded, more, padded)[:, :_N_VECS]
@@ -57,7 +57,7 @@ def check_graph_extractor_padding(subject: Subject) -> None:
 
 def check_graph_extractor_statistics(subject: Subject) -> None:
     """Rows of padding enter no statistics of a norm in training."""
-    one, other = subject.make(), subject.make()
+    one, other = _made(subject), _made(subject)
     x, mask = _objects()
     padded, more = _padded(x, 2), torch.cat([mask, torch.zeros(_N_EVENTS, 2, dtype=torch.bool)], 1)
     one(x, mask, x)
@@ -73,7 +73,7 @@ def check_graph_extractor_statistics(subject: Subject) -> None:
 
 
 def check_graph_extractor_order(subject: Subject) -> None:
-    """Objects in another order come out in that order, unless the class says `any_order = False`."""
+    """Objects come out in the order in which they are given, unless `any_order = False`."""
     extractor = _of_any_order(subject).eval()
     x, mask = _objects()
     one, other = extractor(x, mask, x)[:, _ORDER], extractor(x[:, _ORDER], mask[:, _ORDER], x[:, _ORDER])
@@ -90,7 +90,7 @@ def check_graph_collapser_order(subject: Subject) -> None:
 
 def check_graph_collapser_padding(subject: Subject) -> None:
     """Rows of padding change nothing, where the width does not depend on the number of objects."""
-    collapser, wider = subject.make().eval(), subject.make(offered={"n_v": _N_VECS + 2}).eval()
+    collapser, wider = _made(subject).eval(), _made(subject, n_v=_N_VECS + 2).eval()
     if _width(collapser) != _width(wider):
         raise NotApplicable("its width depends on the number of objects")
     wider.load_state_dict(collapser.state_dict())
@@ -101,7 +101,7 @@ def check_graph_collapser_padding(subject: Subject) -> None:
 
 def check_graph_extractor_none_present(subject: Subject) -> None:
     """An event without any object is finite, and so are its gradients."""
-    extractor = subject.make()
+    extractor = _made(subject)
     x, mask = _objects()
     x, mask = x.masked_fill(torch.arange(_N_EVENTS).view(-1, 1, 1) == 0, 0).requires_grad_(), mask.clone()
     mask[0] = False
@@ -110,7 +110,7 @@ def check_graph_extractor_none_present(subject: Subject) -> None:
 
 def check_graph_collapser_none_present(subject: Subject) -> None:
     """An event without any object is finite, and so are its gradients."""
-    collapser = subject.make()
+    collapser = _made(subject)
     x, mask = _objects()
     x, mask = x.masked_fill(torch.arange(_N_EVENTS).view(-1, 1, 1) == 0, 0).requires_grad_(), mask.clone()
     mask[0] = False
@@ -119,7 +119,7 @@ def check_graph_collapser_none_present(subject: Subject) -> None:
 
 def check_graph_extractor_events(subject: Subject) -> None:
     """In evaluation an event does not depend on the others."""
-    extractor = subject.make().eval()
+    extractor = _made(subject).eval()
     x, mask = _objects()
     alone = torch.cat([extractor(x[i : i + 1], mask[i : i + 1], x[i : i + 1]) for i in range(_N_EVENTS)])
     _expect_equal(extractor(x, mask, x), alone, "each event as it is alone", _OF_EVENTS)
@@ -127,7 +127,7 @@ def check_graph_extractor_events(subject: Subject) -> None:
 
 def check_graph_collapser_events(subject: Subject) -> None:
     """In evaluation an event does not depend on the others."""
-    collapser = subject.make().eval()
+    collapser = _made(subject).eval()
     x, mask = _objects()
     alone = torch.cat([collapser(x[i : i + 1], mask[i : i + 1]) for i in range(_N_EVENTS)])
     _expect_equal(collapser(x, mask), alone, "each event as it is alone", _OF_EVENTS)
@@ -139,6 +139,15 @@ _OF_PADDING = (
 )
 _OF_ORDER = "treat all objects alike, or say any_order = False in the class"
 _OF_EVENTS = "compute nothing over the axis of events, unless self.training"
+
+
+def _made(subject: Subject, **offered: object) -> Any:
+    """Make one whose biases are not 0, as after a training: absent objects then show."""
+    part, generator = subject.make(offered=offered), torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in part.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return part
 
 
 def _objects(n: int = _N_EVENTS) -> tuple[Tensor, Tensor]:
@@ -162,7 +171,7 @@ def _width(part: Any) -> int:
 def _of_any_order(subject: Subject) -> Any:
     if not subject.target.any_order:
         raise NotApplicable("it says any_order = False")
-    return subject.make()
+    return _made(subject)
 
 
 def _expect_shape(out: Tensor, expected: tuple[int, ...]) -> None:

@@ -245,8 +245,8 @@ def _written_by_writer(path: Path) -> None:
     writers = [found for found in registry.components("writer") if path.suffix in found.load().suffixes]
     if not writers:
         raise CheckFailed(
-            f"expected to know how a file {path.name} comes about, but nothing writes {path.suffix}; add to the class a "
-            "static method write_example(path, columns), columns by name"
+            f"expected to know how a file {path.name} comes about, but nothing writes {path.suffix}; add to the class "
+            "a static method write_example(path, columns), columns by name"
         )
     with registry.build("writer", writers[0].qualified, path=path) as writer:
         writer.append(_COLUMNS)

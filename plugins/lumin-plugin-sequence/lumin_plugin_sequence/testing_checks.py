@@ -18,7 +18,7 @@ _N_EVENTS, _LENGTH, _CHANNELS = 5, 6, len(samples.FEATS_PER_VEC)
 
 def check_conv_layer_size(subject: Subject) -> None:
     """It gives (B, C, N) and mask (B, N) of the size that get_out_size() says."""
-    layer = subject.make()
+    layer = _made(subject)
     expected = layer.get_out_size()
     for n in (_N_EVENTS, 1):
         out, mask = layer.train(n > 1)(*_sequence(n))
@@ -31,7 +31,7 @@ def check_conv_layer_size(subject: Subject) -> None:
 
 def check_conv_layer_absent(subject: Subject) -> None:
     """Absent places come out as 0, in training and in evaluation."""
-    layer = subject.make()
+    layer = _made(subject)
     for mode in (True, False):
         out, mask = layer.train(mode)(*_sequence())
         absent = out.masked_fill(mask.unsqueeze(1), 0)
@@ -44,7 +44,7 @@ def check_conv_layer_absent(subject: Subject) -> None:
 
 def check_conv_layer_statistics(subject: Subject) -> None:
     """Places of padding enter no statistics of a norm in training."""
-    one, other = (subject.make(offered={"length": length}) for length in (_LENGTH, _LENGTH + 2))
+    one, other = (_made(subject, length=length) for length in (_LENGTH, _LENGTH + 2))
     one(*_sequence())
     other(*_sequence(padding=2))
     for name, value in one.named_buffers():
@@ -57,7 +57,7 @@ def check_conv_layer_statistics(subject: Subject) -> None:
 
 def check_conv_layer_padding(subject: Subject) -> None:
     """Places of padding behind the objects change nothing for these."""
-    one, other = (subject.make(offered={"length": length}).eval() for length in (_LENGTH, _LENGTH + 2))
+    one, other = (_made(subject, length=length).eval() for length in (_LENGTH, _LENGTH + 2))
     other.load_state_dict(one.state_dict())
     (out, mask), (padded, more) = one(*_sequence()), other(*_sequence(padding=2))
     n = min(out.shape[2], padded.shape[2])
@@ -71,11 +71,15 @@ def check_conv_layer_padding(subject: Subject) -> None:
 
 def check_conv_layer_none_present(subject: Subject) -> None:
     """An event without any object is finite, and so are its gradients."""
-    layer = subject.make()
+    layer = _made(subject)
     x, mask = _sequence()
     mask[0] = False
     x = x.masked_fill(~mask.unsqueeze(1), 0).requires_grad_()
-    out, _ = layer(x, mask)
+    out, present = layer(x, mask)
+    if present[0].any():
+        raise CheckFailed(
+            "expected no place present where no object is, but the mask says so; give the mask of the output"
+        )
     (gradient,) = torch.autograd.grad(out.sum(), x)
     if not (out.isfinite().all() and gradient.isfinite().all()):
         raise CheckFailed("expected finite numbers and gradients without any object; clamp_min(1) the count")
@@ -83,7 +87,7 @@ def check_conv_layer_none_present(subject: Subject) -> None:
 
 def check_conv_layer_events(subject: Subject) -> None:
     """In evaluation an event does not depend on the others."""
-    layer = subject.make().eval()
+    layer = _made(subject).eval()
     x, mask = _sequence()
     alone = torch.cat([layer(x[i : i + 1], mask[i : i + 1])[0] for i in range(_N_EVENTS)])
     if not torch.allclose(layer(x, mask)[0], alone, atol=1e-4):
@@ -92,7 +96,7 @@ def check_conv_layer_events(subject: Subject) -> None:
 
 def check_conv_layer_trace(subject: Subject) -> None:
     """What `trace` says is true: an output depends on no place or channel that it leaves out."""
-    layer = subject.make().eval()
+    layer = _made(subject).eval()
     places, channels = layer.trace(torch.eye(_LENGTH, dtype=torch.bool), torch.eye(_CHANNELS, dtype=torch.bool))
     x = _sequence()[0].requires_grad_()
     out = layer(x, torch.ones(_N_EVENTS, _LENGTH, dtype=torch.bool))[0]
@@ -110,8 +114,17 @@ def _check_said(moves: Tensor, places: Tensor, channels: Tensor) -> None:
         )
 
 
+def _made(subject: Subject, **offered: object) -> Any:
+    """Make one whose biases are not 0, as after a training: absent objects then show."""
+    layer, generator = subject.make(offered=offered), torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return layer
+
+
 def _sequence(n: int = _N_EVENTS, padding: int = 0) -> tuple[Tensor, Tensor]:
-    """Return features (B, C, N), 0 for absent objects, and mask (B, N): every second event lacks one."""
+    """Return features (B, C, N) and mask (B, N): every second event lacks an object."""
     matrix = samples.matrix(n, _LENGTH)
     mask = ~matrix.isnan().all(-1)
     x: Any = matrix.nan_to_num().transpose(1, 2)
