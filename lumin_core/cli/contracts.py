@@ -32,7 +32,8 @@ CONTRACTS = {
         "`lumin_core.Head`, `MatrixHead` for objects",
         "`cont_feats, cat_embedder, lookup_init, lookup_act, freeze`",
         "`forward`: flat `(B, F)`, or `(flat, matrix)`, to `(B, get_out_size())`; `feat_map`: feature"
-        ' to the output\'s columns that depend on it; `missing`: `"zero"` or `"keep"`',
+        ' to the output\'s columns that depend on it; `missing`: `"zero"` or `"keep"`; `prepare(fy, '
+        "columns)` for options that only data can tell",
     ),
     "bodies": Contract(
         "`lumin_core.Body`",
@@ -69,7 +70,7 @@ CONTRACTS = {
     ),
     "optimisers": Contract(
         "`torch.optim.Optimizer`",
-        "`params`, and `fused` where it is named",
+        "`params` (groups of them with `decay_groups`), and `fused` where it is named",
         "torch's interface; `lr`; a step without a closure",
     ),
     "activations": Contract(
@@ -101,6 +102,12 @@ CONTRACTS = {
         "`lumin_core.training.Exporter`",
         "nothing",
         "`suffix`; `write(models, weights, path, raw=...)` to a path",
+    ),
+    "presets": Contract(
+        "`lumin_core.runs.Preset`",
+        "nothing",
+        "`version`; `arguments(fy, objective, n_out)` to arguments of `ModelBuilder.from_fy` and "
+        "`train_models`, plain values",
     ),
     "commands": Contract(
         "a `click.Command`, which the entry point names",

@@ -11,6 +11,7 @@ import click
 from lumin_core.cli.plain_text import plain_text
 from lumin_core.display import as_text, name_of, width, wrapped
 from lumin_core.registry import find
+from lumin_core.testing.shipped import shipped_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,8 @@ def describe(kind: str, name: str | None) -> None:
 def _header(component: Component) -> str:
     version = f" {component.version}" if component.version else ""
     rows = [("kind", component.kind), ("from", component.distribution + version), ("at", component.value)]
+    if checks := shipped_checks(component.distribution, component.kind, component.qualified):
+        rows.append(("checks", checks))
     return as_text(component.qualified, rows)
 
 

@@ -211,7 +211,8 @@ def _lines(row: Row, room: Room) -> list[str]:
     text = f"{row.name:<{room.name}}  {short(row.distribution):<{room.origin}}  {_end(row)}".rstrip()
     margin = " " * 6
     problem = wrapped(row.problem, room.line, margin, margin) if row.problem else []
-    return [*wrapped(text, room.line, "  ", margin), *problem]
+    fits = len(text) + 2 <= room.line  # as most do: to wrap thousands takes long
+    return [*([f"  {text}"] if fits else wrapped(text, room.line, "  ", margin)), *problem]
 
 
 def _summary(rows: Sequence[Row]) -> str:

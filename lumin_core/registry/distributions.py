@@ -7,6 +7,7 @@ Only headers of the metadata are read: Python's mail parser would cost a quarter
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,15 +44,17 @@ def found() -> Iterator[tuple[metadata.Distribution, str | None]]:
         >>> "lumin-core" in [name_of(distribution) for distribution, _ in found()]
         True
     """
+    firsts: dict[str, metadata.Distribution] = {}  # in the order of sys.path: to ask for each would list it anew
     candidates: dict[str, list[metadata.Distribution]] = {}
     for candidate in metadata.distributions():
-        if _concerns_us(candidate) and not _folder(candidate).startswith("~"):  # which is what pip could not remove
-            candidates.setdefault(name_of(candidate), []).append(candidate)
+        if not _folder(candidate).startswith("~"):  # which is what pip could not remove
+            firsts.setdefault(name_of(candidate), candidate)
+            if _concerns_us(candidate):
+                candidates.setdefault(name_of(candidate), []).append(candidate)
     for name, same in candidates.items():
-        first = _first(name) or same[0]
-        if _concerns_us(first):
-            yield first, None
-            yield from ((other, _LEFT_OVER) for other in _beside(first, same))
+        if firsts[name] is same[0]:
+            yield same[0], None
+            yield from ((other, _LEFT_OVER) for other in _beside(same[0], same))
 
 
 def _beside(first: metadata.Distribution, same: Iterable[metadata.Distribution]) -> list[metadata.Distribution]:
@@ -88,11 +91,16 @@ def headers(distribution: metadata.Distribution, header: str) -> list[str]:
         >>> headers(distribution("lumin-core"), "Name")
         ['lumin-core']
     """
+    return re.findall(rf"^{header}:[ \t]*(.*?)[ \t]*$", _head_of(distribution), re.MULTILINE)
+
+
+@lru_cache(maxsize=1)  # one is asked for several headers, then the next
+def _head_of(distribution: metadata.Distribution) -> str:
     try:
         text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     except (OSError, ValueError):
-        return []
-    return re.findall(rf"^{header}:[ \t]*(.*?)[ \t]*$", text.replace("\r", "").partition("\n\n")[0], re.MULTILINE)
+        return ""
+    return text.replace("\r", "").partition("\n\n")[0]
 
 
 def _folder(distribution: metadata.Distribution) -> str:
@@ -108,9 +116,8 @@ def name_of(distribution: metadata.Distribution) -> str:
         >>> name_of(distribution("lumin-core"))
         'lumin-core'
     """
-    names = headers(distribution, "Name")
     folder = re.sub(r"\.(dist|egg)-info$", "", _folder(distribution)).partition("-")[0]
-    return canonical(folder or (names[0] if names else "unknown"))
+    return canonical(folder or next(iter(headers(distribution, "Name")), "unknown"))
 
 
 class SavedPlugin(NamedTuple):

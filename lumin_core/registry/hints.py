@@ -71,7 +71,8 @@ def unknown_kind(kind: object) -> UnknownComponent:
         if key in (normalise(plural), normalise(singular(plural))):
             return UnknownComponent(f"the kind {plural!r} is declared by {plugin}: {install_of(plugin)}")
     plurals = [found.plural for found in scanned().kinds]
-    end = suggestion(str(kind), plurals, f"kinds are {', '.join(plurals)}")
+    names = plurals if nearest(kind, plurals) else [found.singular for found in scanned().kinds]
+    end = suggestion(str(kind), names, f"kinds are {', '.join(plurals)}")
     return UnknownComponent(f"there is no kind {kind!r}{end}")
 
 

@@ -141,6 +141,7 @@ def is_valid(name: str) -> bool:
     return _VALID.fullmatch(name) is not None and normalise(name) != "name"
 
 
+@cache
 def canonical(distribution: str) -> str:
     """Give a distribution's name as package indices compare it.
 
@@ -156,6 +157,7 @@ def canonical(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
+@cache
 def short(distribution: str) -> str:
     """Return the prefix of qualified names.
 

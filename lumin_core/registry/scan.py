@@ -89,15 +89,19 @@ def scan() -> Scan:
     _warn_of_strangers(off, {short(component.distribution) for component in there})
     names = {short(name) for name in off} - {CORE}
     disabled = [component for component in there if short(component.distribution) in names]
-    enabled = [component for component in there if component not in disabled]
-    usable = [component for component in enabled if component.kind in SEAMS and component.problem is None]
-    active, kinds = _by_kind([component for component in enabled if component not in usable])
+    enabled = [component for component in there if short(component.distribution) not in names]
+    active, kinds = _by_kind([component for component in enabled if not _is_beside(component)])
     active = sorted(active, key=_order)
     is_strict = os.environ.get("LUMIN_STRICT_PLUGINS", "0") not in ("", "0")
     for component in active if is_strict else ():
         if component.problem is not None:
             component.load()  # which raises it
-    return Scan(tuple(active), tuple(sorted(disabled, key=_order)), kinds, tuple(sorted(usable, key=_order)))
+    return Scan(
+        tuple(active),
+        tuple(sorted(disabled, key=_order)),
+        kinds,
+        tuple(sorted(filter(_is_beside, enabled), key=_order)),
+    )
 
 
 def _warn_of_strangers(off: Iterable[str], installed: set[str]) -> None:
@@ -152,6 +156,11 @@ def known(kind: str | None = None) -> list[Component]:
     return [component for component in listed if kind in (None, component.kind)]
 
 
+def _is_beside(component: Component) -> bool:
+    """Tell whether an entry stands in a group that holds no components, and is well written."""
+    return component.kind in SEAMS and component.problem is None
+
+
 def _order(component: Component) -> tuple[str, str, str]:
     return component.kind, component.name, component.qualified
 
@@ -182,7 +191,8 @@ def _component(entry: metadata.EntryPoint, whole: Component) -> Component:
     """Make a component of a distribution, which has the problem of the whole one."""
     name, value = entry.name.replace("-", "_"), entry.value.replace(" ", "")
     kind, qualified = entry.group.removeprefix("lumin."), f"{short(whole.distribution)}/{name}"
-    made = replace(whole, kind=kind, name=name, qualified=qualified, value=value)
+    origin = whole.distribution, whole.version
+    made = Component(kind, name, qualified, *origin, value, whole.problem, whole.error)
     if not is_valid(name):
         return _with_problem(made, f"{entry.name!r} is no name: letters, digits, '-' and '_', and not 'name' itself")
     pattern, form = (_ALIAS, "distribution:new_name") if kind == "aliases" else (_VALUE, "module:attribute")

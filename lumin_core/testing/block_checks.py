@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,8 +38,10 @@ def check_block_shape(subject: Subject) -> None:
     if not is_positive(width):
         raise CheckFailed(f"get_out_size() should be a positive int, got {width!r}")
     for n in _SIZES:
-        shape = tuple(blocks.evaluated(block, blocks.inputs_of(block, n)).shape)
-        if shape != (n, width):
+        out = blocks.evaluated(block, blocks.inputs_of(block, n))
+        if out.dtype != torch.float32:
+            raise CheckFailed(f"from float32 it gives {out.dtype}: make tensors with dtype=x.dtype")
+        if (shape := tuple(out.shape)) != (n, width):
             raise CheckFailed(
                 f"for {n} events the output should have the shape ({n}, {width}), as get_out_size() says, got {shape}"
             )
@@ -131,10 +134,9 @@ def _is_random(values: torch.Tensor) -> bool:
 
 
 def _generators() -> dict[str, object]:
-    name, keys, *others = np.random.get_state()
     return {
         "the random numbers of Python": random.getstate(),
-        "the random numbers of numpy": (name, keys.tobytes(), tuple(others)),
+        "the random numbers of numpy": repr(np.random.get_state(legacy=False)),
         "torch's seed": torch.get_rng_state().numpy().tobytes(),
     }
 
@@ -143,7 +145,7 @@ def check_block_evaluation(subject: Subject) -> None:
     """In evaluation an event's output is its own: the same twice, in any order and company."""
     block = blocks.trained(subject.make())
     x = blocks.inputs_of(block, 7)
-    kept, state, before = copy.deepcopy(x), blocks.state_of(block), torch.get_rng_state()
+    state, before = blocks.state_of(block), torch.get_rng_state()
     out = blocks.evaluated(block, x)
     again = blocks.evaluated(block, x)
     way_out = "use self.training where training differs, and no other event in evaluation"
@@ -152,11 +154,6 @@ def check_block_evaluation(subject: Subject) -> None:
         raise CheckFailed("it draws random numbers in evaluation mode: do so where self.training is true")
     if changed := list(blocks.differing(state, blocks.state_of(block))):
         raise CheckFailed(f"evaluation changes {listed(changed)}: count statistics where self.training is true")
-    for came, given in zip(blocks.tensors_of(x), blocks.tensors_of(kept), strict=True):
-        if not torch.equal(came.nan_to_num(nan=-1), given.nan_to_num(nan=-1)):
-            raise CheckFailed(
-                "it changes its input in place: work on a copy, x = x.clone(), or use no method like add_()"
-            )
     order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
     moved = blocks.evaluated(block, blocks.of_inputs(lambda part: part[order], x))
     blocks.expect_equal(moved, out[order], "events in another order", way_out, blocks.TOLERANCE)
@@ -164,18 +161,36 @@ def check_block_evaluation(subject: Subject) -> None:
     blocks.expect_equal(alone, out[2:3], "one event alone", way_out, blocks.TOLERANCE)
 
 
+def check_block_input(subject: Subject) -> None:
+    """The input stays as it is, in training and in evaluation."""
+    block = subject.make()
+    for is_training in (True, False):
+        x = blocks.inputs_of(block, 7)
+        kept = copy.deepcopy(x)
+        with torch.no_grad():
+            _drawn(block.train(is_training), x, 0)
+        for came, given in zip(blocks.tensors_of(x), blocks.tensors_of(kept), strict=True):
+            if not torch.equal(came.nan_to_num(nan=-1), given.nan_to_num(nan=-1)):
+                raise CheckFailed("it changes its input in place: work on x.clone(), and use no method like add_()")
+
+
 def check_block_finite(subject: Subject) -> None:
     """Inputs of zeros and of 1e4 give finite outputs."""
     block = subject.make()
     sample = blocks.inputs_of(block, 3)
     for name, value in (("zeros", 0.0), (f"{_LARGE:g}", _LARGE)):
-        x = blocks.of_inputs(lambda part, value=value: torch.where(part.isnan(), part, value), sample)
+        x = blocks.of_inputs(partial(_filled, value=value), sample)
         if getattr(block, "cat_embedder", None) is not None:
             x = _with_codes(block, x)
         if block.kind == "head" and hasattr(block, "example_inputs"):
             raise NotApplicable("its inputs are of its own form")
         if not blocks.evaluated(block, x).isfinite().all():
             raise CheckFailed(f"inputs of {name} give an output that is not finite: guard roots, logarithms, divisions")
+
+
+def _filled(x: torch.Tensor, value: float) -> torch.Tensor:
+    """Give all that is there one value."""
+    return torch.where(x.isnan(), x, value)
 
 
 def _with_codes(head: Any, x: Any) -> Any:
@@ -229,15 +244,16 @@ def check_block_saved(subject: Subject) -> None:
 
 
 def check_block_copy(subject: Subject) -> None:
-    """A deep copy gives equal answers, and training it leaves the original alone."""
+    """A deep copy gives equal answers; training it, or another one, leaves the original alone."""
     block = subject.make()
     x = blocks.inputs_of(block, 7)
     expected, before = blocks.evaluated(block, x), blocks.state_of(block)
     copied = copy.deepcopy(block)
     blocks.expect_equal(blocks.evaluated(copied, x), expected, "a deep copy", _MOVES)
     blocks.trained(copied)
+    blocks.trained(subject.make())
     if shared := list(blocks.differing(before, blocks.state_of(block))):
-        raise CheckFailed(f"training a copy changes {listed(shared)} of the original: share no tensors, {_MOVES}")
+        raise CheckFailed(f"training a copy, or another one, changes {listed(shared)}: share no tensors, {_MOVES}")
 
 
 def check_block_precision(subject: Subject) -> None:
@@ -248,6 +264,8 @@ def check_block_precision(subject: Subject) -> None:
     double = copy.deepcopy(block).double()
     way_out = "make tensors in forward with x.new_zeros(...) or dtype=x.dtype, and hold constants in buffers"
     wide = _tried(double, blocks.of_inputs(torch.Tensor.double, x), "double precision", way_out)
+    if wide.dtype != torch.float64:
+        raise CheckFailed(f"in double precision it gives {wide.dtype}; {way_out}")
     blocks.expect_equal(wide, expected, "double precision", way_out, 1e-3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = _tried(block, x, "mixed precision", way_out)
@@ -303,6 +321,7 @@ CHECKS = (
     Check(check_block_modules),
     Check(check_block_seed),
     Check(check_block_evaluation),
+    Check(check_block_input),
     Check(check_block_finite),
     Check(check_block_frozen),
     Check(check_block_state),

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from lumin_core.model.blocks import Block, Inputs
+    from lumin_core.model.blocks import Block
     from lumin_core.testing.subject import Subject
 
 TOLERANCE = 1e-5
 
 
-def inputs_of(block: Any, n: int, seed: int = 0) -> Inputs:
+def inputs_of(block: Any, n: int, seed: int = 0) -> Any:
     """Return what a block takes: sample data for a head, else normal numbers ``(n, n_in)``.
 
     A head with data of its own has a static method ``example_inputs(n, seed)``. A head that has
-    ``vecs`` is given a matrix, in which objects are absent.
+    ``vecs`` is given a matrix, in which objects are absent; one with ``missing = "keep"`` is given
+    missing values.
 
     Args:
         block: The block.
@@ -41,14 +42,16 @@ def inputs_of(block: Any, n: int, seed: int = 0) -> Inputs:
         torch.Size([2, 3])
     """
     if (own := getattr(block, "example_inputs", None)) is not None:
-        given: Inputs = own(n, seed)
-        return given
+        return own(n, seed)
     if block.kind != "head":
         return normal(n, block.n_in, seed)
     if hasattr(block, "vecs"):
         matrix = samples.matrix(n, len(block.vecs), len(block.feats_per_vec), seed)
         return matrix if getattr(block, "row_wise", True) else matrix.transpose(1, 2)
-    return flat_inputs(block, n, seed)
+    flat = flat_inputs(block, n, seed)
+    if block.missing == "keep":
+        flat[1::3, 0] = torch.nan
+    return flat
 
 
 def flat_inputs(head: Any, n: int, seed: int = 0) -> Tensor:
@@ -76,7 +79,7 @@ def normal(n: int, width: int, seed: int = 0) -> Tensor:
     return torch.from_numpy(seeds.stream(seed, "sample normal").normal(size=(n, width)).astype("float32"))
 
 
-def of_inputs(function: Callable[[Tensor], Tensor], x: Inputs) -> Any:
+def of_inputs(function: Callable[[Tensor], Tensor], x: Any) -> Any:
     """Apply a function to a tensor, or to both of a pair.
 
     Args:
@@ -86,7 +89,7 @@ def of_inputs(function: Callable[[Tensor], Tensor], x: Inputs) -> Any:
     return function(x) if isinstance(x, torch.Tensor) else tuple(map(function, x))
 
 
-def tensors_of(x: Inputs) -> tuple[Tensor, ...]:
+def tensors_of(x: Any) -> tuple[Tensor, ...]:
     """Return the tensors of inputs.
 
     Args:
@@ -95,7 +98,7 @@ def tensors_of(x: Inputs) -> tuple[Tensor, ...]:
     return (x,) if isinstance(x, torch.Tensor) else tuple(x)
 
 
-def evaluated(block: Block, x: Inputs) -> Tensor:
+def evaluated(block: Block, x: Any) -> Tensor:
     """Return what a block gives in evaluation mode, without gradient.
 
     Args:
@@ -128,7 +131,7 @@ def trained(block: Block, n_steps: int = 3, rate: float = 1e-2) -> Block:
             with torch.no_grad():
                 for parameter, gradient in zip(movable, gradients, strict=True):
                     if gradient is not None:
-                        parameter -= rate * gradient.sign()
+                        parameter.sub_(rate * gradient.sign())
     return block
 
 

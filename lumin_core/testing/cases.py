@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -47,7 +48,7 @@ class Case:
     full: bool = False
 
     def __str__(self) -> str:
-        """Name it, as pytest does: ``head-mine/my_head-check_head_shape``."""
+        """Name it, as pytest does: ``head-mine/my_head-check_block_shape``."""
         return f"{self.subject.kind}-{self.subject.name}-{self.check.name}"
 
     def run(self) -> Outcome:
@@ -69,7 +70,9 @@ class Case:
         try:
             if self.check.is_slow and not self.full:
                 raise NotApplicable("it is slow: asked for with full=True, --full, or CI in the environment")
-            self.check.function(self.subject)
+            with warnings.catch_warnings():  # of what a component is made of, which pytest may make errors
+                warnings.filterwarnings("ignore", category=DeprecationWarning)
+                self.check.function(self.subject)
         except NotApplicable as reason:
             return "skipped", reason
         except Exception as error:  # noqa: BLE001  (whatever a component raises is what came of it)
@@ -89,7 +92,7 @@ def checks_of(kind: str) -> tuple[Check, ...]:
 
     Example:
         >>> from lumin_core.testing import checks_of
-        >>> "check_head_shape" in [check.name for check in checks_of("head")]
+        >>> "check_block_shape" in [check.name for check in checks_of("head")]
         True
     """
     return (*CHECKS, *_own_checks(kind))
@@ -108,7 +111,7 @@ def cases_of(subjects: Iterable[Subject], *, full: bool | None = None) -> list[C
     Example:
         >>> from lumin_core.testing import cases_of, installed
         >>> str(cases_of(installed("lumin-core"))[0])
-        'activation-core/gelu-check_entry_point'
+        'activation-core/gelu-check_import'
     """
     is_full = bool(os.environ.get("CI")) if full is None else full
     cases = [Case(subject, check, is_full) for subject in subjects for check in checks_of(subject.kind)]

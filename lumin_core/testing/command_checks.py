@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -36,7 +37,9 @@ print(json.dumps(found))
 def check_command_kind(subject: Subject) -> None:
     """The entry point names a `click.Command`, not the module or the plain function."""
     if not isinstance(subject.target, click.Command):
-        raise CheckFailed(f"expected a click.Command, got {subject.target!r}; decorate the function with @click.command()")
+        raise CheckFailed(
+            f"expected a click.Command, got {subject.target!r}; decorate the function with @click.command()"
+        )
 
 
 def check_command_name(subject: Subject) -> None:
@@ -50,7 +53,9 @@ def check_command_help(subject: Subject) -> None:
     """It says in a sentence what it does."""
     command: click.Command = subject.target
     if not (command.help or "").strip():
-        raise CheckFailed("expected a help text, got none; give the function a docstring, whose first sentence is listed")
+        raise CheckFailed(
+            "expected a help text, got none; give the function a docstring, whose first sentence is listed"
+        )
 
 
 def check_command_without_torch(subject: Subject) -> None:
@@ -73,7 +78,7 @@ def check_command_error(subject: Subject) -> None:
     given = _wrong_arguments(command)
     if not given:
         raise NotApplicable("it needs no argument that could be wrong")
-    with CliRunner().isolated_filesystem(samples.folder()):
+    with contextlib.chdir(samples.folder()):
         result = CliRunner().invoke(command, given)
     if isinstance(result.exception, SystemExit) or result.exception is None:
         if result.exit_code not in (0, 1, 2) or "Traceback (most recent" in result.output:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile("[a-z][a-z0-9_]*")
 _NOT_BUILT = {"kind": "the declaration of a kind", "plugin": "a whole distribution", "command": "a command"}
-_NO_SUCH = "no_such_option"
+_FATAL = ("ends the process", "takes more than")
+_PLAIN = (int, float, str, bool, type(None), list, tuple, dict)
 _BY_NAME = "name"  # the key that holds the name
 
 
@@ -39,7 +40,7 @@ def check_entry_point(subject: Subject) -> None:
     """The entry point is in a kind's group and names what can be used, as its class is named."""
     if (component := subject.component) is None:
         raise NotApplicable("it is not registered")
-    if problem := registry.check(component):
+    if problem := subject.problem or registry.check(component):
         raise CheckFailed(f"{component.value or component.distribution} cannot be used: {problem}")
     if not _NAME.fullmatch(component.name):
         raise CheckFailed(f"a name is of small letters, digits and '_', like 'my_head'; got {component.name!r}")
@@ -63,6 +64,7 @@ def check_import(subject: Subject) -> None:
     if not component.value:
         raise NotApplicable(f"it is {_NOT_BUILT[subject.kind]}")
     if problem := _imported(subject.distribution).get((component.kind, component.name)):
+        subject.problem = problem if any(word in problem for word in _FATAL) else None
         raise CheckFailed(f"in a fresh process: {problem}; let the import define things, and nothing else")
 
 
@@ -100,7 +102,7 @@ def check_signature(subject: Subject) -> None:
     if not subject.signature.names and not subject.signature.is_open:
         return
     for parameter in inspect.signature(subject.target).parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD and _refuses(subject):
+        if parameter.kind is parameter.VAR_KEYWORD and subject.signature.is_open and _refuses(subject):
             continue
         _check_parameter(parameter)
 
@@ -115,13 +117,13 @@ def _check_parameter(parameter: inspect.Parameter) -> None:
         raise CheckFailed(f"{parameter.name} is taken by position only, and options come by keyword: take out the '/'")
     if isinstance(parameter.default, list | dict | set):
         raise CheckFailed(
-            f"the default of {parameter.name} is {parameter.default!r}, which all that are built share: use a tuple, or "
-            "None and make it in the constructor"
+            f"the default of {parameter.name} is {parameter.default!r}, which all that are built share: use a tuple, "
+            "or None and make it in the constructor"
         )
 
 
 def check_docstring(subject: Subject) -> None:
-    """It has a docstring of its own, which names every option."""
+    """It has a docstring of its own, which names every option of a constructor of its own."""
     _expect_built(subject)
     if subject.is_instance or not _is_own(subject):
         raise NotApplicable("it is described by another package")
@@ -131,6 +133,8 @@ def check_docstring(subject: Subject) -> None:
         raise CheckFailed(
             f"{called(subject.target)} has no docstring: say in a line what it does, and name its options"
         )
+    if isinstance(subject.target, type) and "__init__" not in vars(subject.target):
+        return  # whoever wrote the constructor describes its options
     offered = {*subject.offered(), *_WITHOUT_WORDS}
     names = [name for name in subject.signature.names if name not in offered and subject.kind != "loss"]
     if missing := [name for name in names if not re.search(rf"\b{name}\b", text)]:
@@ -167,7 +171,7 @@ def check_options(subject: Subject) -> None:
     taken = {key: value for key, value in back.items() if key != _BY_NAME} if isinstance(back, dict) else {}
     _expect_alike(subject.make(**taken), one, "one built from its config")
     if _is_own(subject) and not _refuses(subject):
-        raise CheckFailed(f"it takes an option {_NO_SUCH!r} without a word: name all options, without **kwargs")
+        raise CheckFailed("it takes an option 'no_such_option' without a word: name all options, without **kwargs")
 
 
 def _spec(subject: Subject) -> Any:
@@ -189,7 +193,7 @@ def _config(subject: Subject, spec: object) -> Any:
 def _refuses(subject: Subject) -> bool:
     """Tell whether an unknown option is refused, here or by a constructor that takes any."""
     try:
-        subject.make(**{_NO_SUCH: 1})
+        subject.make(no_such_option=1)
     except (LuminError, TypeError):
         return True
     return False
@@ -209,8 +213,7 @@ def _expect_alike(one: object, other: object, what: str) -> None:
 def _state(thing: object) -> dict[str, object]:
     if isinstance(thing, nn.Module):
         return dict(thing.state_dict())
-    plain = int | float | str | bool | None | list | tuple | dict
-    return {name: value for name, value in getattr(thing, "__dict__", {}).items() if isinstance(value, plain)}
+    return {name: value for name, value in getattr(thing, "__dict__", {}).items() if isinstance(value, _PLAIN)}
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -237,8 +240,8 @@ def _is_own(subject: Subject) -> bool:
 
 
 CHECKS = (
+    Check(check_import),  # first: what it finds here must not be imported in this process
     Check(check_entry_point),
-    Check(check_import),
     Check(check_signature),
     Check(check_docstring),
     Check(check_init),

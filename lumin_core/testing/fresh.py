@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from lumin_core import registry
 from lumin_core.testing.outcome import CheckFailed
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def ask(function: Callable[..., Any], *arguments: object, limit: float = LIMIT) 
         'gnn_head'
     """
     connection = _server()
-    connection.send((function, arguments, limit))
+    connection.send((function, arguments, limit, list(sys.path)))
     if not connection.poll(limit + LIMIT):
         raise CheckFailed(f"in a fresh process {function.__name__} did not come back")
     is_well, answer = connection.recv()
@@ -77,7 +78,7 @@ def _server() -> Connection:
 def _without_main() -> Iterator[None]:
     """Hide the program that this process runs: a new process would import it."""
     main = sys.modules["__main__"]
-    hidden = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
+    hidden: dict[str, Any] = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
     main.__spec__ = None
     try:
         yield
@@ -90,14 +91,14 @@ def _serve(connection: Connection) -> None:
     from lumin_core.registry import inspection
 
     inspection.warm_up()
-    context = multiprocessing.get_context("fork" if _FORKS else "spawn")
+    context = multiprocessing.get_context("fork") if _FORKS else multiprocessing.get_context("spawn")
     while True:
         try:
-            function, arguments, limit = connection.recv()
+            function, arguments, limit, path = connection.recv()
         except (EOFError, OSError):
             return
         mine, other = context.Pipe(duplex=False)
-        process = context.Process(target=_answer, args=(other, function, arguments))
+        process = context.Process(target=_answer, args=(other, function, arguments, path))
         process.start()
         other.close()
         connection.send(_awaited(mine, function.__name__, limit))
@@ -116,7 +117,11 @@ def _awaited(connection: Connection, name: str, limit: float) -> tuple[bool, obj
     return answer
 
 
-def _answer(connection: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+def _answer(
+    connection: Connection, function: Callable[..., object], arguments: tuple[object, ...], path: list[str]
+) -> None:
+    sys.path[:] = path  # of the process that asks
+    registry.refresh()
     try:
         connection.send((True, function(*arguments)))
     except Exception as error:  # noqa: BLE001  (whatever it raises is the answer)

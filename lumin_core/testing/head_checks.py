@@ -28,13 +28,13 @@ _MASKED = "leave absent objects out by the mask of get_matrix: sums times mask, 
 
 
 def check_head_feat_map(subject: Subject) -> None:
-    """The ``feat_map`` has all features, and no column depends on a feature that it does not say."""
+    """``feat_map`` has all features, and no column depends on a feature that it does not say."""
     head = subject.make()
     try:
         features.check_map(head)
     except ConfigError as error:
         raise CheckFailed(str(error)) from error
-    head = blocks.trained(head)
+    blocks.trained(head)
     for feat, x, moved in _moved(head):
         changed = (blocks.evaluated(head, x) - blocks.evaluated(head, moved)).abs().amax(0)
         own = set(head.feat_map[feat])
@@ -176,12 +176,12 @@ def check_head_prepare(subject: Subject) -> None:
         raise NotApplicable("it asks for no data")
     said, asked = subject.said_options, subject.options
     try:
-        text = json.dumps(asked)
+        text = json.dumps(asked, sort_keys=True)
     except TypeError as error:
         raise CheckFailed(f"prepare should give plain values, which JSON holds: {error}; use .tolist()") from error
-    if text != json.dumps(prepared(partial(subject.target, **said))):
+    if text != json.dumps(prepared(partial(subject.target, **said)), sort_keys=True):
         raise CheckFailed("prepare gives other options when it is asked again: draw nothing, or from a fixed seed")
-    if text != json.dumps(prepared(partial(subject.target, **asked))):
+    if text != json.dumps(prepared(partial(subject.target, **asked)), sort_keys=True):
         raise CheckFailed("prepare gives other options where they are given: return what is not, {} if all is")
     bare = registry.build("head", partial(subject.target, **said), **subject.offered())
     try:

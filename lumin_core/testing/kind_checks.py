@@ -25,7 +25,9 @@ def check_kind_names(subject: Subject) -> None:
     keys = {registry.normalise(singular), registry.normalise(plural)}
     taken = [kind for kind in registry.kinds() if kind.keys & keys and kind.plural != plural]
     if taken:
-        raise CheckFailed(f"expected names that no other kind has, but {taken[0].plural!r} has one of them; choose others")
+        raise CheckFailed(
+            f"expected names that no other kind has, but {taken[0].plural!r} has one of them; choose others"
+        )
 
 
 def check_kind_abstract(subject: Subject) -> None:
@@ -54,7 +56,7 @@ def check_kind_checks(subject: Subject) -> None:
         plural = subject.name.rpartition("/")[2]
         raise CheckFailed(
             f"expected checks of the kind from the distribution that declares it, got none; add to its pyproject.toml "
-            f"[project.entry-points.\"lumin.checks\"] {plural} = \"package.checks:CHECKS\", a tuple of "
+            f'[project.entry-points."lumin.checks"] {plural} = "package.checks:CHECKS", a tuple of '
             "lumin_core.testing.Check"
         )
 
@@ -63,4 +65,6 @@ def _kind_of(subject: Subject) -> Kind:
     return registry.find_kind(subject.name.rpartition("/")[2])
 
 
-CHECKS = tuple(Check(function) for function in (check_kind_names, check_kind_abstract, check_kind_documented, check_kind_checks))
+CHECKS = tuple(
+    Check(function) for function in (check_kind_names, check_kind_abstract, check_kind_documented, check_kind_checks)
+)

@@ -91,7 +91,7 @@ class _Quadratic(nn.Module):
 def _over_quadratic(subject: Subject, lr: float) -> tuple[Optimizer, _Quadratic]:
     quadratic = _Quadratic()
     options = {**subject.options, "lr": lr}
-    return build_optimiser({"opt": subject.spec(), "lr": options["lr"]}, quadratic.parameters()), quadratic
+    return build_optimiser({"opt": subject.spec(), "lr": options["lr"]}, quadratic), quadratic
 
 
 def _steps(optimiser: Optimizer, objective: Callable[[], torch.Tensor], n: int) -> None:

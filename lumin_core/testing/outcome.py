@@ -57,7 +57,7 @@ class Outcome:
 
     Example:
         >>> from lumin_core.testing import Outcome
-        >>> Outcome("head", "mine/my_head", "check_head_shape", "passed").state
+        >>> Outcome("head", "mine/my_head", "check_block_shape", "passed").state
         'passed'
     """
 
@@ -79,11 +79,11 @@ class Report(Displayed):
 
     Example:
         >>> from lumin_core.testing import Outcome, Report
-        >>> failed = Outcome("head", "mine/my_head", "check_head_shape", "failed", "got (2, 3)")
+        >>> failed = Outcome("head", "mine/my_head", "check_block_shape", "failed", "got (2, 3)")
         >>> report = Report([failed], "mine")
         >>> report
         mine: 1 failed
-          failed  head mine/my_head, check_head_shape: got (2, 3)
+          failed  head mine/my_head, check_block_shape: got (2, 3)
         >>> report.passed
         False
     """
@@ -119,7 +119,7 @@ class Report(Displayed):
             >>> import tempfile
             >>> from pathlib import Path
             >>> from lumin_core.testing import Outcome, Report
-            >>> outcomes = [Outcome("head", "my_head", "check_head_shape", "passed")]
+            >>> outcomes = [Outcome("head", "my_head", "check_block_shape", "passed")]
             >>> report = Report(outcomes, "MyHead")
             >>> report.write(Path(tempfile.mkdtemp()) / "lumin-checks.json").name
             'lumin-checks.json'
@@ -134,9 +134,9 @@ class Report(Displayed):
 
         Example:
             >>> from lumin_core.testing import Outcome, Report
-            >>> outcomes = [Outcome("head", "my_head", "check_head_shape", "passed")]
+            >>> outcomes = [Outcome("head", "my_head", "check_block_shape", "passed")]
             >>> Report(outcomes, "MyHead").to_dict()["passed"]
-            {'head my_head': ['check_head_shape']}
+            {'head my_head': ['check_block_shape']}
         """
         names: dict[str, list[str]] = {}
         for outcome in self._of("passed"):

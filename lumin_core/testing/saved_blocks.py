@@ -93,7 +93,7 @@ def model_of(subject: Subject) -> Model:
     """
     specs: dict[str, Any] = {**_PLAIN, subject.kind: subject.spec()}
     made = subject.make()
-    given = {"cont_feats": list(samples.CONT_FEATS), "cat_embedder": samples.cat_embedder()}
+    given: dict[str, Any] = {"cont_feats": list(samples.CONT_FEATS), "cat_embedder": samples.cat_embedder()}
     if subject.kind == "head":
         given = {"cont_feats": made.cont_feats or made.matrix_feats, "cat_embedder": made.cat_embedder}
     if subject.kind == "tail":

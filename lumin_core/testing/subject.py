@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lumin_core import registry, seeds
 from lumin_core.checks import did_you_mean, listed
-from lumin_core.errors import ConfigError, LuminError, UnknownComponent
+from lumin_core.errors import BrokenPlugin, ConfigError, LuminError, UnknownComponent
 from lumin_core.model.head_data import needs_data, prepared_head
 from lumin_core.model.options import options_of
 from lumin_core.registry.config import component_of
@@ -38,6 +38,7 @@ class Subject:
     Attributes:
         name: The qualified name, or that of the class.
         distribution: The distribution that it is of, or None.
+        problem: Why it must not be imported in this process, or None: that would end it, say.
 
     Example:
         >>> from lumin_core.registry import find
@@ -52,6 +53,7 @@ class Subject:
         self.name = _name(thing) if self.component is None else self.component.qualified
         is_known = self.component is not None and self.component.distribution != "session"
         self.distribution = self.component.distribution if is_known and self.component else None
+        self.problem: str | None = None
         self._thing = thing
         self._expected = dict(expected_failures or {})
 
@@ -71,7 +73,9 @@ class Subject:
         Raises:
             BrokenPlugin: If it cannot be imported.
         """
-        loaded = self._thing.load() if isinstance(self._thing, registry.Component) else self._thing
+        if self.problem is not None:
+            raise BrokenPlugin(self.problem)
+        loaded = self._loaded()
         return loaded.func if isinstance(loaded, partial) else loaded
 
     @property

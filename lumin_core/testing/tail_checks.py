@@ -22,7 +22,7 @@ _MEMBERS = 2
 
 
 def check_tail_objectives(subject: Subject) -> None:
-    """For each objective that it takes it gives ``(B, n_out)``: probabilities or their logarithms."""
+    """For each objective that it takes it gives ``(B, n_out)``, of the values that it means."""
     n_taken = 0
     for objective, n_out, tail in _tails(subject):
         n_taken += 1

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 
 NO_SPREAD = (
-    "a spread needs at least two models, or one with members, such as that of the body tabm: make an Ensemble of "
-    "several and ask that, or train one with members"
+    "a spread needs at least two models: make an Ensemble of several, and ask that; or train one with members, such as "
+    "those of the body tabm, whose spread it is"
 )
 """Why a model has no spread, for messages."""
 

@@ -87,6 +87,11 @@ def test_what_the_user_gives_wins(fy):
     assert builder.opt_args == {"opt": "core/adamw", "lr": 0.5, "weight_decay": 0.01, "decay_groups": "weights"}
 
 
+def test_the_schedule_has_the_rate_that_is_given(fy):
+    schedule = strong(fy, "classification", opt_args={"lr": 0.5})["cb_partials"][-1]
+    assert schedule["lr_range"] == [0.02, 0.5]
+
+
 def test_the_schedule_spans_the_epochs_that_are_given(fy):
     for n_epochs in (1, 30):
         schedule = strong(fy, "classification", n_epochs=n_epochs)["cb_partials"][-1]

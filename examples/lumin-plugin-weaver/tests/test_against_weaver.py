@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lumin_core import Model
-from lumin_plugin_weaver import from_weaver
+from lumin_core import Model, ModelBuilder
+from lumin_core.errors import ConfigError
+from lumin_plugin_weaver import WeaverScaling, from_weaver
 
 NETWORKS = {
     "paper_like": {"name": "particle_net", "k": 4},
@@ -105,3 +106,19 @@ def test_other_classes_get_a_new_last_layer(fixtures, data, logits, write):
     assert all(
         torch.equal(tensor, same.get_weights()[name]) for name, tensor in model.get_weights().items() if name[0] == "0"
     )
+
+
+def test_the_scaling_is_recorded_at_once_and_other_data_are_refused(fixtures, data, write, tmp_path):
+    model = start("paper_like", fixtures, data, write())
+    loaded = Model.from_save(model.save(tmp_path / "start"), device="cpu")
+    other = WeaverScaling(**{**data.scaling().to_config(), "scale": [None, None, 0.9, 0.7, 4.0, None, 1]})
+    with pytest.raises(ConfigError, match="records another preprocessing than the model was trained with"):
+        loaded.evaluate(write(name="other", preprocessing={"matrix": other}))
+
+
+def test_many_models_start_from_it(fixtures, data, write, tmp_path):
+    fy = write()
+    model = start("paper_like", fixtures, data, fy)
+    path = model.save(tmp_path / "start")
+    builder = ModelBuilder.from_model_builder(model.model_builder, pretrain_file=path, seed=1)
+    assert np.array_equal(Model(builder, device="cpu").predict(fy[0]["inputs"]), model.predict(fy[0]["inputs"]))

@@ -43,7 +43,7 @@ _FOLDS_TOO = ("", ".hdf5", ".h5", ".hdf", ".safetensors")  # endings of what is 
 @click.option("--compile/--no-compile", default=None, help="Compile the network; by default as it was saved.")
 @click.option("--raw", is_flag=True, help="Inputs are, and outputs become, as before the preprocessing.")
 @click.option("--augment/--no-augment", default=None, help="Average over the views that the model recorded.")
-@click.option("--spread", is_flag=True, help="Save the spread of an ensemble, too, as NAME_spread.")
+@click.option("--spread", is_flag=True, help="Save the spread of an ensemble or of members, too, as NAME_spread.")
 @click.option("--out-of-fold", is_flag=True, help="Ask of each fold those models of an ensemble not trained on it.")
 @click.option("--overwrite", is_flag=True, help="Replace a column that no prediction wrote, or a file.")
 @click.option("--other-preprocessing", is_flag=True, help="Go on where the file records another preprocessing.")

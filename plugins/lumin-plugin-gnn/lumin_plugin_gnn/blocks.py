@@ -16,9 +16,12 @@ The constructor of either names what it wants of what the head offers
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Extractor(nn.Module, ABC):
@@ -26,7 +29,7 @@ class Extractor(nn.Module, ABC):
 
     One that looks at the matrix alone, and not at the features, says so by
     ``reads_matrix_alone = True``: then a head refuses to put anything in front of it, which would
-    be without effect.
+    be without effect. One that does not treat all objects alike says ``any_order = False``.
 
     Args:
         n_fpv: Number of features of an object that come in.
@@ -47,6 +50,8 @@ class Extractor(nn.Module, ABC):
 
     kind: ClassVar[str] = "graph_extractor"
     reads_matrix_alone: ClassVar[bool] = False
+    any_order: ClassVar[bool] = True
+    example_offered: ClassVar[Mapping[str, object]] = {"n_v": 3, "n_fpv": 4, "feats_per_vec": ["px", "py", "pz", "E"]}
 
     def __init__(self, n_fpv: int) -> None:
         super().__init__()
@@ -75,6 +80,8 @@ class Extractor(nn.Module, ABC):
 class Collapser(nn.Module, ABC):
     """Computes the features of an event from those of its objects.
 
+    One for which their order matters says ``any_order = False``.
+
     Args:
         n_v: Number of objects.
         n_fpv: Number of features of an object.
@@ -92,6 +99,8 @@ class Collapser(nn.Module, ABC):
     """
 
     kind: ClassVar[str] = "graph_collapser"
+    any_order: ClassVar[bool] = True
+    example_offered: ClassVar[Mapping[str, object]] = {"n_v": 3, "n_fpv": 4}
 
     def __init__(self, n_v: int, n_fpv: int) -> None:
         super().__init__()

@@ -64,6 +64,8 @@ class NodePredictor(Collapser):
         Strong, https://github.com/GilesStrong/lumin
     """
 
+    any_order = False  # it gives a value for each object, in their order
+
     def __init__(
         self,
         n_v: int,

@@ -22,8 +22,10 @@ from lumin_plugin_io.local_file import check_columns, check_file
 from lumin_plugin_io.regroup import regroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import numpy as np
 
     from lumin_core.data import Column
 
@@ -59,6 +61,12 @@ class CsvReader(Reader):
     """
 
     suffixes = (".csv", ".csv.gz")
+
+    @staticmethod
+    def write_example(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+        """Write a file, as the checks of readers need one."""
+        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+        path.write_text("\n".join(",".join(map(str, row)) for row in [tuple(columns), *rows]) + "\n")
 
     def __init__(self, path: str | Path, tree: str | None = None) -> None:
         super().__init__(path, tree)

@@ -47,6 +47,7 @@ class ConvLayer(nn.Module, ABC):
     """
 
     kind: ClassVar[str] = "conv_layer"
+    example_offered: ClassVar[Mapping[str, object]] = {"in_c": 4, "length": 6}
 
     def __init__(self, in_c: int, length: int) -> None:
         super().__init__()

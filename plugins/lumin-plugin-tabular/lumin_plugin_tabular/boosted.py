@@ -85,7 +85,19 @@ class BoostedTree(Displayed):
         totals: Metrics of all events.
 
     Example:
-        See `boosted_tree`, which makes one.
+        >>> import numpy as np, tempfile
+        >>> from lumin_core import FoldFileWriter, FoldYielder
+        >>> from lumin_plugin_tabular import boosted_tree
+        >>> path = tempfile.mkdtemp() + "/train.hdf5"
+        >>> with FoldFileWriter(path, cont_feats=["pt"], targ_feats="mass") as file:
+        ...     for i in range(3):
+        ...         file.append(i, inputs=np.arange(90.0)[:, None], targets=np.arange(90.0) // 45)
+        >>> tree = boosted_tree(FoldYielder(path), "regression", tree_args={"max_iter": 50})
+        >>> tree.predict({"pt": [10.0, 80.0]}).round(1)
+        array([[0.],
+               [1.]])
+        >>> sorted(tree.trees), tree.preds[0].shape
+        ([0, 1, 2], (90, 1))
     """
 
     def __init__(

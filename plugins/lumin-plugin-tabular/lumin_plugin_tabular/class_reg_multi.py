@@ -114,7 +114,8 @@ class ClassRegMulti(Tail):
         x = x.unflatten(1, (self.members, -1)).transpose(0, 1)  # (members, B, width)
         weight = self.dense.weight.unflatten(0, (self.members, -1)).transpose(1, 2)
         bias = self.dense.bias.view(self.members, 1, -1)
-        return self._activated(torch.baddbmm(bias, x, weight).transpose(0, 1))
+        outputs = torch.baddbmm(bias, x, weight).transpose(0, 1)
+        return self._activated(outputs.contiguous())  # else a sigmoid is rounded by the number of events
 
     def _activated(self, x: Tensor) -> Tensor:
         x = x.to(torch.promote_types(x.dtype, torch.float32))  # 16 bits round a sigmoid of 7 to 1, whose loss is 100

@@ -23,6 +23,8 @@ from lumin_core.errors import ConfigError
 from lumin_core.runs import Preset, preset_arguments
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lumin_core import FoldYielder
 
 LR = 1e-3
@@ -47,6 +49,7 @@ class Strong(Preset):
         n_epochs: The epochs that the user gives, over which the learning rate falls; by default
             more for few events than for many.
         bs: The batch size that the user gives; by default 32 to 1024, by the number of events.
+        opt_args: What the user gives of the optimiser, whose ``lr`` is the highest of the schedule.
 
     Raises:
         ConfigError: If there is no such budget.
@@ -60,12 +63,19 @@ class Strong(Preset):
 
     version = 1
 
-    def __init__(self, budget: str = "normal", n_epochs: int | None = None, bs: int | None = None) -> None:
+    def __init__(
+        self,
+        budget: str = "normal",
+        n_epochs: int | None = None,
+        bs: int | None = None,
+        opt_args: Mapping[str, Any] | None = None,
+    ) -> None:
         if budget not in BUDGETS:
             raise ConfigError(f"budget must be one of {listed(BUDGETS)}, got {budget!r}{did_you_mean(budget, BUDGETS)}")
         self.budget = BUDGETS[budget]
         self.n_epochs = n_epochs
         self.bs = bs
+        self.lr = (opt_args or {}).get("lr", LR)
 
     def arguments(self, fy: FoldYielder, objective: str, n_out: int | None = None) -> dict[str, Any]:
         """Return head, body, optimiser, callbacks, batch size and epochs for the data."""
@@ -81,8 +91,8 @@ class Strong(Preset):
                 "cat_init_scale": 0.1,
             },
             "body": {"name": "tabular/fully_connected", "depth": 3, "width": self.budget.width, "do": 0.1},
-            "opt_args": {"opt": "core/adamw", "lr": LR, "weight_decay": WEIGHT_DECAY, "decay_groups": "weights"},
-            "cb_partials": [*_balance(fy, objective), _schedule(n_epochs)],
+            "opt_args": {"opt": "core/adamw", "lr": self.lr, "weight_decay": WEIGHT_DECAY, "decay_groups": "weights"},
+            "cb_partials": [*_balance(fy, objective), _schedule(n_epochs, self.lr)],
             "bs": _batch(sizes) if self.bs is None else self.bs,
             "n_epochs": n_epochs,
         }
@@ -106,10 +116,10 @@ def _balance(fy: FoldYielder, objective: str) -> list[str]:
     return ["callbacks/balance_classes"] if fy.wgt_feat is not None and is_one_of_classes else []
 
 
-def _schedule(n_epochs: int) -> dict[str, object]:
+def _schedule(n_epochs: int, lr: float) -> dict[str, object]:
     """Let the rate rise over a twentieth of the epochs, and fall to zero along a cosine."""
     lengths = [0.05 * n_epochs, 0.95 * n_epochs]
-    return {"name": "callbacks/one_cycle", "lengths": lengths, "lr_range": [0.04 * LR, LR], "mom_range": [0.9, 0.9]}
+    return {"name": "callbacks/one_cycle", "lengths": lengths, "lr_range": [0.04 * lr, lr], "mom_range": [0.9, 0.9]}
 
 
 def strong(

@@ -91,7 +91,7 @@ def read_folds(
 def _treated(weights: np.ndarray, negative: Negative) -> np.ndarray:
     if negative == "keep":
         return weights
-    return np.abs(weights) if negative == "abs" else np.clip(weights, 0, None)
+    return np.asarray(np.abs(weights) if negative == "abs" else np.clip(weights, 0, None))
 
 
 def _column(fy: FoldYielder, column: str, number: int) -> np.ndarray:

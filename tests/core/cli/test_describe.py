@@ -94,9 +94,9 @@ def test_describe_of_a_kind_of_a_plugin_shows_its_base(run, install):
             """Base of spices, shape ``(n,)``."""
             kind = "spice"
     '''
-    install("my-blocks", {"kinds": {"spices": "spice_kind:Dish"}}, modules={"spice_kind": source})
+    install("my-blocks", {"kinds": {"spices": "spice_kind:Spice"}}, modules={"spice_kind": source})
     _, out, _ = run("describe", "spice")
-    for part in ("lumin.spices", "spice_kind:Dish", "Base of spices, shape (n,)", "none yet"):
+    for part in ("lumin.spices", "spice_kind:Spice", "Base of spices, shape (n,)", "none yet"):
         assert part in out
 
 

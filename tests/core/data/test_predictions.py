@@ -155,6 +155,13 @@ def test_what_no_prediction_wrote_is_replaced_on_demand_alone(path, listed):
     assert FoldYielder(path).identity == fy.identity
 
 
+def test_a_name_can_be_refused_before_the_predictions_are_made(path):
+    with FoldYielder(path) as fy:
+        fy.check_pred_name("pred")
+        with pytest.raises(ConfigError, match="the column name 'inputs' is taken"):
+            fy.check_pred_name("inputs")
+
+
 def test_data_are_not_replaced_by_a_word_that_counts_as_true(path):
     before = path.read_bytes()
     with pytest.raises(ConfigError, match="True or False is needed, got overwrite='no'"):

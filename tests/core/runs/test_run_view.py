@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from converters import ShiftAndScale
 
 from lumin_core import Callback, Ensemble, Model, register, registry, train_models
 from lumin_core.errors import ConfigError, FoldFileError
@@ -89,6 +90,20 @@ def test_no_model_is_asked_twice_about_a_fold(trained, monkeypatch):
     assert run.unseen is run.unseen
     assert run.seen is run.seen
     assert sorted(asked) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_what_a_tree_predicts_is_beside_the_models_in_the_unit_of_the_target(tmp_path, make_fy, make_builder):
+    with registry.temporary():
+        register("transform", "shift_and_scale")(ShiftAndScale)
+        steps = {"targets": ShiftAndScale([90.0], [20.0])}
+        fy = make_fy(tmp_path / "train.hdf5", objective="regression", preprocessing=steps)
+        train_models(fy, 1, 8, make_builder(fy, "regression"), 1, savepath=tmp_path / "run", seed=1)
+        with fy.writing():
+            for fold in range(3):
+                fy.save_fold_pred(np.arange(16.0) - fold, fold, "pred_tree")
+        scored = Run.open(tmp_path / "run").unseen
+    np.testing.assert_allclose(scored.df["pred_tree"], np.arange(16.0) * 20 + 90)
+    assert len(scored.df["pred"]) == 16
 
 
 def test_of_many_events_the_first_folds_are_taken(trained, monkeypatch):

@@ -95,10 +95,10 @@ def test_an_expected_failure_is_one_and_one_that_passes_fails():
 
 def test_a_class_says_itself_what_is_expected_to_fail():
     class Declared(WrongWidth):
-        expected_failures: ClassVar = {"check_head_shape": "it is half written"}
+        expected_failures: ClassVar = {"check_block_shape": "it is half written"}
 
     states = {outcome.check: outcome.state for outcome in check(Declared).outcomes}
-    assert states["check_head_shape"] == "expected"
+    assert states["check_block_shape"] == "expected"
 
 
 def test_slow_checks_run_where_all_is_asked_for(monkeypatch):
@@ -170,7 +170,7 @@ def test_a_head_in_pytest(check):
 def test_cases_have_names_in_pytest():
     mark = parametrize_with_checks(installed("lumin-plugin-tabular")).mark
     ids = [case.id for case in mark.args[1]]
-    assert "head-tabular/cat_emb_head-check_head_shape" in ids
+    assert "head-tabular/cat_emb_head-check_block_shape" in ids
 
 
 def test_a_case_in_pytest_skips_fails_and_expects():

@@ -1,10 +1,13 @@
 """Metrics: their interface, and how the loop uses them."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
 from lumin_core import EvalMetric, Model, is_better
 from lumin_core.errors import ConfigError, LuminError
+from lumin_core.training import usual_metrics
 
 
 class Count(EvalMetric):
@@ -122,3 +125,10 @@ def test_fault_the_model_stays_usable_after_a_metric_outside_training(fy, make_b
     loss = model.evaluate(*fold.values())
     metric.evaluate(model.predict(fold["inputs"]), fold["targets"], fold["weights"], {})
     assert model.evaluate(*fold.values()) == loss
+
+
+def test_the_usual_metric_is_named_where_its_plugin_is_installed():
+    assert usual_metrics("counting") == []
+    for objective in ("classification", "multiclass", "regression"):
+        is_there = importlib.util.find_spec("lumin_plugin_metrics") is not None
+        assert len(usual_metrics(objective)) == int(is_there)

@@ -107,7 +107,8 @@ def spurions_of(beam: BeamSpurion, known: Sequence[BeamSpurion], *, time: bool) 
         names = [name for name in known if name is not None]
         hint = did_you_mean(str(beam), names)
         raise ConfigError(f"beam_spurion must be one of {listed(names)} or None, got {beam!r}{hint}")
-    return get_spurions(beam_spurion=beam, add_time_spurion=time)
+    spurions: Tensor = get_spurions(beam_spurion=beam, add_time_spurion=time)
+    return spurions
 
 
 def dropout_of(rate: float) -> float | None:

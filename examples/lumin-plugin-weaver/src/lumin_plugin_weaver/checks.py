@@ -40,7 +40,8 @@ def jets_for(network: WeaverNetwork, n_jets: int = 6, n: int = 5) -> Jets:
 def answer(network: WeaverNetwork, jets: Jets) -> Tensor:
     """Ask a network in evaluation."""
     with torch.no_grad():
-        return network.eval()(*jets)
+        found: Tensor = network.eval()(*jets)
+        return found
 
 
 def part(jets: Jets, events: slice) -> Jets:

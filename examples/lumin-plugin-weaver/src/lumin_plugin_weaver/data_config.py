@@ -186,7 +186,7 @@ def _length(groups: Mapping[str, Mapping[str, Any]]) -> int:
     return int(length)
 
 
-def _variable(entry: object, preprocess: Mapping[str, Any]) -> tuple[str, Variable]:
+def _variable(entry: Any, preprocess: Mapping[str, Any]) -> tuple[str, Variable]:
     """Read a variable: its name, or a list of its name, centre, scale, low, high and padding."""
     name, *numbers = entry if isinstance(entry, list) else [entry]
     is_auto = str(preprocess.get("method", "manual")).lower().startswith("auto")
@@ -195,7 +195,7 @@ def _variable(entry: object, preprocess: Mapping[str, Any]) -> tuple[str, Variab
         if name not in params:
             raise ConfigError(f"the preprocessing has no params for {name}, only for {listed(params)}")
         numbers = [params[name].get(key) for key in ("center", "scale", "min", "max")]
-    centre = numbers[0] if numbers else ("auto" if is_auto else None)
+    centre: Any = numbers[0] if numbers else ("auto" if is_auto else None)
     if centre == "auto":
         raise ConfigError(f"{name} has the centre 'auto': give the configuration that weaver wrote, *.auto.yaml")
     rest = [*numbers[1:4], *DEFAULTS[len(numbers[1:4]) :]]

@@ -27,7 +27,8 @@ class Converted(NamedTuple):
     """What a ``state_dict`` of weaver's says.
 
     Attributes:
-        options: Those of the network's constructor that can be told from it.
+        options: Those of the network's constructor that can be told from it, and those that let a
+            training start from the very network.
         state: The weights of the network, under its own names.
         last: Weight ``(K, F)`` and bias ``(K,)`` of the last dense layer, which gives the logits.
     """

@@ -153,14 +153,21 @@ class ParticleNet(WeaverNetwork):
                 widths.setdefault(int(found[1]), []).append(len(own[name]))
         dense = [len(own[name]) for name in own if re.fullmatch(r"dense\.\d+\.0\.weight", name)]
         fusion = len(own["fusion.weight"]) if "fusion.weight" in own else None
-        return Converted({"widths": list(widths.values()), "fusion": fusion, "dense": dense}, own, last)
+        told: dict[str, object] = {
+            "widths": list(widths.values()),
+            "fusion": fusion,
+            "dense": dense,
+            "keep_statistics": True,
+        }
+        return Converted(told, own, last)
 
 
 def _checked(
     k: int | Sequence[int], widths: Sequence[Sequence[int]], fusion: int | None, dense: Sequence[int]
 ) -> list[int]:
     """Return the numbers of neighbours of each convolution."""
-    if not widths or not all(isinstance(block, Sequence) and block for block in widths):
+    blocks: Sequence[object] = widths
+    if not blocks or not all(isinstance(block, Sequence) and block for block in blocks):
         raise ConfigError(f"widths must be a list of widths for each convolution, as in [[32, 32], [64]]; got {widths}")
     ks = list(k) if isinstance(k, Sequence) else [k] * len(widths)
     if len(ks) != len(widths):

@@ -58,8 +58,8 @@ class WeaverScaling(Transform):
                 f"got {len(centre)}, {len(scale)}, {len(low)} and {len(high)} of them"
             )
         rows = list(zip(centre, scale, low, high, strict=True))
-        numbers = [[0.0, 1.0, -np.inf, np.inf] if row[0] is None else row for row in rows]
-        if wrong := [row for row in numbers if None in row or not row[1] or not row[2] < row[3]]:
+        numbers = [(0.0, 1.0, -np.inf, np.inf) if row[0] is None else row for row in rows]
+        if wrong := [row for row in numbers if not _is_scaling(row)]:
             raise ConfigError(f"a variable needs a scale that is not 0, and low < high; got {wrong[0]}")
         self._given = {"centre": list(centre), "scale": list(scale), "low": list(low), "high": list(high)}
         self._numbers = np.array(numbers, dtype=float).T
@@ -67,12 +67,14 @@ class WeaverScaling(Transform):
     def transform(self, x: np.ndarray) -> np.ndarray:
         """Shift, scale and clip data ``(n, particles * variables)``."""
         centre, scale, low, high = self._for(x)
-        return np.clip((x - centre) * scale, low, high)
+        scaled: np.ndarray = np.clip((x - centre) * scale, low, high)
+        return scaled
 
     def inverse_transform(self, x: np.ndarray) -> np.ndarray:
         """Scale and shift back; what was clipped stays at the end of its range."""
         centre, scale, _, _ = self._for(x)
-        return x / scale + centre
+        back: np.ndarray = x / scale + centre
+        return back
 
     def to_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -84,3 +86,9 @@ class WeaverScaling(Transform):
         if x.shape[1] % n_vars:
             raise ShapeError(f"expected the {n_vars} variables of each particle, flattened, got {x.shape[1]} columns")
         return np.tile(self._numbers, x.shape[1] // n_vars).astype(np.result_type(x.dtype, np.float32))
+
+
+def _is_scaling(row: Sequence[float | None]) -> bool:
+    """Tell whether centre, scale, low and high of a variable are all there, and can be undone."""
+    numbers = [number for number in row if number is not None]
+    return len(numbers) == 4 and numbers[1] != 0 and numbers[2] < numbers[3]

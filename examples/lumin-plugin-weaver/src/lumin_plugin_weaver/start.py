@@ -20,6 +20,7 @@ from lumin_core.checks import listed
 from lumin_core.data import chain_to_config
 from lumin_core.errors import ConfigError, SavedModelError
 from lumin_core.registry import resolve
+from lumin_plugin_weaver.network import WeaverNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +51,8 @@ def from_weaver(
         data: What the network was trained on.
         fy: The data that the model is for, scaled by ``data.scaling()``.
         network: Which network it is, a component of the kind ``weaver_networks``, with the options
-            that no checkpoint tells: ``{"name": "particle_net", "k": 16}``. Its norms keep their
-            statistics unless it says ``"keep_statistics": False``.
+            that no checkpoint tells: ``{"name": "particle_net", "k": 16}``. Those that the
+            checkpoint tells may be said otherwise: ``"keep_statistics": False``.
         n_out: Number of outputs; by default that of the checkpoint's classes.
         objective: As for `lumin_core.ModelBuilder`. For a multiclass model with the checkpoint's
             number of classes the last dense layer is the checkpoint's, else it is new.
@@ -91,6 +92,8 @@ def from_weaver(
     if model.objective == "multiclass" and model.n_out == n_classes:
         weights |= dict(zip((f"{LAST}weight", f"{LAST}bias"), found.last, strict=True))
     model.set_weights(weights)
+    model.record.matrix_feats = fy.matrix_feats
+    model.record.matrix_preprocessing = fy.get_pipe_config("matrix")
     return model
 
 
@@ -125,14 +128,16 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 def _converted(state: Mapping[str, Tensor], network: Mapping[str, object]) -> tuple[Converted, dict[str, object]]:
     """Read the weights, and join what they tell with what the user says."""
-    cls = resolve("weaver_network", network).func
+    cls: object = resolve("weaver_network", network).func
+    if not (isinstance(cls, type) and issubclass(cls, WeaverNetwork)):
+        raise ConfigError(f"a checkpoint is read by a class below WeaverNetwork, and {network.get('name')} is {cls!r}")
     if missing := [name for name in cls.untold if name not in network]:
         raise ConfigError(
             f"no checkpoint tells {listed(missing)} of {network.get('name')}, and without it the answers are wrong: "
             f"take it from weaver's network file, as in {{**network, {missing[0]!r}: ...}}"
         )
     found: Converted = cls.convert(state)
-    return found, {"keep_statistics": True, **found.options, **network}
+    return found, {**found.options, **network}
 
 
 def _check_scaled(fy: FoldYielder, data: WeaverData) -> None:

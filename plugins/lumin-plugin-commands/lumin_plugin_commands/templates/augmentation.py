@@ -24,14 +24,14 @@ class ExampleAugmentation(Augmentation):
         >>> import numpy as np
         >>> from lumin_core import build
         >>> from lumin_core.data import Fold
-        >>> mirror = build("augmentation", {"name": "example_augmentation", "feat": "eta"})
+        >>> mirror = build("augmentation", {"name": "example_augmentation", "feat": "tau_pz"})
         >>> data = {"inputs": np.array([[1.5]]), "targets": np.ones((1, 1)), "weights": None}
-        >>> mirror.test(Fold(data, input_feats=["eta"]), 1).column("eta").tolist()
+        >>> mirror.test(Fold(data, input_feats=["tau_pz"]), 1).column("tau_pz").tolist()
         [-1.5]
     """
 
     n_test = 2
-    example_options: ClassVar[Mapping[str, object]] = {"feat": "eta"}
+    example_options: ClassVar[Mapping[str, object]] = {"feat": "tau_pz"}
 
     def __init__(self, feat: str) -> None:
         self.feat = feat

@@ -1,0 +1,63 @@
+"""What a distribution says of its checks: ``lumin-checks.json``, which its wheel may ship.
+
+It is shipped as data of the package, where the author's build takes it along. It is what the author
+says, of the versions that stand in it; nothing is run for it.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from typing import Any
+
+from lumin_core.display import count
+
+FILE = "lumin-checks.json"
+
+
+def shipped_checks(distribution: str, kind: str, name: str) -> str | None:
+    """Say in a line what a distribution says of the checks of a component.
+
+    Args:
+        distribution: The distribution.
+        kind: Kind of the component.
+        name: Its qualified name.
+
+    Returns:
+        The line; None where it ships no such file, or the file does not speak of the component.
+
+    Example:
+        >>> from lumin_core.testing.shipped import shipped_checks
+        >>> shipped_checks("numpy", "head", "numpy/my_head") is None
+        True
+    """
+    said, what = _said(distribution), f"{kind} {name}"
+    passed = _of(said, "passed", what)
+    if not passed:
+        return None
+    failures = _of(said, "expected_failures", what)
+    versions = said.get("versions")
+    core = versions.get("lumin-core", "?") if isinstance(versions, dict) else "?"
+    reasons = "".join(f"; {check} fails: {why}" for check, why in dict(failures).items()) if failures else ""
+    return f"{count(len(passed), 'check')} passed with lumin-core {core}, says its {FILE}{reasons}"
+
+
+def _of(said: dict[str, Any], key: str, what: str) -> Any:
+    found = said.get(key)
+    return found.get(what) if isinstance(found, dict) else None
+
+
+def _said(distribution: str) -> dict[str, Any]:
+    """Read the file; nothing where there is none, or it cannot be read."""
+    try:
+        files = metadata.files(distribution) or []
+    except metadata.PackageNotFoundError:
+        return {}
+    for file in files:
+        if file.name == FILE:
+            try:
+                found = json.loads(file.locate().read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                return {}
+            return found if isinstance(found, dict) else {}
+    return {}

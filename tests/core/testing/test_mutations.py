@@ -1,0 +1,46 @@
+"""Standard mistakes, made in our own components, are noticed by the checks that promise it."""
+
+import importlib.util
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).parents[3] / "benchmarks" / "mutations.py"
+N_DRAWN = 60
+
+
+def load():
+    spec = importlib.util.spec_from_file_location("mutations", PATH)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["mutations"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+mutations = load()
+DRAWN = random.Random(16).sample(mutations.cases(), N_DRAWN)
+
+
+@pytest.mark.parametrize(
+    ("mutation", "subject"), DRAWN, ids=[f"{mutation.name}-{subject.name}" for mutation, subject in DRAWN]
+)
+def test_a_mutation_is_caught(mutation, subject):
+    caught = mutations.is_caught(mutation, subject)
+    if caught is None:
+        pytest.skip("it changes nothing of this component")
+    assert caught or (mutation.name, subject.name) in mutations.SURVIVORS
+
+
+def test_most_of_what_is_drawn_changes_something():
+    mutated = [mutations.is_caught(*case) for case in DRAWN[:20]]
+    assert sum(caught is not None for caught in mutated) > 12
+
+
+def test_every_check_that_a_mutation_names_is_one():
+    from lumin_core.testing import checks_of
+
+    for mutation in mutations.MUTATIONS:
+        for kind in mutation.kinds:
+            assert any(check.name in mutation.checks for check in checks_of(kind)), (mutation.name, kind)
