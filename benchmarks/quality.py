@@ -7,8 +7,9 @@ default net, for which they are scaled. Single networks are the first three, an 
 
     python benchmarks/quality.py [adult] [ditau] [trees] [default] [num_emb] [tabm] [strong] [table]
 
-Every way leaves its scores of the test events in results/quality/, so that the others need not run again, and its run, so
-that it goes on where it was stopped; the table is of what is there. The sets are looked for beside the repository, in ../shared/data.
+Every way leaves its scores of the test events in results/quality/, so that the others need not run again, and its run,
+so that it goes on where it was stopped; the table is of what is there. The sets are looked for beside the repository,
+in ../shared/data.
 """
 
 from __future__ import annotations
