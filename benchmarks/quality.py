@@ -7,8 +7,9 @@ default net, for which they are scaled. Single networks are the first three, an 
 
     python benchmarks/quality.py [adult] [ditau] [trees] [default] [num_emb] [tabm] [strong] [table]
 
-Every way leaves its scores of the test events in results/quality/, so that the others need not run again; the table is
-of what is there. The sets are looked for beside the repository, in ../shared/data.
+Every way leaves its scores of the test events in results/quality/, so that the others need not run again, and its run,
+so that it goes on where it was stopped; the table is of what is there. The sets are looked for beside the repository,
+in ../shared/data.
 """
 
 from __future__ import annotations
@@ -139,18 +140,18 @@ def _plain(data: Data) -> dict[str, Any]:
 
 def _networks(data: Data, fy: FoldYielder, way: str, x: np.ndarray, n_models: int, **how: Any) -> None:
     """Train networks, and keep the scores of the first three and of the ensemble of five."""
-    with tempfile.TemporaryDirectory() as folder:
-        start = process_time()
-        results = train_models(fy, n_models=n_models, seed=SEED, savepath=folder, visible_bar=False, **how)
-        seconds = (process_time() - start) / n_models
-        for number, result in enumerate(results[:N_SINGLE]):
-            model = Model.from_save(result["path"])
-            n_parameters = model.get_param_count(trainable=False)
-            keep(data, f"{way}-{number}", model.predict(x)[:, 0], n_parameters=n_parameters, seconds=seconds)
-        if n_models == N_ENSEMBLE:
-            ensemble = Ensemble.from_results(results, size=n_models, weighting="uniform")
-            facts = {"n_parameters": n_models * n_parameters, "seconds": n_models * seconds}
-            keep(data, f"{way}_ensemble", ensemble.predict(x)[:, 0], **facts)
+    folder = FOLDER / f"{data.name}-{way}"
+    start = process_time()
+    results = train_models(fy, n_models=n_models, seed=SEED, savepath=folder, resume=True, visible_bar=False, **how)
+    seconds = (process_time() - start) / n_models
+    for number, result in enumerate(results[:N_SINGLE]):
+        model = Model.from_save(result["path"])
+        n_parameters = model.get_param_count(trainable=False)
+        keep(data, f"{way}-{number}", model.predict(x)[:, 0], n_parameters=n_parameters, seconds=seconds)
+    if n_models == N_ENSEMBLE:
+        ensemble = Ensemble.from_results(results, size=n_models, weighting="uniform")
+        facts = {"n_parameters": n_models * n_parameters, "seconds": n_models * seconds}
+        keep(data, f"{way}_ensemble", ensemble.predict(x)[:, 0], **facts)
 
 
 # What was found

@@ -184,11 +184,11 @@ def test_permuted_features_give_the_same_network(make_fy, tmp_path):
     assert moved_bins == [bins[i] for i in order]
     first, second = Model(first), Model(second)
     state = first.get_weights()
-    columns = [16 * i + j for i in order for j in range(16)]
+    columns = [17 * i + j for i in order for j in range(17)]  # sixteen numbers, and the value itself
     for name in [name for name in state if "cont_embed" in name]:
         state[name] = state[name][order]
     layer = state["1.layers.0.0.weight"]
-    state["1.layers.0.0.weight"] = torch.cat([layer[:, columns], layer[:, 48:]], dim=1)
+    state["1.layers.0.0.weight"] = torch.cat([layer[:, columns], layer[:, 51:]], dim=1)
     second.set_weights(state)
     x = x_of(plain, 0)
     assert np.isnan(x).any()

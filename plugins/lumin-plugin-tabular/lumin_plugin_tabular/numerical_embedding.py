@@ -174,7 +174,7 @@ def _distinct(edges: np.ndarray) -> np.ndarray:
 
 def _spread(edges: np.ndarray) -> float:
     """Return the distance of the quartiles of the edges, or half of all where there is none."""
-    low, high = edges[len(edges) // 4], edges[(3 * len(edges)) // 4]
+    low, high = np.quantile(edges, [0.25, 0.75])
     return float(high - low) or float(edges[-1] - edges[0]) / 2 or 1.0
 
 

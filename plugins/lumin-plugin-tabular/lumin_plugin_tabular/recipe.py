@@ -87,6 +87,7 @@ class Strong(Preset):
                 "width": 16,
                 "n_bins": 48,
                 "activation": True,
+                "with_value": True,
                 "cat_init_scale": 0.1,
             },
             "body": {"name": "tabular/fully_connected", "depth": 3, "width": self.budget.width, "do": 0.1},
