@@ -127,12 +127,18 @@ def test_names_are_in_snake_case_and_differ_when_compared(projects):
         assert all(name == name.lower() and "-" not in name for _, name in entries_of(project))
 
 
+NEEDED = {"lumin-plugin-tabular": ["lumin-plugin-callbacks"]}
+"""Plugins that others of ours need, by name: the schedule of the strong recipe."""
+
+
 def test_plugins_pin_nothing_but_the_core(projects, plugins):
     for name in plugins:
         requirements = [line.replace(" ", "") for line in projects[name]["project"]["dependencies"]]
-        others = [line for line in requirements if not line.startswith(("lumin-core", "mplhep>=1.2,<2"))]
+        ours = [line for line in requirements if line.startswith("lumin-")]
+        others = [line for line in requirements if line not in ours and not line.startswith("mplhep>=1.2,<2")]
         assert not [line for line in others if "<" in line or "==" in line or "~=" in line]
-        assert not [line for line in others if line.startswith("lumin-plugin")]
+        assert all(line.endswith(ours[0].removeprefix("lumin-core")) for line in ours)  # one bound for all of ours
+        assert {line.split(">=")[0] for line in ours} <= {"lumin-core", *NEEDED.get(name, ())}
         assert projects[name]["project"]["name"] == name
 
 
