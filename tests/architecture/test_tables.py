@@ -1,5 +1,6 @@
 """What stands in several places says the same in each."""
 
+import tomllib
 from importlib import import_module, metadata, resources
 
 import pytest
@@ -177,3 +178,17 @@ def test_every_kind_has_a_template(projects):
 
 def templates_of(project):
     return project["project"].get("entry-points", {}).get("lumin.templates", {})
+
+
+def test_the_list_of_known_plugins_says_what_the_examples_have(root):
+    """They are the plugins of others that the repository has; a plugin of an example is in the list."""
+    for path in sorted(root.glob("examples/*/pyproject.toml")):
+        project = tomllib.loads(path.read_text(encoding="utf-8"))
+        listed = known_plugins.others().plugins[project["project"]["name"]]
+        entries = entries_of(project)
+        assert listed["kinds"] == sorted(name for plural, name in entries if plural == "kinds")
+        declared = {}
+        for plural, name in sorted(entries):
+            if plural != "kinds":
+                declared.setdefault(names.singular(plural), []).append(name)
+        assert listed["components"] == declared
