@@ -285,7 +285,7 @@ MUTATIONS: list[Mutation] = [
     Mutation("no sigmoid, no softmax", ("tail",), ("check_tail_objectives",), logits, makes_probabilities),
     Mutation("no docstring", (*BLOCKS, "augmentation", "callback", "metric", "transform"), ("check_docstring",),
              lambda cls: subclass(cls, __doc__=None)),
-    Mutation("option undocumented", BLOCKS, ("check_docstring",), lambda cls: subclass(cls, __doc__="Does it."),
+    Mutation("option undocumented", BLOCKS, ("check_docstring",), lambda cls: subclass(cls, __doc__="Does it.", __init__=cls.__init__),
              lambda made: bool(set(inspect.signature(type(made)).parameters) - GIVEN)),
     Mutation("base not called", BLOCKS, ("check_init",),
              lambda cls: subclass(cls, __init__=lambda self, *args, **options: nn.Module.__init__(self))),

@@ -30,9 +30,7 @@ def check_preset_arguments(subject: Subject) -> None:
     for objective, answer in _answers(subject).items():
         if not isinstance(answer, dict) or (wrong := [key for key in answer if key not in preset_keys()]):
             wrong = wrong if isinstance(answer, dict) else [type(answer).__name__]
-            raise CheckFailed(
-                f"expected a dict of keys that a preset can give, got {wrong} for {objective}; see Preset"
-            )
+            raise CheckFailed(f"expected a dict of keys of a preset, got {wrong} for {objective}; see preset_keys()")
         try:
             json.dumps(answer)
         except TypeError as error:

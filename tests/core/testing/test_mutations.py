@@ -1,25 +1,19 @@
 """Standard mistakes, made in our own components, are noticed by the checks that promise it."""
 
-import importlib.util
+import importlib
 import random
 import sys
 from pathlib import Path
 
 import pytest
 
-PATH = Path(__file__).parents[3] / "benchmarks" / "mutations.py"
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 N_DRAWN = 60
 
 
-def load():
-    spec = importlib.util.spec_from_file_location("mutations", PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["mutations"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-mutations = load()
+sys.path.insert(0, str(BENCHMARKS))
+mutations, of_parts = (importlib.import_module(name) for name in ("mutations", "mutations_of_parts"))
+sys.path.remove(str(BENCHMARKS))
 DRAWN = random.Random(16).sample(mutations.cases(), N_DRAWN)
 
 
@@ -41,6 +35,6 @@ def test_most_of_what_is_drawn_changes_something():
 def test_every_check_that_a_mutation_names_is_one():
     from lumin_core.testing import checks_of
 
-    for mutation in mutations.MUTATIONS:
+    for mutation in [*mutations.MUTATIONS, *of_parts.MUTATIONS]:
         for kind in mutation.kinds:
             assert any(check.name in mutation.checks for check in checks_of(kind)), (mutation.name, kind)
