@@ -50,7 +50,8 @@ class Preset(ABC):
         ...         self.width = width
         ...     def arguments(self, fy, objective, n_out=None):
         ...         body = {"name": "tabular/fully_connected", "depth": 2, "width": self.width}
-        ...         return {"body": body, "bs": max(32, sum(fy.fld_szs.values()) // 100), "n_epochs": 20}
+        ...         n_events = sum(fy.fld_szs.values())
+        ...         return {"body": body, "bs": max(32, n_events // 100), "n_epochs": 20}
     """
 
     kind: ClassVar[str] = "preset"

@@ -58,7 +58,7 @@ class Strong(Preset):
         >>> from lumin_plugin_tabular import Strong
         >>> Strong(budget="slow")
         Traceback (most recent call last):
-        lumin_core.errors.ConfigError: budget must be one of quick, normal, got 'slow'; ...
+        lumin_core.errors.ConfigError: budget must be one of quick, normal, ...
     """
 
     version = 1
