@@ -38,12 +38,15 @@ CONTRACTS = {
     "bodies": Contract(
         "`lumin_core.Body`",
         "`n_in, feat_map, lookup_init, lookup_act, freeze`",
-        "`forward`: `(B, n_in)` to `(B, get_out_size())`",
+        "`forward`: `(B, n_in)` to `(B, get_out_size())`; `members`: how many networks it is, whose "
+        "outputs stand side by side",
     ),
     "tails": Contract(
         "`lumin_core.Tail`",
-        "`n_in, n_out, objective, lookup_init, freeze`",
-        "`forward`: `(B, n_in)` to `(B, n_out)`: probabilities, log-probabilities for multiclass, values",
+        "`n_in, n_out, objective, lookup_init, freeze`; `members` if the body has some",
+        "`forward`: `(B, n_in)` to `(B, n_out)`: probabilities, log-probabilities for multiclass, "
+        "values; with members `of_members`: to `(B, members, n_out)`, which `forward` gives in "
+        "training, and in evaluation their mean (`lumin_core.model.mean_of_members`)",
     ),
     "losses": Contract(
         "any callable; `lumin_core.BatchLoss` for what is no sum over events",
@@ -105,7 +108,7 @@ CONTRACTS = {
     ),
     "presets": Contract(
         "`lumin_core.runs.Preset`",
-        "nothing",
+        "`n_epochs, bs`, where the user gives them, else `None`",
         "`version`; `arguments(fy, objective, n_out)` to arguments of `ModelBuilder.from_fy` and "
         "`train_models`, plain values",
     ),
