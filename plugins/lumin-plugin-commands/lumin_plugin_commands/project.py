@@ -104,7 +104,8 @@ def _entry_points(package: str, parts: Sequence[Part]) -> str:
 
 def _dependencies(parts: Sequence[Part]) -> list[str]:
     """List what the modules import beyond what comes with the core."""
-    with_core = {canonical(re.split(r"[^\w.-]", line)[0]) for line in metadata.requires("lumin-core") or ()}
+    lines = [line for line in metadata.requires("lumin-core") or () if "extra ==" not in line]
+    with_core = {canonical(re.split(r"[^\w.-]", line)[0]) for line in lines}
     found = {requirement for part in parts for requirement in imported_by(part.source)}
     return sorted(found - with_core - {"lumin-core"})
 
