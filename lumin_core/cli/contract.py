@@ -9,7 +9,7 @@ from lumin_core.cli.contracts import CONTRACTS
 from lumin_core.cli.plain_text import plain_text, without_markup
 from lumin_core.display import as_text, counted, width, wrapped
 from lumin_core.registry import components, find_kind
-from lumin_core.testing import checks_of
+from lumin_core.testing.cases import checks_of
 
 if TYPE_CHECKING:
     from lumin_core.display import Row

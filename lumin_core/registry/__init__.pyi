@@ -17,6 +17,7 @@ from lumin_core.registry.config import to_config as to_config
 from lumin_core.registry.distributions import SavedPlugin as SavedPlugin
 from lumin_core.registry.distributions import saved_plugins as saved_plugins
 from lumin_core.registry.hints import not_installed as not_installed
+from lumin_core.registry.inspection import check_apart as check_apart
 from lumin_core.registry.kind_table import Kind as Kind
 from lumin_core.registry.lookup import beside as beside
 from lumin_core.registry.lookup import components as components
@@ -25,7 +26,11 @@ from lumin_core.registry.lookup import find_kind as find_kind
 from lumin_core.registry.lookup import kinds as kinds
 from lumin_core.registry.lookup import pinned as pinned
 from lumin_core.registry.lookup import written as written
+from lumin_core.registry.names import SEAMS as SEAMS
+from lumin_core.registry.names import canonical as canonical
+from lumin_core.registry.names import is_reserved as is_reserved
 from lumin_core.registry.names import normalise as normalise
+from lumin_core.registry.names import short as short
 from lumin_core.registry.names import snake_case as snake_case
 from lumin_core.registry.record import noting as noting
 from lumin_core.registry.record import recording as recording

@@ -18,9 +18,8 @@ def every_kind(install, run, tmp_path, monkeypatch):
     assert run("new-plugin", "every-kind", *kinds)[0] == 0
     folder = tmp_path / "every-kind"
     groups = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["entry-points"]
-    site = install(
-        "every-kind", {group.removeprefix("lumin."): members for group, members in groups.items()}, folder="site"
-    )
+    entries = {group.removeprefix("lumin."): members for group, members in groups.items()}
+    site = install("every-kind", entries, folder="site")
     monkeypatch.syspath_prepend(str(folder / "src"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(folder / "src")]))  # some checks start processes
     return folder

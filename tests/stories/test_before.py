@@ -391,10 +391,11 @@ def unpack(install, tmp_path, monkeypatch):
     return make
 
 
-BUILT_THEN = "b02000e979099533b935d186c7324830a555084f6d2c3c32e4a3f83daf23f6b5"  # of lumin_every_kind, which is never built again
+BUILT_THEN = "b02000e979099533b935d186c7324830a555084f6d2c3c32e4a3f83daf23f6b5"
 
 
 def test_the_strangers_plugin_is_the_wheel_that_was_built_then():
+    """It is never built again: a plugin that was published does not change either."""
     content = WHEELS["lumin_every_kind"].read_bytes()
     assert hashlib.sha256(content).hexdigest() == BUILT_THEN
     assert len(content) < 100_000

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from lumin_core.checks import with_article
 from lumin_core.errors import ConfigError
-from lumin_core.registry import find_kind, kinds
-from lumin_core.registry.names import snake_case
+from lumin_core.registry import find_kind, kinds, snake_case
 from lumin_plugin_commands.cell_names import imported, running, undefined
 from lumin_plugin_commands.template import Part
 

@@ -15,8 +15,7 @@ import click
 
 from lumin_core.display import as_text, short_path
 from lumin_core.errors import ConfigError
-from lumin_core.registry import find_kind
-from lumin_core.registry.names import FIRST_PARTY_PREFIX, canonical, is_reserved, short
+from lumin_core.registry import canonical, find_kind, is_reserved, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from lumin_plugin_commands.cell import Cell
     from lumin_plugin_commands.template import Part
 
+_PREFIX = "lumin-plugin-"
 _NAME = re.compile(r"[A-Za-z]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -76,7 +76,7 @@ def check_name(name: str) -> None:
         raise ConfigError(f"{name!r} is no name for a plugin: a letter first, then letters, digits, '-', '_' and '.'")
     if is_reserved(name) or short(name) != canonical(name) or canonical(name) in ("lumin", "lumin-core"):
         what = "is reserved for qualified names of lumin-core's own plugins"
-        raise ConfigError(f"{name!r} {what}; take another, such as {FIRST_PARTY_PREFIX}my-blocks or my-blocks")
+        raise ConfigError(f"{name!r} {what}; take another, such as {_PREFIX}my-blocks or my-blocks")
     if package in sys.stdlib_module_names or find_spec(package) is not None:
         raise ConfigError(f"there is a package {package!r} already, which one called so would hide; take another name")
 
@@ -86,7 +86,7 @@ def _parts(name: str, kinds: Sequence[str]) -> list[Part]:
 
     if not kinds:
         raise click.UsageError("give the kind of the component, --kind body, or a file that has it, --from cell.py")
-    stem = canonical(name).removeprefix(FIRST_PARTY_PREFIX)
+    stem = canonical(name).removeprefix(_PREFIX)
     chosen = dict.fromkeys(find_kind(kind) for kind in kinds)
     return [template_of(kind, stem) for kind in chosen]
 

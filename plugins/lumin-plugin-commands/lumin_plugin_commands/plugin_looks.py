@@ -18,9 +18,7 @@ from lumin_core import __version__, registry
 from lumin_core.checks import did_you_mean, listed
 from lumin_core.display import count
 from lumin_core.errors import ConfigError
-from lumin_core.registry.distributions import REQUIREMENT, headers
-from lumin_core.registry.inspection import check_apart
-from lumin_core.registry.names import SEAMS, canonical
+from lumin_core.registry import SEAMS, canonical, check_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PREFIX = "lumin."
+_CORE = re.compile(r"lumin[-_.]+core(?![\w.-])", re.IGNORECASE)
 KEYWORD = "lumin-plugin"
 """The keyword by which plugins are found on an index."""
 
@@ -183,28 +182,28 @@ def _installed_entry_points(plugin: Plugin) -> dict[tuple[str, str], str]:
 
 def look_at_bounds(plugin: Plugin) -> Iterator[Finding | str]:
     """Look at which versions of the core it asks for."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
+    way_out = f'"lumin-core{_bound()}" among its dependencies is what it knows'
     if plugin.project is not None:
         lines = plugin.project.get("dependencies", [])
     else:
-        lines = headers(plugin.installed, "Requires-Dist") if plugin.installed else []
-    ours = [line for line in lines if REQUIREMENT.match(line)]
-    way_out = f'"lumin-core{_bound()}" among its dependencies is what it knows'
-    if not ours:
-        yield Finding("it does not say which lumin-core it needs", way_out)
-    for line in ours:
-        try:
-            asked = Requirement(line)
-        except InvalidRequirement as error:
-            yield Finding(f"{line!r} cannot be read: {error}", way_out)
-            continue
-        if not asked.specifier.contains(__version__, prereleases=True):
-            yield Finding(f"it asks for {line}, but this is lumin-core {__version__}", way_out)
-        elif not any(bound.operator in ("<", "<=", "==", "~=") for bound in asked.specifier):
-            yield Finding(f"it asks for {line}, any later version too", way_out, False)
-        else:
-            yield f"{line} allows {__version__}"
+        lines = metadata.requires(plugin.name) or []
+    found = [_asked(line, way_out) for line in lines if _CORE.match(line)]
+    yield from found or [Finding("it does not say which lumin-core it needs", way_out)]
+
+
+def _asked(line: str, way_out: str) -> Finding | str:
+    """Say whether a requirement allows this core, and none that nobody knows."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        asked = Requirement(line).specifier
+    except InvalidRequirement as error:
+        return Finding(f"{line!r} cannot be read: {error}", way_out)
+    if not asked.contains(__version__, prereleases=True):
+        return Finding(f"it asks for {line}, but this is lumin-core {__version__}", way_out)
+    if not any(bound.operator in ("<", "<=", "==", "~=") for bound in asked):
+        return Finding(f"it asks for {line}, any later version too", way_out, is_error=False)
+    return f"{line} allows {__version__}"
 
 
 def _bound() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from datetime import date
 from importlib import metadata
@@ -11,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from lumin_core import __version__, registry
 from lumin_core.display import wrapped
-from lumin_core.registry.distributions import headers
-from lumin_core.registry.names import canonical
+from lumin_core.registry import canonical
 from lumin_plugin_commands import project_texts as texts
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def _entry_points(package: str, parts: Sequence[Part]) -> str:
 
 def _dependencies(parts: Sequence[Part]) -> list[str]:
     """List what the modules import beyond what comes with the core."""
-    with_core = {canonical(line.split(">")[0].split("[")[0]) for line in _requirements("lumin-core")}
+    lines = [line for line in metadata.requires("lumin-core") or () if "extra ==" not in line]
+    with_core = {canonical(re.split(r"[^\w.-]", line)[0]) for line in lines}
     found = {requirement for part in parts for requirement in imported_by(part.source)}
     return sorted(found - with_core - {"lumin-core"})
 
@@ -118,10 +119,6 @@ def _for_tests(parts: Sequence[Part]) -> list[str]:
 
 def _declarations() -> list[registry.Component]:
     return registry.components("kind")
-
-
-def _requirements(name: str) -> list[str]:
-    return headers(metadata.distribution(name), "Requires-Dist")
 
 
 def imported_by(source: str) -> set[str]:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from lumin_core import registry
 from lumin_core.checks import listed
 from lumin_core.errors import ConfigError, UnknownComponent
-from lumin_core.registry.names import snake_case
 
 if TYPE_CHECKING:
     from lumin_core.registry import Kind
@@ -93,8 +92,8 @@ def template_of(kind: Kind, stem: str) -> Part:
     module, _, attribute = entries[kind.plural].value.partition(":")
     source = _source(module, entries[kind.plural].distribution)
     called = class_name(f"{stem}_{kind.singular}")
-    name = snake_case(called)
-    old = snake_case(attribute)
+    name = registry.snake_case(called)
+    old = registry.snake_case(attribute)
     dashed = (old.replace("_", "-"), name.replace("_", "-"))
     for was, now in ((attribute, called if attribute != old else name), (old, name), dashed):
         source = re.sub(rf"\b{was}\b", now, source)
