@@ -100,6 +100,7 @@ class _Arguments(RunTable):
     left_out: ClassVar[tuple[str, ...]]
 
     def __init__(self, **options: Any) -> None:
+        check_keys(options, self.get_keys(), f"the table [{registry.snake_case(type(self).__name__)}]")
         self.options = options
 
     @classmethod
@@ -184,6 +185,7 @@ class Convert(RunTable):
     """
 
     gives = ("foldfile",)
+    example_options: ClassVar[Mapping[str, object]] = {"recipe": "recipe.toml"}
 
     def __init__(self, recipe: Path, verify: bool = False) -> None:
         self.recipe = recipe
