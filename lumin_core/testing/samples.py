@@ -8,6 +8,7 @@ weight ``weight``. As a matrix the objects are the rows ``tau, jet, met``.
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -212,7 +213,9 @@ def _elements(options: Mapping[str, Any]) -> list[str]:
 
 @cache
 def _session() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="lumin-checks-")
+    made = tempfile.TemporaryDirectory(prefix="lumin-checks-")
+    atexit.register(made.cleanup)
+    return made
 
 
 def folder() -> Path:

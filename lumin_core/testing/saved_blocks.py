@@ -148,5 +148,8 @@ def with_onnx(subject: Subject) -> tuple[Tensor, Tensor]:
     parts = dict(zip(("inputs", "matrix"), given if isinstance(given, tuple) else (given,), strict=False))
     runtime: Any = imported("onnxruntime")
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (came,) = session.run(None, {value.name: parts[value.name] for value in session.get_inputs()})
+    wanted = [value.name for value in session.get_inputs()]
+    if set(wanted) - set(parts):
+        raise NotApplicable(f"the file takes {', '.join(wanted)}, and its sample is flat")
+    (came,) = session.run(None, {name: parts[name] for name in wanted})
     return torch.from_numpy(came), torch.from_numpy(np.asarray(model.predict(given)))

@@ -118,6 +118,10 @@ class PygHead(MatrixHead):
         "feats_per_vec": ["pt", "sender", "receiver"],
         "network": {"name": "GraphSAGE", "hidden_channels": 4, "num_layers": 2, "out_channels": 4},
     }
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "check_block_export": "the number of edges of a batch depends on its values",
+        "check_block_onnx": "the number of edges of a batch depends on its values",
+    }
 
     def __init__(
         self,

@@ -61,12 +61,7 @@ class MultiHead(Head):
     """
 
     example_options: ClassVar[Mapping[str, object]] = {
-        "matrix_head": {
-            "name": "sequence/recurrent_head",
-            "vecs": ["tau", "jet"],
-            "feats_per_vec": ["px", "py", "pz", "E"],
-            "width": 4,
-        }
+        "matrix_head": {"name": "gnn/gnn_head", "vecs": ["tau", "jet"], "feats_per_vec": ["px", "py", "pz", "E"]}
     }
 
     def __init__(
