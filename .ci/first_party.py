@@ -37,6 +37,7 @@ def contents(project: dict) -> Contents:
     """Sort the entry points of one plugin."""
     groups = project["project"].get("entry-points", {})
     groups = {group.removeprefix("lumin."): found for group, found in groups.items() if group.startswith("lumin.")}
+    groups.pop("checks", None)  # which are no components
     return {
         "kinds": sorted(groups.pop("kinds", {})),
         "components": {singular(plural): sorted(found) for plural, found in sorted(groups.items())},
