@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
-import sys
+import multiprocessing
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.testing import CliRunner
 
 from lumin_core import registry
-from lumin_core.cli import COMMANDS
+from lumin_core.registry.component import load_object
 from lumin_core.testing import samples
+from lumin_core.testing.command_help import Help, answer
+from lumin_core.testing.fresh import without_main
 from lumin_core.testing.outcome import CheckFailed, NotApplicable
 from lumin_core.testing.promises import Check
 
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
     from lumin_core.testing.subject import Subject
 
 _LIMIT = 60  # seconds
-_ASK_HELP = """
-import json, sys
-from click.testing import CliRunner
-from lumin_core.registry.component import load_object
-found = {}
-for value in sys.argv[1:]:
-    result = CliRunner().invoke(load_object(value, value), ["--help"])
-    found[value] = [result.exit_code, result.output, "torch" in sys.modules]
-print(json.dumps(found))
-"""
 
 
 def check_command_kind(subject: Subject) -> None:
@@ -45,7 +35,8 @@ def check_command_kind(subject: Subject) -> None:
 def check_command_name(subject: Subject) -> None:
     """Its name is none of the core's own commands."""
     name = subject.name.rpartition("/")[2].replace("_", "-")
-    if name in COMMANDS:
+    ours = load_object("lumin_core.cli:COMMANDS", "the commands of the core")
+    if isinstance(ours, dict) and name in ours:
         raise CheckFailed(f"expected a name of its own, but {name!r} is a command of lumin-core, which is found first")
 
 
@@ -102,14 +93,23 @@ def _wrong_arguments(command: click.Command) -> list[str]:
 
 
 @lru_cache(maxsize=8)
-def _helps(distribution: str) -> dict[str, Any]:
+def _helps(distribution: str) -> dict[str, Help]:
     """Ask all commands of a distribution for help, in one new process without torch."""
     values = [found.value for found in registry.components("command") if found.distribution == distribution]
-    command = [sys.executable, "-c", _ASK_HELP, *values]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)  # noqa: S603  (ours)
-    if done.returncode:
-        raise CheckFailed(f"expected --help of {', '.join(values)}, but a new process ended with: {done.stderr[-500:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    context = multiprocessing.get_context("spawn")
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=answer, args=(theirs, values), name="lumin-help")
+    with without_main():
+        process.start()
+    theirs.close()
+    try:
+        found: dict[str, Help] = mine.recv() if mine.poll(_LIMIT) else {}
+    except EOFError:
+        found = {}
+    process.kill()
+    process.join()
+    if not found:
+        raise CheckFailed(f"expected --help of {', '.join(values)}, but a new process did not answer in {_LIMIT} s")
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
@@ -116,7 +116,8 @@ def _run(subject: Subject, make: Callable[[Path], list[SmallJob]]) -> _Reported:
     place = samples.folder()
     given = make(place)
     try:
-        with open_executor(subject.spec() if not subject.is_instance else subject.make()) as executor:
+        with open_executor(subject.spec() if not subject.is_instance else subject.make()) as opened:
+            executor: Any = opened
             reported = _Reported(place, given, executor.workers)
             executor.train(given, reported.take)
     except ConfigError as error:

@@ -67,7 +67,7 @@ def _server() -> Connection:
     context = multiprocessing.get_context("spawn")
     connection, other = context.Pipe()
     process = context.Process(target=_serve, args=(other,), name="lumin-checks")
-    with _without_main():
+    with without_main():
         process.start()
     other.close()
     atexit.register(connection.close)  # upon which the server ends, before this process waits for it
@@ -75,8 +75,8 @@ def _server() -> Connection:
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
-    """Hide the program that this process runs: a new process would import it."""
+def without_main() -> Iterator[None]:
+    """Hide the program that this process runs inside of a block: a new process would import it."""
     main = sys.modules["__main__"]
     hidden: dict[str, Any] = {name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)}
     main.__spec__ = None

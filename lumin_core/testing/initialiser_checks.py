@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -65,7 +65,8 @@ def _seeded(subject: Subject, seed: int) -> Tensor:
 def _filled(subject: Subject, values: Tensor, act: str) -> Tensor:
     """Fill a parameter as layers do."""
     weight = nn.Parameter(values)
-    initialiser(subject.spec())(act, values[0].numel(), values[:, 0].numel())(weight)
+    spec: Any = subject.spec()
+    initialiser(spec)(act, values[0].numel(), values[:, 0].numel())(weight)
     return weight.detach()
 
 

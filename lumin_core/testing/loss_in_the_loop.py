@@ -89,7 +89,8 @@ def _trained(
         options = {"opt_args": {"opt": "core/sgd", "lr": rate}, "body": _Linear, "loss": batches.fresh()}
         model = small_model(fy, batches.objective, batches.n_out, **options)
         model.fit(1, fy, len(rows), trn_idxs=[0], val_idx=1, seed=5, visible_bar=False)
-    return model.fit_params.history["valid"]["loss"][0], model.get_weights()
+    fitted: Any = model.fit_params
+    return fitted.history["valid"]["loss"][0], model.get_weights()
 
 
 def _fold_file(batches: Batches, rows: Array, weights: Array, *, is_integer: bool) -> Path:

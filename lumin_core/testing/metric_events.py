@@ -119,7 +119,8 @@ def _regression(rng: np.random.Generator, names: object) -> Events:
 
 
 def _normed(values: Array) -> Array:
-    return (values / values.sum(1, keepdims=True)).astype(np.float32)
+    normed: Array = (values / values.sum(1, keepdims=True)).astype(np.float32)
+    return normed
 
 
 def _events(
@@ -136,7 +137,7 @@ def _events(
         objective=objective,
         preds=preds,
         perfect=perfect,
-        random=normed(rng.uniform(size=preds.shape).astype(np.float32)),
+        random=normed(np.asarray(rng.uniform(size=preds.shape), np.float32)),
         targets=targets,
         weights=rng.uniform(0.5, 1.5, size=(N_EVENTS, 1)).astype(np.float32),
         columns={name: labels.astype(np.float32) for name in names},

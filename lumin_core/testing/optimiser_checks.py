@@ -79,13 +79,16 @@ def check_optimiser_state(subject: Subject) -> None:
 class _Quadratic(nn.Module):
     """A bowl that is steeper in some directions than in others."""
 
+    steepness: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.place = nn.Parameter(torch.linspace(-1.0, 2.0, 6).reshape(2, 3))
         self.register_buffer("steepness", torch.tensor([1.0, 3.0, 0.3]))
 
     def forward(self) -> torch.Tensor:
-        return (self.place.square() * self.steepness).sum()
+        total: torch.Tensor = (self.place.square() * self.steepness).sum()
+        return total
 
 
 def _over_quadratic(subject: Subject, lr: float) -> tuple[Optimizer, _Quadratic]:

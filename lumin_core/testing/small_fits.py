@@ -107,6 +107,11 @@ def fit(model: Model, fy: FoldYielder, n_epochs: int = 1, cbs: object = None, **
     Returns:
         The model.
     """
-    chosen = {"val_idx": len(fy) - 1, "seed": 5, "visible_bar": False, "cb_savepath": samples.folder()} | options
+    chosen: dict[str, Any] = {
+        "val_idx": len(fy) - 1,
+        "seed": 5,
+        "visible_bar": False,
+        "cb_savepath": samples.folder(),
+    } | options
     model.fit(n_epochs, fy, BATCH_SIZE, cbs=cbs, **chosen)
     return model

@@ -191,7 +191,7 @@ def _expect_finite(out: Tensor, x: Tensor) -> None:
         raise CheckFailed(
             "expected finite numbers where no object is present, got NaN or infinity; clamp_min(1) the count"
         )
-    if out.requires_grad and out.grad_fn is not None:
+    if out.requires_grad:
         (gradient,) = torch.autograd.grad(out.sum(), x, allow_unused=True)
         if gradient is not None and not gradient.isfinite().all():
             raise CheckFailed("expected finite gradients where no object is present; fill before a division or softmax")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from lumin_core.testing import Check, CheckFailed, NotApplicable, samples, small
 from lumin_core.training import EpochRow, LiveView
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lumin_core import FoldYielder
@@ -68,17 +70,21 @@ def check_live_view_epochs(subject: Subject) -> None:
         (["train loss", "valid loss"], [(0.7, 0.6), (0.5, math.nan), (0.4, None)]),
         (["train loss"], [(0.7,), (0.5,)]),
     ):
-        view = _begun(subject, columns)
-        for epoch, row in enumerate(values, 1):
-            view.update(_fit_params(), EpochRow(epoch=epoch, values=row, is_best=epoch == 1, seconds=0.5))
-        view.end()
+        with _working(
+            f"to show {columns} with the values {values}", "look for a column before it is used; None is none yet"
+        ):
+            view = _begun(subject, columns)
+            for epoch, row in enumerate(values, 1):
+                view.update(_fit_params(), EpochRow(epoch=epoch, values=row, is_best=epoch == 1, seconds=0.5))
+            view.end()
 
 
 def check_live_view_end(subject: Subject) -> None:
     """`end` works where no epoch was finished, as after an error, and twice."""
-    view = _begun(subject, ["train loss", "valid loss"])
-    view.end()
-    view.end()
+    with _working("end() to work before the first epoch, and twice", "look whether there is something to let go of"):
+        view = _begun(subject, ["train loss", "valid loss"])
+        view.end()
+        view.end()
 
 
 def check_live_view_reuse(subject: Subject) -> None:
@@ -101,6 +107,17 @@ def check_live_view_reads_only(subject: Subject) -> None:
     view.end()
     if (repr(fit_params.history), fit_params.stop, fit_params.epoch) != before:
         raise CheckFailed("expected history, stop and epoch of the fit unchanged; copy the history before changing it")
+
+
+@contextmanager
+def _working(what: str, way_out: str) -> Iterator[None]:
+    """Say what was expected, where a view raises."""
+    try:
+        yield
+    except NotApplicable:
+        raise
+    except Exception as error:
+        raise CheckFailed(f"expected {what}, got {type(error).__name__}: {error}; {way_out}") from error
 
 
 def _begun(subject: Subject, columns: list[str]) -> LiveView:

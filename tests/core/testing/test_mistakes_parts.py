@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from abc import ABC, abstractmethod
 
 import click
 import numpy as np
@@ -10,13 +11,15 @@ import torch
 from torch import nn
 
 from lumin_core import Transform
-from lumin_core.testing import Case, checks_of, subject_of
+from lumin_core.runs import Preset
+from lumin_core.testing import Case, Subject, checks_of, subject_of
 from lumin_core.training import Exporter
 
 
 def run(thing, kind, name):
     (check,) = [check for check in checks_of(kind) if check.name == name]
-    return Case(subject_of(thing, kind), check, full=True).run()
+    subject = Subject(kind, thing) if kind == "kind" else subject_of(thing, kind)
+    return Case(subject, check, full=True).run()
 
 
 # Transforms
@@ -322,6 +325,58 @@ def plain_function():
     """Not a command."""
 
 
+# Presets and kinds
+
+
+class GoodPreset(Preset):
+    """Large batches."""
+
+    version = 1
+
+    def arguments(self, fy, objective, n_out=None):
+        return {"bs": 8, "n_epochs": 2}
+
+
+class WithoutVersion(GoodPreset):
+    version = None
+
+
+class GivesTheSeed(GoodPreset):
+    def arguments(self, fy, objective, n_out=None):
+        return {"bs": 8, "seed": 1}
+
+
+class GivesObjects(GoodPreset):
+    def arguments(self, fy, objective, n_out=None):
+        return {"loss": nn.MSELoss()}
+
+
+class CalledAHead(ABC):
+    """Base of calibrations."""
+
+    kind = "head"
+
+    @abstractmethod
+    def apply(self, scores):
+        """Calibrate."""
+
+
+class NothingToDefine:
+    """Base of calibrations."""
+
+    kind = "calibration"
+
+
+class Unexplained(ABC):
+    """Base of calibrations."""
+
+    kind = "calibration"
+
+    @abstractmethod
+    def apply(self, scores):
+        pass
+
+
 MISTAKES = {
     NoInverse: ("transform", "check_transform_inverse", "undo the steps in the reverse order"),
     FillsMissing: ("transform", "check_transform_missing", "leave NaN alone"),
@@ -356,6 +411,12 @@ MISTAKES = {
     shows_traceback: ("command", "check_command_error", "expected exit code 1 and a sentence"),
     odd_exit_code: ("command", "check_command_error", "got 77"),
     says_nothing: ("command", "check_command_help", "give the function a docstring"),
+    WithoutVersion: ("preset", "check_preset_version", "raise it with any change of the answer"),
+    GivesTheSeed: ("preset", "check_preset_arguments", r"got \['seed'\]"),
+    GivesObjects: ("preset", "check_preset_arguments", "give components by name"),
+    CalledAHead: ("kind", "check_kind_names", "'heads' has one of them; choose others"),
+    NothingToDefine: ("kind", "check_kind_abstract", "derive it from abc.ABC"),
+    Unexplained: ("kind", "check_kind_documented", "got none of apply"),
     plain_function: ("command", "check_command_kind", r"decorate the function with @click.command\(\)"),
 }  # fmt: skip
 
