@@ -23,7 +23,7 @@ from lumin_core.runs.train import train_models
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-OFFERED = ("n_epochs", "bs")
+OFFERED = ("n_epochs", "bs", "opt_args")
 """What a preset's constructor may name, to be told what the user gives: ``None`` where nothing."""
 
 _OF_THE_RUN = ("n_models", "savepath", "seed", "resume", "overwrite", "retry_failed")
@@ -35,8 +35,8 @@ _NOT_GIVEN = {*_OF_THE_RUN, *_OF_THE_MACHINE, *_OF_THE_DATA, "lookup_act", "mode
 class Preset(ABC):
     """Base of the presets (kind ``presets``); its options are arguments of the constructor.
 
-    A constructor that names ``n_epochs`` or ``bs`` is told what the user gives, or ``None``, so
-    that a schedule fits.
+    A constructor that names ``n_epochs``, ``bs`` or ``opt_args`` is told what the user gives, or
+    ``None``, so that a schedule fits.
 
     Attributes:
         version: Number of its answer: another one for any change of what `arguments` returns.
