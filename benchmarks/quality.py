@@ -197,7 +197,9 @@ def _row(data: Data, name: str, scores: list[np.ndarray], tree: np.ndarray | Non
         }
     files = [path for path in FOLDER.glob(f"{data.name}-*.json") if _way(path) == name]
     told = [json.loads(path.read_text()) for path in files]
-    return row | {key: float(np.mean([one.get(key, np.nan) for one in told])) for key in ("n_parameters", "seconds") if told}
+    return row | {
+        key: float(np.mean([one.get(key, np.nan) for one in told])) for key in ("n_parameters", "seconds") if told
+    }
 
 
 WAYS = {"default": default, "num_emb": num_emb, "tabm": tabm, "strong": recipe}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lumin_core import FoldYielder
+from lumin_core import FoldFileWriter, FoldYielder
 from lumin_core.errors import ConfigError, DataError
 from lumin_plugin_tabular import bins
 from lumin_plugin_tabular.bins import checked_bins, fold_bins, quantile_bins
@@ -126,6 +126,20 @@ def test_of_many_events_each_fold_gives_the_same_share_and_always_the_same_event
     assert (len(values), len(weights)) == (64, 64)
     assert np.histogram(values, [-5, 5, 15, 25, 35])[0].tolist() == [16] * 4
     np.testing.assert_array_equal(values, again[0])
+
+
+def test_of_many_events_an_empty_fold_gives_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(bins, "MOST_EVENTS", 64)
+    with FoldFileWriter(tmp_path / "gap", cont_feats=["a"], targ_feats="y") as file:
+        for number, n in enumerate((100, 0)):
+            file.append(number, inputs=NORMAL[:n, None], targets=np.zeros(n))
+    assert len(fold_bins(FoldYielder(tmp_path / "gap.hdf5"), ["a"], 4)["a"]) == 5
+
+
+def test_edges_are_no_larger_than_bins_may_be():
+    edges = quantile_bins(np.array([-3e38, -1.0, 0.0, 1.0, 2e30, 3e38], "float32"), None, 8)
+    assert edges == [-bins.LARGEST, -1, 0, 1, bins.LARGEST]
+    assert checked_bins({"a": edges}, 8) == {"a": edges}
 
 
 def test_a_file_without_weights(make_fy, tmp_path):

@@ -327,3 +327,31 @@ def test_data_without_labels_are_refused(write):
 def test_what_is_no_fold_file_is_refused():
     with pytest.raises(ConfigError, match=r"fy must be a FoldYielder, got 'train\.hdf5'"):
         boosted_tree("train.hdf5", "classification")
+
+
+def test_options_that_are_no_table_are_refused(write):
+    with pytest.raises(ConfigError, match="tree_args must be a dict"):
+        boosted_tree(write(events(), wgt_feat="w"), "classification", tree_args=5)
+
+
+def test_a_feature_that_is_missing_everywhere_changes_nothing(write):
+    folds = events()
+    expected = boosted_tree(write(folds, wgt_feat="w"), "classification", tree_args=FEW, seed=1)
+    empty = [{**f, "inputs": np.column_stack([f["inputs"], np.full(60, np.nan)])} for f in folds]
+    fy = write(empty, "more", wgt_feat="w", cont_feats=["a", "b", "c"])
+    tree = boosted_tree(fy, "classification", tree_args=FEW, seed=1)
+    np.testing.assert_array_equal(np.concatenate(tree.preds), np.concatenate(expected.preds))
+    np.testing.assert_array_equal(tree.predict([[0, 0, 5], [0, 0, np.nan]]), expected.predict([[0, 0], [0, 0]]))
+
+
+def test_an_empty_fold_takes_no_part_but_may_be_left_out(write):
+    folds = events()
+    folds.insert(1, {name: values[:0] for name, values in folds[0].items()})
+    fy = write(folds, wgt_feat="w")
+    with pytest.raises(DataError, match="weights of fold 1 sum to 0, and it is to stop the tree of fold 0"):
+        boosted_tree(fy, "classification", tree_args=FEW)
+    tree = boosted_tree(fy, "classification", excl_idxs=1, tree_args=FEW, seed=1)
+    tree.save_pred(fy)
+    assert [len(pred) for pred in tree.preds] == [60, 0, 60, 60, 60]
+    assert fy.get_column("pred_tree").shape == (240,)
+    assert tree.predict(np.zeros((0, 2))).shape == (0, 1)

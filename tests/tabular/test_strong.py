@@ -98,6 +98,25 @@ def test_the_schedule_spans_the_epochs_that_are_given(fy):
         assert build("callback", schedule).spans(n_epochs)
 
 
+def test_the_schedule_takes_the_learning_rate_that_is_given(fy):
+    (*_, cycle) = strong(fy, "classification", opt_args={"lr": 2e-3})["cb_partials"]
+    assert cycle["lr_range"] == [8e-5, 2e-3]
+
+
+@pytest.mark.parametrize("lr", [0, -1, float("nan"), float("inf"), "1e-3", None])
+def test_a_learning_rate_that_is_none_is_refused(fy, lr):
+    with pytest.raises(ConfigError, match="learning rate, lr, must be a positive number"):
+        strong(fy, "classification", opt_args={"lr": lr})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"budget": ["quick"]}, "budget must be one of"), ({"objective": None}, "objective must be")]
+)
+def test_what_is_no_name_is_refused(fy, options, said):
+    with pytest.raises(ConfigError, match=said):
+        strong(fy, **{"objective": "classification", **options})
+
+
 def test_epochs_and_batches_follow_the_number_of_events(tmp_path):
     def found(n):
         with FoldFileWriter(tmp_path / f"{n}", cont_feats=["a"], targ_feats="y") as file:

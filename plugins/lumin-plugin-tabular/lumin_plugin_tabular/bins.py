@@ -40,14 +40,15 @@ MOST_EVENTS = 1_000_000
 """More events than these are sampled."""
 
 LARGEST = 1e30
-"""Edges are smaller than this, so that single precision holds their distances."""
+"""Edges are no larger than this, so that single precision holds their distances."""
 
 
 def quantile_bins(values: NDArray[np.floating], weights: NDArray[np.floating] | None, n_bins: int) -> list[float]:
     """Return the edges of the bins of one feature, sorted and distinct; each is one of its values.
 
     Args:
-        values: The feature, shape ``(n,)``; events in which it is NaN are left out.
+        values: The feature, shape ``(n,)``; events in which it is NaN are left out, and larger ones
+            than `LARGEST` taken for it.
         weights: Event weights, shape ``(n,)``, of which the size counts, or ``None`` for one each;
             if all are zero, each event counts as one.
         n_bins: Largest number of bins.
@@ -141,7 +142,7 @@ def _counted(
     """Return the distinct values, sorted, and the sum of |w| at each."""
     sizes = np.ones(len(values)) if weights is None or not weights.any() else np.abs(weights, dtype=np.float64)
     kept = ~np.isnan(values) & (sizes > 0)
-    found, where = np.unique(values[kept].astype(np.float64), return_inverse=True)
+    found, where = np.unique(values[kept].astype(np.float64).clip(-LARGEST, LARGEST), return_inverse=True)
     counts: NDArray[np.float64] = np.bincount(where, weights=sizes[kept], minlength=len(found)).astype(np.float64)
     return found, counts
 
@@ -173,4 +174,4 @@ def _drawn(n: int, share: float, number: int) -> slice | NDArray[np.int64]:
     if share == 1:
         return slice(None)
     rng = seeds.stream(0, "bins", number)
-    return np.sort(rng.choice(n, size=max(1, int(n * share)), replace=False))
+    return np.sort(rng.choice(n, size=min(n, max(1, int(n * share))), replace=False))

@@ -186,7 +186,9 @@ def mean_answer(trees: Iterable[Sequence[Any]], inputs: np.ndarray, objective: s
     Returns:
         Shape ``(n, n_out)``.
     """
-    return np.asarray(np.mean([_answer(of_targets, inputs, objective) for of_targets in trees], axis=0))
+    rows = inputs if len(inputs) else np.zeros((1, inputs.shape[1]))  # scikit-learn refuses to answer for none
+    found = np.mean([_answer(of_targets, rows, objective) for of_targets in trees], axis=0)
+    return np.asarray(found[: len(inputs)])
 
 
 def _answer(trees: Sequence[Any], inputs: np.ndarray, objective: str) -> np.ndarray:

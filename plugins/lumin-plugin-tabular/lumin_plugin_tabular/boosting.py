@@ -20,7 +20,7 @@ import numpy as np
 
 from lumin_core import FoldYielder, seeds
 from lumin_core.arguments import came, expect, explained
-from lumin_core.checks import check_flags, check_keys, listed
+from lumin_core.checks import check_flags, check_keys, check_tables, listed
 from lumin_core.display import count, whole
 from lumin_core.errors import ConfigError, DataError, option
 from lumin_core.model import count_outputs, objective_of
@@ -107,6 +107,7 @@ def boosted_tree(
     """
     start = perf_counter()
     expect(fy, FoldYielder, "fy")
+    check_tables(tree_args=tree_args)
     options = {**DEFAULTS, **(tree_args or {})}
     check_keys(options, _OPTIONS, "tree_args")
     objective = objective_of(objective)

@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import torch
@@ -86,7 +87,7 @@ class CategoricalHead(Head):
 
     def _scale_tables(self, scale: float) -> None:
         """Scale the first values, which torch draws with a spread of 1."""
-        if not is_number(scale) or scale <= 0:
+        if not is_number(scale) or not 0 < scale < inf:
             raise ConfigError(f"cat_init_scale must be a positive number, got {scale!r}")
         if scale != 1:
             with torch.no_grad():

@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from lumin_core.checks import check_flags, check_keys, did_you_mean, is_number, listed, positive
@@ -102,7 +103,7 @@ class NumEmbHead(CategoricalHead):
         check_flags(lite=lite, activation=activation, with_value=with_value)
         if with_value and embedding == "periodic":
             raise ConfigError("periodic embeddings know no quantiles to scale by: with_value=True needs bins")
-        if not is_number(frequency_init_scale) or frequency_init_scale <= 0:
+        if not is_number(frequency_init_scale) or not 0 < frequency_init_scale < inf:
             raise ConfigError(f"frequency_init_scale must be a positive number, got {frequency_init_scale!r}")
         if lite and not activation:
             raise ConfigError(

@@ -15,11 +15,12 @@ References:
 from __future__ import annotations
 
 from functools import partial
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lumin_core.checks import did_you_mean, listed, positive
+from lumin_core.checks import did_you_mean, is_number, listed, positive
 from lumin_core.errors import ConfigError
+from lumin_core.model import objective_of
 from lumin_core.runs import Preset, preset_arguments
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ class Strong(Preset):
         n_epochs: The epochs that the user gives, over which the learning rate falls; by default
             more for few events than for many.
         bs: The batch size that the user gives; by default 32 to 1024, by the number of events.
-        opt_args: What the user gives of the optimiser, whose ``lr`` is the highest of the schedule.
+        opt_args: Options of the optimiser that the user gives; ``lr`` is the schedule's highest.
 
     Raises:
-        ConfigError: If there is no such budget.
+        ConfigError: If there is no such budget, or a learning rate is none.
 
     Example:
         >>> from lumin_plugin_tabular import Strong
@@ -70,12 +71,14 @@ class Strong(Preset):
         bs: int | None = None,
         opt_args: Mapping[str, Any] | None = None,
     ) -> None:
-        if budget not in BUDGETS:
+        if not isinstance(budget, str) or budget not in BUDGETS:
             raise ConfigError(f"budget must be one of {listed(BUDGETS)}, got {budget!r}{did_you_mean(budget, BUDGETS)}")
         self.budget = BUDGETS[budget]
         self.n_epochs = n_epochs
         self.bs = bs
         self.lr = (opt_args or {}).get("lr", LR)
+        if not is_number(self.lr) or not 0 < self.lr < inf:
+            raise ConfigError(f"the learning rate, lr, must be a positive number, got {self.lr!r}")
 
     def arguments(self, fy: FoldYielder, objective: str, n_out: int | None = None) -> dict[str, Any]:
         """Return head, body, optimiser, callbacks, batch size and epochs for the data."""
@@ -92,7 +95,7 @@ class Strong(Preset):
             },
             "body": {"name": "tabular/fully_connected", "depth": 3, "width": self.budget.width, "do": 0.1},
             "opt_args": {"opt": "core/adamw", "lr": self.lr, "weight_decay": WEIGHT_DECAY, "decay_groups": "weights"},
-            "cb_partials": [*_balance(fy, objective), _schedule(n_epochs, self.lr)],
+            "cb_partials": [*_balance(fy, objective_of(objective)), _schedule(n_epochs, self.lr)],
             "bs": _batch(sizes) if self.bs is None else self.bs,
             "n_epochs": n_epochs,
         }
@@ -112,7 +115,7 @@ def _batch(fold_sizes: list[int]) -> int:
 
 def _balance(fy: FoldYielder, objective: str) -> list[str]:
     """Weight classes alike where events have weights: in yields, a class may all but vanish."""
-    is_one_of_classes = len(fy.targ_feats) == 1 and "regr" not in objective.lower()
+    is_one_of_classes = len(fy.targ_feats) == 1 and objective != "regression"
     return ["callbacks/balance_classes"] if fy.wgt_feat is not None and is_one_of_classes else []
 
 
@@ -134,7 +137,7 @@ def strong(
         n_out: Number of outputs; by default that of the targets, or classes.
         **given: Arguments of `ModelBuilder.from_fy` and of `train_models`, which take the place of
             the recipe's: a component (``body``, ``cb_partials``) with all its options, options
-            alone (``opt_args={"lr": 2e-3}``) those of their names.
+            alone (``opt_args={"lr": 2e-3}``) those of their names. The schedule follows `lr`.
 
     Returns:
         ``model_builder``, ``bs``, ``n_epochs``, ``cb_partials`` and what is given.

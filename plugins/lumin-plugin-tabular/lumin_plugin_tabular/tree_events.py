@@ -79,7 +79,7 @@ def read_folds(
         flat = fold["inputs"][0] if isinstance(fold["inputs"], tuple) else fold["inputs"]
         if fold["targets"].ndim > 2:
             raise ShapeError(f"a boosted tree takes targets of shape (n, n_targ), got {fold['targets'].shape}")
-        targets = fold["targets"].reshape(len(flat), -1).astype(np.float64)
+        targets = fold["targets"].reshape(len(flat), len(fy.targ_feats)).astype(np.float64)
         used = fold["weights"] if train_on_weights else None
         weights = None if used is None else used.reshape(-1).astype(np.float64)
         given = np.ones(len(flat)) if weights is None else weights

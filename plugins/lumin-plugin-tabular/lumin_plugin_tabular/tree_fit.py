@@ -87,7 +87,7 @@ def fit_tree(
     if has_negative:
         _bin_by_size(tree)
     tree.fit(
-        train.inputs,
+        np.where(np.isnan(train.inputs).all(axis=0), 0, train.inputs),  # scikit-learn takes no column of NaN alone
         train.targets,
         train.weights * scale,
         X_val=valid.inputs,
