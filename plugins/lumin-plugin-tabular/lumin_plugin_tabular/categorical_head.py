@@ -91,8 +91,8 @@ class CategoricalHead(Head):
             raise ConfigError(f"cat_init_scale must be a positive number, got {scale!r}")
         if scale != 1:
             with torch.no_grad():
-                for table in self.embeds:
-                    table.weight.mul_(scale)
+                for table in self.embeds.parameters():
+                    table.mul_(scale)
 
     def embed_cont(self, cont: Tensor) -> Tensor:
         """Turn the continuous features, ``(B, n_cont)``, into ``(B, n_cont * width)``."""
