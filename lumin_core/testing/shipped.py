@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from lumin_core.display import count
@@ -56,7 +57,7 @@ def _said(distribution: str) -> dict[str, Any]:
     for file in files:
         if file.name == FILE:
             try:
-                found = json.loads(file.locate().read_text(encoding="utf-8"))
+                found = json.loads(Path(file.locate()).read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 return {}
             return found if isinstance(found, dict) else {}
