@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _NAME = re.compile("[a-z][a-z0-9_]*")
 _NOT_BUILT = {"kind": "the declaration of a kind", "plugin": "a whole distribution", "command": "a command"}
 _FATAL = ("ends the process", "takes more than")
+_OF_FILES = ("reader", "writer", "converter")
 _PLAIN = (int, float, str, bool, type(None), list, tuple, dict)
 _BY_NAME = "name"  # the key that holds the name
 
@@ -227,6 +228,8 @@ def _same(one: Any, other: Any) -> bool:
 def _expect_built(subject: Subject) -> None:
     if (what := _NOT_BUILT.get(subject.kind)) is not None:
         raise NotApplicable(f"it is {what}, and not built")
+    if subject.kind in _OF_FILES:
+        raise NotApplicable("it is built on a file, which the checks of its kind do")
 
 
 def _is_own(subject: Subject) -> bool:

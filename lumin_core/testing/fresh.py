@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import sys
+import warnings
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,7 @@ def _answer(
 ) -> None:
     sys.path[:] = path  # of the process that asks
     registry.refresh()
+    warnings.filterwarnings("ignore", category=DeprecationWarning)  # of what a component is made of
     try:
         connection.send((True, function(*arguments)))
     except Exception as error:  # noqa: BLE001  (whatever it raises is the answer)
