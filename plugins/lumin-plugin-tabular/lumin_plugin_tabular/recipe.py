@@ -71,9 +71,9 @@ class Strong(Preset):
         bs: int | None = None,
         opt_args: Mapping[str, Any] | None = None,
     ) -> None:
-        if not isinstance(budget, str) or budget not in BUDGETS:
+        if str(budget) not in BUDGETS:
             raise ConfigError(f"budget must be one of {listed(BUDGETS)}, got {budget!r}{did_you_mean(budget, BUDGETS)}")
-        self.budget = BUDGETS[budget]
+        self.budget = BUDGETS[str(budget)]
         self.n_epochs = n_epochs
         self.bs = bs
         self.lr = (opt_args or {}).get("lr", LR)
