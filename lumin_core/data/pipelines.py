@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lumin_core.data.fold_reader import FoldReader
     from lumin_core.data.transforms import Pipe, Steps, Transform
 
-PARTS = ("inputs", "targets", "matrix")
+PARTS: tuple[str, ...] = ("inputs", "targets", "matrix")
 
 
 def check_part(part: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 HEAVY = {"torch", "numpy", "pandas", "h5py", "sklearn", "scipy", "matplotlib"}
 RUN = "from lumin_core.cli import main; "
-CHECK = "from lumin_core.registry import inspection; inspection._warm_up = lambda: None; "  # which is for speed alone
+CHECK = "from lumin_core.registry import inspection; inspection.warm_up = lambda: None; "  # which is for speed alone
 UNKNOWN = """
 from lumin_core import registry
 try:

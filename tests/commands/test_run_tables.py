@@ -45,10 +45,10 @@ def test_keys_types_and_defaults_are_those_of_the_signatures():
     functions = (FoldYielder, ModelBuilder, train_models)
     parameters = {p.name: p for function in functions for p in inspect.signature(function).parameters.values()}
     for key in keys().values():
-        if key.name not in ("n_out", "cat_embedder", "ensemble"):
+        if key.name not in ("n_out", "cat_embedder", "ensemble", "preset"):
             assert key.default is parameters[key.name].default
     left_out = {name for table in (Data, Model, Train) for name in table.left_out}
-    assert set(parameters) - left_out == set(keys()) - {"ensemble"} - left_out
+    assert set(parameters) - left_out == set(keys()) - {"ensemble", "preset"} - left_out
     assert "seed" in keys()
 
 

@@ -192,7 +192,7 @@ def _expect_finite(out: Tensor, x: Tensor) -> None:
             "expected finite numbers where no object is present, got NaN or infinity; clamp_min(1) the count"
         )
     if out.requires_grad:
-        (gradient,) = torch.autograd.grad(out.sum(), x, allow_unused=True)
+        gradient: Tensor | None = torch.autograd.grad(out.sum(), x, allow_unused=True)[0]
         if gradient is not None and not gradient.isfinite().all():
             raise CheckFailed("expected finite gradients where no object is present; fill before a division or softmax")
 

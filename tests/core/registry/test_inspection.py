@@ -111,9 +111,9 @@ def test_entry_points_that_torch_cannot_read_do_not_spoil_the_look_at_others(ins
     monkeypatch.setenv("TORCH_DEVICE_BACKEND_AUTOLOAD", "1")
     monkeypatch.setattr(inspection, "CORE_KINDS", ())
     monkeypatch.delitem(sys.modules, "torch", raising=False)
-    inspection._warm_up()
+    inspection.warm_up()
     assert os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] == "1"
     site = install("strangers", {}, requires=())
     (site / "strangers-1.0.dist-info" / "entry_points.txt").write_bytes(b"[a]\nx = m:X\xff\xfe\n")
-    inspection._warm_up()
+    inspection.warm_up()
     assert os.environ["TORCH_DEVICE_BACKEND_AUTOLOAD"] == "0"
