@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lumin_core.model.blocks import Body, Head, Tail
 from lumin_core.model.builder import ModelBuilder
+from lumin_core.model.members import mean_of_members
 from lumin_core.testing import samples
 from lumin_core.training.model import Model
 
@@ -59,18 +60,26 @@ class PlainBody(Body):
 
 
 class PlainTail(Tail):
-    """A dense layer, and what the objective asks for behind it."""
+    """A dense layer, one for all members, and what the objective asks for behind it."""
 
-    def __init__(self, n_in: int, n_out: int, objective: str) -> None:
+    def __init__(self, n_in: int, n_out: int, objective: str, members: int = 1) -> None:
         super().__init__(n_in, n_out, objective)
-        self.layer = nn.Linear(n_in, n_out)
+        self.members = members
+        self.layer = nn.Linear(n_in // members, n_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn ``(B, n_in)`` into ``(B, n_out)``."""
-        out: Tensor = self.layer(x)
+        """Turn ``(B, n_in)`` into ``(B, n_out)``, in training that of each member."""
+        outputs = self.of_members(x)
+        if self.members > 1 and self.training:
+            return outputs
+        return mean_of_members(outputs, self.objective)
+
+    def of_members(self, x: Tensor) -> Tensor:
+        """Turn ``(B, n_in)`` into ``(B, members, n_out)``."""
+        out: Tensor = self.layer(x.unflatten(1, (self.members, -1)))
         if self.objective == "regression":
             return out
-        return out.log_softmax(1) if self.objective == "multiclass" else out.sigmoid()
+        return out.log_softmax(-1) if self.objective == "multiclass" else out.sigmoid()
 
 
 def small_model(fy: FoldYielder, objective: str = "classification", n_out: int = 1, **options: Any) -> Model:

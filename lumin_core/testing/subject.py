@@ -186,7 +186,8 @@ def prepared(head: object) -> dict[str, object]:
         head: The spec.
     """
     with samples.fold_yielder() as fy:
-        return dict(options_of(prepared_head(cast("Any", head), fy, samples.CONT_FEATS)))
+        told = options_of(prepared_head(cast("Any", head), fy, samples.CONT_FEATS))
+    return {name: value for name, value in told.items() if name != "name"}
 
 
 @contextmanager
