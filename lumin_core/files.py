@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import tomllib
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _PATIENCE = 60.0  # seconds within which another writer of the same name should be done
+_NUMBERS = re.compile(r"\[\n([\s\d.,eE+-]*)\]")  # a list over several lines: text has no line ends in JSON and TOML
 
 
 class Staged:
@@ -242,6 +244,26 @@ def not_written(path: Path, error: Exception) -> str:
     return f"cannot write {path}: {error}{way_out}"
 
 
+def in_line(text: str) -> str:
+    """Put each list of numbers on one line, such as the edges of bins.
+
+    Args:
+        text: JSON or TOML, indented.
+
+    Example:
+        >>> import json
+        >>> from lumin_core.files import in_line
+        >>> print(in_line(json.dumps({"bins": [20.0, 40.0], "feats": ["pt"]}, indent=1)))
+        {
+         "bins": [20.0, 40.0],
+         "feats": [
+          "pt"
+         ]
+        }
+    """
+    return _NUMBERS.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
+
+
 def write_json(path: Path, content: object) -> None:
     """Write JSON values as `write_text` writes text.
 
@@ -260,7 +282,7 @@ def write_json(path: Path, content: object) -> None:
         >>> read_json(path)
         {'seed': 1}
     """
-    write_text(path, json.dumps(content, indent=1))
+    write_text(path, in_line(json.dumps(content, indent=1)))
 
 
 def read_json(path: Path, way_out: str = "") -> object:

@@ -2,9 +2,11 @@
 
 import stat
 import sys
+import tomllib
 
 import numpy as np
 import pytest
+import tomli_w
 
 from lumin_core import (
     Callback,
@@ -19,7 +21,7 @@ from lumin_core import (
 )
 from lumin_core.data import add_preprocessing
 from lumin_core.errors import ConfigError, FileError, FoldFileError, SavedModelError
-from lumin_core.files import refuse_existing
+from lumin_core.files import in_line, read_json, refuse_existing, write_json
 
 
 class OwnError(FileError):
@@ -185,3 +187,19 @@ def test_fault_links_in_a_circle_are_no_raw_error(tmp_path):
 
 
 FEATS = {"cont_feats": ["pt"], "targ_feats": "y"}
+
+
+def test_lists_of_numbers_stand_on_one_line_and_nothing_else_changes(tmp_path):
+    content = {
+        "bins": {"pt": [1.5, -2e-30, 3], "eta": []},
+        "text": ["[\n1, 2\n]", "[1,\n 2]", "1, 2"],
+        "nested": [[1, 2], [3.0], ["a"]],
+        "mixed": [1, "2", None, True],
+    }
+    write_json(tmp_path / "a.json", content)
+    assert read_json(tmp_path / "a.json") == content
+    text = (tmp_path / "a.json").read_text()
+    assert '"pt": [1.5, -2e-30, 3],' in text
+    without = {key: value for key, value in content.items() if key != "mixed"}
+    assert tomllib.loads(in_line(tomli_w.dumps(without))) == without
+    assert "[1.5, -2e-30, 3]" in in_line(tomli_w.dumps(without))

@@ -27,7 +27,7 @@ from attrs import define
 from lumin_core import registry, seeds
 from lumin_core.checks import as_list, listed
 from lumin_core.errors import BrokenPlugin, ConfigError, LuminError
-from lumin_core.files import read_toml, stamp, write_text
+from lumin_core.files import in_line, read_toml, stamp, write_text
 from lumin_core.runs import preset_keys, train_models, with_preset
 from lumin_plugin_commands.run_tables import ENSEMBLE, FLAT, Model, Train, find_table, flat_keys, table_class
 from lumin_plugin_commands.run_values import further_tables, read_values
@@ -259,7 +259,7 @@ def _as_toml(values: Table, origin: str = "") -> str:
         text = tomli_w.dumps(registry.written({name: value for name, value in values.items() if value is not None}))
     except (TypeError, ValueError) as error:
         raise ConfigError(f"a run file holds what TOML can hold: {error}") from error
-    return f'{_RESOLVED} lumin train {NAME} --set savepath="again" repeats it.\n{origin}\n{text}'
+    return f'{_RESOLVED} lumin train {NAME} --set savepath="again" repeats it.\n{origin}\n{in_line(text)}'
 
 
 def _left_before(path: Path) -> Table:
