@@ -19,6 +19,7 @@ from lumin_core import registry, seeds
 from lumin_core.arguments import expect, explained
 from lumin_core.checks import as_list, check_flags, check_keys, check_tables, positive
 from lumin_core.data.fold_yielder import FoldYielder
+from lumin_core.errors import ConfigError
 from lumin_core.model import features, lookups
 from lumin_core.model.builder_rows import BuilderRows
 from lumin_core.model.built import BuiltModel, BuiltParts
@@ -218,6 +219,9 @@ class ModelBuilder(BuilderRows):
             A builder whose head has the answer among its options; this one where the head needs
             nothing, or was asked before.
 
+        Raises:
+            ConfigError: If there is no fold to look at, or the answer is not options of the head.
+
         Example:
             >>> import numpy as np, tempfile
             >>> from lumin_core import FoldFileWriter, FoldYielder, Head, ModelBuilder
@@ -244,9 +248,10 @@ class ModelBuilder(BuilderRows):
         if self.is_prepared or not needs_data(self.specs["head"]):
             return self
         expect(fy, FoldYielder, "fy")
-        looked_at = None if folds is None else sorted(folds)
+        if folds is not None and not (folds := sorted(folds)):
+            raise ConfigError("the head asks data what it needs to know: folds must name one at least, got none")
         head = prepared_head(
-            cast("Spec", self.specs["head"]), fy, self.cont_feats, looked_at, pretrain_file=self.pretrain_file
+            cast("Spec", self.specs["head"]), fy, self.cont_feats, folds, pretrain_file=self.pretrain_file
         )
         args = {key: value for key, value in (self.arguments["model_args"] or {}).items() if key.lower() != "head"}
         builder = ModelBuilder.from_model_builder(self, head=head, model_args=args)

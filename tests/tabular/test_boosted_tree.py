@@ -355,3 +355,9 @@ def test_an_empty_fold_takes_no_part_but_may_be_left_out(write):
     assert [len(pred) for pred in tree.preds] == [60, 0, 60, 60, 60]
     assert fy.get_column("pred_tree").shape == (240,)
     assert tree.predict(np.zeros((0, 2))).shape == (0, 1)
+
+
+@pytest.mark.parametrize("wrong", [{"max_iter": 0}, {"max_bins": 1000}, {"l2_regularization": "a"}])
+def test_options_that_scikit_learn_refuses_are_refused(write, wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        boosted_tree(write(events()), "classification", tree_args=wrong, seed=1)

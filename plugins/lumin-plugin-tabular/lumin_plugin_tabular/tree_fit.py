@@ -20,6 +20,9 @@ import attrs
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from lumin_core.checks import check_numbers
+from lumin_core.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -64,6 +67,9 @@ def fit_tree(
     Returns:
         scikit-learn's classifier or regressor.
 
+    Raises:
+        ConfigError: If scikit-learn takes an option not so.
+
     Example:
         >>> import numpy as np
         >>> from lumin_plugin_tabular.tree_fit import Sample, fit_tree
@@ -77,23 +83,27 @@ def fit_tree(
     has_negative = bool((train.weights < 0).any())
     scale = _LEAST_OF_SKLEARN / LEAST_HESSIAN if has_negative else 1.0
     made = HistGradientBoostingClassifier if is_class else HistGradientBoostingRegressor
-    l2 = options.get("l2_regularization", 0.0) * scale
+    l2 = options.get("l2_regularization", 0.0)
+    check_numbers(l2_regularization=l2)
     tree = made(
-        **{**options, "l2_regularization": l2},
+        **{**options, "l2_regularization": l2 * scale},
         categorical_features=list(categorical) or None,
         early_stopping=True,
         random_state=seed,
     )
     if has_negative:
         _bin_by_size(tree)
-    tree.fit(
-        np.where(np.isnan(train.inputs).all(axis=0), 0, train.inputs),  # scikit-learn takes no column of NaN alone
-        train.targets,
-        train.weights * scale,
-        X_val=valid.inputs,
-        y_val=valid.targets,
-        sample_weight_val=valid.weights,
-    )
+    try:
+        tree.fit(
+            np.where(np.isnan(train.inputs).all(axis=0), 0, train.inputs),  # scikit-learn takes no column of NaN alone
+            train.targets,
+            train.weights * scale,
+            X_val=valid.inputs,
+            y_val=valid.targets,
+            sample_weight_val=valid.weights,
+        )
+    except ValueError as error:
+        raise ConfigError(f"scikit-learn refuses the trees' options or these events: {error}") from error
     vars(tree).pop("_bin_data", None)
     return tree
 

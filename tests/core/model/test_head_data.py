@@ -199,3 +199,8 @@ def test_what_is_not_options_is_refused(fy, answer, message):
         registry.register("head", "wrong", Wrong)
         with pytest.raises(ConfigError, match=message):
             ModelBuilder.from_fy(fy, "classification", head="wrong")
+
+
+def test_a_question_needs_a_fold(fy, centred):
+    with pytest.raises(ConfigError, match="must name one at least, got none"):
+        ModelBuilder("classification", 1, fy.cont_feats, head="centred").prepared(fy, [])
