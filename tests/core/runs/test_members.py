@@ -1,6 +1,7 @@
 """Who joins an ensemble, and what each weighs; ensembles of trained models are in test_ensemble.py."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -52,9 +53,11 @@ def test_weights_that_do_not_fit_are_refused(weights):
 
 
 def test_one_model_has_no_spread():
-    check_spread([[0, 1], [1, 2]])
+    plain, several = SimpleNamespace(members=1), SimpleNamespace(members=4)
+    check_spread([plain] * 3, [[0, 1], [1, 2]])
+    check_spread([plain, several], [[0, 1], [1]])
     with pytest.raises(ConfigError, match=r"there is one for the folds \[1\]"):
-        check_spread([[0, 1], [2]])
+        check_spread([plain] * 3, [[0, 1], [2]])
 
 
 @pytest.mark.parametrize(
