@@ -29,7 +29,7 @@ from lumin_core.statistics import bootstrap
 from lumin_plugin_metrics import roc_auc_score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Predict = Callable[[np.ndarray], np.ndarray]
     Library = Literal["scikit-learn", "lightgbm"]
@@ -194,13 +194,18 @@ def read_adult() -> tuple[Sample, Sample, list[int]]:
     return samples[0], samples[1], list(range(len(adult.CONT), len(feats)))
 
 
+def ditau_inputs(columns: Iterable[str]) -> list[str]:
+    """Return the columns of the di-tau events that may be inputs, in their order."""
+    return [name for name in columns if not name.startswith(NEVER_INPUTS)]
+
+
 def read_ditau() -> tuple[Sample, Sample, list[int]]:
     """Read the di-tau events, one third held back at random, weights in yields, and the columns of categories."""
     import uproot
 
     with uproot.open(DATA / "ditau_dev.root") as file:
         events = file["Events"].arrays(library="pd")
-    feats = [name for name in events.columns if not name.startswith(NEVER_INPUTS)]
+    feats = ditau_inputs(events.columns)
     held_back = np.random.default_rng(1).random(len(events)) < 1 / 3
     samples = [
         Sample(df[feats].to_numpy(float), df["gen_target"].to_numpy(), df["gen_weight"].to_numpy(float))

@@ -5,7 +5,7 @@ bootstrap error, and differences are those of the same resampled events. Network
 folds of the training part, each with a seed of its own and validated on another fold; the inputs are raw, but for the
 default net, for which they are scaled. Single networks are the first three, an ensemble is of the first five.
 
-    python benchmarks/quality.py [adult] [ditau] [trees] [default] [num_emb] [tabm] [strong] [table]
+    python benchmarks/quality.py [adult] [ditau] [trees] [default] [num_emb] [tabm] [strong] [symmetric] [table]
 
 Every way leaves its scores of the test events in results/quality/, so that the others need not run again, and its run,
 so that it goes on where it was stopped; the table is of what is there. The sets are looked for beside the repository,
@@ -36,12 +36,14 @@ from lumin_plugin_metrics import roc_auc_score
 from lumin_plugin_tabular import fit_input_pipe, strong
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from boosted import Sample
 
 SEED, N_SINGLE, N_ENSEMBLE, N_FOLDS, N_BOOTSTRAP = 1, 3, 5, 10, 200
 FOLDER = common.RESULTS / "quality"
 SETS = {"adult": boosted.read_adult, "ditau": boosted.read_ditau}
-DITAU_CATS = ("n_jets", "tau1_type", "tau0_n_prong")
+EPOCHS_OF_VIEWS = 20  # chosen on validation folds, as all else
 
 
 class Data:
@@ -71,10 +73,12 @@ class Data:
         frame = pd.DataFrame(self.train.x[:, self.cont], columns=[f"c{i}" for i in self.cont])
         return fit_input_pipe(frame, list(frame.columns))
 
-    def write(self, path: Path, scaled_by: object = None) -> FoldYielder:
-        """Write the training part as ten folds, at random."""
+    def write(self, path: Path, scaled_by: object = None, named: Sequence[str] = ()) -> FoldYielder:
+        """Write the training part as ten folds, at random; columns may have the names of the sample's."""
         inputs, order = self.inputs(self.train, scaled_by), np.random.default_rng(1).permutation(len(self.train.y))
         names = [f"c{i}" for i in self.cont], [f"k{i}" for i in self.categorical]
+        if named:
+            names = [named[i] for i in self.cont], [named[i] for i in self.categorical]
         maps = {
             name: {int(code): str(code) for code in range(int(column.max()) + 1)}
             for name, column in zip(names[1], inputs[:, len(self.cont) :].T, strict=True)
@@ -134,11 +138,28 @@ def recipe(data: Data, folder: Path) -> None:
     _networks(data, fy, "strong", data.inputs(data.test), N_ENSEMBLE, **strong(fy, "classification"))
 
 
+def symmetric(data: Data, folder: Path) -> None:
+    """Train the recipe on events that are turned and mirrored, and ask about views of each; of di-tau events alone."""
+    if data.name != "ditau":
+        return
+    import uproot
+
+    with uproot.open(boosted.DATA / "ditau_dev.root") as file:
+        named = boosted.ditau_inputs(file["Events"].keys())
+    data.write(folder / "named.hdf5", named=named).close()
+    views = ["phi_rotation", {"name": "axis_reflection", "axes": ["y", "z"]}]
+    fy = FoldYielder(folder / "named.hdf5", augmentations=views)
+    how = strong(fy, "classification", n_epochs=EPOCHS_OF_VIEWS)
+    _networks(data, fy, "symmetric", data.inputs(data.test), N_ENSEMBLE, augment=True, **how)
+
+
 def _plain(data: Data) -> dict[str, Any]:
     return {"bs": 64, "n_epochs": 10, "cb_partials": ["balance_classes"] if data.is_weighted else None}
 
 
-def _networks(data: Data, fy: FoldYielder, way: str, x: np.ndarray, n_models: int, **how: Any) -> None:
+def _networks(
+    data: Data, fy: FoldYielder, way: str, x: np.ndarray, n_models: int, *, augment: bool = False, **how: Any
+) -> None:
     """Train networks, and keep the scores of the first three and of the ensemble of five."""
     folder = FOLDER / f"{data.name}-{way}"
     start = process_time()
@@ -147,11 +168,12 @@ def _networks(data: Data, fy: FoldYielder, way: str, x: np.ndarray, n_models: in
     for number, result in enumerate(results[:N_SINGLE]):
         model = Model.from_save(result["path"])
         n_parameters = model.get_param_count(trainable=False)
-        keep(data, f"{way}-{number}", model.predict(x)[:, 0], n_parameters=n_parameters, seconds=seconds)
+        scores = model.predict(x, augment=augment)[:, 0]
+        keep(data, f"{way}-{number}", scores, n_parameters=n_parameters, seconds=seconds)
     if n_models == N_ENSEMBLE:
         ensemble = Ensemble.from_results(results, size=n_models, weighting="uniform")
         facts = {"n_parameters": n_models * n_parameters, "seconds": n_models * seconds}
-        keep(data, f"{way}_ensemble", ensemble.predict(x)[:, 0], **facts)
+        keep(data, f"{way}_ensemble", ensemble.predict(x, augment=augment)[:, 0], **facts)
 
 
 # What was found
@@ -166,7 +188,7 @@ def table(data: Data) -> list[dict[str, Any]]:
     if not trees:
         return [_row(data, name, scores, None) for name, scores in found.items()]
     tree = max(trees.values(), key=lambda scores: roc_auc_score(scores, data.test.y, data.test.w))
-    for name in [name for name in found if name.startswith("strong")]:
+    for name in [name for name in found if name.startswith(("strong", "symmetric"))]:
         found[f"{name} and tree"] = [(scores + tree) / 2 for scores in found[name]]
     return [_row(data, name, scores, tree) for name, scores in found.items()]
 
@@ -202,7 +224,7 @@ def _row(data: Data, name: str, scores: list[np.ndarray], tree: np.ndarray | Non
     }
 
 
-WAYS = {"default": default, "num_emb": num_emb, "tabm": tabm, "strong": recipe}
+WAYS = {"default": default, "num_emb": num_emb, "tabm": tabm, "strong": recipe, "symmetric": symmetric}
 
 
 def main() -> None:
