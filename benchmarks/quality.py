@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 SEED, N_SINGLE, N_ENSEMBLE, N_FOLDS, N_BOOTSTRAP = 1, 3, 5, 10, 200
 FOLDER = common.RESULTS / "quality"
 SETS = {"adult": boosted.read_adult, "ditau": boosted.read_ditau}
-EPOCHS_OF_VIEWS = 20  # chosen on validation folds, as all else
 
 
 class Data:
@@ -149,8 +148,7 @@ def symmetric(data: Data, folder: Path) -> None:
     data.write(folder / "named.hdf5", named=named).close()
     views = ["phi_rotation", {"name": "axis_reflection", "axes": ["y", "z"]}]
     fy = FoldYielder(folder / "named.hdf5", augmentations=views)
-    how = strong(fy, "classification", n_epochs=EPOCHS_OF_VIEWS)
-    _networks(data, fy, "symmetric", data.inputs(data.test), N_ENSEMBLE, augment=True, **how)
+    _networks(data, fy, "symmetric", data.inputs(data.test), N_ENSEMBLE, augment=True, **strong(fy, "classification"))
 
 
 def _plain(data: Data) -> dict[str, Any]:
