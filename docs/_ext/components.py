@@ -18,7 +18,8 @@ import click
 from docstrings import Docstring, Option, as_rst, definitions, heading, indented, options, parse, rubric, section
 
 from lumin_core.registry import components, kinds
-from lumin_core.registry.names import CORE, FIRST_PARTY, declarer, short
+from lumin_core.registry.known_plugins import declarer
+from lumin_core.registry.names import CORE, FIRST_PARTY, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
