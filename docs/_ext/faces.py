@@ -95,7 +95,8 @@ def autodoc(module: ModuleType, name: str) -> str:
 def doc_of_constant(module: ModuleType, name: str) -> str:
     """Return the text below a constant or a type, in the module that a face has it from."""
     homes = {each: home for home, names in module._HOMES.items() for each in names}
-    path = Path(str(import_module(f"{module.__name__}.{homes[name]}").__file__))
+    home = import_module(f"{module.__name__}.{homes[name]}") if name in homes else module
+    path = Path(str(home.__file__))
     body = ast.parse(path.read_text(encoding="utf-8")).body
     for statement, after in itertools.pairwise(body):
         targets = getattr(statement, "targets", [getattr(statement, "target", None)])
