@@ -90,8 +90,14 @@ class Subject:
 
     @cached_property
     def signature(self) -> Signature:
-        """What its constructor takes."""
-        return signature_of(self.target)
+        """What its constructor takes; of a loss that is a plain function, its options."""
+        found = signature_of(self.target)
+        if self.kind != "loss" or not inspect.isroutine(self.target):
+            return found
+        called_with = found.names[:2]  # y_pred, y
+        return found._replace(
+            names=found.names[2:], required=[name for name in found.required if name not in called_with]
+        )
 
     @property
     def said_options(self) -> dict[str, object]:

@@ -207,3 +207,27 @@ def test_a_mistake_fails_in_the_check_of_its_name(mistake):
     assert outcome.state == "failed"
     with pytest.raises(AssertionError, match=f"(?s){message}"):
         raise outcome.error
+
+
+# Losses that are functions
+
+
+def log_cosh(y_pred, y, scale=1.0):
+    """Return the logarithm of the hyperbolic cosine of the error, in units of `scale`."""
+    error = (y_pred - y).abs() / scale
+    return error + nn.functional.softplus(-2 * error) - np.log(2)
+
+
+def mean_inside(y_pred, y):
+    """Return the mean error."""
+    return (y_pred - y).abs().mean()
+
+
+def test_a_loss_may_be_a_function():
+    outcomes = {check.name: Case(subject_of(log_cosh, "loss"), check).run() for check in checks_of("loss")}
+    assert not {name: found.message for name, found in outcomes.items() if found.state in ("failed", "warned")}
+    assert outcomes["check_signature"].state == outcomes["check_loss_shape"].state == "passed"
+
+
+def test_a_mistake_in_a_function_is_found():
+    assert run(mean_inside, "loss", "check_loss_shape").state == "failed"
