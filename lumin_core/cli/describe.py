@@ -10,7 +10,7 @@ import click
 
 from lumin_core.cli.plain_text import plain_text
 from lumin_core.display import as_text, name_of, width, wrapped
-from lumin_core.registry import find
+from lumin_core.registry import find, find_kind
 from lumin_core.testing.shipped import shipped_checks
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def describe(kind: str, name: str | None) -> None:
     Of a component it shows what it does, its options, where it is from.
     """
     if name is None:
+        find_kind(kind)  # an unknown one is told before torch is imported
         from lumin_core.cli.contract import contract_of
 
         click.echo(contract_of(kind))
