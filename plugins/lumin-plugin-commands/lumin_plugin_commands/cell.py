@@ -193,5 +193,6 @@ def _without(path: Path, tree: ast.Module, kind: Kind | None) -> str:
     names = [node.name for node in tree.body if isinstance(node, Definition)]
     if not names:
         what = with_article(kind.singular) if kind is not None else "a component"
-        return f"{path} defines neither a class nor a function that could be {what}"
+        way_out = "; of a notebook save the cell alone, as a .py file" if path.suffix == ".ipynb" else ""
+        return f"{path} defines neither a class nor a function that could be {what}{way_out}"
     return f"{path} does not say of which kind {', '.join(names)} is; say it with --kind, such as --kind activation"

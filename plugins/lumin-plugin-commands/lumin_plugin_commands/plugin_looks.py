@@ -255,5 +255,5 @@ def look_at_promises(plugin: Plugin, *, full: bool | None, reports: list[Report]
     for outcome in report.outcomes:
         if outcome.state in ("failed", "warned"):
             what = f"{outcome.kind} {outcome.name}, {outcome.check}: {outcome.message}"
-            yield Finding(what, f"lumin_core.testing says more: {outcome.check}", outcome.state == "failed")
+            yield Finding(what, f"lumin describe {outcome.kind} says what it promises", outcome.state == "failed")
     yield repr(report).splitlines()[0]
