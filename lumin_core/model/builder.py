@@ -181,9 +181,7 @@ class ModelBuilder(BuilderRows):
         )
         told = {"head": features.with_objects(builder.specs["head"], fy), "tail": tail}
         told = {part: spec for part, spec in told.items() if spec is not builder.specs[part]}
-        left = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() not in told}
-        told_all = cls.from_model_builder(builder, **told, model_args=left) if told else builder
-        return told_all.prepared(fy)
+        return (builder.with_blocks(**told) if told else builder).prepared(fy)
 
     @classmethod
     def from_model_builder(cls, model_builder: ModelBuilder, **changes: Any) -> ModelBuilder:
@@ -203,6 +201,23 @@ class ModelBuilder(BuilderRows):
         check_keys(changes, inspect.signature(ModelBuilder).parameters, "ModelBuilder")
         builder = cls(**{**model_builder.arguments, **changes})
         builder.is_prepared = model_builder.is_prepared and changes.keys().isdisjoint(("head", "model_args"))
+        return builder
+
+    def with_blocks(self, **specs: object) -> ModelBuilder:
+        """Copy the builder with other blocks; a spec holds all options of its block.
+
+        Args:
+            **specs: Specs by ``head``, ``body`` and ``tail``.
+
+        Example:
+            >>> from lumin_core import ModelBuilder
+            >>> builder = ModelBuilder("regression", 1, ["pt"], model_args={"body": {"depth": 1}})
+            >>> builder.with_blocks(body="ident_body").specs["body"]
+            'ident_body'
+        """
+        left = {key: value for key, value in (self.arguments["model_args"] or {}).items() if key.lower() not in specs}
+        builder = type(self).from_model_builder(self, **specs, model_args=left)
+        builder.is_prepared = self.is_prepared and "head" not in specs
         return builder
 
     @explained
@@ -253,8 +268,7 @@ class ModelBuilder(BuilderRows):
         head = prepared_head(
             cast("Spec", self.specs["head"]), fy, self.cont_feats, folds, pretrain_file=self.pretrain_file
         )
-        args = {key: value for key, value in (self.arguments["model_args"] or {}).items() if key.lower() != "head"}
-        builder = ModelBuilder.from_model_builder(self, head=head, model_args=args)
+        builder = self.with_blocks(head=head)
         builder.is_prepared = True
         return builder
 

@@ -11,7 +11,6 @@ import numpy as np
 from lumin_core import registry, seeds
 from lumin_core.checks import as_list, check_flags, positive
 from lumin_core.errors import ConfigError, option
-from lumin_core.model.builder import ModelBuilder
 from lumin_core.model.options import options_of, without
 from lumin_core.runs import run_record
 from lumin_core.runs.folder import RunFolder
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from lumin_core.data.fold_yielder import FoldYielder
+    from lumin_core.model.builder import ModelBuilder
 
 _log = logging.getLogger(__name__)
 
@@ -239,5 +239,4 @@ def as_begun(builder: ModelBuilder, config: object) -> ModelBuilder:
     left = without(without(tail, "y_mean"), "y_std")
     if isinstance(left, dict) and left.keys() == {"name"}:
         left = left["name"]
-    args = {key: value for key, value in (builder.arguments["model_args"] or {}).items() if key.lower() != "tail"}
-    return ModelBuilder.from_model_builder(builder, tail=left, model_args=args)
+    return builder.with_blocks(tail=left)

@@ -110,7 +110,6 @@ class Assembly:
         self._build(with_seed, None if self.input_mask is None else self.input_mask.tolist())
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(parameter.requires_grad and name not in held)
-        self.set_mode(training=False)
         self._opt = self._make_opt()
         for group, rate in zip(self.opt.param_groups, rates, strict=False):
             group["lr"] = rate

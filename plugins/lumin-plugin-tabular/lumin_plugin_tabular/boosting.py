@@ -233,7 +233,7 @@ class _Fitting:
         for k, feat in enumerate(self.targ_feats):
             learnt = Sample(inputs, np.concatenate([folds[i].targets[:, k] for i in train]), learnt_weights).used()
             self._check_classes(learnt, feat, asked)
-            stopping = Sample(folds[stop].inputs, folds[stop].targets[:, k], weights[stop]).used()
+            stopping = Sample(folds[stop].inputs, folds[stop].targets[:, k], weights[stop])
             seed = seeds.seed_of(self.seed, "boosted tree", asked, k) % 2**32
             trees.append(
                 fit_tree(
