@@ -21,6 +21,7 @@ _HOMES = {
     "record": ["noting", "recording"],
     "scan": ["refresh"],
     "session": ["register", "temporary"],
+    "sources": ["modules_of", "sources_of"],
     "validation": ["check"],
 }
 __getattr__, __dir__, __all__ = lazy.attach(__name__, _HOMES)

@@ -37,6 +37,8 @@ from lumin_core.registry.record import recording as recording
 from lumin_core.registry.scan import refresh as refresh
 from lumin_core.registry.session import register as register
 from lumin_core.registry.session import temporary as temporary
+from lumin_core.registry.sources import modules_of as modules_of
+from lumin_core.registry.sources import sources_of as sources_of
 from lumin_core.registry.validation import check as check
 from lumin_core.training.exporter import Exporter
 from lumin_core.training.metric import EvalMetric

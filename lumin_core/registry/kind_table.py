@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from lumin_core.errors import BrokenPlugin
@@ -98,13 +99,21 @@ class Kind:
         Example:
             >>> from lumin_core.registry import find_kind
             >>> find_kind("optimiser").lacks(dict), find_kind("activation").lacks(dict)
-            ('a subclass of torch.optim:Optimizer', None)
+            ('a subclass of torch.optim.Optimizer', None)
         """
         base = self.load_base()
         if base is None:
             return None if isinstance(constructor, type) or inspect.isroutine(constructor) else "a class or a function"
         fits = isinstance(constructor, type) and issubclass(constructor, base)
-        return None if fits else f"a subclass of {self.base}"
+        return None if fits else f"a subclass of {_imported_from(base)}"
+
+
+def _imported_from(cls: type) -> str:
+    """Give the name of a class by which it is imported: that of the first package that shows it."""
+    parts = cls.__module__.split(".")
+    packages = [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    shown = (package for package in packages if getattr(import_module(package), cls.__name__, None) is cls)
+    return f"{next(shown, cls.__module__)}.{cls.__name__}"
 
 
 CORE_KINDS = (

@@ -191,9 +191,9 @@ def singular(plural: str) -> str:
 
     Example:
         >>> from lumin_core.registry.names import singular
-        >>> singular("heads"), singular("bodies"), singular("losses")
-        ('head', 'body', 'loss')
+        >>> [singular(plural) for plural in ("heads", "bodies", "losses", "matches")]
+        ['head', 'body', 'loss', 'match']
     """
     if plural.endswith("ies"):
         return plural[:-3] + "y"
-    return plural[:-2] if plural.endswith("sses") else plural.removesuffix("s")
+    return plural[:-2] if plural.endswith(("sses", "shes", "tches", "nches")) else plural.removesuffix("s")

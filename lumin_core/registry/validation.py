@@ -66,8 +66,8 @@ def _declaration_problem(component: Component) -> str | None:
 def _problem(target: object, kind: Kind) -> str | None:
     if not callable(target):
         return f"it is not callable: {target!r}"
-    if kind.base is not None and kind.lacks(target):
-        return f"it is no subclass of {kind.base}: {target!r}"
+    if kind.base is not None and (lacking := kind.lacks(target)):
+        return f"it is not {lacking}: {target!r}"
     if missing := sorted(getattr(target, "__abstractmethods__", ())):
         return f"it is abstract; missing are {', '.join(missing)}"
     try:

@@ -21,6 +21,7 @@ _HOMES = {
     "for_pytest": ["parametrize_with_checks"],
     "outcome": ["CheckFailed", "NotApplicable", "Outcome", "Report"],
     "promises": ["Check"],
+    "shipped": ["is_of_these_sources"],
     "small_fits": ["small_model"],
     "subject": ["Subject", "installed", "subject_of"],
 }

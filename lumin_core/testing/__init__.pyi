@@ -10,6 +10,7 @@ from lumin_core.testing.outcome import NotApplicable as NotApplicable
 from lumin_core.testing.outcome import Outcome as Outcome
 from lumin_core.testing.outcome import Report as Report
 from lumin_core.testing.promises import Check as Check
+from lumin_core.testing.shipped import is_of_these_sources as is_of_these_sources
 from lumin_core.testing.small_fits import small_model as small_model
 from lumin_core.testing.subject import Subject as Subject
 from lumin_core.testing.subject import installed as installed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
+from torch.func import functional_call, stack_module_state, vmap
 
 from lumin_core import seeds
 from lumin_core.checks import is_positive, listed
@@ -282,6 +283,29 @@ def _tried(block: Any, x: Any, what: str, way_out: str) -> torch.Tensor:
         raise CheckFailed(f"{what}: {str(error).partition(chr(10))[0]}; {way_out}") from error
 
 
+def check_block_stack(subject: Subject) -> None:
+    """Two of it, stacked by ``torch.func`` and asked side by side, give what each gives alone."""
+    one, other = (subject.make(seed=seed).eval() for seed in (1, 2))
+    if not one.state_dict():
+        raise NotApplicable("it has no parameters and no buffers")
+    x = blocks.inputs_of(one, 7)
+    parameters, buffers = stack_module_state([one, other])
+    bare = copy.deepcopy(one).to("meta")
+
+    def asked(parameters: dict[str, torch.Tensor], buffers: dict[str, torch.Tensor]) -> torch.Tensor:
+        answer: torch.Tensor = functional_call(bare, (parameters, buffers), (x,))
+        return answer
+
+    way_out = "hold all tensors in parameters and buffers, change none in place, or say so in expected_failures"
+    try:
+        with torch.no_grad():
+            came = vmap(asked)(parameters, buffers)
+    except (RuntimeError, NotImplementedError, ValueError) as error:
+        raise CheckFailed(f"stacked: {str(error).partition(chr(10))[0]}; {way_out}") from error
+    expected = torch.stack([blocks.evaluated(block, x) for block in (one, other)])
+    blocks.expect_equal(came, expected, "two stacked ones", way_out, blocks.TOLERANCE)
+
+
 def check_block_device(subject: Subject) -> None:
     """On another device it gives the same."""
     if not torch.cuda.is_available():
@@ -328,6 +352,7 @@ CHECKS = (
     Check(check_block_saved),
     Check(check_block_copy),
     Check(check_block_precision),
+    Check(check_block_stack),
     Check(check_block_device),
     Check(check_block_export, is_slow=True),
     Check(check_block_onnx, is_slow=True),

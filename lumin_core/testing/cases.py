@@ -52,19 +52,30 @@ class Case:
         return f"{self.subject.kind}-{self.subject.name}-{self.check.name}"
 
     def run(self) -> Outcome:
-        """Run the check, and say what came of it. Nothing is raised."""
+        """Run the check, and say what came of it. Nothing is raised.
+
+        What fails as an earlier check of the subject did has the same cause, and is skipped.
+        """
         start = time.perf_counter()
         state, error = self._looked_at()
         reason = self.subject.expected_failures.get(self.check.name)
         message = _text_of(error)
-        if reason is not None and state == "failed":
-            state, message = "expected", reason
-        elif reason is not None and state == "passed":
+        if reason is not None and state == "passed":
             state, message = "failed", f"it should fail ({reason}), and passes: take it out of expected_failures"
-        elif state == "failed" and only_warns(self.check.since, self.subject.distribution):
+        elif state == "failed" and reason is None and only_warns(self.check.since, self.subject.distribution):
             state = "warned"
+        elif state == "failed":
+            first = self._first_to_say(str(error))
+            if reason is not None:
+                state, message = "expected", reason
+            elif first != self.check.name:
+                state, message = "skipped", f"it fails as {first} does"
         where = self.subject.kind, self.subject.name, self.check.name
         return Outcome(*where, state, message, time.perf_counter() - start, error)
+
+    def _first_to_say(self, text: str) -> str:
+        """Return the check of the subject that said first what is wrong; of no words this one."""
+        return self.subject.failed.setdefault(text, self.check.name) if text else self.check.name
 
     def _looked_at(self) -> tuple[State, Exception | None]:
         try:

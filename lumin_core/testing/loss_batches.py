@@ -85,9 +85,9 @@ def batches_of(subject: Subject) -> list[Batches]:
 
 def _possible(subject: Subject) -> Iterator[Batches]:
     n_outs = {"classification": (1, 3), "regression": (1, 3), "multiclass": (N_CLASSES,)}
-    for objective, widths in n_outs.items():
+    for objective in subject.objectives:
         loss = build_loss(subject.make(), objective)
-        for n_out in widths:
+        for n_out in n_outs[objective]:
             yield Batches(loss=loss, objective=objective, n_out=n_out)
             if isinstance(loss, BatchLoss) and objective != "multiclass":
                 yield Batches(loss=loss, objective=objective, n_out=n_out, n_nuisances=1)

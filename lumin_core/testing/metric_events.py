@@ -64,7 +64,7 @@ def events_of(subject: Subject) -> Events:
         CheckFailed: If it gives a number for none.
     """
     refusals: list[str] = []
-    found = [events for events in _possible(subject.make()) if _takes(subject, events, refusals)]
+    found = [events for events in _possible(subject) if _takes(subject, events, refusals)]
     if not found:
         raise CheckFailed(
             "a metric gives a number for predictions and targets of classification, multiclass or regression, but for "
@@ -93,9 +93,11 @@ def _takes(subject: Subject, events: Events, refusals: list[str]) -> bool:
     return math.isfinite(value)
 
 
-def _possible(metric: EvalMetric) -> Iterator[Events]:
-    for draw in (_classification, _multiclass, _regression):
-        yield draw(np.random.default_rng(1), metric.columns)
+def _possible(subject: Subject) -> Iterator[Events]:
+    columns = subject.make().columns
+    draws = {"classification": _classification, "multiclass": _multiclass, "regression": _regression}
+    for objective in subject.objectives:
+        yield draws[objective](np.random.default_rng(1), columns)
 
 
 def _classification(rng: np.random.Generator, names: object) -> Events:

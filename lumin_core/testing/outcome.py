@@ -12,6 +12,7 @@ from lumin_core import PLUGIN_API, __version__
 from lumin_core.checks import listed
 from lumin_core.display import Displayed, Row
 from lumin_core.files import write_json
+from lumin_core.testing.shipped import digest_of_sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,6 +145,7 @@ class Report(Displayed):
         return {
             "about": self.about,
             "versions": {"plugin_api": PLUGIN_API, "lumin-core": __version__, **_version_of(self.about)},
+            "sources": digest_of_sources(self.about),
             "passed": names,
             "expected_failures": self._reasons("expected"),
             "warnings": self._reasons("warned"),

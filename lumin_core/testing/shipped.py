@@ -1,16 +1,18 @@
 """What a distribution says of its checks: ``lumin-checks.json``, which its wheel may ship.
 
 It is shipped as data of the package, where the author's build takes it along. It is what the author
-says, of the versions that stand in it; nothing is run for it.
+says, of the versions and the sources that stand in it; nothing is run for it.
 """
 
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from lumin_core import registry
 from lumin_core.display import count
 
 FILE = "lumin-checks.json"
@@ -40,7 +42,45 @@ def shipped_checks(distribution: str, kind: str, name: str) -> str | None:
     versions = said.get("versions")
     core = versions.get("lumin-core", "?") if isinstance(versions, dict) else "?"
     reasons = "".join(f"; {check} fails: {why}" for check, why in dict(failures).items()) if failures else ""
-    return f"{count(len(passed), 'check')} passed with lumin-core {core}, says its {FILE}{reasons}"
+    since = "" if is_of_these_sources(distribution) else "; its sources are others now"
+    return f"{count(len(passed), 'check')} passed with lumin-core {core}, says its {FILE}{since}{reasons}"
+
+
+def is_of_these_sources(distribution: str) -> bool:
+    """Tell whether what a distribution says of its checks is of the sources that are installed.
+
+    So it is where it says nothing of sources, or nothing at all.
+
+    Args:
+        distribution: The distribution.
+
+    Example:
+        >>> from lumin_core.testing.shipped import is_of_these_sources
+        >>> is_of_these_sources("numpy")
+        True
+    """
+    said = _said(distribution).get("sources")
+    return said is None or said == digest_of_sources(distribution)
+
+
+def digest_of_sources(distribution: str) -> str | None:
+    """Return a digest of the modules with a distribution's components; None where it has none.
+
+    Ends of lines do not count, which git may change.
+
+    Args:
+        distribution: The distribution.
+
+    Example:
+        >>> from lumin_core.testing.shipped import digest_of_sources
+        >>> digest_of_sources("numpy") is None
+        True
+    """
+    sources = [path for module in registry.modules_of(distribution) for path in registry.sources_of(module)]
+    digest = sha256()
+    for path in sources:
+        digest.update(b"%s %s" % (path.name.encode(), path.read_bytes().replace(b"\r\n", b"\n")))
+    return digest.hexdigest() if sources else None
 
 
 def _of(said: dict[str, Any], key: str, what: str) -> Any:

@@ -12,12 +12,13 @@ from lumin_core import registry, seeds
 from lumin_core.checks import did_you_mean, listed
 from lumin_core.errors import BrokenPlugin, ConfigError, LuminError, UnknownComponent
 from lumin_core.model.head_data import needs_data, prepared_head
+from lumin_core.model.objective import OBJECTIVES
 from lumin_core.model.options import options_of
 from lumin_core.registry.config import component_of
 from lumin_core.registry.names import canonical, snake_case
 from lumin_core.registry.signature import Signature, signature_of
 from lumin_core.testing import samples
-from lumin_core.testing.outcome import NotApplicable
+from lumin_core.testing.outcome import CheckFailed, NotApplicable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,7 @@ class Subject:
         name: The qualified name, or that of the class.
         distribution: The distribution that it is of, or None.
         problem: Why it must not be imported in this process, or None: that would end it, say.
+        failed: What was wrong to the check that said so first.
 
     Example:
         >>> from lumin_core.registry import find
@@ -54,6 +56,7 @@ class Subject:
         is_known = self.component is not None and self.component.distribution != "session"
         self.distribution = self.component.distribution if is_known and self.component else None
         self.problem: str | None = None
+        self.failed: dict[str, str] = {}
         self._thing = thing
         self._expected = dict(expected_failures or {})
 
@@ -116,6 +119,20 @@ class Subject:
         if self.kind != "head" or self.is_instance or not needs_data(self._loaded()):
             return said
         return said | prepared(self._spec(said))
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """What a loss or a metric is asked about: its ``example_objectives``, or all there are.
+
+        Raises:
+            CheckFailed: If it names others.
+        """
+        said = getattr(self.target, "example_objectives", OBJECTIVES)
+        said = (said,) if isinstance(said, str) else tuple(said)
+        if unknown := [name for name in said if name not in OBJECTIVES]:
+            hint = did_you_mean(unknown[0], OBJECTIVES)
+            raise CheckFailed(f"example_objectives should be of {listed(OBJECTIVES)}, got {unknown[0]!r}{hint}")
+        return said
 
     @property
     def expected_failures(self) -> dict[str, str]:

@@ -204,3 +204,48 @@ def test_a_component_that_prints_does_not_spoil_the_json(install, check):
     source = CALLBACK.replace("        self.start = start\n", "        self.start = start\n        print('made')\n")
     install("my-blocks", ENTRIES, modules={"count_epochs": source})
     assert check("my-blocks")[2]["schema"] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "is_missing"),
+    [
+        ("import yaml", True),
+        ("import json, yaml.nodes", True),
+        ("from yaml import nodes", True),
+        ("def read():\n    import yaml", True),
+        ("import numpy, torch, json", False),  # which lumin-core brings, and Python
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import yaml", False),
+        ("try:\n    import yaml\nexcept ImportError:\n    yaml = None", False),
+        ("try:\n    import yaml\nexcept ValueError:\n    yaml = None", True),
+        ("import no_such_module_at_all", False),  # of which nobody knows the distribution
+    ],
+)
+def test_what_is_imported_and_not_asked_for_is_a_fault(install, line, is_missing):
+    site = install("my-blocks", ENTRIES, modules={"count_epochs": f"{line}\n{CALLBACK}"})
+    other = install("PyYAML", {"no.group.of.ours": {"a": "b:c"}}, modules={"yaml": ""})
+    (other / "PyYAML-1.0.dist-info" / "top_level.txt").write_text("yaml")
+    found = wrong(plugin_looks.look_at_needs, "my-blocks")
+    assert (True in found) is is_missing
+    if is_missing:
+        assert found[True].what == "count_epochs.py imports pyyaml, which it does not ask for"
+        (site / "my_blocks-1.0.dist-info" / "METADATA").write_text(
+            "Name: my-blocks\nVersion: 1.0\nRequires-Dist: lumin-core\nRequires-Dist: PyYAML>1; extra == 'files'\n"
+        )
+        assert not wrong(plugin_looks.look_at_needs, "my-blocks")
+
+
+def test_a_project_may_ask_for_what_it_imports_as_an_extra(install, project):
+    install("my-blocks", ENTRIES, modules={"count_epochs": f"import yaml\n{CALLBACK}"})
+    other = install("PyYAML", {"no.group.of.ours": {"a": "b:c"}}, modules={"yaml": ""})
+    (other / "PyYAML-1.0.dist-info" / "top_level.txt").write_text("yaml")
+    folder = project(PROJECT.replace("keywords", "optional-dependencies.files = ['pyyaml']\nkeywords"))
+    assert not wrong(plugin_looks.look_at_needs, folder)
+
+
+def test_a_readme_that_keeps_an_old_name_is_seen(mine, project, tmp_path):
+    folder = project()
+    readme = tmp_path / "project" / "README.md"
+    readme.write_text('Write `callbacks = ["count_epochs"]`.')
+    assert wrong(plugin_looks.look_at_metadata, folder)[False].what == "README.md does not name count"
+    readme.write_text('Write `callbacks = ["count"]`.')
+    assert not wrong(plugin_looks.look_at_metadata, folder)

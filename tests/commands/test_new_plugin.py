@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -174,11 +175,27 @@ def test_a_file_is_taken_whole_and_not_run(run, here, cell):
     source = (here / "sums" / "src" / "sums" / "cell.py").read_text()
     for part in ("import numpy as np", "SCALE = 2.0", "def scaled(x):", "class SumBody(Body):"):
         assert part in source
-    assert '@register("body"' not in source
-    assert "register(" not in source
+    assert "register" not in source
+    assert "from lumin_core import Body\n" in source
     project = tomllib.loads((here / "sums" / "pyproject.toml").read_text())["project"]
     assert project["entry-points"] == {"lumin.bodies": {"wide_sum": "sums.cell:SumBody"}}
     assert "wide_sum" in out
+
+
+@pytest.mark.parametrize(
+    ("imported", "more", "kept"),
+    [
+        ("from lumin_core import register\n", "", ""),
+        ("from lumin_core import (\n    register,\n    Body as B,\n)\n", "", "from lumin_core import Body as B\n"),
+        ("from lumin_core import register\n", "again = register\n", "from lumin_core import register\n"),
+        ("import lumin_core as lc\n", "", "import lumin_core as lc\n"),
+    ],
+)
+def test_the_import_of_register_goes_where_nothing_else_uses_it(cell, imported, more, kept):
+    call = "lc.register" if " as lc" in imported else "register"
+    text = f'{imported}x = 1\n@{call}("loss", "mine")\ndef mine(y_pred, y):\n    return y_pred.mean()\n{more}'
+    (part,) = read_cell(Path(cell(text))).parts
+    assert part.source == f"{kept}x = 1\ndef mine(y_pred, y):\n    return y_pred.mean()\n{more}"
 
 
 KINDS = {

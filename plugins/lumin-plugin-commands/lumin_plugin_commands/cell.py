@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from lumin_core.checks import with_article
 from lumin_core.errors import ConfigError
@@ -99,10 +99,7 @@ def _parsed(text: str, path: Path) -> ast.Module:
 def _registrations(tree: ast.Module) -> Iterator[tuple[str, tuple[Kind, str | None]]]:
     """Find what the session registers: the object's name, with kind and name as registered."""
     for node in tree.body:
-        calls = (
-            node.decorator_list if isinstance(node, Definition) else [node.value] if isinstance(node, ast.Expr) else []
-        )
-        for call in filter(_registers, calls):
+        for call in filter(_registers, _calls(node)):
             texts = [part.value for part in call.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
             keywords = {word.arg: word.value for word in call.keywords}
             given = call.args[2] if len(call.args) > 2 else keywords.get("obj")
@@ -123,16 +120,30 @@ def _registers(node: ast.expr) -> TypeGuard[ast.Call]:
 
 
 def _unregistered(text: str, tree: ast.Module) -> str:
-    """Leave out decorators and statements that register."""
-    drop: set[int] = set()
+    """Leave out decorators and statements that register, and the import of what does so."""
+    calls = [call for node in tree.body for call in filter(_registers, _calls(node))]
+    left = _replaced(text, {node: "" for node in calls})
+    return _replaced(left, _less_of_it(ast.parse(left))) if calls else left
+
+
+def _less_of_it(tree: ast.Module) -> dict[ast.AST, str]:
+    """Return the imports of ``register``, where nothing uses it, with what stays of them."""
+    if any(isinstance(node, ast.Name) and node.id == "register" for node in ast.walk(tree)):
+        return {}
+    less: dict[ast.AST, str] = {}
     for node in tree.body:
-        calls = (
-            node.decorator_list if isinstance(node, Definition) else [node.value] if isinstance(node, ast.Expr) else []
-        )
-        for call in filter(_registers, calls):
-            drop |= set(range(call.lineno, (call.end_lineno or call.lineno) + 1))
-    kept = [line for number, line in enumerate(text.splitlines(), 1) if number not in drop]
-    return "\n".join(kept).rstrip() + "\n"
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "register" for alias in node.names):
+            names = [alias for alias in node.names if alias.name != "register"]
+            less[node] = ast.unparse(ast.ImportFrom(node.module, names, node.level)) if names else ""
+    return less
+
+
+def _replaced(text: str, instead: Mapping[Any, str]) -> str:
+    """Put other text in place of the lines of statements."""
+    lines: list[str | None] = list(text.splitlines())
+    for node, new in instead.items():
+        lines[node.lineno - 1 : node.end_lineno] = [new or None, *[None] * (node.end_lineno - node.lineno)]
+    return "\n".join(line for line in lines if line is not None).rstrip() + "\n"
 
 
 def _components(

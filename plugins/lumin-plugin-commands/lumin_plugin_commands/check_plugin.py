@@ -76,6 +76,7 @@ def looks_at(plugin: Plugin, timeout: float, *, full: bool | None, reports: list
     yield "install", installed
     if not plugin.components:
         return
+    yield "dependencies", list(looks.look_at_needs(plugin))
     imported = list(looks.look_at_import(plugin, timeout))
     yield "import", imported
     if any(not isinstance(one, str) for one in imported):

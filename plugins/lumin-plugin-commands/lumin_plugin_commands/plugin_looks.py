@@ -19,6 +19,7 @@ from lumin_core.checks import did_you_mean, listed
 from lumin_core.display import count
 from lumin_core.errors import ConfigError
 from lumin_core.registry import SEAMS, canonical, check_apart
+from lumin_plugin_commands.plugin_needs import undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -121,8 +122,19 @@ def look_at_metadata(plugin: Plugin) -> Iterator[Finding | str]:
         yield "pyproject.toml can be read"
     if KEYWORD not in plugin.project.get("keywords", ()):
         yield Finding(f"its keywords lack {KEYWORD!r}, by which plugins are found", "add it to [project]", False)
+    yield from _unsaid(plugin)
     if not list(plugin.folder.glob("**/py.typed")):
         yield Finding("it has no py.typed, so that its types are not seen", "add the empty file to the package", False)
+
+
+def _unsaid(plugin: Plugin) -> Iterator[Finding]:
+    """Look whether the README says the names of the components, also after one was renamed."""
+    seams = {f"{_PREFIX}{seam}" for seam in ("kinds", *SEAMS)}
+    names = sorted({name for group, name in _entry_points(plugin) if group not in seams})
+    for file in sorted(plugin.folder.glob("README*")) if plugin.folder else ():
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if left := [name for name in names if not re.search(rf"\b{re.escape(name)}\b", text)]:
+            yield Finding(f"{file.name} does not name {listed(left)}", "show there how it is used", is_error=False)
 
 
 def _problem_of_pyproject(path: Path) -> str | None:
@@ -214,6 +226,8 @@ def _bound() -> str:
 
 def look_at_install(plugin: Plugin) -> Iterator[Finding | str]:
     """Look whether what is installed is what the project says: an editable install goes stale."""
+    from lumin_core.testing import is_of_these_sources
+
     again = f"pip install -e {plugin.folder}" if plugin.folder else f"pip install --force-reinstall {plugin.name}"
     found = plugin.installed
     if found is None:
@@ -231,7 +245,24 @@ def look_at_install(plugin: Plugin) -> Iterator[Finding | str]:
     for component in plugin.components:
         if component.problem is not None:
             yield Finding(f"{component.kind} {component.qualified}: {component.problem}", "mend it, and install again")
+    if plugin.folder is None and not is_of_these_sources(plugin.name):
+        what = "its lumin-checks.json is of other sources than those that are installed"
+        yield Finding(what, "run `lumin check-plugin .` in its folder before it is built", is_error=False)
     yield f"{plugin.name} {found.version}, {count(len(plugin.components), 'component')}"
+
+
+def look_at_needs(plugin: Plugin) -> Iterator[Finding | str]:
+    """Look whether what its modules import is among its dependencies."""
+    lines = metadata.requires(plugin.name) or []
+    if plugin.project is not None:
+        extras: Mapping[str, list[str]] = plugin.project.get("optional-dependencies", {})
+        lines = [*plugin.project.get("dependencies", []), *(line for asked in extras.values() for line in asked)]
+    found = undeclared(plugin.name, lines)
+    for distribution, files in found.items():
+        names = listed(dict.fromkeys(file.name for file in files))
+        yield Finding(f"{names} imports {distribution}, which it does not ask for", "add it to its dependencies")
+    if not found:
+        yield "it asks for what it imports"
 
 
 def look_at_import(plugin: Plugin, seconds: float) -> Iterator[Finding | str]:

@@ -57,7 +57,6 @@ class LiveCurves(LiveView):
 
     expected_failures: ClassVar[Mapping[str, str]] = {
         "check_init": "it shows itself in notebooks alone, and refuses to be built elsewhere",
-        "check_options": "it shows itself in notebooks alone, and refuses to be built elsewhere",
     }
 
     def __init__(self) -> None:

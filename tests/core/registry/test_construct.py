@@ -135,7 +135,7 @@ def test_other_specifications_of_callbacks_are_refused(spec):
 
 def test_the_class_must_be_of_the_kind():
     for spec in (Options, partial(Options), torch.nn.Linear):
-        with pytest.raises(ConfigError, match=r"an optimiser must be a subclass of torch\.optim:Optimizer"):
+        with pytest.raises(ConfigError, match=r"an optimiser must be a subclass of torch\.optim\.Optimizer"):
             build("optimiser", spec)
 
 

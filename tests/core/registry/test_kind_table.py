@@ -30,7 +30,7 @@ def test_plugins_declare_kinds(install):
 def test_plugins_extend_kinds_of_other_plugins(install):
     install("my-kinds", {"kinds": {"sauces": "my_kinds:Sauce"}}, modules=KINDS)
     install("more", {"sauces": {"mayo": "more:Mayo"}}, modules={"more": "class Mayo: ..."})
-    with pytest.raises(BrokenPlugin, match=r"more:Mayo.*is not a subclass of my_kinds:Sauce"):
+    with pytest.raises(BrokenPlugin, match=r"more:Mayo.*is not a subclass of my_kinds.Sauce"):
         registry.build("sauce", "mayo")
 
 
@@ -72,6 +72,6 @@ def test_lacks_says_what_a_constructor_should_be(install):
     install("my-kinds", {"kinds": {"sauces": "my_kinds:Sauce"}}, modules=KINDS)
     sauce, callback = registry.find_kind("sauce"), registry.find_kind("callback")
     assert sauce.lacks(sauce.load_base()) is None
-    assert sauce.lacks(dict) == sauce.lacks(len) == sauce.lacks(3) == "a subclass of my_kinds:Sauce"
+    assert sauce.lacks(dict) == sauce.lacks(len) == sauce.lacks(3) == "a subclass of my_kinds.Sauce"
     assert callback.lacks(dict) is callback.lacks(len) is None
     assert callback.lacks(3) == "a class or a function"

@@ -89,7 +89,7 @@ def test_register_refuses_swapped_arguments():
 
 @pytest.mark.torch
 def test_register_refuses_a_class_that_is_not_of_the_kind():
-    with pytest.raises(ConfigError, match=r"a head is a subclass of lumin_core\.model\.blocks:Head"):
+    with pytest.raises(ConfigError, match=r"a head is a subclass of lumin_core\.Head"):
         registry.register("head", "mine", Shout)
 
 

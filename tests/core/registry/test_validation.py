@@ -56,7 +56,7 @@ def test_check_says_what_is_wrong(install, name, problem):
 @pytest.mark.torch
 def test_check_compares_with_the_base_class(install):
     install("chk", {"optimisers": {"good": "checked:Good"}}, modules={"checked": ABSTRACT})
-    assert "no subclass of torch.optim" in registry.check(registry.find("optimiser", "good"))
+    assert "not a subclass of torch.optim.Optimizer" in registry.check(registry.find("optimiser", "good"))
 
 
 SHALLOW = """

@@ -101,6 +101,49 @@ def test_a_class_says_itself_what_is_expected_to_fail():
     assert states["check_block_shape"] == "expected"
 
 
+def test_one_cause_fails_once():
+    def fails_too(subject):
+        """Fails in the same words."""
+        fails(subject)
+
+    def fails_otherwise(subject):
+        """Fails without a word, and so says nothing of the cause."""
+        raise CheckFailed
+
+    subject = subject_of(FirstHead)
+    came = [Case(subject, Check(one)).run() for one in (fails, fails_too, breaks, fails_otherwise, fails)]
+    assert [one.state for one in came] == ["failed", "skipped", "failed", "failed", "failed"]
+    assert came[1].message == "it fails as fails does"
+    assert Case(subject, Check(fails_otherwise)).run().state == "failed"
+    assert Case(subject_of(FirstHead), Check(fails_too)).run().state == "failed"
+
+
+def test_the_cause_of_an_expected_failure_is_declared_once():
+    def fails_too(subject):
+        """Fails in the same words."""
+        fails(subject)
+
+    def fails_otherwise(subject):
+        """Fails for another reason."""
+        raise CheckFailed("expected 1, got 3")
+
+    subject = subject_of(FirstHead, expected_failures={"fails": "known"})
+    came = [Case(subject, Check(one)).run().state for one in (fails, fails_too, fails_otherwise)]
+    assert came == ["expected", "skipped", "failed"]
+    declared = subject_of(FirstHead, expected_failures={"fails": "known", "fails_too": "known too"})
+    assert [Case(declared, Check(one)).run().state for one in (fails, fails_too)] == ["expected", "expected"]
+
+
+def test_a_head_that_cannot_be_built_fails_once():
+    class Raising(FirstHead):
+        """Cannot be built, whatever the cont_feats."""
+
+        def __init__(self, cont_feats):
+            raise ZeroDivisionError("no width")
+
+    assert [one.check for one in check(Raising).failures] == ["check_init"]
+
+
 def test_slow_checks_run_where_all_is_asked_for(monkeypatch):
     slow = Check(passes, is_slow=True)
     assert Case(subject_of(FirstHead), slow).run().state == "skipped"

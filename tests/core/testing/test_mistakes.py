@@ -313,6 +313,21 @@ class SinglePrecision(GoodBody):
         return super().forward(x) @ torch.eye(5)
 
 
+class BranchesOnValues(GoodBody):
+    def forward(self, x):
+        out = super().forward(x)
+        return out if out.abs().max() < 1e6 else out / 2
+
+
+class ScaleByDrawnNumber(GoodBody):
+    def __init__(self, n_in, feat_map):
+        super().__init__(n_in, feat_map)
+        self.scale = torch.rand(()).item()
+
+    def forward(self, x):
+        return super().forward(x) * self.scale
+
+
 class OddMembers(GoodBody):
     members = 2
 
@@ -409,6 +424,8 @@ MISTAKES = {
     LazyLayers: ("check_block_state", "build all modules in the constructor"),
     SharedWeights: ("check_block_copy", "training a copy, or another one, changes last.weight"),
     SinglePrecision: ("check_block_precision", "double precision: .*; make tensors in forward with x.new_zeros"),
+    BranchesOnValues: ("check_block_stack", "stacked: .*data-dependent.*; hold all tensors in parameters and buffers"),
+    ScaleByDrawnNumber: ("check_block_stack", "two stacked ones.*hold all tensors in parameters and buffers"),
     OddMembers: ("check_body_members", "should be a multiple of that, got 5"),
     NoSigmoid: ("check_tail_objectives", "a sigmoid"),
     Probabilities: ("check_tail_objectives", "use log_softmax"),

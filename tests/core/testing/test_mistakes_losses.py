@@ -7,6 +7,8 @@ from torch import nn
 
 from lumin_core import BatchLoss, EvalMetric
 from lumin_core.testing import Case, checks_of, subject_of
+from lumin_core.testing.loss_batches import batches_of
+from lumin_core.testing.metric_events import events_of
 
 
 def run(thing, kind, name):
@@ -231,3 +233,25 @@ def test_a_loss_may_be_a_function():
 
 def test_a_mistake_in_a_function_is_found():
     assert run(mean_inside, "loss", "check_loss_shape").state == "failed"
+
+
+def only(cls, *objectives):
+    return type(cls.__name__, (cls,), {"__doc__": cls.__doc__, "example_objectives": objectives})
+
+
+def test_what_is_for_one_objective_says_so():
+    asked = subject_of(only(GoodMetric, "regression"), "metric")
+    assert events_of(asked).objective == "regression"
+    assert events_of(subject_of(GoodMetric, "metric")).objective == "classification"
+    batches = batches_of(subject_of(log_cosh, "loss"))
+    assert {one.objective for one in batches} == {"classification", "regression"}
+    mse = subject_of(only(nn.MSELoss, "regression"), "loss")
+    assert {one.objective for one in batches_of(mse)} == {"regression"}
+
+
+def test_an_objective_that_there_is_not_is_said_with_the_nearest():
+    outcome = run(only(GoodMetric, "regresion"), "metric", "check_metric_value")
+    assert outcome.state == "failed"
+    assert "got 'regresion'; did you mean 'regression'?" in outcome.message
+    text = type("Mine", (GoodMetric,), {"example_objectives": "class"})
+    assert "got 'class'" in run(text, "metric", "check_metric_value").message

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from lumin_core.testing import Outcome, Report
 from lumin_core.testing.shipped import shipped_checks
 
 SOURCE = '''
@@ -18,10 +19,12 @@ SAID = {
 }
 
 
-def ship(install, content):
-    site = install("my-blocks", {"callbacks": {"shout": "shouts:Shout"}}, modules={"shouts": SOURCE})
+def ship(install, content, folder=None):
+    entries = {"callbacks": {"shout": "shouts:Shout"}}
+    site = install("my-blocks", entries, modules={"shouts": SOURCE}, folder=folder)
     (site / "lumin-checks.json").write_text(content)
     (site / "my_blocks-1.0.dist-info" / "RECORD").write_text("lumin-checks.json,,\n")
+    return site
 
 
 def test_describe_shows_what_is_shipped(install, run):
@@ -40,3 +43,23 @@ def test_what_cannot_be_read_is_not_shown(install, run, content):
 def test_what_ships_nothing_says_nothing():
     assert shipped_checks("lumin-core", "optimiser", "core/adam") is None
     assert shipped_checks("not-installed-at-all", "optimiser", "core/adam") is None
+
+
+def test_what_was_said_of_other_sources_says_so(install, run):
+    ship(install, "{}")
+    passed = Outcome("callback", "my-blocks/shout", "check_a", "passed")
+    said = Report([passed], "my-blocks").to_dict()
+    assert len(said["sources"]) == 64
+    site = ship(install, json.dumps(said), folder="again")
+    assert "sources" not in shipped_checks("my-blocks", "callback", "my-blocks/shout")
+    source = (site / "shouts.py").read_bytes()
+    (site / "shouts.py").write_bytes(source.replace(b"\n", b"\r\n"))
+    assert "sources" not in shipped_checks("my-blocks", "callback", "my-blocks/shout")
+    (site / "shouts.py").write_bytes(source + b"# another end\n")
+    assert "; its sources are others now" in shipped_checks("my-blocks", "callback", "my-blocks/shout")
+    text = " ".join(run("check-plugin", "my-blocks")[1].split())
+    assert "advice: its lumin-checks.json is of other sources than those that are installed" in text
+
+
+def test_of_a_class_there_are_no_sources_to_say():
+    assert Report([Outcome("head", "my_head", "check_a", "passed")], "head 'my_head'").to_dict()["sources"] is None

@@ -1,0 +1,80 @@
+"""What a plugin imports and does not ask for: its author has it installed, and a user may not."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from lumin_core.registry import canonical, modules_of, sources_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+def undeclared(plugin: str, requirements: Iterable[str]) -> dict[str, list[Path]]:
+    """Find the distributions that a plugin imports and does not ask for; nothing is imported.
+
+    What lumin-core brings need not be asked for, nor what is imported for types alone or inside of
+    a ``try`` that goes on without it.
+
+    Args:
+        plugin: Its distribution, which is installed.
+        requirements: What it asks for, as ``pyproject.toml`` says it, extras included.
+
+    Returns:
+        Name of the distribution to the files that import it.
+
+    Example:
+        >>> from lumin_plugin_commands.plugin_needs import undeclared
+        >>> list(undeclared("lumin-plugin-commands", []))
+        []
+    """
+    asked = {plugin, "lumin-core", *_names(requirements), *_names(metadata.requires("lumin-core") or [], extras=False)}
+    brought_by = {
+        module: {canonical(name) for name in names} for module, names in metadata.packages_distributions().items()
+    }
+    own = modules_of(plugin)
+    found: dict[str, list[Path]] = {}
+    for path in [path for module in own for path in sources_of(module)]:
+        for name in sorted(_imported(path) - {*own} - sys.stdlib_module_names):
+            distributions = brought_by.get(name, set())
+            if distributions and not distributions & asked:
+                found.setdefault(min(distributions), []).append(path)
+    return dict(sorted(found.items()))
+
+
+def _names(requirements: Iterable[str], *, extras: bool = True) -> Iterator[str]:
+    for line in requirements:
+        if (match := _NAME.match(line)) and (extras or "extra ==" not in line):
+            yield canonical(match[0])
+
+
+def _imported(path: Path) -> set[str]:
+    """Return the first names of what a file imports; none of one that cannot be read."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):  # which the look at imports says
+        return set()
+    return set(_needed(tree))
+
+
+def _needed(tree: ast.AST) -> Iterator[str]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from [] if node.level or node.module is None else [node.module.partition(".")[0]]
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from (name for other in node.orelse for name in _needed(ast.Module([other], [])))
+        elif not (isinstance(node, ast.Try) and any(map(_goes_on_without, node.handlers))):
+            yield from _needed(node)
+
+
+def _goes_on_without(handler: ast.ExceptHandler) -> bool:
+    return handler.type is None or "ImportError" in (said := ast.unparse(handler.type)) or "ModuleNotFound" in said
