@@ -149,8 +149,9 @@ def build_optimiser(opt_args: Mapping[str, object] | None, module: nn.Module) ->
 
     Args:
         opt_args: As in `optimiser_spec`. With ``decay_groups="weights"`` there are two groups of
-            parameters: weight decay acts on those of at least two axes that are in no norm, no
-            embedding and no module that says ``no_decay = True``; it is 0 for all others.
+            parameters: weight decay acts on those of at least two axes that are called no ``bias``
+            and are in no norm, no embedding and no module that says ``no_decay = True``; it is 0
+            for all others.
         module: What is trained; put it on its device first.
 
     Returns:
@@ -220,7 +221,9 @@ def _without_decay(module: nn.Module) -> Iterator[nn.Parameter]:
     if isinstance(module, _STAY) or getattr(module, "no_decay", False) is True:
         yield from module.parameters()
         return
-    yield from (parameter for parameter in module.parameters(recurse=False) if parameter.ndim < 2)
+    for name, parameter in module.named_parameters(recurse=False):
+        if parameter.ndim < 2 or name == "bias":
+            yield parameter
     for part in module.children():
         yield from _without_decay(part)
 

@@ -225,6 +225,7 @@ def _checked(whole: Component, requirements: Iterable[str]) -> Component:
     return whole
 
 
+@cache  # of many plugins it is the same
 def _allows(requirement: str, version: str) -> bool:
     """Tell whether a requirement holds for a version.
 

@@ -170,7 +170,7 @@ def test_embedded_numbers_are_the_same_to_1e_6_missing_and_far_ones_too(options,
     model = Model(
         flat_builder("classification", 1, head=head, body={"name": "fully_connected", "depth": 1, "width": 8})
     )
-    torch.nn.init.normal_(model.head.cont_embed.of_missing)
+    torch.nn.init.normal_(model.head.cont_embed.of_missing.weight)
     x = flat_inputs(500)
     x[:100, 1], x[:50, 2], x[50:, 3] = np.nan, 1e6, -1e3
     (preds,) = session(model.export_onnx(tmp_path / "model")).run(["predictions"], {"inputs": x})

@@ -13,6 +13,7 @@ from torch.nn.functional import relu
 from lumin_core import CatEmbedder, Ensemble, FoldYielder, Model, ModelBuilder, build, train_models
 from lumin_core.cli import main
 from lumin_core.errors import ConfigError, DataError, ShapeError
+from lumin_core.model import build_optimiser
 from lumin_plugin_tabular import NumEmbHead
 from lumin_plugin_tabular.bins import fold_bins
 
@@ -28,7 +29,7 @@ def head(cont_feats=CONT, embedding="piecewise_linear", seed=1, **options):
     if embedding == "piecewise_linear":
         options = {"bins": BINS, "n_bins": 5, **options}
     made = NumEmbHead(cont_feats, embedding, **{"width": 4, **options})
-    torch.nn.init.normal_(made.cont_embed.of_missing)  # it starts at zero
+    torch.nn.init.normal_(made.cont_embed.of_missing.weight)  # it starts at zero
     return made
 
 
@@ -132,7 +133,7 @@ def test_a_missing_value_has_the_vector_of_its_feature(embedding):
     full = vectors(made, x)
     x[2, 1] = NAN
     found = vectors(made, x)
-    assert torch.equal(found[2, 1], made.cont_embed.of_missing[1])
+    assert torch.equal(found[2, 1], made.cont_embed.of_missing.weight[1])
     found[2, 1] = full[2, 1]
     assert torch.equal(found, full)
     assert NumEmbHead.missing == "keep"
@@ -144,7 +145,7 @@ def test_the_vector_of_what_is_missing_starts_at_zero_and_gradients_are_numbers(
     y = made(x)
     assert not y[0].any()
     y.sum().backward()
-    assert (made.cont_embed.of_missing.grad == 1).all()
+    assert (made.cont_embed.of_missing.weight.grad == 1).all()
     assert all(parameter.grad.isfinite().all() for parameter in made.parameters())
     assert x.grad.isfinite().all()
 
@@ -214,11 +215,14 @@ def test_copies_frozen_heads_and_seeds(embedding):
         assert made(x).isfinite().all()
 
 
-def test_weight_decay_leaves_the_embeddings_alone():
-    made = head(cat_embedder=EMBEDDER)
-    held = [module for module in made.modules() if getattr(module, "no_decay", False)]
-    outside = set(made.parameters()) - {parameter for module in held for parameter in module.parameters()}
-    assert outside == set(made.embeds.parameters())
+@both
+def test_weight_decay_of_weights_acts_on_the_slopes_alone(embedding):
+    made = head(embedding=embedding, cat_embedder=EMBEDDER)
+    optimiser = build_optimiser({"opt": "adamw", "weight_decay": 0.1, "decay_groups": "weights"}, made)
+    decaying = {id(parameter) for parameter in optimiser.param_groups[0]["params"]}
+    names = [name for name, parameter in made.named_parameters() if id(parameter) in decaying]
+    inner = "embed.embed" if embedding == "piecewise_linear" else "embed"
+    assert names == [f"cont_embed.{inner}.linear.weight"]
 
 
 def test_dropout_of_numbers_and_of_categories():

@@ -17,7 +17,8 @@ Beside them may stand the value itself, robustly scaled and smoothly clipped,
 of which the edges, as quantiles, give median and quartiles (arXiv:2407.04491, section 3).
 
 A missing value (NaN) has a learned vector of its own, which starts at zero, and stays there if no
-value was missing in training.
+value was missing in training. Weight decay of weights alone (``decay_groups``) acts on the slopes
+:math:`V`, which are those of a linear layer for each feature, and on nothing else here.
 
 The paper extrapolates linearly in the first and last bin, so that one wrong reading of 1e6 would
 drown all other features. Here a value beyond the edges is taken for the nearest edge, as a decision
@@ -52,22 +53,17 @@ class NumericalEmbedding(nn.Module):
         embed: The module that does so where nothing is missing.
         n_feats: Number of features.
         width: Width of each vector.
-
-    Attributes:
-        no_decay: Weight decay leaves the parameters alone, which hold values of the features.
     """
-
-    no_decay = True
 
     def __init__(self, embed: nn.Module, n_feats: int, width: int) -> None:
         super().__init__()
         self.embed = embed
-        self.of_missing = nn.Parameter(torch.zeros(n_feats, width))
+        self.of_missing = nn.Embedding.from_pretrained(torch.zeros(n_feats, width), freeze=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed each feature."""
         gaps = x.isnan()
-        return torch.where(gaps.unsqueeze(2), self.of_missing, self.embed(x.masked_fill(gaps, 0)))
+        return torch.where(gaps.unsqueeze(2), self.of_missing.weight, self.embed(x.masked_fill(gaps, 0)))
 
 
 class _PiecewiseLinear(nn.Module):
@@ -155,7 +151,7 @@ def periodic(
         >>> periodic(3, 8, **options, lite=False)(torch.full((5, 3), torch.nan)).shape
         torch.Size([5, 3, 8])
     """
-    module: nn.Module = PeriodicEmbeddings(
+    module = PeriodicEmbeddings(
         n_feats,
         width,
         n_frequencies=n_frequencies,
@@ -163,6 +159,7 @@ def periodic(
         activation=activation,
         lite=lite,
     )
+    module.periodic.no_decay = True  # else all waves would become long
     return NumericalEmbedding(module, n_feats, width)
 
 

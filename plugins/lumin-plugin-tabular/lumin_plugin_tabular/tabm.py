@@ -139,8 +139,6 @@ class Tabm(Body):
 class _Shift(nn.Module):
     """Adds a bias to the columns of each member, ``(B, k, n)``."""
 
-    no_decay = True
-
     def __init__(self, k: int, n: int) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(k, n))

@@ -184,6 +184,8 @@ class Parts(torch.nn.Module):
         self.scale = Scale()
         self.below = torch.nn.Sequential(torch.nn.Linear(3, 3))
         self.below.no_decay = True
+        self.many = torch.nn.Module()
+        self.many.bias = torch.nn.Parameter(torch.zeros(2, 3))
         self.linear = torch.nn.Linear(3, 2)
         self.tied = torch.nn.Linear(3, 2)
         self.tied.weight = self.linear.weight
