@@ -133,12 +133,12 @@ def test_epochs_and_batches_follow_the_number_of_events(tmp_path):
 
 def test_the_preset_has_a_version_and_budgets():
     """Whoever changes what the recipe gives gives it another version."""
-    assert Strong.version == 1
+    assert Strong.version == 2
     with pytest.raises(ConfigError, match="budget must be one of quick, normal, got 'quik'; did you mean 'quick'"):
         Strong("quik")
 
 
-def test_version_1_gives_what_it_gave(fy):
+def test_version_2_gives_what_it_gave(fy):
     arguments = Strong().arguments(fy, "classification")
     assert arguments == {
         "head": {
@@ -150,10 +150,10 @@ def test_version_1_gives_what_it_gave(fy):
             "cat_init_scale": 0.1,
         },
         "body": {"name": "tabular/fully_connected", "depth": 3, "width": 192, "do": 0.1},
-        "opt_args": {"opt": "core/adamw", "lr": 1e-3, "weight_decay": 1e-2, "decay_groups": "weights"},
+        "opt_args": {"opt": "core/adamw", "lr": 4e-3, "weight_decay": 1.0, "decay_groups": "weights"},
         "cb_partials": [
             "callbacks/balance_classes",
-            {"name": "callbacks/one_cycle", "lengths": [3.0, 57.0], "lr_range": [4e-5, 1e-3], "mom_range": [0.9, 0.9]},
+            {"name": "callbacks/one_cycle", "lengths": [3.0, 57.0], "lr_range": [1.6e-4, 4e-3], "mom_range": [0.9, 0.9]},
         ],
         "bs": 16,
         "n_epochs": 60,
