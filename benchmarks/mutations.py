@@ -272,6 +272,8 @@ MUTATIONS: list[Mutation] = [
     Mutation("division by zero", BLOCKS, ("check_block_finite",),
              wrapped("forward", lambda f, self, x: f(self, x) / _first(x).nan_to_num().abs().sum())),
     Mutation("single precision", BLOCKS, ("check_block_precision",), of_output(lambda self, out: out.float())),
+    Mutation("branch on values", BLOCKS, ("check_block_stack",),
+             of_output(lambda self, out: out if out.abs().max().item() < 1e9 else out / 2), has_parameters),
     Mutation("columns swapped", ("head",), ("check_head_feat_map",), of_output(lambda self, out: out.flip(1)),
              lambda made: is_mapped(made) and not all(len(c) == made.get_out_size() for c in made.feat_map.values())),
     Mutation("feature left out", ("head",), ("check_head_feat_map",), constructed(nothing, misses_a_feature)),

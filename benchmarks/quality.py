@@ -125,9 +125,10 @@ def num_emb(data: Data, folder: Path) -> None:
 
 
 def tabm(data: Data, folder: Path) -> None:
-    """Train the recipe with TabM-mini of eight members in place of its body, one network."""
+    """Train the recipe with TabM-mini of eight members in place of its body, with less decay, one network."""
     fy = data.write(folder / "raw.hdf5")
-    arguments = strong(fy, "classification", body={"name": "tabm", "k": 8, "depth": 3, "width": 128})
+    body = {"name": "tabm", "k": 8, "depth": 3, "width": 128}
+    arguments = strong(fy, "classification", body=body, opt_args={"lr": 1e-3, "weight_decay": 0.01})
     _networks(data, fy, "tabm", data.inputs(data.test), 1, **arguments)
 
 

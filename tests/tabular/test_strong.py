@@ -84,7 +84,7 @@ def test_what_the_user_gives_wins(fy):
     assert (found["bs"], found["patience"], found["cb_partials"], found["n_epochs"]) == (4, 3, [], 7)
     assert builder.specs["head"] == "cat_emb_head"
     assert (builder.specs["body"]["depth"], builder.specs["body"]["width"]) == (1, 192)
-    assert builder.opt_args == {"opt": "core/adamw", "lr": 0.5, "weight_decay": 0.01, "decay_groups": "weights"}
+    assert builder.opt_args == {"opt": "core/adamw", "lr": 0.5, "weight_decay": 1.0, "decay_groups": "weights"}
 
 
 def test_the_schedule_has_the_rate_that_is_given(fy):
@@ -153,7 +153,12 @@ def test_version_2_gives_what_it_gave(fy):
         "opt_args": {"opt": "core/adamw", "lr": 4e-3, "weight_decay": 1.0, "decay_groups": "weights"},
         "cb_partials": [
             "callbacks/balance_classes",
-            {"name": "callbacks/one_cycle", "lengths": [3.0, 57.0], "lr_range": [1.6e-4, 4e-3], "mom_range": [0.9, 0.9]},
+            {
+                "name": "callbacks/one_cycle",
+                "lengths": [3.0, 57.0],
+                "lr_range": [1.6e-4, 4e-3],
+                "mom_range": [0.9, 0.9],
+            },
         ],
         "bs": 16,
         "n_epochs": 60,

@@ -1,9 +1,9 @@
 """The strong recipe: a network for tabular events that needs no tuning.
 
 Embeddings of numbers and categories, three layers behind them, strong weight decay of weights
-alone, and a learning rate that rises shortly and falls to zero along a cosine. What it gives is arguments of
-`ModelBuilder.from_fy` and `train_models`; each was chosen on validation events of two samples, see
-docs/which_network.md.
+alone, and a learning rate that rises shortly and falls to zero along a cosine. What it gives is
+arguments of `ModelBuilder.from_fy` and `train_models`; each was chosen on validation events of two
+samples, see docs/which_network.md.
 
 References:
     Y. Gorishniy, I. Rubachev, A. Babenko, "On embeddings for numerical features in tabular deep
