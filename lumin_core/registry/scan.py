@@ -45,6 +45,7 @@ _RESERVED = {"kind", "kinds", "plugin", "plugins", *(name for seam in SEAMS for 
 
 _VALUE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _ALIAS = re.compile(r"[A-Za-z0-9][\w.-]*[:/][A-Za-z][\w-]*")
+_OF_AN_EXTRA = re.compile(r""";\s*extra\s*==\s*["'][\w.-]+["']\s*$""")
 _PLAIN_CLAUSE = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+)*)")
 _COMPARE = {">=": operator.ge, "<=": operator.le, "==": operator.eq, "<": operator.lt, ">": operator.gt}
 
@@ -229,9 +230,13 @@ def _checked(whole: Component, requirements: Iterable[str]) -> Component:
 def _allows(requirement: str, version: str) -> bool:
     """Tell whether a requirement holds for a version.
 
-    One that does not apply here (markers, extras) holds.
+    One that does not apply here (markers, extras) holds. ``packaging`` is slow to import, and asked
+    about unusual ones alone.
     """
-    clauses = [_PLAIN_CLAUSE.fullmatch(clause.strip()) for clause in REQUIREMENT.sub("", requirement, 1).split(",")]
+    if _OF_AN_EXTRA.search(requirement):
+        return True
+    bounds = re.sub(r"^\s*\[[\w\s,.-]*\]", "", REQUIREMENT.sub("", requirement, 1))
+    clauses = [_PLAIN_CLAUSE.fullmatch(clause.strip()) for clause in bounds.split(",")]
     if re.fullmatch(r"\d+(\.\d+)*", version) and all(clauses):
         return all(_COMPARE[match[1]](_release(version), _release(match[2])) for match in clauses if match)
     from packaging.requirements import Requirement
