@@ -9,7 +9,7 @@ from __future__ import annotations
 from lumin_core import lazy
 
 _HOMES = {
-    "component": ["Component"],
+    "component": ["Component", "for_authors"],
     "config": ["UnnamedComponent", "UnsavableOption", "name_of", "qualified_name", "to_config"],
     "construct": ["build", "resolve"],
     "distributions": ["SavedPlugin", "saved_plugins"],

@@ -9,6 +9,7 @@ from lumin_core.data.augmentation import Augmentation
 from lumin_core.data.transforms import Transform
 from lumin_core.model.blocks import Body, Head, Tail
 from lumin_core.registry.component import Component as Component
+from lumin_core.registry.component import for_authors as for_authors
 from lumin_core.registry.config import UnnamedComponent as UnnamedComponent
 from lumin_core.registry.config import UnsavableOption as UnsavableOption
 from lumin_core.registry.config import name_of as name_of

@@ -13,6 +13,9 @@ from lumin_core.errors import BrokenPlugin, LuminError
 from lumin_core.lazy import imported
 from lumin_core.registry.names import normalise
 
+_FOR_USERS = "repair or uninstall that distribution, or switch it off with LUMIN_DISABLE_PLUGINS"
+_FOR_AUTHORS = "mend the module, or the entry point in pyproject.toml, and install again: pip install -e ."
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -111,11 +114,26 @@ def load_object(value: str, what: str) -> object:
     except KeyboardInterrupt:  # which may be the user's Ctrl-C
         raise
     except BaseException as error:  # not only Exceptions are raised: sys.exit(), pytest.skip()
-        raise BrokenPlugin(
-            f"{what} cannot be loaded from {value}: {_cause(error)}; "
-            "repair or uninstall that distribution, or switch it off with LUMIN_DISABLE_PLUGINS"
-        ) from error
+        raise BrokenPlugin(f"{what} cannot be loaded from {value}: {_cause(error)}; {_FOR_USERS}") from error
     return found
+
+
+def for_authors(text: str) -> tuple[str, str]:
+    """Say to the author of a plugin, rather than to its user, what to do where it cannot be loaded.
+
+    Args:
+        text: What is said to the user.
+
+    Returns:
+        What is wrong, and what the author does; nothing where the text is of something else.
+
+    Example:
+        >>> from lumin_core.registry import for_authors
+        >>> for_authors("it is too wide")
+        ('it is too wide', '')
+    """
+    cause, found, _ = text.partition(f"; {_FOR_USERS}")
+    return cause, _FOR_AUTHORS if found else ""
 
 
 def _cause(error: BaseException) -> str:

@@ -19,7 +19,7 @@ _HOMES = {
     "asking": ["check", "check_distribution"],
     "cases": ["Case", "cases_of", "checks_of"],
     "for_pytest": ["parametrize_with_checks"],
-    "outcome": ["CheckFailed", "NotApplicable", "Outcome", "Report"],
+    "outcome": ["Advice", "CheckFailed", "CheckWarning", "NotApplicable", "Outcome", "Report"],
     "promises": ["Check"],
     "shipped": ["is_of_these_sources"],
     "small_fits": ["small_model"],

@@ -5,7 +5,9 @@ from lumin_core.testing.cases import Case as Case
 from lumin_core.testing.cases import cases_of as cases_of
 from lumin_core.testing.cases import checks_of as checks_of
 from lumin_core.testing.for_pytest import parametrize_with_checks as parametrize_with_checks
+from lumin_core.testing.outcome import Advice as Advice
 from lumin_core.testing.outcome import CheckFailed as CheckFailed
+from lumin_core.testing.outcome import CheckWarning as CheckWarning
 from lumin_core.testing.outcome import NotApplicable as NotApplicable
 from lumin_core.testing.outcome import Outcome as Outcome
 from lumin_core.testing.outcome import Report as Report

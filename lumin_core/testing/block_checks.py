@@ -289,6 +289,7 @@ def check_block_stack(subject: Subject) -> None:
     if not one.state_dict():
         raise NotApplicable("it has no parameters and no buffers")
     x = blocks.inputs_of(one, 7)
+    expected = torch.stack([blocks.evaluated(block, x) for block in (one, other)])
     parameters, buffers = stack_module_state([one, other])
     bare = copy.deepcopy(one).to("meta")
 
@@ -302,7 +303,6 @@ def check_block_stack(subject: Subject) -> None:
             came = vmap(asked)(parameters, buffers)
     except (RuntimeError, NotImplementedError, ValueError) as error:
         raise CheckFailed(f"stacked: {str(error).partition(chr(10))[0]}; {way_out}") from error
-    expected = torch.stack([blocks.evaluated(block, x) for block in (one, other)])
     blocks.expect_equal(came, expected, "two stacked ones", way_out, blocks.TOLERANCE)
 
 

@@ -7,21 +7,26 @@ the kind.
 
 from __future__ import annotations
 
+import difflib
 import os
+import sysconfig
 import time
+import traceback
 import warnings
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lumin_core import registry
-from lumin_core.errors import ConfigError
-from lumin_core.registry.component import load_object
+from lumin_core.checks import did_you_mean, listed
+from lumin_core.errors import ConfigError, LuminError
+from lumin_core.registry.component import for_authors, load_object
 from lumin_core.registry.kind_table import CORE_KINDS
 from lumin_core.registry.names import canonical
 from lumin_core.testing.common_checks import CHECKS
-from lumin_core.testing.outcome import NotApplicable, Outcome, State
+from lumin_core.testing.outcome import Advice, CheckFailed, NotApplicable, Outcome, State
 from lumin_core.testing.promises import Check
 from lumin_core.testing.versions import only_warns
 
@@ -59,11 +64,11 @@ class Case:
         start = time.perf_counter()
         state, error = self._looked_at()
         reason = self.subject.expected_failures.get(self.check.name)
-        message = _text_of(error)
+        message = "; ".join(filter(None, for_authors(_text_of(error))))
         if reason is not None and state == "passed":
             state, message = "failed", f"it should fail ({reason}), and passes: take it out of expected_failures"
         elif state == "failed" and reason is None and only_warns(self.check.since, self.subject.distribution):
-            state = "warned"
+            state, message = "warned", f"{message} (from the next minor release on this fails)"
         elif state == "failed":
             first = self._first_to_say(str(error))
             if reason is not None:
@@ -86,6 +91,8 @@ class Case:
                 self.check.function(self.subject)
         except NotApplicable as reason:
             return "skipped", reason
+        except Advice as advice:
+            return "warned", advice
         except Exception as error:  # noqa: BLE001  (whatever a component raises is what came of it)
             return "failed", error
         return "passed", None
@@ -106,7 +113,22 @@ def checks_of(kind: str) -> tuple[Check, ...]:
         >>> "check_block_shape" in [check.name for check in checks_of("head")]
         True
     """
-    return (*CHECKS, *_own_checks(kind))
+    return (*CHECKS, Check(check_attributes), *_own_checks(kind))
+
+
+def check_attributes(subject: Subject) -> None:
+    """What the class says to the checks is spelt as they read it: attributes, names of checks."""
+    for name in vars(subject.target) if isinstance(subject.target, type) else ():
+        meant = difflib.get_close_matches(name, _ATTRIBUTES, 1, 0.85)
+        if meant and name not in _ATTRIBUTES:
+            raise CheckFailed(f"the attribute {name} says nothing to the checks; did you mean {meant[0]!r}?")
+    names = [check.name for check in checks_of(subject.kind)]
+    if unknown := [name for name in subject.expected_failures if name not in names]:
+        hint = did_you_mean(unknown[0], names) or f"; its checks are {listed(names)}"
+        raise CheckFailed(f"expected_failures has {unknown[0]!r}, which is no check of a {subject.kind}{hint}")
+
+
+_ATTRIBUTES = ("example_options", "expected_failures", "example_objectives", "example_inputs", "any_order")
 
 
 def cases_of(subjects: Iterable[Subject], *, full: bool | None = None) -> list[Case]:
@@ -117,7 +139,7 @@ def cases_of(subjects: Iterable[Subject], *, full: bool | None = None) -> list[C
         full: Whether slow checks are run; None where the environment has ``CI``.
 
     Raises:
-        ConfigError: If there is no subject, or a subject expects a check to fail that it has not.
+        ConfigError: If there is no subject.
 
     Example:
         >>> from lumin_core.testing import cases_of, installed
@@ -155,6 +177,15 @@ def _brought(kind: str) -> str | None:
 
 
 def _text_of(error: Exception | None) -> str:
-    if error is None or isinstance(error, AssertionError | NotApplicable):
+    """Say what a check said, or what else was raised, and where of the modules of plugins."""
+    if error is None or isinstance(error, AssertionError | NotApplicable | Advice | LuminError):
         return str(error or "")
-    return f"{type(error).__name__}: {error}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_elsewhere(frame.filename)]
+    where = f", raised in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _is_elsewhere(file: str) -> bool:
+    """Tell whether a file is of lumin-core, torch or Python, rather than of a plugin."""
+    is_of_python = file.startswith(("<", sysconfig.get_path("stdlib"))) and "site-packages" not in file
+    return is_of_python or not {"lumin_core", "torch"}.isdisjoint(Path(file).parts)

@@ -6,7 +6,6 @@ import copy
 import inspect
 import json
 import re
-import warnings
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from lumin_core.registry.config import UnnamedComponent
 from lumin_core.registry.names import snake_case
 from lumin_core.registry.signature import called
 from lumin_core.testing import fresh
-from lumin_core.testing.outcome import CheckFailed, NotApplicable
+from lumin_core.testing.outcome import Advice, CheckFailed, NotApplicable
 from lumin_core.testing.promises import Check
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ def check_entry_point(subject: Subject) -> None:
     """The entry point is in a kind's group and names what can be used, as its class is named."""
     if (component := subject.component) is None:
         raise NotApplicable("it is not registered")
+    if subject.problem is None and component.problem is None:
+        _expect_loaded(component)
     if problem := subject.problem or registry.check(component):
         raise CheckFailed(f"{component.value or component.distribution} cannot be used: {problem}")
     if not _NAME.fullmatch(component.name):
@@ -50,12 +51,18 @@ def check_entry_point(subject: Subject) -> None:
         if subject.kind in _NOT_BUILT:
             return
         meant = snake_case(found.__name__)
-        warnings.warn(
-            f"the {component.kind} {component.qualified!r} is the class {found.__name__}: by the class's name it "
-            f"would be {meant!r}, which readers look for",
-            UserWarning,
-            stacklevel=2,
+        raise Advice(
+            f"the class {found.__name__} is called {component.name!r}, and readers look for {meant!r}: name the one "
+            "after the other, the entry point in pyproject.toml included"
         )
+
+
+def _expect_loaded(component: registry.Component) -> None:
+    """Refuse what cannot be loaded, in the words of all that need it: they are one cause."""
+    try:
+        component.load()
+    except LuminError as error:
+        raise CheckFailed(str(error)) from error
 
 
 def check_import(subject: Subject) -> None:
@@ -64,7 +71,10 @@ def check_import(subject: Subject) -> None:
         raise NotApplicable("it is not installed")
     if not component.value:
         raise NotApplicable(f"it is {_NOT_BUILT[subject.kind]}")
-    if problem := _imported(subject.distribution).get((component.kind, component.name)):
+    problem = component.problem or _imported(subject.distribution).get((component.kind, component.name))
+    if problem is not None and not problem.startswith("importing"):
+        raise NotApplicable("it cannot be used, see check_entry_point")
+    if problem is not None:
         subject.problem = problem if any(word in problem for word in _FATAL) else None
         raise CheckFailed(f"in a fresh process: {problem}; let the import define things, and nothing else")
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lumin_core.testing.cases import Case, cases_of
-from lumin_core.testing.outcome import CheckFailed
+from lumin_core.testing.outcome import CheckFailed, CheckWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,7 +59,7 @@ def _run(case: Case) -> None:
     if outcome.state == "expected":
         pytest.xfail(outcome.message)
     if outcome.state == "warned":
-        warnings.warn(f"{_said(outcome)} (from the next minor release on this fails)", FutureWarning, stacklevel=2)
+        warnings.warn(_said(outcome), CheckWarning, stacklevel=2)
     if outcome.state == "failed":
         raise CheckFailed(_said(outcome)) from outcome.error
 

@@ -78,7 +78,7 @@ def batches_of(subject: Subject) -> list[Batches]:
         raise CheckFailed(
             "a loss takes outputs and targets of an objective as loss(y_pred, y), a BatchLoss as "
             f"loss(y_pred, y, w), but it raised for each: {'; '.join(refusals)}; "
-            "give options that a small example needs as example_options of the class"
+            "example_options of the class are options for a small example, example_objectives what it is for"
         )
     return found
 

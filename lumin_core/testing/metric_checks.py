@@ -62,11 +62,12 @@ def check_metric_unweighted(subject: Subject) -> None:
 def check_metric_weight_zero(subject: Subject) -> None:
     """An event of weight zero is none."""
     events = events_of(subject)
-    weights = events.weights.copy()
-    weights[np.random.default_rng(3).random(N_EVENTS) < 0.3] = 0
     way_out = "take the weights in every mean, sum, percentile and count, as np.average(..., weights=weights)"
-    some = evolve(events, weights=weights)
-    _expect_equal(subject, some, some.rows(_ALL[weights[:, 0] > 0]), "an event of weight zero to be none", way_out)
+    for seed in range(10):  # a quantile moves only if the event next to it is among them
+        weights = events.weights.copy()
+        weights[np.random.default_rng(seed).random(N_EVENTS) < 0.3] = 0
+        some = evolve(events, weights=weights)
+        _expect_equal(subject, some, some.rows(_ALL[weights[:, 0] > 0]), "an event of weight zero to be none", way_out)
 
 
 def check_metric_negative_weights(subject: Subject) -> None:

@@ -67,8 +67,9 @@ def events_of(subject: Subject) -> Events:
     found = [events for events in _possible(subject) if _takes(subject, events, refusals)]
     if not found:
         raise CheckFailed(
-            "a metric gives a number for predictions and targets of classification, multiclass or regression, but for "
-            f"each: {'; '.join(refusals)}; give options that a small example needs as example_options of the class"
+            f"a metric gives a number for predictions and targets of {' or '.join(subject.objectives)}, but gave "
+            f"{'; '.join(refusals)}; example_options of the class are options for a small example, example_objectives "
+            "what it is for"
         )
     return next((events for events in found if prefers_perfect(subject, events)), found[0])
 

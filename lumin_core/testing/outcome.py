@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 State = Literal["passed", "failed", "expected", "warned", "skipped"]
-"""``expected``: fails, as was declared. ``warned``: fails a check newer than the plugin."""
+"""``expected``: fails, as was declared. ``warned``: advice, or a check newer than the plugin."""
 
 
 class CheckFailed(AssertionError):
@@ -30,6 +30,26 @@ class CheckFailed(AssertionError):
         Traceback (most recent call last):
         ...
         lumin_core.testing.outcome.CheckFailed: the width should be 4, got 3; see ...
+    """
+
+
+class Advice(Exception):
+    """A promise is kept, but not as readers expect: what to do.
+
+    Example:
+        >>> from lumin_core.testing import Advice
+        >>> str(Advice("call it my_head"))
+        'call it my_head'
+    """
+
+
+class CheckWarning(FutureWarning):
+    """What a check has to say to pytest without failing there.
+
+    Example:
+        >>> from lumin_core.testing import CheckWarning
+        >>> issubclass(CheckWarning, FutureWarning)
+        True
     """
 
 
@@ -179,7 +199,7 @@ class Report(Displayed):
 _SAID = {
     "passed": "passed",
     "failed": "failed",
-    "warned": "failed that are new, for now a warning",
+    "warned": "warned of",
     "expected": "failed as expected",
     "skipped": "skipped",
 }

@@ -52,8 +52,8 @@ def predicted_apart(subject: Subject) -> tuple[Tensor, Tensor]:
         x = blocks.inputs_of(model.head, 7)
         path = model.save(folder / "model")
     given = _as_given(x)
-    came = fresh.ask(predict_from, str(path), given)
-    return torch.from_numpy(came), torch.from_numpy(np.asarray(model.predict(given)))
+    expected = torch.from_numpy(np.asarray(model.predict(given)))
+    return torch.from_numpy(fresh.ask(predict_from, str(path), given)), expected
 
 
 def predict_from(path: str, inputs: Arrays) -> np.ndarray[Any, Any]:

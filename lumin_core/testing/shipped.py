@@ -7,13 +7,17 @@ says, of the versions and the sources that stand in it; nothing is run for it.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lumin_core import registry
 from lumin_core.display import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FILE = "lumin-checks.json"
 
@@ -76,8 +80,7 @@ def digest_of_sources(distribution: str) -> str | None:
         >>> digest_of_sources("numpy") is None
         True
     """
-    sources = [path for module in registry.modules_of(distribution) for path in registry.sources_of(module)]
-    digest = sha256()
+    sources, digest = _sources(distribution), sha256()
     for path in sources:
         digest.update(b"%s %s" % (path.name.encode(), path.read_bytes().replace(b"\r\n", b"\n")))
     return digest.hexdigest() if sources else None
@@ -90,15 +93,23 @@ def _of(said: dict[str, Any], key: str, what: str) -> Any:
 
 def _said(distribution: str) -> dict[str, Any]:
     """Read the file; nothing where there is none, or it cannot be read."""
-    try:
-        files = metadata.files(distribution) or []
-    except metadata.PackageNotFoundError:
-        return {}
-    for file in files:
-        if file.name == FILE:
-            try:
-                found = json.loads(Path(file.locate()).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                return {}
-            return found if isinstance(found, dict) else {}
+    for path in _places(distribution):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        return found if isinstance(found, dict) else {}
     return {}
+
+
+def _places(distribution: str) -> Iterator[Path]:
+    """Give the file as it is installed, and beside the sources of an editable install."""
+    with suppress(metadata.PackageNotFoundError):
+        files = metadata.files(distribution) or []
+        yield from (Path(file.locate()) for file in files if file.name == FILE)
+        if not any(file.name == "__init__.py" for file in files):
+            yield from (path.with_name(FILE) for path in _sources(distribution) if path.name == "__init__.py")
+
+
+def _sources(distribution: str) -> list[Path]:
+    return [path for module in registry.modules_of(distribution) for path in registry.sources_of(module)]

@@ -129,8 +129,8 @@ def test_a_stale_editable_install_is_seen(mine, project):
 
 
 def test_a_component_that_the_scan_refuses_is_said(install):
-    install("my-blocks", ENTRIES, requires=["lumin-core>=99"])
-    assert "it asks for lumin-core>=99" in wrong(plugin_looks.look_at_install, "my-blocks")[True].what
+    install("my-blocks", {"callbacks": {"count": "count_epochs"}})
+    assert "should be 'module:attribute'" in wrong(plugin_looks.look_at_install, "my-blocks")[True].what
 
 
 @pytest.mark.parametrize(
@@ -206,32 +206,43 @@ def test_a_component_that_prints_does_not_spoil_the_json(install, check):
     assert check("my-blocks")[2]["schema"] == 1
 
 
-@pytest.mark.parametrize(
-    ("line", "is_missing"),
-    [
-        ("import yaml", True),
-        ("import json, yaml.nodes", True),
-        ("from yaml import nodes", True),
-        ("def read():\n    import yaml", True),
-        ("import numpy, torch, json", False),  # which lumin-core brings, and Python
-        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import yaml", False),
-        ("try:\n    import yaml\nexcept ImportError:\n    yaml = None", False),
-        ("try:\n    import yaml\nexcept ValueError:\n    yaml = None", True),
-        ("import no_such_module_at_all", False),  # of which nobody knows the distribution
-    ],
-)
-def test_what_is_imported_and_not_asked_for_is_a_fault(install, line, is_missing):
-    site = install("my-blocks", ENTRIES, modules={"count_epochs": f"{line}\n{CALLBACK}"})
-    other = install("PyYAML", {"no.group.of.ours": {"a": "b:c"}}, modules={"yaml": ""})
-    (other / "PyYAML-1.0.dist-info" / "top_level.txt").write_text("yaml")
-    found = wrong(plugin_looks.look_at_needs, "my-blocks")
-    assert (True in found) is is_missing
-    if is_missing:
-        assert found[True].what == "count_epochs.py imports pyyaml, which it does not ask for"
-        (site / "my_blocks-1.0.dist-info" / "METADATA").write_text(
-            "Name: my-blocks\nVersion: 1.0\nRequires-Dist: lumin-core\nRequires-Dist: PyYAML>1; extra == 'files'\n"
-        )
-        assert not wrong(plugin_looks.look_at_needs, "my-blocks")
+IMPORTS = """
+import first
+import json, second.part, numpy, torch  # which lumin-core brings, and Python
+from third import part
+from typing import TYPE_CHECKING
+import no_such_module_at_all
+
+def read():
+    import fourth
+
+try:
+    import fifth
+except ValueError:
+    fifth = None
+
+if TYPE_CHECKING:
+    import types_alone
+
+try:
+    import optional
+except ImportError:
+    optional = None
+"""
+
+
+def test_what_is_imported_and_not_asked_for_is_a_fault(install):
+    site = install("my-blocks", ENTRIES, modules={"count_epochs": IMPORTS + CALLBACK})
+    needed = ["first", "second", "third", "fourth", "fifth"]
+    for name in [*needed, "types_alone", "optional"]:
+        other = install(f"{name}-lib", {"no.group.of.ours": {"a": "b:c"}}, modules={name: ""})
+        (other / f"{name}_lib-1.0.dist-info" / "top_level.txt").write_text(name)
+    found = list(plugin_looks.look_at_needs(plugin_looks.read_plugin("my-blocks")))
+    said = [f"count_epochs.py imports {name}-lib, which it does not ask for" for name in sorted(needed)]
+    assert [one.what for one in found] == said
+    lines = [f"Requires-Dist: {name}_LIB>1; extra == 'files'" for name in needed]
+    (site / "my_blocks-1.0.dist-info" / "METADATA").write_text("\n".join(["Name: my-blocks", "Version: 1.0", *lines]))
+    assert not wrong(plugin_looks.look_at_needs, "my-blocks")
 
 
 def test_a_project_may_ask_for_what_it_imports_as_an_extra(install, project):
@@ -249,3 +260,42 @@ def test_a_readme_that_keeps_an_old_name_is_seen(mine, project, tmp_path):
     assert wrong(plugin_looks.look_at_metadata, folder)[False].what == "README.md does not name count"
     readme.write_text('Write `callbacks = ["count"]`.')
     assert not wrong(plugin_looks.look_at_metadata, folder)
+
+
+def test_another_source_than_the_folders_is_seen(mine, project, tmp_path):
+    folder = project(package="my_blocks")
+    assert not wrong(plugin_looks.look_at_install, folder)
+    module = tmp_path / "project" / "count_epochs.py"
+    module.write_text((mine / "count_epochs.py").read_text())
+    assert not wrong(plugin_looks.look_at_install, folder)
+    module.write_text(CALLBACK + "# one more line")
+    found = wrong(plugin_looks.look_at_install, folder)[True]
+    assert found.what == "what is installed, and looked at here, is another source than the folder's"
+    assert found.way_out.startswith("pip install -e ")
+
+
+def test_dependencies_of_an_older_install_are_seen(mine, project):
+    folder = project(PROJECT.replace("dependencies = [", 'dependencies = ["numpy", '))
+    found = wrong(plugin_looks.look_at_install, folder)[True]
+    assert found.what == "the install is older than pyproject.toml: it asks for other dependencies"
+
+
+def test_the_requirements_of_extras_are_no_bounds(install):
+    requires = [f"lumin-core>={__version__},<99", "lumin-core[testing]; extra == 'test'"]
+    install("my-blocks", ENTRIES, requires=requires, modules={"count_epochs": CALLBACK})
+    assert not wrong(plugin_looks.look_at_bounds, "my-blocks")
+
+
+def test_a_bound_that_excludes_this_core_is_one_fault(install, check):
+    install("my-blocks", ENTRIES, requires=["lumin-core>=99"], modules={"count_epochs": CALLBACK})
+    code, _, content = check("my-blocks")
+    assert code == 1
+    assert [(one["look"], one["is_error"]) for one in content["findings"]] == [("core", True)]
+
+
+def test_what_cannot_be_loaded_says_to_its_author_what_to_do(install, check):
+    install("my-blocks", {"callbacks": {"count": "count_epochs:Counted"}}, modules={"count_epochs": CALLBACK})
+    code, findings, _ = check("my-blocks")
+    assert code == 1
+    assert findings["import", True]["what"].endswith("has no attribute 'Counted'")
+    assert "the entry point in pyproject.toml, and install again" in findings["import", True]["way_out"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lumin_core.display import as_text, count
+from lumin_core.errors import IncompatiblePlugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,7 +75,7 @@ def looks_at(plugin: Plugin, timeout: float, *, full: bool | None, reports: list
     yield "core", list(looks.look_at_bounds(plugin))
     installed = list(looks.look_at_install(plugin))
     yield "install", installed
-    if not plugin.components:
+    if not plugin.components or any(one.error is IncompatiblePlugin for one in plugin.components):
         return
     yield "dependencies", list(looks.look_at_needs(plugin))
     imported = list(looks.look_at_import(plugin, timeout))

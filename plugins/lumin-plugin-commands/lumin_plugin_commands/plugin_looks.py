@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import tomllib
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lumin_core import __version__, registry
 from lumin_core.checks import did_you_mean, listed
 from lumin_core.display import count
-from lumin_core.errors import ConfigError
-from lumin_core.registry import SEAMS, canonical, check_apart
-from lumin_plugin_commands.plugin_needs import undeclared
+from lumin_core.errors import ConfigError, IncompatiblePlugin
+from lumin_core.registry import SEAMS, canonical, check_apart, for_authors
+from lumin_plugin_commands.plugin_needs import is_installed_from, undeclared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from lumin_core.registry import Component
     from lumin_core.testing import Report
@@ -195,10 +195,7 @@ def _installed_entry_points(plugin: Plugin) -> dict[tuple[str, str], str]:
 def look_at_bounds(plugin: Plugin) -> Iterator[Finding | str]:
     """Look at which versions of the core it asks for."""
     way_out = f'"lumin-core{_bound()}" among its dependencies is what it knows'
-    if plugin.project is not None:
-        lines = plugin.project.get("dependencies", [])
-    else:
-        lines = metadata.requires(plugin.name) or []
+    lines = _needs(plugin) if plugin.project is None else plugin.project.get("dependencies", [])
     found = [_asked(line, way_out) for line in lines if _CORE.match(line)]
     yield from found or [Finding("it does not say which lumin-core it needs", way_out)]
 
@@ -239,16 +236,38 @@ def look_at_install(plugin: Plugin) -> Iterator[Finding | str]:
         differ = sorted(name for (_, name) in dict(said.items() ^ there.items()))
         if differ:
             yield Finding(f"the install is older than pyproject.toml: {listed(differ)} differ", again)
+        if _plainly(plugin.project.get("dependencies", [])) != _plainly(_needs(plugin)):
+            yield Finding("the install is older than pyproject.toml: it asks for other dependencies", again)
+        elif plugin.folder is not None and not is_installed_from(plugin.name, plugin.folder):
+            yield Finding("what is installed, and looked at here, is another source than the folder's", again)
         version = plugin.project.get("version", found.version)
         if version != found.version:
             yield Finding(f"{found.version} is installed, pyproject.toml says {version}", again, False)
     for component in plugin.components:
-        if component.problem is not None:
+        if component.problem is not None and component.error is not IncompatiblePlugin:  # which the bounds say
             yield Finding(f"{component.kind} {component.qualified}: {component.problem}", "mend it, and install again")
     if plugin.folder is None and not is_of_these_sources(plugin.name):
         what = "its lumin-checks.json is of other sources than those that are installed"
         yield Finding(what, "run `lumin check-plugin .` in its folder before it is built", is_error=False)
     yield f"{plugin.name} {found.version}, {count(len(plugin.components), 'component')}"
+
+
+def _needs(plugin: Plugin) -> list[str]:
+    """Return what the installed one asks for without an extra."""
+    return [line for line in metadata.requires(plugin.name) or [] if "extra ==" not in line]
+
+
+def _plainly(lines: Iterable[str]) -> set[str]:
+    """Return requirements in one spelling, as far as they can be read."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    plain = set()
+    for line in lines:
+        with suppress(InvalidRequirement):
+            asked = Requirement(line)
+            asked.name = canonical(asked.name)
+            plain.add(str(asked))
+    return plain
 
 
 def look_at_needs(plugin: Plugin) -> Iterator[Finding | str]:
@@ -262,7 +281,7 @@ def look_at_needs(plugin: Plugin) -> Iterator[Finding | str]:
         names = listed(dict.fromkeys(file.name for file in files))
         yield Finding(f"{names} imports {distribution}, which it does not ask for", "add it to its dependencies")
     if not found:
-        yield "it asks for what it imports"
+        yield "it asks for what it imports, as far as that is installed here"
 
 
 def look_at_import(plugin: Plugin, seconds: float) -> Iterator[Finding | str]:
@@ -271,7 +290,8 @@ def look_at_import(plugin: Plugin, seconds: float) -> Iterator[Finding | str]:
     problems = check_apart(looked, seconds)
     for component, problem in zip(looked, problems, strict=True):
         if problem is not None:
-            yield Finding(f"{component.kind} {component.qualified}: {problem}", "mend it in the module that it names")
+            what, way_out = for_authors(problem)
+            yield Finding(f"{component.kind} {component.qualified}: {what}", way_out or "mend it in the module")
     if looked and not any(problems):
         yield f"{count(len(looked), 'component')}, in a process that does nothing else"
 

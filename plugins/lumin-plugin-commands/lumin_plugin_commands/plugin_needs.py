@@ -49,6 +49,39 @@ def undeclared(plugin: str, requirements: Iterable[str]) -> dict[str, list[Path]
     return dict(sorted(found.items()))
 
 
+def is_installed_from(plugin: str, folder: Path) -> bool:
+    """Tell whether the modules that are installed are those of a project, or the same.
+
+    So it is where the project has no such module, or none is installed.
+
+    Args:
+        plugin: Its distribution, which is installed.
+        folder: The folder of the project.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from lumin_plugin_commands.plugin_needs import is_installed_from
+        >>> is_installed_from("lumin-plugin-commands", pathlib.Path(tempfile.mkdtemp()))
+        True
+    """
+    return all(_is_alike(sources_of(module), folder, module) for module in modules_of(plugin))
+
+
+def _is_alike(installed: list[Path], folder: Path, module: str) -> bool:
+    """Compare what is installed of a module with that of a project, where both are there."""
+    for place in (folder / "src", folder):
+        is_package = (place / module).is_dir()
+        here = sorted((place / module).rglob("*.py") if is_package else place.glob(f"{module}.py"))
+        if here and installed:
+            root = min(installed, key=lambda path: len(path.parts)).parent
+            return _texts(installed, root) == _texts(here, place / module if is_package else place)
+    return True
+
+
+def _texts(files: Iterable[Path], root: Path) -> dict[Path, str]:
+    return {path.relative_to(root): path.read_text(encoding="utf-8", errors="replace") for path in files}
+
+
 def _names(requirements: Iterable[str], *, extras: bool = True) -> Iterator[str]:
     for line in requirements:
         if (match := _NAME.match(line)) and (extras or "extra ==" not in line):

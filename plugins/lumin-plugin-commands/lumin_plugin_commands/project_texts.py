@@ -49,7 +49,7 @@ where = ["src"]
 minversion = "8.0"
 testpaths = ["src", "tests"]
 addopts = ["-ra", "--doctest-modules", "--import-mode=importlib", "--strict-config", "--strict-markers"]
-filterwarnings = ["error"]
+filterwarnings = ["error", "default::lumin_core.testing.CheckWarning"]
 log_level = "INFO"
 xfail_strict = true
 

@@ -1,5 +1,6 @@
 """Checks become cases, and cases say what came of them."""
 
+import inspect
 import json
 import sys
 from typing import ClassVar
@@ -10,9 +11,11 @@ import torch
 from lumin_core import Head, registry
 from lumin_core.errors import ConfigError, UnknownComponent
 from lumin_core.testing import (
+    Advice,
     Case,
     Check,
     CheckFailed,
+    CheckWarning,
     NotApplicable,
     Report,
     Subject,
@@ -23,6 +26,7 @@ from lumin_core.testing import (
     parametrize_with_checks,
     subject_of,
 )
+from lumin_core.testing.for_pytest import _run
 
 
 class FirstHead(Head):
@@ -77,12 +81,13 @@ def outcome(function, *, expected=None, **options):
         (passes, "passed", ""),
         (fails, "failed", "expected 1, got 2; count again"),
         (skips, "skipped", "there is nothing"),
-        (breaks, "failed", "KeyError: 'pt'"),
+        (breaks, "failed", "KeyError: 'pt', raised in test_cases.py, line LINE"),
     ],
 )
 def test_a_case_says_what_came_of_it(function, state, message):
     came = outcome(function)
-    assert (came.state, came.message, came.check) == (state, message, function.__name__)
+    line = str(inspect.getsourcelines(function)[1] + 2)
+    assert (came.state, came.message, came.check) == (state, message.replace("LINE", line), function.__name__)
 
 
 def test_an_expected_failure_is_one_and_one_that_passes_fails():
@@ -230,3 +235,45 @@ def test_a_case_in_pytest_skips_fails_and_expects():
         run(skips)
     with pytest.raises(pytest.xfail.Exception, match="known"):
         run(fails, {"fails": "known"})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"exemple_options": {}}, "exemple_options says nothing to the checks; did you mean 'example_options'?"),
+        ({"expected_failure": {}}, "did you mean 'expected_failures'?"),
+        (
+            {"expected_failures": {"check_blok_shape": "why"}},
+            "which is no check of a head; did you mean 'check_block_shape'",
+        ),
+        ({"options": {}, "inputs": 3, "order": None}, ""),
+    ],
+)
+def test_what_a_class_says_to_the_checks_is_spelt_right(attributes, message):
+    said = type("Said", (FirstHead,), {"__doc__": FirstHead.__doc__, **attributes})
+    (found,) = [one for one in check(said).outcomes if one.check == "check_attributes"]
+    assert found.state == ("failed" if message else "passed")
+    assert message in found.message
+
+
+def test_advice_is_a_warning_that_fails_nothing():
+    def advises(subject):
+        """Advises."""
+        raise Advice("call it otherwise")
+
+    case = Case(subject_of(FirstHead), Check(advises))
+    assert (case.run().state, case.run().message) == ("warned", "call it otherwise")
+    with pytest.warns(CheckWarning, match="call it otherwise$"):
+        _run(case)
+
+
+def test_a_forward_that_raises_fails_once_and_says_where():
+    class Raises(FirstHead):
+        __doc__ = FirstHead.__doc__
+
+        def forward(self, x):
+            raise ZeroDivisionError("no width")
+
+    (failure,) = check(Raises).failures
+    assert failure.check == "check_block_shape"
+    assert "no width, raised in test_cases.py, line " in failure.message
