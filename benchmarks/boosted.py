@@ -93,7 +93,7 @@ def tuned(
         A function from inputs to the probability of class 1, shape ``(n,)``, and what was chosen.
     """
     start = perf_counter()
-    fit = _fit_sklearn if library == "scikit-learn" else _fit_lightgbm
+    fit = _fit_sklearn if library == "scikit-learn" else fit_lightgbm
     rng = np.random.default_rng(seed)
     best: tuple[Predict, Choice] | None = None
     train, valid = Sample(x, y, _ones(w, y)), Sample(x_val, y_val, _ones(w_val, y_val))
@@ -146,9 +146,10 @@ def _fit_sklearn(
     return lambda x: np.asarray(model.predict_proba(x)[:, 1]), n_trees
 
 
-def _fit_lightgbm(
+def fit_lightgbm(
     train: Sample, valid: Sample, options: Mapping[str, float], categorical: Sequence[int], seed: int
 ) -> tuple[Predict, int]:
+    """Fit LightGBM's trees, stopped early, with hyperparameters by names of ours; return scores and their number."""
     import lightgbm
 
     names = {
