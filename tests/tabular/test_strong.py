@@ -92,6 +92,11 @@ def test_the_schedule_has_the_rate_that_is_given(fy):
     assert schedule["lr_range"] == [0.02, 0.5]
 
 
+def test_the_rate_falls_with_the_square_root_of_small_batches(fy):
+    rates = [strong(fy, "classification", bs=bs)["model_builder"].opt_args["lr"] for bs in (4, 16, 256, 1024)]
+    assert rates == pytest.approx([5e-4, 1e-3, 4e-3, 4e-3])
+
+
 def test_the_schedule_spans_the_epochs_that_are_given(fy):
     for n_epochs in (1, 30):
         schedule = strong(fy, "classification", n_epochs=n_epochs)["cb_partials"][-1]
@@ -150,13 +155,13 @@ def test_version_2_gives_what_it_gave(fy):
             "cat_init_scale": 0.1,
         },
         "body": {"name": "tabular/fully_connected", "depth": 3, "width": 192, "do": 0.1},
-        "opt_args": {"opt": "core/adamw", "lr": 4e-3, "weight_decay": 1.0, "decay_groups": "weights"},
+        "opt_args": {"opt": "core/adamw", "lr": 1e-3, "weight_decay": 1.0, "decay_groups": "weights"},
         "cb_partials": [
             "callbacks/balance_classes",
             {
                 "name": "callbacks/one_cycle",
                 "lengths": [3.0, 57.0],
-                "lr_range": [1.6e-4, 4e-3],
+                "lr_range": [4e-5, 1e-3],
                 "mom_range": [0.9, 0.9],
             },
         ],

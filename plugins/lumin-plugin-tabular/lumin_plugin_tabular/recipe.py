@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lumin_core import FoldYielder
 
-LR = 4e-3
+LR = 4e-3  # in batches of 256 and more
 WEIGHT_DECAY = 1.0  # of AdamW, so that weights fall to a twentieth in the epochs of the recipe, but for gradients
 
 
@@ -50,7 +50,8 @@ class Strong(Preset):
         n_epochs: The epochs that the user gives, over which the learning rate falls; by default
             more for few events than for many.
         bs: The batch size that the user gives; by default 32 to 1024, by the number of events.
-        opt_args: Options of the optimiser that the user gives; ``lr`` is the schedule's highest.
+        opt_args: Options of the optimiser that the user gives; ``lr`` is the schedule's highest, by
+            default 4e-3, less for batches below 256.
 
     Raises:
         ConfigError: If there is no such budget, or a learning rate is none.
@@ -76,13 +77,13 @@ class Strong(Preset):
         self.budget = BUDGETS[str(budget)]
         self.n_epochs = n_epochs
         self.bs = bs
-        self.lr = (opt_args or {}).get("lr", LR)
-        if not is_number(self.lr) or not 0 < self.lr < inf:
-            raise ConfigError(f"the learning rate, lr, must be a positive number, got {self.lr!r}")
+        self.lr = _checked_rate(opt_args["lr"]) if opt_args and "lr" in opt_args else None
 
     def arguments(self, fy: FoldYielder, objective: str, n_out: int | None = None) -> dict[str, Any]:
         """Return head, body, optimiser, callbacks, batch size and epochs for the data."""
         sizes = list(fy.fld_szs.values())
+        bs = _batch(sizes) if self.bs is None else positive(self.bs, "bs")
+        lr = _rate(bs) if self.lr is None else self.lr
         n_epochs = _epochs(sum(sizes), self.budget) if self.n_epochs is None else positive(self.n_epochs, "n_epochs")
         return {
             "head": {
@@ -94,11 +95,17 @@ class Strong(Preset):
                 "cat_init_scale": 0.1,
             },
             "body": {"name": "tabular/fully_connected", "depth": 3, "width": self.budget.width, "do": 0.1},
-            "opt_args": {"opt": "core/adamw", "lr": self.lr, "weight_decay": WEIGHT_DECAY, "decay_groups": "weights"},
-            "cb_partials": [*_balance(fy, objective_of(objective)), _schedule(n_epochs, self.lr)],
-            "bs": _batch(sizes) if self.bs is None else self.bs,
+            "opt_args": {"opt": "core/adamw", "lr": lr, "weight_decay": WEIGHT_DECAY, "decay_groups": "weights"},
+            "cb_partials": [*_balance(fy, objective_of(objective)), _schedule(n_epochs, lr)],
+            "bs": bs,
             "n_epochs": n_epochs,
         }
+
+
+def _checked_rate(lr: Any) -> float:
+    if not is_number(lr) or not 0 < lr < inf:
+        raise ConfigError(f"the learning rate, lr, must be a positive number, got {lr!r}")
+    return float(lr)
 
 
 def _epochs(n_events: int, budget: Budget) -> int:
@@ -111,6 +118,11 @@ def _batch(fold_sizes: list[int]) -> int:
     share = sum(fold_sizes) / 120
     found = next((size for size in (32, 64, 128, 256, 512) if share < 1.5 * size), 1024)
     return max(1, min(found, *fold_sizes))
+
+
+def _rate(bs: int) -> float:
+    """Choose the learning rate: less for small batches, which are noisy, by the square root."""
+    return LR * sqrt(min(1.0, bs / 256))
 
 
 def _balance(fy: FoldYielder, objective: str) -> list[str]:
