@@ -268,19 +268,25 @@ def _by_kind(components: list[Component]) -> tuple[list[Component], tuple[Kind, 
         if component.problem is None:
             kinds[kind.plural] = kind
             taken |= kind.keys
-        declared.append(replace(component, kind=KIND_DECLARATION))
+        declared.append(_of_kind(component, KIND_DECLARATION))
     sorted_in = []
     for component in components:
         if component.kind in kinds:
-            sorted_in.append(replace(component, kind=kinds[component.kind].singular))
+            sorted_in.append(_of_kind(component, kinds[component.kind].singular))
         elif component.kind == UNREADABLE and not component.value:
             sorted_in.append(component)
         elif component.kind in SEAMS:
-            sorted_in.append(replace(component, kind=UNREADABLE))
+            sorted_in.append(_of_kind(component, UNREADABLE))
         elif component.kind != "kinds" and declarer(component.kind) is None:
             problem = _problem_of_group(component.kind, kinds.values())
-            sorted_in.append(_with_problem(replace(component, kind=UNREADABLE), problem))
+            sorted_in.append(_with_problem(_of_kind(component, UNREADABLE), problem))
     return declared + sorted_in, tuple(kinds.values())
+
+
+def _of_kind(component: Component, kind: str) -> Component:
+    """Put a component into another kind: of thousands, `dataclasses.replace` would be slow."""
+    c = component
+    return Component(kind, c.name, c.qualified, c.distribution, c.version, c.value, c.problem, c.error, c.obj)
 
 
 def _problem_of_group(group: str, kinds: Iterable[Kind]) -> str:
