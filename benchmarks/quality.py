@@ -36,7 +36,7 @@ from lumin_plugin_metrics import roc_auc_score
 from lumin_plugin_tabular import fit_input_pipe, strong
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from boosted import Sample
 
@@ -72,9 +72,13 @@ class Data:
         frame = pd.DataFrame(self.train.x[:, self.cont], columns=[f"c{i}" for i in self.cont])
         return fit_input_pipe(frame, list(frame.columns))
 
+    def folds(self) -> list[np.ndarray]:
+        """Cut the training part at random: the events of each fold."""
+        return np.array_split(np.random.default_rng(1).permutation(len(self.train.y)), N_FOLDS)
+
     def write(self, path: Path, scaled_by: object = None, named: Sequence[str] = ()) -> FoldYielder:
         """Write the training part as ten folds, at random; columns may have the names of the sample's."""
-        inputs, order = self.inputs(self.train, scaled_by), np.random.default_rng(1).permutation(len(self.train.y))
+        inputs = self.inputs(self.train, scaled_by)
         names = [f"c{i}" for i in self.cont], [f"k{i}" for i in self.categorical]
         if named:
             names = [named[i] for i in self.cont], [named[i] for i in self.categorical]
@@ -86,10 +90,19 @@ class Data:
         with FoldFileWriter(
             path, cont_feats=names[0], cat_feats=names[1], cat_maps=maps, targ_feats="target", wgt_feat=weight
         ) as file:
-            for fold, rows in enumerate(np.array_split(order, N_FOLDS)):
+            for fold, rows in enumerate(self.folds()):
                 weights = self.train.w[rows] if self.is_weighted else None
                 file.append(fold, inputs=inputs[rows], targets=self.train.y[rows], weights=weights)
         return FoldYielder(path)
+
+
+def asked_for(words: Sequence[str]) -> Iterator[Data]:
+    """Read the sets that are named, or both; say which is not there."""
+    for name in [word for word in words if word in SETS] or list(SETS):
+        if (boosted.DATA / {"adult": "adult", "ditau": "ditau_dev.root"}[name]).exists():
+            yield Data(name)
+        else:
+            print(f"skipped: {name} is not in {boosted.DATA}")
 
 
 def keep(data: Data, way: str, scores: np.ndarray, **facts: Any) -> None:
@@ -229,14 +242,9 @@ WAYS = {"default": default, "num_emb": num_emb, "tabm": tabm, "strong": recipe, 
 def main() -> None:
     """Train what is asked for, and show what is there."""
     asked = sys.argv[1:]
-    names = [name for name in asked if name in SETS] or list(SETS)
     ways = [name for name in asked if name in {*WAYS, "trees", "table"}] or ["trees", *WAYS, "table"]
     rows: list[dict[str, Any]] = []
-    for name in names:
-        if not (boosted.DATA / {"adult": "adult", "ditau": "ditau_dev.root"}[name]).exists():
-            print(f"skipped: {name} is not in {boosted.DATA}")
-            continue
-        data = Data(name)
+    for data in asked_for(asked):
         if "trees" in ways:
             trees(data)
         for way in [way for way in WAYS if way in ways]:

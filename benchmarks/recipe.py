@@ -23,20 +23,21 @@ import common
 common.one_thread()
 
 import numpy as np
-from quality import N_BOOTSTRAP, N_FOLDS, SEED, SETS, Data
+from quality import N_BOOTSTRAP, N_FOLDS, SEED, Data, asked_for
 
 from lumin_core import Model, train_models
 from lumin_core.statistics import bootstrap
 from lumin_plugin_metrics import roc_auc_score
 from lumin_plugin_tabular import strong
+from lumin_plugin_tabular.recipe import LR, WEIGHT_DECAY
 
 N_ASKED = 6
 
 
 def events(data: Data) -> dict[str, np.ndarray]:
     """Return the training part in the order of its folds, those that are asked about."""
-    order = np.random.default_rng(1).permutation(len(data.train.y))  # as `Data.write` cuts it
-    fold = np.concatenate([np.full(len(rows), i) for i, rows in enumerate(np.array_split(order, N_FOLDS))])
+    folds = data.folds()
+    order, fold = np.concatenate(folds), np.repeat(np.arange(N_FOLDS), list(map(len, folds)))
     names = {"raw": data.train.x, "x": data.inputs(data.train), "y": data.train.y, "w": data.train.w}
     return {"fold": fold} | {name: column[order] for name, column in names.items()}
 
@@ -81,13 +82,9 @@ def difference(y: np.ndarray, w: np.ndarray, fold: np.ndarray, scores: np.ndarra
 
 def main() -> None:
     """Ask what is asked for, and show it beside the tree."""
-    asked = [text for text in sys.argv[1:] if ":" in text] or ["4e-3:1"]
+    asked = [text for text in sys.argv[1:] if ":" in text] or [f"{LR}:{WEIGHT_DECAY}"]
     rows = []
-    for name in [name for name in sys.argv[1:] if name in SETS] or list(SETS):
-        if not (boosted.DATA / {"adult": "adult", "ditau": "ditau_dev.root"}[name]).exists():
-            print(f"skipped: {name} is not in {boosted.DATA}")
-            continue
-        data = Data(name)
+    for data in asked_for(sys.argv[1:]):
         at = events(data)
         some = at["fold"] < N_ASKED
         y, w, fold = (at[key][some] for key in ("y", "w", "fold"))
@@ -95,7 +92,7 @@ def main() -> None:
         for text in asked:
             rate, decay, *epochs = text.split(":")
             scores = networks(data, at, float(rate), float(decay), int(epochs[0]) if epochs else None)[some]
-            row = [f"{name}, {text}", f"{area(y, w, fold, scores):.4f}", ""]
+            row = [f"{data.name}, {text}", f"{area(y, w, fold, scores):.4f}", ""]
             if beside is not None:
                 error = bootstrap(difference, y, w, fold, scores, beside, n=N_BOOTSTRAP, seed=1).std()
                 row[2] = f"{difference(y, w, fold, scores, beside):+.4f} ± {error:.4f}"

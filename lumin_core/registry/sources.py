@@ -25,7 +25,7 @@ def modules_of(distribution: str) -> list[str]:
     """
     name = canonical(distribution)
     named = {found.value.partition(":")[0].partition(".")[0] for found in components() if found.distribution == name}
-    brought_by = metadata.packages_distributions()
+    brought_by = metadata.packages_distributions() if named else {}
     return sorted(
         module for module in named - {""} if name in [canonical(one) for one in brought_by.get(module, [name])]
     )

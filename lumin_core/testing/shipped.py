@@ -46,7 +46,7 @@ def shipped_checks(distribution: str, kind: str, name: str) -> str | None:
     versions = said.get("versions")
     core = versions.get("lumin-core", "?") if isinstance(versions, dict) else "?"
     reasons = "".join(f"; {check} fails: {why}" for check, why in dict(failures).items()) if failures else ""
-    since = "" if is_of_these_sources(distribution) else "; its sources are others now"
+    since = "" if _is_current(said, distribution) else "; its sources are others now"
     return f"{count(len(passed), 'check')} passed with lumin-core {core}, says its {FILE}{since}{reasons}"
 
 
@@ -63,8 +63,7 @@ def is_of_these_sources(distribution: str) -> bool:
         >>> is_of_these_sources("numpy")
         True
     """
-    said = _said(distribution).get("sources")
-    return said is None or said == digest_of_sources(distribution)
+    return _is_current(_said(distribution), distribution)
 
 
 def digest_of_sources(distribution: str) -> str | None:
@@ -84,6 +83,11 @@ def digest_of_sources(distribution: str) -> str | None:
     for path in sources:
         digest.update(b"%s %s" % (path.name.encode(), path.read_bytes().replace(b"\r\n", b"\n")))
     return digest.hexdigest() if sources else None
+
+
+def _is_current(said: dict[str, Any], distribution: str) -> bool:
+    sources = said.get("sources")
+    return sources is None or sources == digest_of_sources(distribution)
 
 
 def _of(said: dict[str, Any], key: str, what: str) -> Any:

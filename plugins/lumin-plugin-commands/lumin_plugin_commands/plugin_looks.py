@@ -19,7 +19,7 @@ from lumin_core.checks import did_you_mean, listed
 from lumin_core.display import count
 from lumin_core.errors import ConfigError, IncompatiblePlugin
 from lumin_core.registry import SEAMS, canonical, check_apart, for_authors
-from lumin_plugin_commands.plugin_needs import is_installed_from, undeclared
+from lumin_plugin_commands.plugin_needs import is_installed_from, needs_of, undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -195,7 +195,7 @@ def _installed_entry_points(plugin: Plugin) -> dict[tuple[str, str], str]:
 def look_at_bounds(plugin: Plugin) -> Iterator[Finding | str]:
     """Look at which versions of the core it asks for."""
     way_out = f'"lumin-core{_bound()}" among its dependencies is what it knows'
-    lines = _needs(plugin) if plugin.project is None else plugin.project.get("dependencies", [])
+    lines = needs_of(plugin.name) if plugin.project is None else plugin.project.get("dependencies", [])
     found = [_asked(line, way_out) for line in lines if _CORE.match(line)]
     yield from found or [Finding("it does not say which lumin-core it needs", way_out)]
 
@@ -236,7 +236,7 @@ def look_at_install(plugin: Plugin) -> Iterator[Finding | str]:
         differ = sorted(name for (_, name) in dict(said.items() ^ there.items()))
         if differ:
             yield Finding(f"the install is older than pyproject.toml: {listed(differ)} differ", again)
-        if _plainly(plugin.project.get("dependencies", [])) != _plainly(_needs(plugin)):
+        if _plainly(plugin.project.get("dependencies", [])) != _plainly(needs_of(plugin.name)):
             yield Finding("the install is older than pyproject.toml: it asks for other dependencies", again)
         elif plugin.folder is not None and not is_installed_from(plugin.name, plugin.folder):
             yield Finding("what is installed, and looked at here, is another source than the folder's", again)
@@ -250,11 +250,6 @@ def look_at_install(plugin: Plugin) -> Iterator[Finding | str]:
         what = "its lumin-checks.json is of other sources than those that are installed"
         yield Finding(what, "run `lumin check-plugin .` in its folder before it is built", is_error=False)
     yield f"{plugin.name} {found.version}, {count(len(plugin.components), 'component')}"
-
-
-def _needs(plugin: Plugin) -> list[str]:
-    """Return what the installed one asks for without an extra."""
-    return [line for line in metadata.requires(plugin.name) or [] if "extra ==" not in line]
 
 
 def _plainly(lines: Iterable[str]) -> set[str]:

@@ -35,7 +35,7 @@ def undeclared(plugin: str, requirements: Iterable[str]) -> dict[str, list[Path]
         >>> list(undeclared("lumin-plugin-commands", []))
         []
     """
-    asked = {plugin, "lumin-core", *_names(requirements), *_names(metadata.requires("lumin-core") or [], extras=False)}
+    asked = {plugin, "lumin-core", *names_of(requirements), *names_of(needs_of("lumin-core"))}
     brought_by = {
         module: {canonical(name) for name in names} for module, names in metadata.packages_distributions().items()
     }
@@ -82,10 +82,32 @@ def _texts(files: Iterable[Path], root: Path) -> dict[Path, str]:
     return {path.relative_to(root): path.read_text(encoding="utf-8", errors="replace") for path in files}
 
 
-def _names(requirements: Iterable[str], *, extras: bool = True) -> Iterator[str]:
-    for line in requirements:
-        if (match := _NAME.match(line)) and (extras or "extra ==" not in line):
-            yield canonical(match[0])
+def needs_of(distribution: str) -> list[str]:
+    """Return what an installed distribution asks for without an extra.
+
+    Args:
+        distribution: The distribution.
+
+    Example:
+        >>> from lumin_plugin_commands.plugin_needs import needs_of
+        >>> any(line.startswith("click") for line in needs_of("lumin-core"))
+        True
+    """
+    return [line for line in metadata.requires(distribution) or [] if "extra ==" not in line]
+
+
+def names_of(requirements: Iterable[str]) -> list[str]:
+    """Return the distributions that requirements are of.
+
+    Args:
+        requirements: As metadata write them.
+
+    Example:
+        >>> from lumin_plugin_commands.plugin_needs import names_of
+        >>> names_of(["Scikit_Learn>=1.4", "tqdm[notebook]; extra == 'bar'"])
+        ['scikit-learn', 'tqdm']
+    """
+    return [canonical(match[0]) for line in requirements if (match := _NAME.match(line))]
 
 
 def _imported(path: Path) -> set[str]:
@@ -97,13 +119,27 @@ def _imported(path: Path) -> set[str]:
     return set(_needed(tree))
 
 
+def packages_in(node: ast.AST) -> list[str]:
+    """Return the first names of what a statement imports, relative imports left out.
+
+    Args:
+        node: The statement; what is none that imports has none.
+
+    Example:
+        >>> import ast
+        >>> from lumin_plugin_commands.plugin_needs import packages_in
+        >>> packages_in(ast.parse("import torch.nn, numpy as np").body[0])
+        ['torch', 'numpy']
+    """
+    if isinstance(node, ast.ImportFrom):
+        return [] if node.level else [str(node.module).partition(".")[0]]
+    return [alias.name.partition(".")[0] for alias in node.names] if isinstance(node, ast.Import) else []
+
+
 def _needed(tree: ast.AST) -> Iterator[str]:
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from [] if node.level or node.module is None else [node.module.partition(".")[0]]
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        yield from packages_in(node)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             yield from (name for other in node.orelse for name in _needed(ast.Module([other], [])))
         elif not (isinstance(node, ast.Try) and any(map(_goes_on_without, node.handlers))):
             yield from _needed(node)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from datetime import date
 from importlib import metadata
@@ -14,6 +13,7 @@ from lumin_core import __version__, registry
 from lumin_core.display import wrapped
 from lumin_core.registry import canonical
 from lumin_plugin_commands import project_texts as texts
+from lumin_plugin_commands.plugin_needs import names_of, needs_of, packages_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,10 +104,8 @@ def _entry_points(package: str, parts: Sequence[Part]) -> str:
 
 def _dependencies(parts: Sequence[Part]) -> list[str]:
     """List what the modules import beyond what comes with the core."""
-    lines = [line for line in metadata.requires("lumin-core") or () if "extra ==" not in line]
-    with_core = {canonical(re.split(r"[^\w.-]", line)[0]) for line in lines}
     found = {requirement for part in parts for requirement in imported_by(part.source)}
-    return sorted(found - with_core - {"lumin-core"})
+    return sorted(found - {*names_of(needs_of("lumin-core")), "lumin-core"})
 
 
 def _for_tests(parts: Sequence[Part]) -> list[str]:
@@ -132,11 +130,8 @@ def imported_by(source: str) -> set[str]:
         >>> sorted(imported_by("import json, numpy as np\nfrom lumin_core import Head"))
         ['lumin-core', 'numpy']
     """
-    nodes = list(ast.walk(ast.parse(source)))
-    modules = [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
-    modules += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    packages = {module.partition(".")[0] for module in modules} - {*sys.stdlib_module_names}
-    return {_distribution(package) for package in packages}
+    packages = {package for node in ast.walk(ast.parse(source)) for package in packages_in(node)}
+    return {_distribution(package) for package in packages - sys.stdlib_module_names}
 
 
 def _distribution(package: str) -> str:
